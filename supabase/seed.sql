@@ -1,0 +1,1 @@
+-- Nothing is seeded by SQL: `synkro demo` makes its companies through the same doors people use.

@@ -1,0 +1,149 @@
+"""The only two doors to Postgres.
+
+``as_user(user_id)``     one transaction as that user: role ``authenticated`` with their claims, so row level
+                         security decides what is seen. Every page and every API call goes through here.
+``as_service(purpose)``  one transaction as ``service_role``, for workers and for what no user may touch
+                         (secrets, browser sessions). The purpose becomes the connection's application name.
+
+Both set the role with ``set_config(…, true)``: a session-level SET would leak to the next borrower of the
+pooled connection. dlt, dbt, Dagster and migrations, which need the schemas' owner, take :func:`owner_url`.
+
+No SQL written by a user or a model may run behind either door: a statement could set other claims.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from synkro.embedded import EmbeddedPostgres
+from synkro.errors import TransientError
+from synkro.files import secret_file
+from synkro.settings import settings
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+APP_ROLE = "synkro_app"
+
+_pools: dict[str, ConnectionPool[Connection]] = {}
+_lock = threading.Lock()
+
+
+def embedded() -> EmbeddedPostgres:
+    """The embedded server of the data directory (not started by this call)."""
+    return EmbeddedPostgres(settings().data_dir)
+
+
+def owner_url() -> str:
+    """URL of the schemas' owner; starts the embedded server when no database is configured."""
+    configured = settings().database_url
+    if configured is not None:
+        return configured.get_secret_value()
+    server = embedded()
+    server.start()
+    return server.url("synkro")
+
+
+def app_url() -> str:
+    """URL of the app's login role, which can become ``authenticated`` or ``service_role`` and nothing else."""
+    configured = settings().app_database_url
+    if configured is not None:
+        return configured.get_secret_value()
+    if settings().database_url is not None:
+        return owner_url()
+    return with_login(owner_url(), APP_ROLE, secret_file(settings().data_dir / "app_database_password"))
+
+
+def with_login(url: str, user: str, password: str) -> str:
+    """The same database, another login."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(user)}:{quote(password, safe='')}@{host}"))
+
+
+def with_database(url: str, dbname: str) -> str:
+    """The same server, another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{dbname}"))
+
+
+def _pool() -> ConnectionPool[Connection]:
+    url = app_url()
+    with _lock:
+        if url not in _pools:
+            _pools[url] = ConnectionPool(
+                url,
+                min_size=0,
+                max_size=20,
+                timeout=15,
+                max_idle=120,
+                open=True,
+                check=ConnectionPool.check_connection,
+                # poolers in transaction mode refuse named prepared statements
+                kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": 10},
+                connection_class=psycopg.Connection[Row],
+            )
+        return _pools[url]
+
+
+def close() -> None:
+    """Close the pools of this process (before a fork, at exit, between tests)."""
+    with _lock:
+        for pool in _pools.values():
+            pool.close(timeout=5)
+        _pools.clear()
+
+
+@contextmanager
+def _transaction(role: str, claims: dict[str, Any], application_name: str) -> Iterator[Connection]:
+    try:
+        connection = _pool().getconn()
+    except (PoolTimeout, psycopg.OperationalError) as error:
+        raise TransientError(
+            "База данных не отвечает. Проверьте, что сервер Postgres запущен, и повторите.", detail=str(error)
+        ) from None
+    try:
+        with connection.transaction():
+            connection.execute(
+                "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true),"
+                " set_config('application_name', %s, true)",
+                (role, json.dumps(claims), application_name[:60]),
+            )
+            yield connection
+    finally:
+        _pool().putconn(connection)
+
+
+@contextmanager
+def as_user(user_id: UUID | str) -> Iterator[Connection]:
+    """One transaction that sees and does what this user may."""
+    with _transaction(
+        "authenticated", {"sub": str(user_id), "role": "authenticated"}, "synkro app"
+    ) as connection:
+        yield connection
+
+
+@contextmanager
+def as_service(purpose: str) -> Iterator[Connection]:
+    """One transaction of a worker; ``purpose`` says which (shown in pg_stat_activity)."""
+    with _transaction("service_role", {"role": "service_role"}, f"synkro {purpose}") as connection:
+        yield connection
+
+
+def set_app_password(connection: psycopg.Connection[Any], password: str) -> None:
+    """Give the app's login role its password (after the migrations made the role)."""
+    connection.execute(
+        sql.SQL("alter role {} with login password {}").format(
+            sql.Identifier(APP_ROLE), sql.Literal(password)
+        )
+    )

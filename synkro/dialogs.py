@@ -1,0 +1,137 @@
+"""Dialogs and their messages as the marts hold them: for the readings, for quotes, for the transcript page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from synkro import db
+from synkro.errors import NotFoundError
+from synkro.numbers import plain
+from synkro.windows import Window
+
+
+@dataclass(frozen=True)
+class Message:
+    message_id: str
+    dialog_id: str
+    kind: str
+    direction: str
+    sent_at: datetime
+    body: str
+    has_media: bool
+    author_id: str | None
+    author_name: str | None
+    author_source: str | None
+    needs_reply: bool
+
+
+@dataclass(frozen=True)
+class Dialog:
+    """One dialog of a window with what the CRM knows of its client."""
+
+    dialog_id: str
+    client_id: str
+    client_name: str
+    phone: str | None
+    channel: str
+    deal_id: str | None
+    deal_name: str | None
+    stage: str | None
+    stage_kind: str | None
+    price: int | None
+    loss_reason: str | None
+    manager_id: str | None
+    manager_name: str | None
+    messages: int
+    waits: int
+    has_open_wait: bool
+    transcript_hash: str
+
+
+def in_window(connection: db.Connection, tenant_id: UUID, window: Window) -> list[Dialog]:
+    """Every dialog with messages in the window, busiest first."""
+    rows = connection.execute(
+        "select p.dialog_id, p.client_id, coalesce(nullif(c.name, ''), d.contact_name, '') as client_name, c.phone,"
+        " coalesce(d.channel, '') as channel, p.deal_id, f.name as deal_name, f.stage, f.stage_kind, f.price, f.loss_reason,"
+        " f.responsible_id as manager_id, m.name as manager_name, p.messages, p.waits, p.has_open_wait, p.transcript_hash"
+        " from marts.period_dialogs p"
+        " left join marts.dim_dialogs d on d.tenant_id = p.tenant_id and d.dialog_id = p.dialog_id"
+        " left join marts.dim_clients c on c.tenant_id = p.tenant_id and c.client_id = p.client_id"
+        " left join marts.fct_deals f on f.tenant_id = p.tenant_id and f.deal_id = p.deal_id"
+        " left join marts.dim_managers m on m.tenant_id = f.tenant_id and m.manager_id = f.responsible_id"
+        " where p.tenant_id = %s and p.window_start = %s and p.window_end = %s"
+        " order by p.messages desc, p.dialog_id",
+        (tenant_id, window.start, window.end),
+    )
+    return [Dialog(**{**row, "price": plain(row["price"])}) for row in rows]
+
+
+_MESSAGES = (
+    "select f.message_id, f.dialog_id, f.kind, f.direction, f.sent_at, coalesce(f.body, '') as body, f.has_media,"
+    " f.author_id, m.name as author_name, f.author_source, f.needs_reply from marts.fct_messages f"
+    " left join marts.dim_managers m on m.tenant_id = f.tenant_id and m.manager_id = f.author_id"
+)
+
+
+def messages(
+    connection: db.Connection,
+    tenant_id: UUID,
+    dialog_id: str,
+    *,
+    window: Window | None = None,
+    before: int = 0,
+) -> list[Message]:
+    """Messages in order; with a window, those inside it and the ``before`` last ones ahead of it for context."""
+    if window is None:
+        rows = connection.execute(
+            _MESSAGES
+            + ' where f.tenant_id = %s and f.dialog_id = %s order by f.sent_at, f.message_id collate "C"',
+            (tenant_id, dialog_id),
+        ).fetchall()
+        return [Message(**row) for row in rows]
+    parameters = {
+        "tenant": tenant_id,
+        "dialog": dialog_id,
+        "start": window.start,
+        "end": window.end,
+        "before": before,
+    }
+    rows = connection.execute(
+        "select * from ((" + _MESSAGES + " where f.tenant_id = %(tenant)s and f.dialog_id = %(dialog)s"
+        " and f.sent_at >= %(start)s and f.sent_at < %(end)s) union all ("
+        + _MESSAGES
+        + " where f.tenant_id = %(tenant)s and f.dialog_id = %(dialog)s and f.sent_at < %(start)s"
+        ' order by f.sent_at desc, f.message_id collate "C" desc limit %(before)s)) both_parts'
+        ' order by sent_at, message_id collate "C"',
+        parameters,
+    ).fetchall()
+    return [Message(**row) for row in rows]
+
+
+def get(connection: db.Connection, tenant_id: UUID, dialog_id: str) -> dict[str, Any]:
+    """The dialog's card with its client and the client's deals; raises :class:`NotFoundError`."""
+    row = connection.execute(
+        "select d.dialog_id, d.client_id, d.channel, d.connection_id, d.first_message_at, d.last_message_at, d.message_count,"
+        " coalesce(nullif(c.name, ''), d.contact_name, '') as client_name, c.phone, c.match_status"
+        " from marts.dim_dialogs d left join marts.dim_clients c on c.tenant_id = d.tenant_id and c.client_id = d.client_id"
+        " where d.tenant_id = %s and d.dialog_id = %s",
+        (tenant_id, dialog_id),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("Диалог не найден.")
+    deals = connection.execute(
+        "select f.deal_id, f.name, f.pipeline, f.stage, f.stage_kind, f.price, f.loss_reason, f.created_at, f.closed_at,"
+        " f.is_deleted, m.name as manager_name from marts.fct_deals f"
+        " left join marts.dim_managers m on m.tenant_id = f.tenant_id and m.manager_id = f.responsible_id"
+        " where f.tenant_id = %s and f.client_id = %s order by f.created_at desc nulls last",
+        (tenant_id, row["client_id"]),
+    ).fetchall()
+    others = connection.execute(
+        "select dialog_id, channel, message_count, last_message_at from marts.dim_dialogs"
+        " where tenant_id = %s and client_id = %s and dialog_id <> %s order by last_message_at desc",
+        (tenant_id, row["client_id"], dialog_id),
+    ).fetchall()
+    return {**row, "deals": deals, "other_dialogs": others}

@@ -1,0 +1,239 @@
+"""Integrations of a tenant: what is public, what is secret, what the last check said.
+
+The public part lives in ``synkro.integration_configs`` and is shown to the tenant's people. Secrets live in
+``private.integration_secrets``, sealed by the vault, and leave this module only towards a vendor: nothing
+here returns them to a page. Writers of secrets use the service door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from synkro import db, vault
+from synkro.errors import DataError, NotFoundError
+
+Kind = Literal["amocrm", "radist", "ai", "telegram", "supabase"]
+KINDS: tuple[Kind, ...] = ("amocrm", "radist", "ai", "telegram", "supabase")
+
+#: fields of each kind: architecture.md §5; the first tuple is public, the second secret
+FIELDS: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "amocrm": (
+        ("subdomain", "zone", "base_url", "client_id", "redirect_uri", "requests_per_second"),
+        ("access_token", "client_secret", "refresh_token"),
+    ),
+    "radist": (("company_id", "host", "base_url", "requests_per_second"), ("api_key",)),
+    "ai": (("base_url", "model", "prompt", "monthly_cap_usd"), ("api_key",)),
+    "telegram": (("chat_id", "base_url"), ("bot_token",)),
+    "supabase": (("url", "publishable_key"), ("secret_key", "db_url")),
+}
+
+
+@dataclass(frozen=True)
+class Integration:
+    """The public face of one integration."""
+
+    tenant_id: UUID
+    kind: Kind
+    status: str = "unknown"
+    public: dict[str, Any] = field(default_factory=dict)
+    #: what the last good check learned (account id, names); a run refuses another account
+    bound: dict[str, Any] = field(default_factory=dict)
+    #: {field: {"tail": last four characters, "saved_at": ISO}}
+    hints: dict[str, Any] = field(default_factory=dict)
+    last_error: str | None = None
+    last_checked_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+_COLUMNS = "tenant_id, kind, status, public_config as public, bound, secret_hints as hints, last_error, last_checked_at, updated_at"
+
+
+def check_kind(kind: str) -> Kind:
+    """``kind`` as a :data:`Kind`; raises :class:`DataError` naming the known ones."""
+    if kind not in KINDS:
+        raise DataError(f"Неизвестная интеграция «{kind}». Выберите одну из: {', '.join(KINDS)}.")
+    return kind  # type: ignore[return-value]
+
+
+def find(connection: db.Connection, tenant_id: UUID, kind: Kind) -> Integration | None:
+    row = connection.execute(
+        f"select {_COLUMNS} from synkro.integration_configs where tenant_id = %s and kind = %s",
+        (tenant_id, kind),
+    ).fetchone()
+    return Integration(**row) if row else None
+
+
+def load(connection: db.Connection, tenant_id: UUID, kind: Kind) -> Integration:
+    """Like :func:`find`; raises :class:`NotFoundError` that says what to fill in."""
+    found = find(connection, tenant_id, kind)
+    if found is None:
+        raise NotFoundError(f"Интеграция {kind} не подключена. Заполните её в настройках компании.")
+    return found
+
+
+def all_of(connection: db.Connection, tenant_id: UUID) -> dict[Kind, Integration]:
+    rows = connection.execute(
+        f"select {_COLUMNS} from synkro.integration_configs where tenant_id = %s order by kind",
+        (tenant_id,),
+    )
+    return {row["kind"]: Integration(**row) for row in rows}
+
+
+def save_public(
+    connection: db.Connection,
+    tenant_id: UUID,
+    kind: Kind,
+    public: Mapping[str, Any],
+    actor: UUID | None = None,
+) -> None:
+    """Replace the public part; the status is unknown again until the next check."""
+    allowed, secret = FIELDS[kind]
+    for name in public:
+        if name in secret:
+            raise DataError(f"Поле {name} — секрет: передайте его отдельно, а не в открытой части.")
+        if name not in allowed:
+            raise DataError(f"У интеграции {kind} нет поля {name}. Есть: {', '.join(allowed)}.")
+    connection.execute(
+        "insert into synkro.integration_configs (tenant_id, kind, public_config, status, updated_by)"
+        " values (%(tenant)s, %(kind)s, %(public)s, 'unknown', %(actor)s)"
+        " on conflict (tenant_id, kind) do update set public_config = excluded.public_config, status = 'unknown',"
+        " last_error = null, updated_at = now(), updated_by = excluded.updated_by",
+        {"tenant": tenant_id, "kind": kind, "public": Jsonb(dict(public)), "actor": actor},
+    )
+
+
+def set_status(
+    connection: db.Connection,
+    tenant_id: UUID,
+    kind: Kind,
+    status: str,
+    *,
+    error: str | None = None,
+    bound: Mapping[str, Any] | None = None,
+) -> None:
+    """Write what a check or a run learned (service door)."""
+    connection.execute(
+        "update synkro.integration_configs set status = %(status)s, last_error = %(error)s, last_checked_at = now(),"
+        " bound = coalesce(%(bound)s, bound) where tenant_id = %(tenant)s and kind = %(kind)s",
+        {
+            "status": status,
+            "error": error,
+            "bound": Jsonb(dict(bound)) if bound is not None else None,
+            "tenant": tenant_id,
+            "kind": kind,
+        },
+    )
+
+
+def save_secrets(connection: db.Connection, tenant_id: UUID, kind: Kind, values: Mapping[str, str]) -> None:
+    """Seal and store secrets (service door). An empty value removes the field."""
+    allowed = FIELDS[kind][1]
+    for name, value in values.items():
+        if name not in allowed:
+            raise DataError(f"У интеграции {kind} нет секрета {name}. Есть: {', '.join(allowed)}.")
+        if not value:
+            connection.execute(
+                "delete from private.integration_secrets where tenant_id = %s and kind = %s and field = %s",
+                (tenant_id, kind, name),
+            )
+            connection.execute(
+                "update synkro.integration_configs set secret_hints = secret_hints - %s where tenant_id = %s and kind = %s",
+                (name, tenant_id, kind),
+            )
+            continue
+        sealed = vault.seal(value, tenant_id=str(tenant_id), kind=kind, field=name)
+        connection.execute(
+            "insert into private.integration_secrets (tenant_id, kind, field, key_id, ciphertext)"
+            " values (%s, %s, %s, %s, %s) on conflict (tenant_id, kind, field) do update"
+            " set key_id = excluded.key_id, ciphertext = excluded.ciphertext, updated_at = now()",
+            (tenant_id, kind, name, sealed.key_id, sealed.ciphertext),
+        )
+        connection.execute(
+            "insert into synkro.integration_configs (tenant_id, kind, secret_hints)"
+            " values (%(tenant)s, %(kind)s, jsonb_build_object(%(field)s::text, jsonb_build_object('tail', %(tail)s::text, 'saved_at', now())))"
+            " on conflict (tenant_id, kind) do update set status = 'unknown',"
+            " secret_hints = synkro.integration_configs.secret_hints || excluded.secret_hints, updated_at = now()",
+            # four characters of a long secret tell people which one it is; of a short one they would be the secret
+            {
+                "tenant": tenant_id,
+                "kind": kind,
+                "field": name,
+                "tail": value[-4:] if len(value) >= 16 else "",
+            },
+        )
+
+
+def _unseal(rows: Any, tenant_id: UUID, kind: Kind) -> dict[str, str]:
+    return {
+        row["field"]: vault.unseal(
+            row["ciphertext"], tenant_id=str(tenant_id), kind=kind, field=row["field"], key_id=row["key_id"]
+        )
+        for row in rows
+    }
+
+
+def secrets(tenant_id: UUID, kind: Kind) -> dict[str, str]:
+    """The secrets in clear, for a call to the vendor; never for a page."""
+    with db.as_service("secrets") as connection:
+        rows = connection.execute(
+            "select field, key_id, ciphertext from private.integration_secrets where tenant_id = %s and kind = %s",
+            (tenant_id, kind),
+        ).fetchall()
+    return _unseal(rows, tenant_id, kind)
+
+
+@contextmanager
+def locked_secrets(
+    tenant_id: UUID, kind: Kind
+) -> Iterator[tuple[dict[str, str], Callable[[Mapping[str, str]], None]]]:
+    """The secrets under a row lock, and a function that stores new ones in the same transaction.
+
+    For a token refresh: the second worker waits here and then finds the first one's new pair.
+    """
+    with db.as_service("secrets refresh") as connection:
+        connection.execute(
+            "select from synkro.integration_configs where tenant_id = %s and kind = %s for update",
+            (tenant_id, kind),
+        )
+        rows = connection.execute(
+            "select field, key_id, ciphertext from private.integration_secrets"
+            " where tenant_id = %s and kind = %s for update",
+            (tenant_id, kind),
+        ).fetchall()
+        yield (
+            _unseal(rows, tenant_id, kind),
+            lambda values: save_secrets(connection, tenant_id, kind, values),
+        )
+
+
+def rotate(progress: Callable[[int, int], None] = lambda done, total: None) -> int:
+    """Re-seal every secret with the first key; safe to stop and run again. Returns how many changed."""
+    current = vault.current_key_id()
+    with db.as_service("secrets rotate") as connection:
+        keys = connection.execute(
+            "select tenant_id, kind, field from private.integration_secrets where key_id <> %s order by 1, 2, 3",
+            (current,),
+        ).fetchall()
+    for number, key in enumerate(keys, 1):
+        with db.as_service("secrets rotate") as connection:
+            rows = connection.execute(
+                "select field, key_id, ciphertext from private.integration_secrets"
+                " where tenant_id = %(tenant_id)s and kind = %(kind)s and field = %(field)s for update",
+                key,
+            ).fetchall()
+            for name, value in _unseal(rows, key["tenant_id"], key["kind"]).items():
+                sealed = vault.seal(value, tenant_id=str(key["tenant_id"]), kind=key["kind"], field=name)
+                connection.execute(
+                    "update private.integration_secrets set key_id = %s, ciphertext = %s, updated_at = now()"
+                    " where tenant_id = %s and kind = %s and field = %s",
+                    (sealed.key_id, sealed.ciphertext, key["tenant_id"], key["kind"], name),
+                )
+        progress(number, len(keys))
+    return len(keys)

@@ -1,0 +1,127 @@
+"""The outbox: messages that must reach a person, at least once, a possible repeat marked as such.
+
+A sender claims a row (``for update skip locked``), sends it outside any transaction, then writes what happened.
+A row whose sender died is claimed again after its claim ran out; if the answer of an attempt was lost, the next
+one is marked ``maybe_delivered`` and says «повтор».
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from synkro import db
+from synkro.log import redact
+
+CLAIM_SECONDS = 120
+MAX_ATTEMPTS = 12
+
+
+@dataclass(frozen=True)
+class Item:
+    tenant_id: UUID
+    outbox_id: UUID
+    report_id: UUID | None
+    channel: str
+    destination: str
+    payload: dict[str, Any]
+    status: str
+    attempts: int
+    maybe_delivered: bool
+    next_attempt_at: datetime
+    last_error: str | None
+    provider_message_id: str | None
+    created_at: datetime
+    sent_at: datetime | None
+
+
+_COLUMNS = (
+    "tenant_id, outbox_id, report_id, channel, destination, payload, status, attempts, maybe_delivered, next_attempt_at,"
+    " last_error, provider_message_id, created_at, sent_at"
+)
+
+
+def claim(
+    connection: db.Connection, *, tenant_id: UUID | None = None, report_id: UUID | None = None
+) -> Item | None:
+    """Take the oldest due row. A row taken over from a dead sender counts as maybe delivered."""
+    row = connection.execute(
+        "update synkro.outbox o set maybe_delivered = o.maybe_delivered or o.status = 'sending', status = 'sending',"
+        " attempts = o.attempts + 1, claimed_until = now() + make_interval(secs => %(claim)s)"
+        " from (select tenant_id, outbox_id from synkro.outbox"
+        "  where ((status = 'pending' and next_attempt_at <= now()) or (status = 'sending' and claimed_until < now()))"
+        "  and (%(tenant)s::uuid is null or tenant_id = %(tenant)s)"
+        "  and (%(report)s::uuid is null or report_id = %(report)s)"
+        "  order by next_attempt_at, created_at limit 1 for update skip locked) due"
+        " where o.tenant_id = due.tenant_id and o.outbox_id = due.outbox_id"
+        f" returning {', '.join('o.' + c.strip() for c in _COLUMNS.split(','))}",
+        {"claim": CLAIM_SECONDS, "tenant": tenant_id, "report": report_id},
+    ).fetchone()
+    return Item(**row) if row else None
+
+
+def mark_sent(connection: db.Connection, item: Item, provider_message_id: str) -> None:
+    """Delivered; the report is «sent» with its last letter."""
+    connection.execute(
+        "update synkro.outbox set status = 'sent', sent_at = now(), claimed_until = null, last_error = null,"
+        " provider_message_id = %s where tenant_id = %s and outbox_id = %s",
+        (provider_message_id, item.tenant_id, item.outbox_id),
+    )
+    connection.execute(
+        "update synkro.reports set status = 'sent', sent_at = now() where tenant_id = %(tenant)s and report_id = %(report)s"
+        " and not exists (select from synkro.outbox where tenant_id = %(tenant)s and report_id = %(report)s and status <> 'sent')",
+        {"tenant": item.tenant_id, "report": item.report_id},
+    )
+
+
+def mark_retry(
+    connection: db.Connection, item: Item, error: str, *, after_seconds: float, maybe_delivered: bool = False
+) -> None:
+    """Not delivered (or not known to be): again later, until the attempts are spent."""
+    if item.attempts >= MAX_ATTEMPTS:
+        mark_failed(connection, item, error)
+        return
+    connection.execute(
+        "update synkro.outbox set status = 'pending', claimed_until = null, last_error = %s,"
+        " next_attempt_at = now() + make_interval(secs => %s), maybe_delivered = maybe_delivered or %s"
+        " where tenant_id = %s and outbox_id = %s",
+        (redact(error), after_seconds, maybe_delivered, item.tenant_id, item.outbox_id),
+    )
+
+
+def mark_failed(connection: db.Connection, item: Item, error: str) -> None:
+    """Refused for good: a person has to act."""
+    connection.execute(
+        "update synkro.outbox set status = 'failed', claimed_until = null, last_error = %s"
+        " where tenant_id = %s and outbox_id = %s",
+        (redact(error), item.tenant_id, item.outbox_id),
+    )
+
+
+def redirect(connection: db.Connection, tenant_id: UUID, old: str, new: str) -> None:
+    """A group became a supergroup: what waits for the old chat goes to the new one."""
+    connection.execute(
+        "update synkro.outbox set destination = %s where tenant_id = %s and destination = %s and status in ('pending', 'sending')",
+        (new, tenant_id, old),
+    )
+
+
+def of_report(connection: db.Connection, tenant_id: UUID, report_id: UUID) -> list[Item]:
+    rows = connection.execute(
+        f"select {_COLUMNS} from synkro.outbox where tenant_id = %s and report_id = %s order by created_at",
+        (tenant_id, report_id),
+    )
+    return [Item(**row) for row in rows]
+
+
+def report_of_message(
+    connection: db.Connection, destination: str, provider_message_id: str
+) -> tuple[UUID, UUID] | None:
+    """``(tenant_id, report_id)`` of a message we sent: what a reply to it is about."""
+    row = connection.execute(
+        "select tenant_id, report_id from synkro.outbox where channel = 'telegram' and destination = %s and provider_message_id = %s",
+        (destination, provider_message_id),
+    ).fetchone()
+    return (row["tenant_id"], row["report_id"]) if row and row["report_id"] else None

@@ -1,0 +1,346 @@
+"""Job runs: the queue, the lease and the truth about what a run is doing.
+
+``(tenant, window)`` is unique while pending, running or cancelling: asking again joins the running one;
+after failure or success it makes the next attempt. Liveness is ours: a lease of 60 s renewed every 15 s and a
+fencing token that grows with each take-over. Every write of a worker names its token; a worker whose lease
+was taken over gets :class:`LeaseLost` and commits nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from synkro import db
+from synkro.errors import DataError, LeaseLost, NotFoundError
+from synkro.log import redact
+from synkro.windows import Window
+
+Status = Literal["pending", "running", "cancelling", "success", "failed", "cancelled"]
+ACTIVE: tuple[Status, ...] = ("pending", "running", "cancelling")
+LEASE_SECONDS = 60
+HEARTBEAT_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Run:
+    tenant_id: UUID
+    run_id: UUID
+    mode: str
+    trigger_type: str
+    report_type: str
+    status: Status
+    current_step: str
+    window_start: datetime
+    window_end: datetime
+    attempt: int
+    created_at: datetime
+    progress: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    error_detail: str | None = None
+    lease_token: int = 0
+    lease_until: datetime | None = None
+    heartbeat_at: datetime | None = None
+    dagster_run_id: str | None = None
+    report_id: UUID | None = None
+    requested_by: UUID | None = None
+    cancel_requested_at: datetime | None = None
+    picked_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def window(self) -> Window:
+        return Window(self.window_start, self.window_end)
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+
+@dataclass(frozen=True)
+class Event:
+    event_id: int
+    level: str
+    step: str
+    message: str
+    metadata: dict[str, Any]
+    created_at: datetime
+
+
+_COLUMNS = (
+    "tenant_id, run_id, mode, trigger_type, report_type, status, current_step, window_start, window_end, attempt,"
+    " created_at, progress, error, error_detail, lease_token, lease_until, heartbeat_at, dagster_run_id, report_id,"
+    " requested_by, cancel_requested_at, picked_at, started_at, finished_at"
+)
+
+
+def _select(where: str) -> str:
+    return f"select {_COLUMNS} from synkro.job_runs where {where}"
+
+
+# --- asking -----------------------------------------------------------------------------------------------
+
+
+def request(
+    connection: db.Connection,
+    tenant_id: UUID,
+    window: Window,
+    *,
+    mode: str,
+    trigger_type: str,
+    report_type: str,
+    requested_by: UUID | None = None,
+    idempotency_key: str | None = None,
+) -> tuple[Run, bool]:
+    """Queue a run of the window, or join the one that is under way. Returns ``(run, was_made)``.
+
+    The same ``idempotency_key`` (a missed schedule tick, a repeated API call) returns its run whatever its state.
+    """
+    for _ in range(20):
+        if idempotency_key is not None:
+            row = connection.execute(
+                _select("tenant_id = %s and idempotency_key = %s"), (tenant_id, idempotency_key)
+            )
+            if (kept := row.fetchone()) is not None:
+                return Run(**kept), False
+        joined = connection.execute(
+            _select(
+                "tenant_id = %s and window_start = %s and window_end = %s and status in ('pending','running','cancelling')"
+            ),
+            (tenant_id, window.start, window.end),
+        ).fetchone()
+        if joined is not None:
+            return Run(**joined), False
+        made = connection.execute(
+            "insert into synkro.job_runs (tenant_id, mode, trigger_type, report_type, window_start, window_end,"
+            " idempotency_key, attempt, requested_by)"
+            " select %(tenant)s, %(mode)s, %(trigger)s, %(type)s, %(start)s, %(end)s, %(key)s,"
+            " coalesce(max(attempt), 0) + 1, %(by)s from synkro.job_runs"
+            " where tenant_id = %(tenant)s and window_start = %(start)s and window_end = %(end)s"
+            f" on conflict do nothing returning {_COLUMNS}",
+            {
+                "tenant": tenant_id,
+                "mode": mode,
+                "trigger": trigger_type,
+                "type": report_type,
+                "start": window.start,
+                "end": window.end,
+                "key": idempotency_key,
+                "by": requested_by,
+            },
+        ).fetchone()
+        if made is not None:
+            return Run(**made), True
+    raise DataError(
+        "Не удалось поставить отчёт в очередь: окно одновременно запрашивают несколько раз. Повторите."
+    )
+
+
+def request_stop(connection: db.Connection, tenant_id: UUID, run_id: UUID) -> Run:
+    """Ask to stop: a waiting run ends at once, a running one at its next checkpoint."""
+    connection.execute(
+        "update synkro.job_runs set cancel_requested_at = coalesce(cancel_requested_at, now()),"
+        " status = case when status = 'pending' then 'cancelled' else 'cancelling' end,"
+        " finished_at = case when status = 'pending' then now() end"
+        " where tenant_id = %s and run_id = %s and status in ('pending', 'running', 'cancelling')",
+        (tenant_id, run_id),
+    )
+    return get(connection, run_id)
+
+
+# --- looking ----------------------------------------------------------------------------------------------
+
+
+def get(connection: db.Connection, run_id: UUID | str) -> Run:
+    """Raises :class:`NotFoundError`, the same for a run that is not there and one the asker may not see."""
+    try:
+        row = connection.execute(_select("run_id = %s"), (UUID(str(run_id)),)).fetchone()
+    except ValueError:
+        row = None
+    if row is None:
+        raise NotFoundError(f"Запуск {run_id} не найден.")
+    return Run(**row)
+
+
+def recent(connection: db.Connection, tenant_id: UUID | None = None, limit: int = 50) -> list[Run]:
+    rows = connection.execute(
+        _select("(%(tenant)s::uuid is null or tenant_id = %(tenant)s)")
+        + " order by created_at desc limit %(limit)s",
+        {"tenant": tenant_id, "limit": limit},
+    )
+    return [Run(**row) for row in rows]
+
+
+def active(connection: db.Connection, tenant_id: UUID | None = None) -> list[Run]:
+    """What waits and what runs, oldest first; people's requests before the nightly batch."""
+    rows = connection.execute(
+        _select(
+            "status in ('pending','running','cancelling') and (%(tenant)s::uuid is null or tenant_id = %(tenant)s)"
+        )
+        + " order by (trigger_type <> 'manual'), created_at",
+        {"tenant": tenant_id},
+    )
+    return [Run(**row) for row in rows]
+
+
+def events(
+    connection: db.Connection, tenant_id: UUID, run_id: UUID, after: int = 0, limit: int = 500
+) -> list[Event]:
+    rows = connection.execute(
+        "select event_id, level, step, message, metadata, created_at from synkro.job_run_events"
+        " where tenant_id = %s and run_id = %s and event_id > %s order by event_id limit %s",
+        (tenant_id, run_id, after, limit),
+    )
+    return [Event(**row) for row in rows]
+
+
+# --- working (service door) -------------------------------------------------------------------------------
+
+
+def offer(connection: db.Connection, run_id: UUID) -> None:
+    """Remember that the run was handed to an engine."""
+    connection.execute(
+        "update synkro.job_runs set picked_at = now() where run_id = %s and status = 'pending'", (run_id,)
+    )
+
+
+def claim(connection: db.Connection, run_id: UUID, dagster_run_id: str | None = None) -> Run:
+    """Take the lease; raises :class:`LeaseLost` when the run is over or another worker holds a living lease."""
+    row = connection.execute(
+        "update synkro.job_runs set status = case when status = 'pending' then 'running' else status end,"
+        " lease_token = lease_token + 1, lease_until = now() + make_interval(secs => %(lease)s), heartbeat_at = now(),"
+        " started_at = coalesce(started_at, now()), dagster_run_id = coalesce(%(dagster)s, dagster_run_id)"
+        " where run_id = %(run)s and status in ('pending', 'running', 'cancelling')"
+        f" and (lease_until is null or lease_until < now()) returning {_COLUMNS}",
+        {"lease": LEASE_SECONDS, "run": run_id, "dagster": dagster_run_id},
+    ).fetchone()
+    if row is None:
+        found = get(connection, run_id)
+        raise LeaseLost(f"Запуск уже ведёт другой процесс или он завершён (состояние: {found.status}).")
+    return Run(**row)
+
+
+def heartbeat(connection: db.Connection, run: Run) -> None:
+    """Renew the lease; raises :class:`LeaseLost` when it is no longer ours."""
+    row = connection.execute(
+        "update synkro.job_runs set lease_until = now() + make_interval(secs => %s), heartbeat_at = now()"
+        " where run_id = %s and lease_token = %s and lease_until > now() and status in ('running', 'cancelling')"
+        " returning run_id",
+        (LEASE_SECONDS, run.run_id, run.lease_token),
+    ).fetchone()
+    if row is None:
+        raise LeaseLost("Запуск перешёл к другому процессу: этот останавливается и ничего не записывает.")
+
+
+def is_stopping(connection: db.Connection, run: Run) -> bool:
+    """Whether a person asked to stop the run."""
+    row = connection.execute("select status from synkro.job_runs where run_id = %s", (run.run_id,)).fetchone()
+    return row is not None and row["status"] == "cancelling"
+
+
+def hold(connection: db.Connection, run: Run) -> None:
+    """Lock our row for the rest of the transaction: whoever commits a report does it under a living lease."""
+    row = connection.execute(
+        "select from synkro.job_runs where run_id = %s and lease_token = %s and lease_until > now()"
+        " and status in ('running', 'cancelling') for update",
+        (run.run_id, run.lease_token),
+    ).fetchone()
+    if row is None:
+        raise LeaseLost("Запуск перешёл к другому процессу: отчёт этого процесса не сохранён.")
+
+
+def step(
+    connection: db.Connection, run: Run, name: str, done: int = 0, total: int | None = None, message: str = ""
+) -> None:
+    """Show where the run is: counts are of real things (pages, dialogs)."""
+    connection.execute(
+        "update synkro.job_runs set current_step = %s, progress = %s where run_id = %s and lease_token = %s",
+        (
+            name,
+            Jsonb({"step": name, "done": done, "total": total, "message": message}),
+            run.run_id,
+            run.lease_token,
+        ),
+    )
+
+
+def log(
+    connection: db.Connection,
+    run: Run,
+    name: str,
+    message: str,
+    *,
+    level: str = "info",
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    connection.execute(
+        "insert into synkro.job_run_events (tenant_id, run_id, level, step, message, metadata)"
+        " values (%s, %s, %s, %s, %s, %s)",
+        (run.tenant_id, run.run_id, level, name, redact(message), Jsonb(dict(metadata or {}))),
+    )
+
+
+def attach_report(connection: db.Connection, run: Run, report_id: UUID) -> None:
+    """Name the run's report, in the transaction that publishes it."""
+    connection.execute(
+        "update synkro.job_runs set report_id = %s where run_id = %s and lease_token = %s",
+        (report_id, run.run_id, run.lease_token),
+    )
+
+
+def finish(
+    connection: db.Connection,
+    run: Run,
+    status: Status,
+    *,
+    error: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """End the run; raises :class:`LeaseLost` when it is not ours to end."""
+    row = connection.execute(
+        "update synkro.job_runs set status = %(status)s, error = %(error)s, error_detail = %(detail)s,"
+        " finished_at = now(), lease_until = null,"
+        " current_step = case when %(status)s = 'success' then 'done' else current_step end"
+        " where run_id = %(run)s and lease_token = %(token)s and status in ('running', 'cancelling') returning run_id",
+        {
+            "status": status,
+            "error": redact(error) if error else None,
+            "detail": redact(detail)[:8000] if detail else None,
+            "run": run.run_id,
+            "token": run.lease_token,
+        },
+    ).fetchone()
+    if row is None:
+        raise LeaseLost("Запуск перешёл к другому процессу: его исход запишет тот процесс.")
+
+
+def reap(connection: db.Connection) -> list[Run]:
+    """End every run whose lease ran out; returns them. Any process may call this at any time.
+
+    A run that published its report before its process died is a success: the outbox delivers without it.
+    """
+    rows = connection.execute(
+        "update synkro.job_runs set lease_token = lease_token + 1, lease_until = null, finished_at = now(),"
+        " status = case when report_id is not null then 'success' when status = 'cancelling' then 'cancelled' else 'failed' end,"
+        " error = case when report_id is not null or status = 'cancelling' then null else"
+        " 'Процесс, который вёл запуск, перестал отвечать на шаге «' || current_step || '». Запустите его ещё раз: прочитанное не пропало.' end,"
+        " error_detail = 'lease ran out at ' || lease_until::text || ', last heartbeat ' || heartbeat_at::text"
+        " where status in ('running', 'cancelling') and lease_until < now()"
+        f" returning {_COLUMNS}"
+    ).fetchall()
+    ended = [Run(**row) for row in rows]
+    for run in ended:
+        log(
+            connection,
+            run,
+            run.current_step,
+            run.error or "Процесс запуска исчез.",
+            level="error" if run.error else "warning",
+        )
+    return ended

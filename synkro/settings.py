@@ -1,0 +1,106 @@
+"""The environment, read once.
+
+Every variable starts with ``SYNKRO_``; ``.env.example`` documents each of them and a test keeps the two
+lists equal. Importing this module reads nothing: call :func:`settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from synkro.errors import ConfigurationError
+
+#: the tree this code runs from: migrations, the dbt project and the Dagster template are read from here
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """All settings of one process. Secrets are ``SecretStr``: their ``repr`` shows stars."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SYNKRO_", env_file=None, extra="ignore", hide_input_in_errors=True
+    )
+
+    env: str = Field("development", pattern="^(development|demo|production)$")
+    data_dir: Path = Path(".synkro")
+    #: owner of the schemas: migrations, dlt, dbt. Empty: the embedded Postgres of the data directory
+    database_url: SecretStr | None = None
+    #: login role of the app (member of authenticated and service_role); empty: database_url
+    app_database_url: SecretStr | None = None
+    #: Dagster's storage; empty: database ``dagster`` of the embedded server, or schema ``dagster`` of database_url
+    dagster_database_url: SecretStr | None = None
+    #: comma-separated; the first key writes, all of them read
+    secret_keys: Annotated[list[SecretStr], NoDecode] = []
+    #: signs the browser cookie; never used for anything else
+    web_secret: SecretStr | None = None
+    allow_local_vendors: bool = False
+    #: further hosts of OpenAI-compatible servers the operator allows, comma-separated
+    ai_hosts: Annotated[list[str], NoDecode] = []
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=1, le=65535)
+    dagster_port: int = Field(3000, ge=1, le=65535)
+    public_url: str = ""
+    supabase_url: str = ""
+    supabase_publishable_key: SecretStr | None = None
+    supabase_secret_key: SecretStr | None = None
+    #: the first administrator, made once at start when nobody exists yet; the password must be changed at once
+    bootstrap_email: str = ""
+    bootstrap_password: SecretStr | None = None
+    log_level: str = "WARNING"
+
+    @field_validator("secret_keys", "ai_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def is_production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def base_url(self) -> str:
+        """Address people use, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    def check(self) -> None:
+        """Refuse combinations that would be unsafe; raises :class:`ConfigurationError`."""
+        if self.is_production and self.allow_local_vendors:
+            raise ConfigurationError(
+                "SYNKRO_ALLOW_LOCAL_VENDORS нельзя включать при SYNKRO_ENV=production: уберите одну из переменных."
+            )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process; raises :class:`ConfigurationError` naming the wrong variable."""
+    try:
+        loaded = Settings()
+    except ValidationError as error:
+        fields = ", ".join(
+            f"SYNKRO_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()
+        )
+        raise ConfigurationError(f"Неверная настройка окружения. {fields}") from None
+    loaded.check()
+    return loaded
+
+
+def override(**values: object) -> Settings:
+    """Set variables for this process and its children (command-line flags), then read them again."""
+    for name, value in values.items():
+        if value is not None:
+            os.environ[f"SYNKRO_{name.upper()}"] = str(value)
+    settings.cache_clear()
+    return settings()

@@ -1,0 +1,69 @@
+"""The JSON shapes of the public contract (architecture.md §5): one place for the command line and the REST API.
+
+Whatever leaves here is plain JSON: moments as ISO 8601, ids as text, money as numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synkro.numbers import plain
+from synkro.reports import Report
+from synkro.runs import Run
+from synkro.tenants import Tenant
+
+_CLAIM = ("section", "text", "dialog_id", "message_ids", "quote")
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """``synkro report show --json`` and ``GET /api/v1/…/reports/{id}``."""
+    coverage = report.coverage or {}
+    return {
+        "id": str(report.report_id),
+        "version": report.version,
+        "is_current": report.is_current,
+        "status": report.status,
+        "report_type": report.report_type,
+        "window_start": plain(report.window_start),
+        "window_end": plain(report.window_end),
+        "as_of": plain(report.as_of),
+        "is_complete": report.is_complete,
+        "summary_text": report.summary_text,
+        "telegram_text": report.telegram_text,
+        "numbers": report.numbers,
+        "coverage": {
+            "read": coverage.get("read", 0),
+            "total": coverage.get("total", 0),
+            "skipped": coverage.get("skipped", {}),
+        },
+        "claims": [{name: claim.get(name) for name in _CLAIM} for claim in report.claims],
+        "cost_usd": float(report.cost_usd),
+    }
+
+
+def run_json(run: Run, slug: str) -> dict[str, Any]:
+    """``synkro run show --json``, ``synkro report run --json`` and ``GET /api/v1/…/runs/{id}``."""
+    return {
+        "id": str(run.run_id),
+        "tenant": slug,
+        "status": run.status,
+        "current_step": run.current_step,
+        "progress": run.progress,
+        "error": run.error,
+        "attempt": run.attempt,
+        "window_start": plain(run.window_start),
+        "window_end": plain(run.window_end),
+        "report_id": plain(run.report_id),
+    }
+
+
+def tenant_json(tenant: Tenant) -> dict[str, Any]:
+    """``synkro tenant list --json`` and ``GET /api/v1/tenants``."""
+    return {
+        "id": str(tenant.tenant_id),
+        "name": tenant.name,
+        "slug": tenant.slug,
+        "status": tenant.status,
+        "timezone": tenant.timezone,
+        "created_at": plain(tenant.created_at),
+    }

@@ -1,0 +1,28 @@
+"""``make test``: everything on the embedded Postgres, then what needs a database on the system's one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests import needs
+from tests.conftest import system_binaries
+
+
+def main() -> int:
+    needs.main()
+    pytest = [sys.executable, "-m", "pytest"]
+    print("— Postgres из пакета", flush=True)
+    status = subprocess.run([*pytest, *sys.argv[1:]], check=False).returncode
+    found = system_binaries()
+    if found is not None:
+        print(f"— Postgres системы: {found}", flush=True)
+        again = subprocess.run(
+            [*pytest, "-m", "postgres and not slow", "--postgres", "system", *sys.argv[1:]], check=False
+        ).returncode
+        status = status or again
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""One Postgres for the whole test session, a database of its own for every test that wants one.
+
+``--postgres embedded`` (the default) takes the wheel's server, ``--postgres system`` the newest Debian one. The
+cluster lives in a temporary folder and is deleted at the end. ``database`` is made from a template that already
+holds the migrations and the built (empty) marts, which takes 0.1 s instead of 15.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from synkro import db, migrations, vault
+from synkro.embedded import EmbeddedPostgres
+from synkro.settings import settings
+
+APP_PASSWORD = "app-password-of-the-tests"
+TEMPLATE = "synkro_template"
+
+_server: list[EmbeddedPostgres] = []
+
+
+def system_binaries() -> Path | None:
+    """The newest system Postgres from 15 up."""
+    found = [
+        path for path in Path("/usr/lib/postgresql").glob("*/bin") if re.fullmatch(r"\d+", path.parent.name)
+    ]
+    fit = [path for path in found if int(path.parent.name) >= 15 and (path / "initdb").exists()]
+    return max(fit, key=lambda path: int(path.parent.name), default=None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", choices=["embedded", "system"], default="embedded")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    wanted = {"database", "empty_database", "server_url", "marts_db"}
+    for item in items:
+        if wanted & set(getattr(item, "fixturenames", ())):
+            item.add_marker("postgres")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Settings of a developer's shell must not leak into the tests."""
+    for name in [name for name in os.environ if name.startswith("SYNKRO_") and not name.startswith("SYNKRO_TEST_")]:
+        del os.environ[name]
+    os.environ["SYNKRO_SECRET_KEYS"] = vault.generate_key()
+    os.environ["SYNKRO_WEB_SECRET"] = uuid4().hex
+    os.environ["SYNKRO_ALLOW_LOCAL_VENDORS"] = "1"
+    os.environ["SYNKRO_DATA_DIR"] = tempfile.mkdtemp(prefix="synkro-tests-")
+    settings.cache_clear()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    db.close()
+    for server in _server:
+        server.destroy()
+
+
+@pytest.fixture(scope="session")
+def server_url(request: pytest.FixtureRequest) -> str:
+    """Owner's address of an empty database on the session's cluster."""
+    bin_dir = None
+    if request.config.getoption("--postgres") == "system":
+        bin_dir = system_binaries()
+        if bin_dir is None:
+            pytest.fail("no system Postgres from 15 up: run without --postgres system")
+    server = EmbeddedPostgres(Path(os.environ["SYNKRO_DATA_DIR"]), bin_dir=bin_dir)
+    _server.append(server)
+    server.start()
+    return server.url("postgres")
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    """A database with the migrations and the marts, to copy from."""
+    from orchestration.dbt import deploy
+
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"create database {TEMPLATE}")
+    url = db.with_database(server_url, TEMPLATE)
+    migrations.migrate(url)
+    deploy(url, settings().data_dir, lambda text: None)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        db.set_app_password(connection, APP_PASSWORD)
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def make_database(server_url: str) -> Iterator[Callable[[str | None], str]]:
+    """``make_database(template or None) -> url``; dropped when the session ends."""
+    made: list[str] = []
+
+    def make(template: str | None) -> str:
+        name = f"test_{uuid4().hex[:12]}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(f"create database {name}" + (f" template {template}" if template else ""))
+        made.append(name)
+        return db.with_database(server_url, name)
+
+    yield make
+    db.close()
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(f"drop database if exists {name} with (force)")
+
+
+@pytest.fixture
+def database(
+    make_database: Callable[[str | None], str], template: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """A fresh database of its own, with the kernel's doors open to it; the value is the owner's address."""
+    url = make_database(template)
+    monkeypatch.setenv("SYNKRO_DATABASE_URL", url)
+    monkeypatch.setenv("SYNKRO_APP_DATABASE_URL", db.with_login(url, db.APP_ROLE, APP_PASSWORD))
+    settings.cache_clear()
+    yield url
+    db.close()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def empty_database(make_database: Callable[[str | None], str]) -> str:
+    """A database without any of ours; the value is the owner's address."""
+    return make_database(None)
