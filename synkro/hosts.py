@@ -139,8 +139,7 @@ def check_base_url(vendor: str, url: str, allow_local: bool) -> None:
     if is_loopback_url(url):
         if not allow_local:
             raise ConfigurationError(
-                "Локальный адрес разрешён только для песочницы. "
-                "Запустите Synkro с SYNKRO_ALLOW_LOCAL_VENDORS=1."
+                "Локальный адрес разрешён только для песочницы. Запустите Synkro с SYNKRO_ALLOW_LOCAL_VENDORS=1."
             )
         return
     match = _HTTPS.fullmatch(url)
@@ -153,6 +152,4 @@ def check_base_url(vendor: str, url: str, allow_local: bool) -> None:
         "ai": host in AI_HOSTS or host in settings().ai_hosts,
     }
     if not host or not allowed[vendor]:
-        raise ConfigurationError(
-            "Адрес сервиса не входит в список разрешённых. Проверьте настройки подключения."
-        )
+        raise ConfigurationError("Адрес сервиса не входит в список разрешённых. Проверьте настройки подключения.")

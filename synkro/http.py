@@ -15,6 +15,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
 
@@ -85,6 +86,8 @@ class VendorClient:
     ) -> None:
         self.vendor: Vendor = destination.vendor
         self.base_url = base_url.rstrip("/")
+        #: the vendor's time at its first answer (aware UTC): marks count in its clock, ours may be hours off
+        self.vendor_clock: datetime | None = None
         self._destination = destination
         self._auth = auth
         self._limiter = limiter
@@ -212,6 +215,8 @@ class VendorClient:
         try:
             response = self._http.send(request, auth=auth, stream=True)
             status = response.status_code
+            if self.vendor_clock is None:
+                self.vendor_clock = http_errors.moment(response.headers.get("date", ""))
             try:
                 body = response.read()
             finally:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -237,16 +237,20 @@ def retry_after(headers: httpx.Headers, answer: Any) -> float | None:
     return None
 
 
-def _until_date(text: str, now: str) -> float | None:
+def moment(header: str) -> datetime | None:
+    """Aware UTC of an HTTP date; ``None`` for anything else."""
     try:
-        then = parsedate_to_datetime(text).timestamp()
+        return parsedate_to_datetime(header).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
-    try:
-        # the vendor's own clock, if it tells it: ours may be hours off
-        return _sane(then - parsedate_to_datetime(now).timestamp())
-    except (TypeError, ValueError, OverflowError):
-        return _sane(then - time.time())
+
+
+def _until_date(text: str, now: str) -> float | None:
+    then = moment(text)
+    if then is None:
+        return None
+    # the vendor's own clock, if it tells it: ours may be hours off
+    return _sane((then - (moment(now) or datetime.now(UTC))).total_seconds())
 
 
 def _sane(seconds: float) -> float | None:

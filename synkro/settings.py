@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from synkro.errors import ConfigurationError
@@ -23,9 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """All settings of one process. Secrets are ``SecretStr``: their ``repr`` shows stars."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SYNKRO_", env_file=None, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="SYNKRO_", env_file=None, extra="ignore", hide_input_in_errors=True)
 
     env: str = Field("development", pattern="^(development|demo|production)$")
     data_dir: Path = Path(".synkro")
@@ -45,6 +43,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     dagster_port: int = Field(3000, ge=1, le=65535)
+    #: host:port of Dagster's code server when another container runs it
+    code_server: str = ""
     public_url: str = ""
     supabase_url: str = ""
     supabase_publishable_key: SecretStr | None = None
@@ -57,9 +57,13 @@ class Settings(BaseSettings):
     @field_validator("secret_keys", "ai_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: Any) -> Any:
+        """A line left empty in ``.env`` means the default."""
+        return {name: value for name, value in values.items() if value != ""} if isinstance(values, dict) else values
 
     @field_validator("data_dir")
     @classmethod
@@ -89,9 +93,7 @@ def settings() -> Settings:
     try:
         loaded = Settings()
     except ValidationError as error:
-        fields = ", ".join(
-            f"SYNKRO_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()
-        )
+        fields = ", ".join(f"SYNKRO_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"Неверная настройка окружения. {fields}") from None
     loaded.check()
     return loaded

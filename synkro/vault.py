@@ -32,9 +32,7 @@ _HOW_TO = (
 )
 
 #: keys printed in documentation: the Fernet specification and the examples people copy
-_KNOWN = frozenset(
-    {"cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=", "81HqDtbqAywKSOumSha3BhWNOdQ26slT6K0YaZeZyPs="}
-)
+_KNOWN = frozenset({"cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=", "81HqDtbqAywKSOumSha3BhWNOdQ26slT6K0YaZeZyPs="})
 
 
 class VaultError(DataError):
@@ -70,9 +68,7 @@ def _check_key(key: str, position: int) -> None:
         raise ConfigurationError(f"SYNKRO_SECRET_KEYS: ключ № {position} неверного вида. {_HOW_TO}") from None
     # 32 random bytes hold about 30 different ones; fewer than 16 is a passphrase or a row of zeros
     if key in _KNOWN or len(set(raw)) < 16:
-        raise ConfigurationError(
-            f"SYNKRO_SECRET_KEYS: ключ № {position} известен всем или предсказуем. {_HOW_TO}"
-        )
+        raise ConfigurationError(f"SYNKRO_SECRET_KEYS: ключ № {position} известен всем или предсказуем. {_HOW_TO}")
 
 
 class Vault:

@@ -6,13 +6,10 @@ Used by the checks of the settings page and by the readers, so that both count a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-
-from psycopg.rows import tuple_row
 
 from synkro import db, hosts, ratelimit
 from synkro.errors import ConfigurationError
@@ -33,15 +30,15 @@ class VendorAccount:
 
     def limiter(self, *, per_second: float | None = None, part: str = "") -> ratelimit.PostgresLimiter:
         """The pace shared by every process on this database. ``part``: a narrower limit of some paths."""
-        return ratelimit.PostgresLimiter(_connection, self.key + part, per_second or self.per_second)
+        return ratelimit.PostgresLimiter(
+            lambda: db.as_service("limiter"), self.key + part, per_second or self.per_second
+        )
 
 
 def amocrm(public: Mapping[str, Any], allow_local: bool) -> VendorAccount:
     """Raises :class:`ConfigurationError` for a wrong field."""
     base_url = hosts.amocrm_base_url(public, allow_local)
-    return VendorAccount(
-        base_url, f"amocrm:{urlsplit(base_url).netloc}", _pace(public, ratelimit.AMOCRM_PER_SECOND)
-    )
+    return VendorAccount(base_url, f"amocrm:{urlsplit(base_url).netloc}", _pace(public, ratelimit.AMOCRM_PER_SECOND))
 
 
 def radist(public: Mapping[str, Any], allow_local: bool) -> VendorAccount:
@@ -55,9 +52,7 @@ def radist_company(public: Mapping[str, Any]) -> str:
     """``company_id`` as it stands in every path."""
     text = str(public.get("company_id") or "")
     if not _COMPANY.fullmatch(text):
-        raise ConfigurationError(
-            "Поле «company_id»: укажите номер компании из кабинета Radist, только цифры."
-        )
+        raise ConfigurationError("Поле «company_id»: укажите номер компании из кабинета Radist, только цифры.")
     return text
 
 
@@ -72,19 +67,3 @@ def _pace(public: Mapping[str, Any], usual: float) -> float:
     if not 0.1 <= pace <= _FASTEST:
         raise ConfigurationError("Поле «requests_per_second»: укажите число от 0,1 до 1000.")
     return pace
-
-
-class _Tuples:
-    """The limiter reads rows by number; the pool's own rows are dicts."""
-
-    def __init__(self, connection: db.Connection) -> None:
-        self._connection = connection
-
-    def execute(self, query: str, values: Mapping[str, Any]) -> Any:
-        return self._connection.cursor(row_factory=tuple_row).execute(query, values)
-
-
-@contextmanager
-def _connection() -> Iterator[_Tuples]:
-    with db.as_service("limiter") as connection:
-        yield _Tuples(connection)

@@ -29,9 +29,7 @@ _server: list[EmbeddedPostgres] = []
 
 def system_binaries() -> Path | None:
     """The newest system Postgres from 15 up."""
-    found = [
-        path for path in Path("/usr/lib/postgresql").glob("*/bin") if re.fullmatch(r"\d+", path.parent.name)
-    ]
+    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if re.fullmatch(r"\d+", path.parent.name)]
     fit = [path for path in found if int(path.parent.name) >= 15 and (path / "initdb").exists()]
     return max(fit, key=lambda path: int(path.parent.name), default=None)
 

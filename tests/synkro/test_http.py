@@ -139,6 +139,17 @@ def test_a_reset_in_the_body_is_survived(vendor: FakeVendor) -> None:
     assert make(vendor).get("/x") == {"ok": True}
 
 
+def test_the_vendors_clock_is_that_of_its_first_answer(vendor: FakeVendor) -> None:
+    vendor.says(
+        json_answer(b"{}", 200, "Date: Wed, 01 Jan 2020 00:00:00 GMT"), json_answer(b"{}", 200, "Date: tomorrow")
+    )
+    client = make(vendor)
+    assert client.vendor_clock is None
+    client.get("/x")
+    client.get("/x")
+    assert client.vendor_clock == datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+
+
 # --- how long, how much ----------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import subprocess
 import sys
@@ -14,17 +15,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from synkro import db
+from synkro.embedded import EmbeddedPostgres
 from synkro.errors import Cancelled, PermanentError, TransientError
+from synkro.migrations import migrate
 from synkro.ratelimit import AMOCRM_PER_SECOND, Both, Limiter, LocalLimiter, PostgresLimiter
-
-#: the shape of supabase/migrations; the migration itself needs roles that this test does not
-TABLE = """
-create schema if not exists private;
-create table private.vendor_limits (
-    account_key text primary key, next_at timestamptz not null default now(),
-    blocked_until timestamptz, blocked_reason text, updated_at timestamptz
-);
-"""
+from synkro.settings import settings
 
 #: takes slots until the time is over and prints when it had each
 PROGRAM = """
@@ -52,12 +48,10 @@ def busiest_second(moments: list[float]) -> int:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    embedded = pytest.importorskip("synkro.embedded")
-    server = embedded.EmbeddedPostgres(tmp_path_factory.mktemp("limits"))
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("limits"))
     server.start()
     try:
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute(TABLE)
+        migrate(server.url())
         yield server.url()
     finally:
         server.destroy()
@@ -90,7 +84,7 @@ def test_slots_are_spaced(make: Make) -> None:
         limiter.acquire()
         moments.append(time.monotonic())
     assert 0.48 < moments[-1] - moments[0] < 0.9
-    assert min(b - a for a, b in zip(moments, moments[1:], strict=False)) > 0.02
+    assert min(b - a for a, b in itertools.pairwise(moments)) > 0.02
 
 
 def test_an_idle_account_saves_up_no_burst(make: Make) -> None:
@@ -199,19 +193,24 @@ def test_eight_threads_of_two_processes_share_one_pace(url: str) -> None:
     assert busiest_second(moments) <= 7
 
 
-def test_the_table_is_the_migrations(url: str) -> None:
-    folder = Path(__file__).parents[2] / "supabase" / "migrations"
-    text = " ".join(path.read_text() for path in folder.glob("*.sql"))
-    found = text[text.index("create table private.vendor_limits") :]
-    found = found[: found.index(";")]
-    with psycopg.connect(url) as connection:
-        columns = connection.execute(
-            "select attname, format_type(atttypid, null) from pg_attribute where attrelid = 'private.vendor_limits'::regclass"
-            " and attnum > 0"
-        ).fetchall()
-    for name, kind in columns:
-        short = kind.replace("timestamp with time zone", "timestamptz")
-        assert f"{name} {short}" in found, name
+def test_it_works_through_the_service_door(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNKRO_DATABASE_URL", url)
+    settings.cache_clear()
+    try:
+        limiter = PostgresLimiter(lambda: db.as_service("limits"), "service", 20)
+        started = time.monotonic()
+        for _ in range(3):
+            limiter.acquire()
+        assert time.monotonic() - started > 0.09
+        limiter.block_until_operator("API заблокирован")
+        with pytest.raises(PermanentError, match="API заблокирован"):
+            limiter.acquire()
+        limiter.unblock()
+        limiter.acquire()
+    finally:
+        db.close()
+        monkeypatch.undo()
+        settings.cache_clear()
 
 
 def test_infinity_is_no_problem_for_waiting() -> None:

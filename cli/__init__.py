@@ -1,0 +1,1 @@
+"""The ``synkro`` command: the one room that may import every other."""

@@ -1,0 +1,64 @@
+"""``synkro db``: the embedded server and the migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+import psycopg
+
+from cli.environment import say
+from synkro import db, migrations
+from synkro.errors import TransientError
+from synkro.files import secret_file
+from synkro.settings import settings
+
+
+@click.group("db")
+def db_group() -> None:
+    """База данных: встроенный Postgres и миграции."""
+
+
+@db_group.command()
+def up() -> None:
+    """Запустить встроенный Postgres (или подключиться к настроенному) и применить миграции."""
+    prepare(say)
+    click.echo("База готова.")
+
+
+@db_group.command()
+def down() -> None:
+    """Остановить встроенный Postgres этой папки."""
+    db.close()
+    db.embedded().stop()
+    click.echo("База остановлена.")
+
+
+@db_group.command()
+def url() -> None:
+    """Напечатать адрес базы для её владельца (в нём пароль)."""
+    click.echo(db.owner_url())
+
+
+@db_group.command()
+def migrate() -> None:
+    """Применить миграции и собрать витрины."""
+    prepare(say)
+    click.echo("Миграции применены.")
+
+
+def prepare(progress: Callable[[str], None]) -> None:
+    """Server up, migrations applied, the app's login ready, views and empty tables of dbt in place."""
+    from orchestration.dbt import deploy
+
+    owner = db.owner_url()
+    try:
+        migrations.migrate(owner, progress=progress)
+        if settings().database_url is None:
+            with psycopg.connect(owner, autocommit=True) as connection:
+                db.set_app_password(connection, secret_file(settings().data_dir / "app_database_password"))
+    except psycopg.OperationalError as error:
+        raise TransientError(
+            "База данных не отвечает. Проверьте SYNKRO_DATABASE_URL и что сервер запущен.", detail=str(error)
+        ) from None
+    deploy(owner, settings().data_dir, progress)

@@ -1,0 +1,117 @@
+"""``synkro doctor``: what is well, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import psycopg
+
+from cli.output import emit, json_option
+from synkro import db, isolation, migrations, services, vault
+from synkro.errors import SynkroError
+from synkro.settings import settings
+
+#: below this a run may not finish
+MIN_FREE_BYTES = 1_000_000_000
+
+
+@click.command()
+@json_option
+@click.pass_context
+def doctor(context: click.Context, as_json: bool) -> None:
+    """Проверить установку: настройки, базу, миграции, ключи, диск, процессы."""
+    findings = [_look(name, check) for name, check in CHECKS]
+    lines = [f"{'✓' if item['ok'] else '✗'} {item['name']}: {item['message']}" for item in findings]
+    emit(findings, as_json, "\n".join(lines))
+    if not all(item["ok"] for item in findings):
+        context.exit(1)
+
+
+def _look(name: str, check: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"name": name, "ok": True, "message": check()}
+    except SynkroError as error:
+        return {"name": name, "ok": False, "message": error.message}
+    except psycopg.Error as error:
+        return {
+            "name": name,
+            "ok": False,
+            "message": f"база ответила отказом ({type(error).__name__}). Проверьте SYNKRO_DATABASE_URL.",
+        }
+
+
+def _environment() -> str:
+    settings().check()
+    return f"режим {settings().env}, папка {settings().data_dir}"
+
+
+def _keys() -> str:
+    return f"первый ключ {vault.current_key_id()}, всего {len(settings().secret_keys)}"
+
+
+def _database() -> str:
+    with psycopg.connect(db.owner_url(), connect_timeout=10) as connection:
+        row = connection.execute(
+            "select current_setting('server_version'), r.rolbypassrls or r.rolsuper from pg_roles r where r.rolname = current_user"
+        ).fetchone()
+    assert row is not None
+    if not row[1]:
+        raise SynkroError(
+            "Владелец схем должен обходить RLS (BYPASSRLS), иначе он не увидит собственных строк. Дайте ему это право."
+        )
+    return f"Postgres {row[0]}"
+
+
+def _migrations() -> str:
+    missing = migrations.pending(db.owner_url())
+    if missing:
+        raise SynkroError(f"Не применены: {', '.join(m.version for m in missing)}. Выполните: synkro db migrate.")
+    return f"все {len(migrations.available())} применены"
+
+
+def _isolation() -> str:
+    holes = isolation.findings(db.owner_url())
+    if holes:
+        raise SynkroError(
+            f"Найдены открытые места: {'; '.join(holes[:3])}. Выполните synkro db migrate; если останутся, закройте доступ."
+        )
+    return "строки каждой компании закрыты от остальных"
+
+
+def _doors() -> str:
+    with db.as_service("doctor") as connection:
+        connection.execute("select from synkro.tenants limit 1")
+    return "приложение входит в базу своей ролью"
+
+
+def _disk() -> str:
+    settings().data_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings().data_dir).free
+    if free < MIN_FREE_BYTES:
+        raise SynkroError(f"Свободно {free // 1_000_000} МБ, нужен хотя бы 1 ГБ. Освободите место.")
+    return f"свободно {free / 1e9:.0f} ГБ"
+
+
+def _engine() -> str:
+    with db.as_service("doctor") as connection:
+        beats = services.last_beats(connection)
+    if not beats:
+        return "процессы не запускались (synkro serve); отчёты строит synkro report run --wait"
+    now = datetime.now(UTC)
+    return ", ".join(f"{name}: {int((now - at).total_seconds())} с назад" for name, at in sorted(beats.items()))
+
+
+CHECKS: list[tuple[str, Callable[[], str]]] = [
+    ("настройки", _environment),
+    ("ключи", _keys),
+    ("диск", _disk),
+    ("база", _database),
+    ("миграции", _migrations),
+    ("изоляция", _isolation),
+    ("вход приложения", _doors),
+    ("процессы", _engine),
+]

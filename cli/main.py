@@ -1,0 +1,91 @@
+"""Entry point. Exit status: 0 done, 1 failed with a reason on standard error, 2 wrong usage."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import click
+
+from cli import database, demo, doctor, environment, people, reports, sandbox, secrets, serve, setup
+from synkro import db, log
+from synkro.errors import SynkroError
+from synkro.settings import settings
+
+logger = logging.getLogger(__name__)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="synkro")
+def cli() -> None:
+    """Synkro: отчёты о переписке с клиентами из amoCRM и Radist.
+
+    --data-dir ПАПКА (по умолчанию .synkro) — где лежит всё, что пишется на этой машине.
+    """
+
+
+for command in (
+    database.db_group,
+    people.tenant,
+    people.user,
+    setup.integration,
+    setup.runtime_group,
+    reports.report,
+    reports.run,
+    secrets.secrets,
+    serve.serve,
+    demo.demo,
+    sandbox.sandbox,
+    doctor.doctor,
+):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; every failure ends as one plain message, never as a traceback."""
+    words, data_dir = environment.take_data_dir(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        environment.load(data_dir)
+        log.setup(settings().log_level)
+        cli.main(args=words, standalone_mode=False)
+        status = 0
+    except click.exceptions.Exit as leave:
+        status = leave.exit_code
+    except click.UsageError as error:
+        error.show()
+        status = 2
+    except click.ClickException as error:
+        error.show()
+        status = 1
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Остановлено.", err=True)
+        status = 1
+    except SynkroError as error:
+        click.echo(f"Ошибка: {log.redact(error.message)}", err=True)
+        if error.detail:
+            logger.info("%s", error.detail)
+        status = 1
+    except OSError as error:
+        reason = "На диске нет места." if error.errno == 28 else f"Система отказала: {error.strerror or error}."
+        click.echo(f"Ошибка: {reason} Исправьте это и повторите.", err=True)
+        status = 1
+    except BrokenPipeError:
+        status = 0
+    except Exception as error:
+        logger.debug("unexpected", exc_info=True)
+        click.echo(
+            f"Ошибка: неожиданный сбой ({type(error).__name__}: {log.redact(str(error))[:300]}). "
+            "Повторите с SYNKRO_LOG_LEVEL=DEBUG и передайте вывод оператору.",
+            err=True,
+        )
+        status = 1
+    finally:
+        db.close()
+    sys.stdout.flush()
+    # Dagster's and dlt's background threads may outlive the work
+    os._exit(status) if arguments is None else sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""``synkro sandbox``: the simulated vendors, alone."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+
+import click
+
+from cli.environment import say
+from synkro.errors import ConfigurationError
+
+
+@click.command()
+@click.option("--seed", default=7, show_default=True, help="Из одного числа — одна и та же компания.")
+@click.option("--company", type=click.Choice(["small", "demo", "large"]), default="demo", show_default=True)
+@click.option("--port-base", type=int, default=None, help="Первый из четырёх портов; иначе свободные.")
+@click.option(
+    "--rate",
+    type=float,
+    default=None,
+    help="Сколько запросов в секунду разрешать (по умолчанию как у сервисов).",
+)
+def sandbox(seed: int, company: str, port_base: int | None, rate: float | None) -> None:
+    """Запустить имитацию amoCRM, Radist, Telegram и AI. Первая строка вывода — адреса, JSON."""
+    from sandbox.server import PortBusy, start
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        running = start(company_size=company, seed=seed, port_base=port_base, progress=say)
+    except PortBusy as error:
+        raise ConfigurationError(f"Порт занят ({error}). Выберите другой: --port-base НОМЕР.") from None
+    with running:
+        if rate is not None:
+            for vendor in ("amocrm", "radist"):
+                running.faults[vendor].add({"kind": "rate", "per_second": rate})
+                running.faults[vendor].settle()
+        click.echo(json.dumps(running.addresses, ensure_ascii=False))
+        sys.stdout.flush()
+        say("Работает. Остановить: Ctrl-C")
+        stop.wait()

@@ -1,0 +1,178 @@
+"""``synkro serve``: the app, Dagster's three processes and the sender, under one supervisor."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import click
+
+from cli import database
+from cli.environment import say
+from cli.supervisor import Supervisor, program
+from synkro import audit, db, users
+from synkro.errors import ConfigurationError, TransientError
+from synkro.files import secret_file
+from synkro.settings import override, settings
+
+LOOPBACK = "127.0.0.1"
+
+
+@click.command()
+@click.option("--host", default=None, help="Адрес, на котором слушает приложение (по умолчанию 127.0.0.1).")
+@click.option("--port", type=int, default=None, help="Порт приложения (по умолчанию 8080).")
+@click.option(
+    "--dagster-port", type=int, default=None, help="Порт Dagster, только для этой машины (по умолчанию 3000)."
+)
+@click.option(
+    "--only",
+    type=click.Choice(["app", "sender", "code-server", "daemon", "webserver"]),
+    help="Только этот процесс, без надзора (для контейнеров).",
+)
+def serve(host: str | None, port: int | None, dagster_port: int | None, only: str | None) -> None:
+    """Запустить приложение, Dagster и отправку в Telegram."""
+    override(host=host, port=port, dagster_port=dagster_port)
+    if only is not None:
+        _alone(only)
+        return
+    check_ports()
+    database.prepare(say)
+    bootstrap()
+    supervisor = Supervisor(say)
+    supervisor.stop_on_signals()
+    try:
+        start(supervisor)
+        wait_ready(supervisor)
+        say(f"Приложение: {settings().base_url}   Dagster: http://{LOOPBACK}:{settings().dagster_port}")
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+
+
+def _alone(process: str) -> None:
+    """One process in the foreground, as a container wants it."""
+    if process == "app":
+        from app.main import run as run_app
+
+        bootstrap()
+        run_app(settings().host, settings().port)
+    elif process == "sender":
+        from delivery.bot import serve_forever
+
+        serve_forever()
+    else:
+        from orchestration import instance
+
+        home = instance.prepare()
+        command = {
+            "code-server": _code_server(settings().host),
+            "daemon": _daemon(home),
+            "webserver": _webserver(home, settings().host),
+        }[process]
+        os.execv(command[0], command)  # noqa: S606 - the process becomes Dagster's, signals and all
+
+
+def bootstrap() -> None:
+    """Make the first administrator from the environment, once; the password has to be changed at the first sign-in."""
+    email, password = settings().bootstrap_email, settings().bootstrap_password
+    if not email or password is None:
+        return
+    with db.as_service("bootstrap") as connection:
+        if users.anyone(connection):
+            return
+        made = users.add(connection, email, password.get_secret_value(), must_change_password=True)
+        users.grant(connection, made.user_id, None, "super_admin")
+        audit.write(connection, "user.bootstrap", actor="environment", message=made.email)
+
+
+def check_ports() -> None:
+    """Say which port is busy before anything is started."""
+    for name, flag, host, port in (
+        ("приложения", "--port", settings().host, settings().port),
+        ("Dagster", "--dagster-port", LOOPBACK, settings().dagster_port),
+    ):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                raise ConfigurationError(
+                    f"Порт {port} для {name} занят. Освободите его или выберите другой: {flag} НОМЕР."
+                ) from None
+
+
+def start(supervisor: Supervisor) -> None:
+    """Start the five processes; their logs lie in the data directory."""
+    from orchestration import instance
+
+    home = instance.prepare()
+    logs = settings().data_dir / "logs"
+    if settings().web_secret is None:
+        override(web_secret=secret_file(settings().data_dir / "web_secret"))
+    python = [sys.executable, "-m", "cli.main"]
+    supervisor.add("app", [*python, "serve", "--only", "app"], logs / "app.log")
+    supervisor.add("sender", [*python, "serve", "--only", "sender"], logs / "sender.log")
+    supervisor.add("code server", _code_server(LOOPBACK), logs / "code_server.log")
+    supervisor.add("dagster webserver", _webserver(home, LOOPBACK), logs / "dagster_webserver.log")
+    supervisor.add("dagster daemon", _daemon(home), logs / "dagster_daemon.log")
+
+
+def _code_server(host: str) -> list[str]:
+    return [
+        program("dagster"), "api", "grpc", "-m", "orchestration.definitions",
+        "--host", host, "--port", _code_address()[1], "--location-name", "synkro",
+    ]  # fmt: skip
+
+
+def _webserver(home: Path, host: str) -> list[str]:
+    return [program("dagster-webserver"), "-h", host, "-p", str(settings().dagster_port), "-w", str(_workspace(home))]
+
+
+def _daemon(home: Path) -> list[str]:
+    return [program("dagster-daemon"), "run", "-w", str(_workspace(home))]
+
+
+def _code_address() -> tuple[str, str]:
+    """Host and port of the code server: the configured one, or a free loopback port chosen once and inherited."""
+    if not settings().code_server:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            override(code_server=f"{LOOPBACK}:{probe.getsockname()[1]}")
+    host, _, port = settings().code_server.rpartition(":")
+    return host, port
+
+
+def _workspace(home: Path) -> Path:
+    host, port = _code_address()
+    target = home / "workspace.yaml"
+    target.write_text(
+        f"load_from:\n  - grpc_server:\n      host: {host}\n      port: {port}\n      location_name: synkro\n",
+        encoding="utf-8",
+    )
+    return target
+
+
+def wait_ready(supervisor: Supervisor, seconds: float = 120) -> None:
+    """Wait until the app and the Dagster UI answer."""
+    waiting = {
+        "приложение": f"http://{settings().host}:{settings().port}/api/health",
+        "Dagster": f"http://{LOOPBACK}:{settings().dagster_port}/server_info",
+    }
+    deadline = time.monotonic() + seconds
+    while waiting and not supervisor.is_stopping:
+        for name, address in list(waiting.items()):
+            try:
+                with urllib.request.urlopen(address, timeout=2):  # noqa: S310 - our own process on loopback
+                    waiting.pop(name)
+            except OSError:
+                continue
+        supervisor.tend()
+        if time.monotonic() > deadline:
+            raise TransientError(
+                f"За {seconds:.0f} с не ответили: {', '.join(waiting)}. Посмотрите журналы в {settings().data_dir / 'logs'}."
+            )
+        time.sleep(0.3)

@@ -1,0 +1,2 @@
+-- Dagster keeps its runs in a database of its own.
+create database dagster;

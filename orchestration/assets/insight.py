@@ -1,0 +1,186 @@
+"""Readings of every dialog, the report written from them, its letters, and their way to Telegram."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from dagster import AssetKey, AssetSpec, MaterializeResult, MetadataValue, asset
+
+from orchestration.partitions import tenant_days
+from orchestration.resources import RunWorker
+from orchestration.worker import Worker
+from synkro import db, integrations, reports, runs
+from synkro.settings import settings
+from synkro.windows import business_date
+
+if TYPE_CHECKING:
+    from analysis.writing import AnalysisContext
+
+#: the marts a report is made of
+_MARTS = [AssetKey(["marts", name]) for name in ("fct_messages", "fct_waits", "fct_deals", "period_dialogs")]
+_PERIODS = [AssetKey(["marts", name]) for name in ("period_summary", "period_managers")]
+_COMMON: dict[str, Any] = {"owners": ["team:product"], "group_name": "report"}
+
+
+def telegram_spec() -> AssetSpec:
+    return AssetSpec(
+        AssetKey(["vendor", "telegram"]),
+        group_name="vendors",
+        kinds={"api"},
+        description="Чат владельца в Telegram",
+    )
+
+
+def build() -> list[Any]:
+    days = tenant_days()
+
+    @asset(
+        key=AssetKey("dialog_readings"),
+        deps=_MARTS,
+        kinds={"python", "openai"},
+        partitions_def=days,
+        **_COMMON,
+    )
+    def dialog_readings(run_worker: RunWorker) -> MaterializeResult:
+        """Каждый диалог окна, прочитанный один раз: темы, обещания, возражения, риски, каждое с цитатой."""
+        worker = run_worker.worker
+        with worker.step("readings", "Читаем диалоги"):
+            coverage = read(worker)
+        return MaterializeResult(
+            metadata={"read": coverage.get("read", 0), "total": coverage.get("total", 0)}
+        )
+
+    @asset(
+        key=AssetKey("report"),
+        deps=[dialog_readings, *_PERIODS],
+        kinds={"python"},
+        partitions_def=days,
+        **_COMMON,
+    )
+    def report(run_worker: RunWorker) -> MaterializeResult:
+        """Отчёт: числа из витрин, утверждения с цитатами; сохранён вместе с письмами одной транзакцией."""
+        worker = run_worker.worker
+        with worker.step("report", "Пишем отчёт"):
+            made = write(worker)
+        return MaterializeResult(
+            metadata={
+                "version": made.version,
+                "is_complete": made.is_complete,
+                "cost_usd": float(made.cost_usd),
+                "page": MetadataValue.url(report_url(worker.tenant.slug, made)),
+            }
+        )
+
+    @asset(
+        key=AssetKey("telegram_delivery"), deps=[report], kinds={"telegram"}, partitions_def=days, **_COMMON
+    )
+    def telegram_delivery(run_worker: RunWorker) -> MaterializeResult:
+        """Отчёт в Telegram: из очереди исходящих, хотя бы один раз, повтор помечен."""
+        worker = run_worker.worker
+        with worker.step("delivery", "Отправляем в Telegram"):
+            sent, waiting = deliver(worker)
+        with db.as_service("worker") as connection:
+            worker.finish(connection)
+        return MaterializeResult(metadata={"sent": sent, "waiting": waiting})
+
+    return [dialog_readings, report, telegram_delivery]
+
+
+def report_url(slug: str, report: reports.Report | reports.Draft) -> str:
+    return f"{settings().base_url}/t/{slug}/reports/{report.report_id}"
+
+
+def context_of(worker: Worker) -> AnalysisContext:
+    """What the analysis needs to know of the run."""
+    from analysis.writing import AnalysisContext
+
+    run, tenant, config = worker.run, worker.tenant, worker.config
+    with db.as_service("analysis") as connection:
+        ai = integrations.find(connection, tenant.tenant_id, "ai")
+    secrets = integrations.secrets(tenant.tenant_id, "ai") if ai is not None else {}
+    return AnalysisContext(
+        tenant_id=tenant.tenant_id,
+        company=tenant.name,
+        run_id=run.run_id,
+        window=run.window,
+        report_type=run.report_type,
+        timezone=config.timezone,
+        period_start=business_date(run.window_start, config.business_day_start, config.timezone),
+        period_end=business_date(
+            run.window_end - timedelta(seconds=1), config.business_day_start, config.timezone
+        ),
+        ai=ai,
+        ai_secrets=secrets,
+        min_dialogs=config.min_dialogs_for_report,
+        checkpoint=worker.checkpoint,
+        progress=worker.progress,
+        base_url=f"{settings().base_url}/t/{tenant.slug}",
+        missing=worker.memory.get("missing", []),
+        allow_local=settings().allow_local_vendors,
+    )
+
+
+def read(worker: Worker) -> dict[str, Any]:
+    from analysis.reading import read_dialogs
+
+    outcome = read_dialogs(context_of(worker))
+    worker.memory["readings"] = outcome
+    coverage: dict[str, Any] = outcome.coverage
+    worker.log("readings", f"Прочитано {coverage['read']} из {coverage['total']} диалогов", **coverage)
+    return coverage
+
+
+def write(worker: Worker) -> reports.Report:
+    """Write, check and save the report with its letters, under the living lease, in one transaction."""
+    from dataclasses import replace
+
+    from analysis.writing import write_report
+
+    from analysis.reading import read_dialogs
+    from delivery.message import telegram_message
+    from delivery.sender import letters_for
+
+    context = context_of(worker)
+    # a step re-executed alone finds every reading in the cache
+    outcome = worker.memory.get("readings") or read_dialogs(context)
+    draft = write_report(context, outcome)
+    with db.as_service("telegram") as connection:
+        telegram = integrations.find(connection, worker.tenant.tenant_id, "telegram")
+    message = telegram_message(draft.body, report_url=report_url(worker.tenant.slug, draft))
+    letters = letters_for(message, telegram)
+    draft = replace(
+        draft,
+        telegram_text=message.plain_text,
+        followup_deadline_at=datetime.now(UTC) + timedelta(minutes=worker.config.telegram_followup_minutes),
+    )
+    with db.as_service("publish") as connection:
+        runs.hold(connection, worker.run)
+        made = reports.publish(connection, worker.tenant.tenant_id, worker.run.run_id, draft, letters)
+        runs.attach_report(connection, worker.run, made.report_id)
+    worker.log(
+        "report",
+        f"Отчёт сохранён, версия {made.version}",
+        report_id=str(made.report_id),
+        letters=len(letters),
+    )
+    worker.memory["report"] = made
+    return made
+
+
+def deliver(worker: Worker) -> tuple[int, int]:
+    """Send the report's letters now; what cannot be sent stays in the outbox and is sent later."""
+    from delivery.sender import send_due
+
+    with db.as_service("delivery") as connection:
+        run = runs.get(connection, worker.run.run_id)
+    if run.report_id is None:
+        return 0, 0
+    outcome = send_due(tenant_id=run.tenant_id, report_id=run.report_id, checkpoint=worker.checkpoint)
+    if outcome.sent == 0 and not outcome.errors:
+        worker.log("delivery", "Telegram не подключён: отчёт доступен на странице", level="warning")
+    elif outcome.errors:
+        worker.log("delivery", f"Telegram: {outcome.errors[0]} Отчёт ждёт в очереди.", level="warning")
+    else:
+        worker.log("delivery", "Отчёт доставлен в Telegram")
+    return outcome.sent, outcome.retried

@@ -1,0 +1,81 @@
+"""The Dagster instance: rendered from ``dagster.yaml`` into the data directory, stored in Postgres.
+
+On the embedded server Dagster has a database of its own; on a configured one it has the schema ``dagster`` of
+that database. Nothing is ever written beside the repository's template.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from synkro import db
+from synkro.errors import ConfigurationError
+from synkro.settings import ROOT, settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+SCHEMA = "dagster"
+
+
+def storage_url() -> str:
+    """SQLAlchemy URL of Dagster's storage; the driver is named, because 2.1's default one breaks its NOTIFY."""
+    configured = settings().dagster_database_url
+    if configured is not None:
+        url = configured.get_secret_value()
+    elif settings().database_url is None or _is_embedded(db.owner_url()):
+        url = db.with_database(db.owner_url(), "dagster")
+        db.embedded().ensure_database("dagster")
+    else:
+        # «-c name» in two words: Supabase's pooler skips the attached form and the tables would land in public
+        url = (
+            db.owner_url() + ("&" if "?" in db.owner_url() else "?") + f"options=-c%20search_path%3D{SCHEMA}"
+        )
+        _make_schema(url)
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(scheme="postgresql+psycopg2"))
+
+
+def _is_embedded(url: str) -> bool:
+    server = db.embedded()
+    return server.is_running() and url == server.url("synkro")
+
+
+def _make_schema(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"create schema if not exists {SCHEMA}")
+        row = connection.execute("select current_schema()").fetchone()
+    if row is None or row[0] != SCHEMA:
+        raise ConfigurationError(
+            "Сервер базы не принял search_path для Dagster. Подключитесь к прямому порту или задайте "
+            "SYNKRO_DAGSTER_DATABASE_URL с отдельной базой."
+        )
+
+
+def prepare() -> Path:
+    """Render the instance into the data directory, point the environment at it and return its folder."""
+    home = settings().data_dir / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    text = (ROOT / "dagster.yaml").read_text(encoding="utf-8").replace("{{ data_dir }}", str(home))
+    target = home / "dagster.yaml"
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        fresh = home / f"dagster.yaml.{os.getpid()}"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(target)
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["SYNKRO_DAGSTER_STORAGE_URL"] = storage_url()
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    return home
+
+
+def get() -> DagsterInstance:
+    """The instance of this installation (its import takes seconds: call it when a run is really wanted)."""
+    prepare()
+    from dagster import DagsterInstance
+
+    return DagsterInstance.get()

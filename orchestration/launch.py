@@ -1,0 +1,54 @@
+"""Run one queued row in this process, through Dagster: for the command line and for machines without a daemon."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from orchestration import instance
+from synkro import db, runs, runtime, tenants
+from synkro.windows import business_date
+
+logger = logging.getLogger(__name__)
+
+
+def execute(run_id: UUID) -> runs.Run:
+    """Execute the run and return it as it ended. The run's own row says why it failed; nothing is raised for that."""
+    dagster = instance.get()
+    # imported here: definitions need the manifest, and dagster itself takes seconds
+    from orchestration.definitions import build
+    from orchestration.jobs import REPORT_JOB
+    from orchestration.partitions import TENANTS, key_of
+    from orchestration.sensors import tags_of
+
+    with db.as_service("launch") as connection:
+        run = runs.get(connection, run_id)
+        tenant = tenants.by_id(connection, run.tenant_id)
+        config = runtime.current(connection, run.tenant_id)
+        runs.offer(connection, run_id)
+    if tenant.slug not in dagster.get_dynamic_partitions(TENANTS):
+        dagster.add_dynamic_partitions(TENANTS, [tenant.slug])
+    label = business_date(run.window_start, config.business_day_start, config.timezone)
+    try:
+        build().get_job_def(REPORT_JOB).execute_in_process(
+            instance=dagster,
+            partition_key=key_of(tenant.slug, label),
+            tags=tags_of(run, tenant),
+            raise_on_error=False,
+        )
+    except Exception:
+        # resource initialisation errors are raised whatever raise_on_error says; the row tells the cause
+        logger.debug("run %s ended with an error", run_id, exc_info=True)
+    with db.as_service("launch") as connection:
+        ended = runs.get(connection, run_id)
+        if ended.status == "pending":
+            # nothing claimed it: Dagster refused the launch itself
+            worker_run = runs.claim(connection, run_id)
+            runs.finish(
+                connection,
+                worker_run,
+                "failed",
+                error="Dagster не смог начать запуск. Проверьте synkro doctor и повторите.",
+            )
+            ended = runs.get(connection, run_id)
+    return ended

@@ -1,0 +1,226 @@
+"""The worker of one run: holds its lease, beats its heart, knows when to stop, tells people where it is.
+
+Liveness is ours, not Dagster's: a heartbeat thread renews the lease every 15 s; losing it (or a person's request
+to stop) is noticed at the next :meth:`Worker.checkpoint`, which every long step calls between pages and dialogs.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from synkro import db, runs, runtime, tenants
+from synkro.errors import Cancelled, LeaseLost, SynkroError
+from synkro.settings import settings
+
+logger = logging.getLogger(__name__)
+
+#: progress is for people: more often than this they cannot read it
+PROGRESS_SECONDS = 0.5
+#: how soon a person's request to stop is noticed
+STOP_CHECK_SECONDS = 2.0
+
+
+class Worker:
+    """Use as a context manager; leaving it always ends the run in the database."""
+
+    def __init__(self, run: runs.Run, tenant: tenants.Tenant, config: runtime.RuntimeConfig) -> None:
+        self.run = run
+        self.tenant = tenant
+        self.config = config
+        self.work_dir: Path = settings().data_dir / "work" / f"{run.run_id}-{run.lease_token}"
+        #: what one step leaves for the next in this process; each can be made again from the database
+        self.memory: dict[str, Any] = {}
+        self._stop_reason: SynkroError | None = None
+        self._failure: BaseException | None = None
+        self._finished = False
+        self._closing = threading.Event()
+        self._shown_at = 0.0
+        self._heart = threading.Thread(target=self._beat, name=f"heartbeat {run.run_id}", daemon=True)
+        self._tenant_lock: psycopg.Connection[Any] | None = None
+
+    @classmethod
+    def claim(cls, run_id: UUID, dagster_run_id: str | None) -> Worker:
+        """Take the run's lease; raises :class:`LeaseLost` when another process has it."""
+        with db.as_service("worker") as connection:
+            run = runs.claim(connection, run_id, dagster_run_id)
+            worker = cls(
+                run, tenants.by_id(connection, run.tenant_id), runtime.current(connection, run.tenant_id)
+            )
+        worker.work_dir.mkdir(parents=True, exist_ok=True)
+        worker._heart.start()
+        try:
+            worker._lock_tenant()
+        except BaseException as error:
+            worker.fail(error)
+            worker.close()
+            raise
+        return worker
+
+    # --- what steps call ---------------------------------------------------------------------------------
+
+    def checkpoint(self) -> None:
+        """Raise :class:`Cancelled` or :class:`LeaseLost` when this run must stop."""
+        if self._stop_reason is not None:
+            raise self._stop_reason
+
+    def progress(self, step: str, done: int = 0, total: int | None = None, message: str = "") -> None:
+        """Show real counts; written at most twice a second, the last one always."""
+        now = time.monotonic()
+        if now - self._shown_at < PROGRESS_SECONDS and done != total:
+            return
+        self._shown_at = now
+        with db.as_service("progress") as connection:
+            runs.step(connection, self.run, step, done, total, message)
+
+    def log(self, step: str, message: str, *, level: str = "info", **metadata: Any) -> None:
+        """One line of the run's log, which people read on the page."""
+        with db.as_service("run log") as connection:
+            runs.log(connection, self.run, step, message, level=level, metadata=metadata)
+
+    @contextmanager
+    def step(self, name: str, title: str) -> Iterator[None]:
+        """A step of the run: shown when it starts and ends, its failure remembered as the run's cause."""
+        self.checkpoint()
+        started = time.monotonic()
+        self.progress(name, 0, None, title)
+        self.log(name, title)
+        try:
+            yield
+            self.checkpoint()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        self.log(
+            name,
+            f"Готово за {time.monotonic() - started:.1f} с".replace(".", ","),
+            seconds=time.monotonic() - started,
+        )
+
+    def fail(self, error: BaseException) -> None:
+        """Remember the first failure; the run ends with it."""
+        if self._failure is None:
+            self._failure = error
+
+    def finish(self, connection: db.Connection) -> None:
+        """End the run as a success in the caller's transaction."""
+        runs.finish(connection, self.run, "success")
+        self._finished = True
+
+    # --- the end -----------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop the heart, write how the run ended, leave nothing on disk."""
+        self._closing.set()
+        try:
+            if not self._finished:
+                self._write_end()
+        finally:
+            if self._tenant_lock is not None:
+                self._tenant_lock.close()
+            shutil.rmtree(self.work_dir, ignore_errors=True)
+
+    def _write_end(self) -> None:
+        status, message, detail = outcome_of(self._failure)
+        try:
+            with db.as_service("worker") as connection:
+                runs.finish(connection, self.run, status, error=message, detail=detail)
+                runs.log(
+                    connection,
+                    self.run,
+                    "end",
+                    message or "Запуск остановлен.",
+                    level="error" if status == "failed" else "warning",
+                    metadata={"detail": (detail or "")[:2000]},
+                )
+        except LeaseLost:
+            logger.warning("run %s ended elsewhere", self.run.run_id)
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        valid_until = time.monotonic() + runs.LEASE_SECONDS
+        next_beat = time.monotonic() + runs.HEARTBEAT_SECONDS
+        while not self._closing.wait(STOP_CHECK_SECONDS):
+            try:
+                with db.as_service("heartbeat") as connection:
+                    if time.monotonic() >= next_beat:
+                        # a stopping run keeps its lease while the step winds down: people see «останавливается»
+                        runs.heartbeat(connection, self.run)
+                        next_beat = time.monotonic() + runs.HEARTBEAT_SECONDS
+                        valid_until = time.monotonic() + runs.LEASE_SECONDS
+                    elif runs.is_stopping(connection, self.run):
+                        self._stop_reason = self._stop_reason or Cancelled(
+                            "Запуск остановлен по просьбе человека."
+                        )
+            except LeaseLost as reason:
+                self._stop_reason = reason
+                return
+            except (SynkroError, psycopg.Error) as error:
+                logger.warning("heartbeat of %s failed: %s", self.run.run_id, error)
+                if time.monotonic() > valid_until:
+                    self._stop_reason = LeaseLost(
+                        "Связь с базой данных потеряна дольше минуты: запуск остановлен."
+                    )
+                    return
+
+    def _lock_tenant(self) -> None:
+        """One run per tenant at a time, whoever launched it: an advisory lock on a connection of its own."""
+        self._tenant_lock = psycopg.connect(db.owner_url(), autocommit=True)
+        waited = False
+        while True:
+            row = self._tenant_lock.execute(
+                "select pg_try_advisory_lock(hashtextextended(%s, 0))", (f"synkro run {self.run.tenant_id}",)
+            ).fetchone()
+            if row and row[0]:
+                return
+            if not waited:
+                self.log("queued", "Ждём, пока закончится другой отчёт этой компании")
+                self.progress("queued", 0, None, "Ждём другой отчёт этой компании")
+                waited = True
+            self.checkpoint()
+            time.sleep(0.5)
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            self.fail(error)
+        self.close()
+
+
+def outcome_of(failure: BaseException | None) -> tuple[runs.Status, str | None, str | None]:
+    """``(status, message for people, technical detail)`` of how a run ended."""
+    if isinstance(failure, Cancelled):
+        return "cancelled", None, None
+    if failure is None:
+        return (
+            "failed",
+            "Запуск прервали до конца. Запустите его ещё раз: прочитанное не пропало.",
+            "terminated",
+        )
+    detail = "".join(traceback.format_exception(failure))
+    if isinstance(failure, SynkroError):
+        return "failed", failure.message, f"{failure.detail or ''}\n{detail}".strip()
+    if isinstance(failure, OSError) and failure.errno == 28:
+        return "failed", "На диске нет места. Освободите его и запустите отчёт ещё раз.", detail
+    if isinstance(failure, psycopg.errors.DiskFull):
+        return "failed", "На диске базы данных нет места. Освободите его и запустите отчёт ещё раз.", detail
+    if isinstance(failure, psycopg.OperationalError):
+        return "failed", "База данных перестала отвечать. Проверьте её и запустите отчёт ещё раз.", detail
+    return (
+        "failed",
+        "Внутренняя ошибка. Запустите отчёт ещё раз; если повторится, передайте оператору подробности.",
+        detail,
+    )

@@ -1,0 +1,106 @@
+"""A small slot grammar: one template becomes thousands of believable lines.
+
+``[a|b|c]`` picks one variant (nested as deep as needed, an empty variant is allowed), ``{slot}`` is replaced
+from a dictionary. ``//`` splits one thought into several messages, as people send it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+Node = str | tuple["Node", ...] | list["Node"]
+
+_SPACES = re.compile(r"[ \t]{2,}")
+_SPACE_BEFORE = re.compile(r" +([,.!?;:…])")
+_DOTS = re.compile(r"([.!?])\.(?!\.)")
+_KEYS = "йцукенгшщзхъфывапролджэячсмитьбю"
+
+
+def say(rng: random.Random, template: str, slots: Mapping[str, str]) -> str:
+    """Expand one template; raises ``KeyError`` when it names a slot that ``slots`` does not have."""
+    line = _expand(_parse(template), rng).format_map(slots)
+    line = _DOTS.sub(r"\1", _SPACE_BEFORE.sub(r"\1", _SPACES.sub(" ", line))).strip(" ,")
+    return line[:1].upper() + line[1:]
+
+
+def say_many(rng: random.Random, templates: Sequence[str], slots: Mapping[str, str]) -> list[str]:
+    """One of the templates, split at ``//`` into the messages it is sent as."""
+    parts = [say(rng, part, slots) for part in rng.choice(templates).split("//")]
+    return [part for part in parts if part]
+
+
+def untidy(rng: random.Random, line: str, habit: str) -> str:
+    """The same line as a hurried person types it; ``habit`` is one of tidy, plain, lower, loud."""
+    if habit == "tidy":
+        return line
+    if habit == "lower":
+        line = line.lower().rstrip(".")
+        if rng.random() < 0.5:
+            line = line.replace(", ", " ")
+    elif habit == "loud" and line.endswith("?"):
+        line = line + rng.choice(["??", "!", "?"])
+    elif habit == "plain":
+        line = line.rstrip(".")
+    if len(line) > 12 and rng.random() < (0.16 if habit == "lower" else 0.06):
+        line = _typo(rng, line)
+    return line
+
+
+def _typo(rng: random.Random, line: str) -> str:
+    """One slip of the finger inside a word: a swap, a lost letter, a neighbour's key or a double."""
+    places = [i for i in range(1, len(line) - 2) if line[i] in _KEYS and line[i + 1] in _KEYS]
+    if not places:
+        return line
+    i = rng.choice(places)
+    slip = rng.randrange(4)
+    if slip == 0:
+        return line[:i] + line[i + 1] + line[i] + line[i + 2 :]
+    if slip == 1:
+        return line[:i] + line[i + 1 :]
+    if slip == 2:
+        near = _KEYS[(_KEYS.index(line[i]) + 1) % len(_KEYS)]
+        return line[:i] + near + line[i + 1 :]
+    return line[:i] + line[i] + line[i:]
+
+
+@lru_cache(maxsize=4096)
+def _parse(template: str) -> Node:
+    node, end = _sequence(template, 0)
+    if end != len(template):
+        raise ValueError(f"unbalanced brackets at {end}: {template!r}")
+    return node
+
+
+def _sequence(text: str, i: int, stops: str = "") -> tuple[Node, int]:
+    """A run of literals and choices; a tuple is a sequence, a list is a choice."""
+    parts: list[Node] = []
+    literal = ""
+    while i < len(text) and text[i] not in stops:
+        if text[i] == "[":
+            parts.append(literal)
+            literal = ""
+            variants: list[Node] = []
+            while True:
+                variant, i = _sequence(text, i + 1, "|]")
+                variants.append(variant)
+                if i >= len(text):
+                    raise ValueError(f"unclosed choice: {text!r}")
+                if text[i] == "]":
+                    break
+            parts.append(variants)
+        else:
+            literal += text[i]
+        i += 1
+    parts.append(literal)
+    return tuple(parts), i
+
+
+def _expand(node: Node, rng: random.Random) -> str:
+    if isinstance(node, str):
+        return node
+    if isinstance(node, list):
+        return _expand(node[rng.randrange(len(node))], rng)
+    return "".join(_expand(part, rng) for part in node)

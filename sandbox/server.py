@@ -1,0 +1,182 @@
+"""Starts the outside world: four HTTP servers on 127.0.0.1 in one background thread of this process.
+
+``start()`` makes the company, binds the ports, serves, and returns a :class:`Sandbox` whose ``addresses`` are what a
+customer would type into the settings of the product. Stop it with ``stop()`` or use it as a context manager.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from types import TracebackType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from sandbox import amocrm, llm, radist, telegram
+from sandbox.company import generate
+from sandbox.faults import Faults
+from sandbox.journal import Journal
+from sandbox.wire import Protocol
+from sandbox.world import World
+
+HOST = "127.0.0.1"
+DAYS = 40
+BUILDERS: dict[str, Callable[[World, Journal, Faults], ASGIApp]] = {
+    "amocrm": amocrm.build_app,
+    "radist": radist.build_app,
+    "telegram": telegram.build_app,
+    "llm": llm.build_app,
+}
+
+
+class PortBusy(OSError):
+    """Somebody listens on the wanted port; the message names it."""
+
+
+class Sandbox:
+    """The running servers. ``journals`` and ``faults`` are by vendor: amocrm, radist, telegram, llm."""
+
+    def __init__(
+        self, world: World, sockets: Mapping[str, socket.socket], rates: Mapping[str, Mapping[str, float | None]]
+    ) -> None:
+        self.world = world
+        self.journals = {name: Journal() for name in BUILDERS}
+        self.faults = {name: Faults() for name in BUILDERS}
+        self.ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
+        self._servers: list[uvicorn.Server] = []
+        self._failure: BaseException | None = None
+        apps = {name: build(world, self.journals[name], self.faults[name]) for name, build in BUILDERS.items()}
+        for name, buckets in rates.items():
+            for bucket, per_second in buckets.items():
+                self.faults[name].add({"kind": "rate", "bucket": bucket, "per_second": per_second})
+            self.faults[name].settle()
+        self._sockets = dict(sockets)
+        self._thread = threading.Thread(target=self._run, args=(apps,), name="sandbox", daemon=True)
+        self._thread.start()
+        self._wait_until_up()
+
+    @property
+    def addresses(self) -> dict[str, dict[str, Any]]:
+        """One JSON-ready object: where the vendors are and the keys to them."""
+        seed = self.world.company.seed
+        keys = amocrm.credentials(seed)
+        url = {name: f"http://{HOST}:{port}" for name, port in self.ports.items()}
+        return {
+            "amocrm": {
+                "base_url": url["amocrm"],
+                "access_token": keys.access_token,
+                "client_id": keys.client_id,
+                "client_secret": keys.client_secret,
+                "refresh_token": keys.refresh_token,
+            },
+            "radist": {
+                "base_url": f"{url['radist']}/v2",
+                "api_key": radist.api_key(seed),
+                "company_id": radist.COMPANY_ID,
+            },
+            "telegram": {
+                "base_url": url["telegram"],
+                "bot_token": telegram.bot_token(seed),
+                "chat_id": telegram.GROUP_CHAT,
+            },
+            "llm": {"base_url": f"{url['llm']}/v1", "api_key": llm.api_key(seed), "model": llm.MODEL},
+        }
+
+    def stop(self) -> None:
+        """Stop serving and free the ports; open connections are cut."""
+        for server in self._servers:
+            server.should_exit = server.force_exit = True
+        self._thread.join(10)
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- the thread ---------------------------------------------------------------------------------------------
+
+    def _run(self, apps: Mapping[str, ASGIApp]) -> None:
+        try:
+            asyncio.run(self._serve(apps))
+        except BaseException as error:
+            self._failure = error
+
+    async def _serve(self, apps: Mapping[str, ASGIApp]) -> None:
+        for app in apps.values():
+            config = uvicorn.Config(
+                app, http=Protocol, ws="none", lifespan="off", log_config=None, access_log=False, timeout_keep_alive=60
+            )
+            self._servers.append(uvicorn.Server(config))
+        jobs = [
+            server.serve(sockets=[sock]) for server, sock in zip(self._servers, self._sockets.values(), strict=True)
+        ]
+        await asyncio.gather(*jobs)
+
+    def _wait_until_up(self) -> None:
+        for _ in range(1000):
+            if self._failure is not None:
+                raise RuntimeError("the sandbox did not start") from self._failure
+            if len(self._servers) == len(BUILDERS) and all(server.started for server in self._servers):
+                return
+            time.sleep(0.01)
+        raise RuntimeError("the sandbox did not start within 10 s")
+
+
+def start(
+    company_size: str = "demo",
+    seed: int = 7,
+    port_base: int | None = None,
+    now: datetime | Callable[[], datetime] | None = None,
+    first_day: date | None = None,
+    last_day: date | None = None,
+    timezone: str = "Asia/Almaty",
+    progress: Callable[[str], None] | None = None,
+    rates: Mapping[str, Mapping[str, float | None]] | None = None,
+) -> Sandbox:
+    """Make the company and serve it.
+
+    ``port_base``: amoCRM there, then Radist, Telegram and the model on the next ports; None takes free ones; raises
+    :class:`PortBusy`. ``now``: a stopped or own clock, real time without it. Days are local dates: by default the forty
+    up to ``now`` and two more, so that time can go on. ``rates``: ``{"radist": {"all": None}}`` lifts a vendor's limit.
+    """
+    clock = (lambda: now) if isinstance(now, datetime) else now
+    today = (clock() if clock else datetime.now(UTC)).astimezone(ZoneInfo(timezone)).date()
+    last = last_day or today + timedelta(days=2)
+    first = first_day or today - timedelta(days=DAYS - 1)
+    sockets = _bind(port_base)
+    try:
+        world = World(generate(seed, company_size, first, last, timezone, progress), clock)
+        return Sandbox(world, sockets, rates or {})
+    except BaseException:
+        for sock in sockets.values():
+            sock.close()
+        raise
+
+
+def _bind(port_base: int | None) -> dict[str, socket.socket]:
+    """Listening sockets, all or none."""
+    sockets: dict[str, socket.socket] = {}
+    for number, name in enumerate(BUILDERS):
+        port = port_base + number if port_base else 0
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((HOST, port))
+        except OSError as error:
+            for other in (sock, *sockets.values()):
+                with contextlib.suppress(OSError):
+                    other.close()
+            raise PortBusy(f"port {port} for {name} is busy or not allowed: {error.strerror}") from None
+        sockets[name] = sock
+    return sockets

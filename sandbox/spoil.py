@@ -1,0 +1,332 @@
+"""How each fault of :mod:`sandbox.faults` is played out on the wire.
+
+A fault either answers in place of the vendor, bends the vendor's true answer, or misuses the connection itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import socket
+import struct
+import time
+import zlib
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
+
+from sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    from sandbox.wire import Answer, Call
+
+HTML = (
+    b"<html>\r\n<head><title>%d %s</title></head>\r\n<body>\r\n<center><h1>%d %s</h1></center>\r\n"
+    b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
+REASONS = {
+    200: b"OK",
+    403: b"Forbidden",
+    429: b"Too Many Requests",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+_TIME_KEYS = (
+    "updated_at",
+    "created_at",
+    "closed_at",
+    "last_chat_updated_at",
+    "delivered_at",
+    "read_at",
+    "complete_till",
+)
+
+
+async def play(fault: Fault | None, call: Call, watchers: list[Fault]) -> None:
+    """Answer one request under ``fault`` (None: only remember its records for the watchers)."""
+    if fault is None:
+        answer = await call.answer()
+        _remember(watchers, answer, call.scope["path"])
+        await call.send(answer)
+    elif fault.kind in _INSTEAD:
+        await _instead(fault, call)
+    elif fault.kind in _ON_THE_SOCKET:
+        await _on_the_socket(fault, call)
+    else:
+        await _bent(fault, call, watchers)
+
+
+# --- in place of the vendor's answer ----------------------------------------------------------------------------
+
+_INSTEAD = [
+    "rate_limited_header",
+    "rate_limited_body",
+    "rate_limited_html",
+    "rate_limit_storm",
+    "blocked_html",
+    "forbidden",
+    "unauthorized",
+    "unauthorized_after_refresh",
+    "refresh_refused",
+    "server_error",
+    "gateway_errors",
+    "wrong_shape",
+    "html_200",
+    "no_content",
+    "empty_body",
+    "gzip_bomb",
+    "status",
+]
+
+
+async def _instead(fault: Fault, call: Call) -> None:
+    kind, p = fault.kind, fault.params
+    is_token = "/oauth2/" in call.scope["path"]
+    if kind == "rate_limit_storm":
+        started = fault.state.setdefault("started", time.monotonic())
+        if time.monotonic() - started > p["seconds"]:
+            return await call.send(await call.answer())
+    if (kind == "unauthorized_after_refresh" and is_token) or (kind == "refresh_refused" and not is_token):
+        return await call.send(await call.answer())
+    if p.get("expire") and "expire" in call.faults.hooks:
+        call.faults.hooks["expire"]([])
+    await call.send(_substitute(fault, call))
+
+
+def _substitute(fault: Fault, call: Call) -> Answer:
+    kind, p = fault.kind, fault.params
+    if kind in ("rate_limited_header", "rate_limited_body", "rate_limit_storm"):
+        answer = call.error(429, "Too Many Requests", retry_after=p["retry_after"])
+        if kind == "rate_limited_header":
+            answer = call.error(429, "Too Many Requests")
+        if kind != "rate_limited_body":
+            answer.headers.append((b"retry-after", str(p["retry_after"]).encode()))
+        return answer
+    if kind == "gateway_errors":
+        return _html(p["statuses"][(fault.fired - 1) % len(p["statuses"])])
+    if kind in ("rate_limited_html", "blocked_html", "html_200"):
+        return _html({"rate_limited_html": 429, "blocked_html": 403, "html_200": 200}[kind])
+    if kind == "refresh_refused":
+        return call.error(401, "Token has been revoked", hint="Token has been revoked")
+    if kind == "no_content":
+        return _make(204, b"", b"application/json")
+    if kind == "empty_body":
+        return _make(200, b"", b"application/json")
+    if kind == "wrong_shape":
+        return _make(200, b"{}", b"application/json").with_json(p["body"])
+    if kind == "gzip_bomb":
+        answer = _make(200, bomb(int(p["megabytes"])), b"application/json")
+        answer.headers.append((b"content-encoding", b"gzip"))
+        return answer
+    status = {
+        "forbidden": 403,
+        "unauthorized": 401,
+        "unauthorized_after_refresh": 401,
+        "server_error": 500,
+    }.get(kind) or int(p["status"])
+    detail = {403: "Forbidden", 401: "Unauthorized", 500: "Internal Server Error"}.get(status, "")
+    return call.error(status, p.get("detail") or detail)
+
+
+def _make(status: int, body: bytes, content_type: bytes) -> Answer:
+    from sandbox.wire import Answer
+
+    return Answer(status, [(b"content-type", content_type)], body)
+
+
+def _html(status: int) -> Answer:
+    reason = REASONS.get(status, b"Error")
+    return _make(status, HTML % (status, reason, status, reason), b"text/html")
+
+
+def bomb(megabytes: int) -> bytes:
+    """A gzip body of spaces and ``{}`` that unpacks to so many MB (about 1 kB of wire per MB)."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    block = b" " * 1_048_576
+    return b"".join([packer.compress(block) for _ in range(megabytes)] + [packer.compress(b"{}"), packer.flush()])
+
+
+# --- the connection itself --------------------------------------------------------------------------------------
+
+_ON_THE_SOCKET = ("reset_mid_body", "content_length_longer", "slow_loris", "down", "timeout", "lost_answer")
+
+
+async def _on_the_socket(fault: Fault, call: Call) -> None:
+    if fault.kind == "down":
+        _reset(call)
+    elif fault.kind == "timeout":
+        if not await call.gone(float(fault.params["seconds"])):
+            _reset(call)
+    else:
+        answer = await call.answer()
+        if fault.kind == "lost_answer":
+            _reset(call)
+        elif fault.kind == "reset_mid_body":
+            call.transport.write(_head(answer, len(answer.body)) + answer.body[: len(answer.body) // 2])
+            await asyncio.sleep(0.05)
+            _reset(call)
+        elif fault.kind == "content_length_longer":
+            call.transport.write(_head(answer, len(answer.body) + int(fault.params["extra"])) + answer.body)
+            if not fault.params["hang"]:
+                call.transport.close()
+        else:
+            call.transport.write(_head(answer, len(answer.body)))
+            await _drip(call, answer.body, float(fault.params["every"]))
+    await call.gone()
+
+
+async def _drip(call: Call, body: bytes, every: float) -> None:
+    """One byte at a time until the client has had enough."""
+    for i in range(len(body)):
+        if call.transport.is_closing() or await call.gone(every):
+            return
+        call.transport.write(body[i : i + 1])
+    call.transport.close()
+
+
+def _head(answer: Answer, length: int) -> bytes:
+    """The status line and headers, written by hand because the length lies."""
+    lines = [b"HTTP/1.1 %d %s" % (answer.status, REASONS.get(answer.status, b"OK"))]
+    lines += [k + b": " + v for k, v in answer.headers if k.lower() != b"content-length"]
+    return b"\r\n".join([*lines, b"content-length: %d" % length, b"", b""])
+
+
+def _reset(call: Call) -> None:
+    """RST instead of FIN: linger 0."""
+    try:
+        transport = call.transport
+    except KeyError:  # the client was quicker
+        return
+    sock = transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+# --- the vendor's true answer, bent -----------------------------------------------------------------------------
+
+
+async def _bent(fault: Fault, call: Call, watchers: list[Fault]) -> None:
+    kind, path = fault.kind, call.scope["path"]
+    if kind in ("page_drift", "page_delete"):
+        before = fault.state.get(path, [])
+        if before:
+            call.faults.hooks.get(kind, lambda _: None)(before)
+    if kind == "oversize_page":
+        return await call.send(await call.answer(extra={"sandbox.oversize": int(fault.params["factor"])}))
+    query = _without_until(call.scope["query_string"]) if kind == "next_link_loop" else None
+    answer = await call.answer(query=query)
+    previous = fault.state.get(path, [])
+    _remember(watchers, answer, path)
+    if kind == "truncated_json":
+        return await call.send(_cut(answer))
+    payload = answer.json()
+    if payload is not None and kind not in ("page_drift", "page_delete"):
+        payload = _bend(fault, payload, previous, call)
+        answer = answer.with_json(payload)
+    if kind == "clock_skew":
+        date = format_datetime(datetime.now(UTC) + timedelta(hours=float(fault.params["hours"])), usegmt=True)
+        answer.headers = [(k, v) for k, v in answer.headers if k.lower() != b"date"] + [(b"date", date.encode())]
+    await call.send(answer)
+
+
+def _cut(answer: Answer) -> Answer:
+    half = _make(answer.status, answer.body[: max(1, len(answer.body) * 2 // 3)], b"")
+    half.headers = answer.headers
+    return half
+
+
+def _without_until(query: bytes) -> bytes:
+    return urlencode([(k, v) for k, v in parse_qsl(query.decode(), keep_blank_values=True) if k != "until"]).encode()
+
+
+def _remember(watchers: list[Fault], answer: Answer, path: str) -> None:
+    records = rows(answer.json())
+    for fault in watchers:
+        if records:
+            fault.state[path] = [dict(r) for r in records if isinstance(r, dict)]
+
+
+def rows(payload: Any) -> list[Any] | None:
+    """The list of records inside any vendor's envelope, the very object, so that it can be changed in place."""
+    if isinstance(payload, list):
+        return payload
+    if isinstance(payload, dict):
+        for key in ("_embedded", "data", "items", "companies", "connections", "result"):
+            inner = payload.get(key)
+            if isinstance(inner, list):
+                return inner
+            if isinstance(inner, dict):
+                return next((v for v in inner.values() if isinstance(v, list)), None)
+    return None
+
+
+def id_key(record: dict[str, Any]) -> str:
+    """The key of a record: ``chat_id`` only where nothing narrower is there."""
+    return next(
+        (
+            k
+            for k in ("id", "message_id", "talk_id", "contact_id", "chat_id", "connection_id", "update_id")
+            if k in record
+        ),
+        "id",
+    )
+
+
+def _bend(fault: Fault, payload: Any, previous: list[Any], call: Call) -> Any:
+    kind, records = fault.kind, rows(payload)
+    if kind == "next_link_loop":
+        return _looped(fault, payload, call)
+    if not records:
+        return payload
+    if kind == "empty_embedded":
+        records.clear()
+        if isinstance(payload, dict):
+            payload.get("_links", {}).pop("next", None)
+            if isinstance(payload.get("response_metadata"), dict):
+                payload["response_metadata"]["next_cursor"] = None
+    elif kind == "duplicate_in_page":
+        records.append(records[0])
+    elif kind == "same_id_two_pages" and previous:
+        records.insert(0, previous[-1])
+    elif kind == "unordered":
+        random.Random(len(records)).shuffle(records)
+    elif kind == "null_id":
+        key = id_key(records[0])
+        records[0][key] = None
+        if fault.params["drop"]:
+            del records[0][key]
+    elif kind == "clock_skew":
+        for record in records:
+            _shift(record, timedelta(hours=float(fault.params["hours"])))
+    elif kind == "row_2100":
+        _shift(records[0], timedelta(0), year=2100)
+    return payload
+
+
+def _looped(fault: Fault, payload: Any, call: Call) -> Any:
+    """amoCRM: ``next`` is this page itself. Radist: one cursor for ever (and ``until`` is not heard)."""
+    if isinstance(payload, dict) and "_links" in payload:
+        payload["_links"]["next"] = dict(payload["_links"]["self"])
+    elif isinstance(payload, dict) and "response_metadata" in payload:
+        meta = payload["response_metadata"] or {}
+        cursor = fault.state.setdefault("cursor", meta.get("next_cursor"))
+        payload["response_metadata"] = {**meta, "next_cursor": cursor}
+    return payload
+
+
+def _shift(record: Any, by: timedelta, year: int | None = None) -> None:
+    """Move every known time of a record, in whatever spelling it is."""
+    if not isinstance(record, dict):
+        return
+    for key, value in record.items():
+        if key not in _TIME_KEYS or value is None:
+            continue
+        if isinstance(value, int):
+            moment = datetime.fromtimestamp(value, UTC) + by
+            record[key] = int((moment.replace(year=year, day=min(moment.day, 28)) if year else moment).timestamp())
+        elif isinstance(value, str):
+            moment = datetime.fromisoformat(re.sub("Z$", "+00:00", value)) + by
+            record[key] = (moment.replace(year=year, day=min(moment.day, 28)) if year else moment).isoformat()

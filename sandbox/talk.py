@@ -1,0 +1,278 @@
+"""The talking half of a story: its clock, who is at work, what is said where and in which words.
+
+A story starts on a day and is drawn from ``(seed, day, number of the story that day)`` alone, so the same calendar
+day always brings the same people, words and ids. The CRM's half is :mod:`sandbox.story`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from uuid import UUID
+
+from sandbox import people, texts
+from sandbox.grammar import say, say_many, untidy
+from sandbox.model import (
+    Arc,
+    Chat,
+    Manager,
+    Message,
+    RadistContact,
+)
+from sandbox.trades import (
+    Trade,
+    cast_slots,
+    moment_slots,
+)
+
+#: no story lasts longer, so a company of any first day needs to look only this far back
+LONGEST = timedelta(days=24)
+EPOCH = date(2024, 1, 1).toordinal()
+FIRST_STAGE = 60002
+# questions by the hour: few at night, two peaks
+HOURS = (2, 1, 1, 0, 0, 1, 2, 4, 8, 14, 19, 22, 21, 18, 16, 16, 16, 18, 21, 22, 19, 14, 9, 5)
+EXTENSIONS = {"image": "jpg", "voice": "ogg", "audio": "mp3", "video": "mp4", "sticker": "webp"}
+
+
+class Silence(Exception):
+    """The manager never answered: the story ends here with the client waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """What is the same in every story of one company."""
+
+    seed: int
+    key: str
+    trade: Trade
+    zone: tzinfo
+    managers: list[Manager]  # those who sell
+
+    def midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), self.zone).astimezone(UTC)
+
+
+class Talk:
+    """The moves a play is made of. ``t`` is the story's clock; every move pushes it forward."""
+
+    def __init__(self, cast: Cast, day: date, n: int) -> None:
+        self.cast, self.day, self.n = cast, day, n
+        self.key = f"{cast.seed}|{cast.key}|{day.isoformat()}|{n}"
+        self.rng = random.Random(self.key)
+        self.slot = (day.toordinal() - EPOCH) * 1000 + n
+        self.arc = Arc(day)
+        self.until = cast.midnight(day) + LONGEST
+        self.manager = self.rng.choice(cast.managers)
+        self.full_name = people.full_name(self.rng)
+        self.nick = people.messenger_name(self.rng, self.full_name)
+        self.phone = people.phone_number(day.toordinal(), n)
+        self.typing = self.rng.choices(("tidy", "plain", "lower", "loud"), (24, 34, 34, 8))[0]
+        self.slots = cast_slots(self.rng, cast.trade, self.full_name.split()[0])
+        self.price = int(self.slots["price_number"])
+        hour = self.rng.choices(range(24), HOURS)[0]
+        self.t = cast.midnight(day) + timedelta(hours=hour, minutes=self.rng.uniform(0, 60))
+        self.discussed: set[str] = set()
+
+    # --- the clock ----------------------------------------------------------------------------------------------
+
+    def local(self, at: datetime) -> datetime:
+        return at.astimezone(self.cast.zone)
+
+    def wait(self, minutes: float) -> None:
+        self.t += timedelta(minutes=minutes)
+
+    def next_days(self, low: float, high: float) -> None:
+        """Some days later, in the daytime."""
+        self.t += timedelta(days=self.rng.uniform(low, high))
+        local = self.local(self.t)
+        if not 9 <= local.hour < 21:
+            self.t = local.replace(hour=self.rng.randrange(10, 20), minute=self.rng.randrange(60)).astimezone(UTC)
+
+    def client_pause(self) -> None:
+        """Until the client writes again: mostly minutes, sometimes hours, seldom at night."""
+        roll = self.rng.random()
+        self.wait(
+            self._lognormal(4, 1.1)
+            if roll < 0.8
+            else self.rng.uniform(50, 300)
+            if roll < 0.93
+            else self.rng.uniform(700, 1500)
+        )
+        local = self.local(self.t)
+        if local.hour < 7 and self.rng.random() < 0.9:
+            self.t = local.replace(hour=self.rng.randrange(8, 12), minute=self.rng.randrange(60)).astimezone(UTC)
+
+    def _lognormal(self, median: float, spread: float) -> float:
+        return median * math.exp(self.rng.gauss(0, spread))
+
+    def at_work(self, manager: Manager, at: datetime) -> bool:
+        local = self.local(at)
+        start, end = manager.habit.shift
+        return local.weekday() not in manager.habit.days_off and start <= local.hour < end
+
+    def _answer_time(self, manager: Manager, asked: datetime) -> datetime:
+        """When this manager answers what was asked at ``asked``, by his habit and his shift."""
+        habit = manager.habit
+        minutes = max(0.5, min(self._lognormal(habit.minutes, habit.spread), 420))
+        if self.at_work(manager, asked):
+            at = asked + timedelta(minutes=minutes)
+            evening = self.local(asked).replace(hour=habit.shift[1], minute=0) + timedelta(minutes=50)
+            if self.local(at) < evening:
+                return at
+        elif 6 <= self.local(asked).hour < 24 and self.rng.random() < habit.late_hours:
+            return asked + timedelta(minutes=self.rng.uniform(2, 35))
+        morning = self.local(asked).replace(hour=habit.shift[0], minute=0, second=0, microsecond=0)
+        if morning <= self.local(asked):
+            morning += timedelta(days=1)
+        while morning.weekday() in habit.days_off:
+            morning += timedelta(days=1)
+        return morning.astimezone(UTC) + timedelta(minutes=self.rng.uniform(1, 25 + habit.minutes))
+
+    def who_answers(self) -> Manager:
+        """The story's manager, or a colleague when he has his day off."""
+        if self.local(self.t).weekday() in self.manager.habit.days_off and self.rng.random() < 0.7:
+            there = [m for m in self.cast.managers if self.local(self.t).weekday() not in m.habit.days_off]
+            if there:
+                return self.rng.choice(there)
+        return self.manager
+
+    # --- words --------------------------------------------------------------------------------------------------
+
+    def words(self, manager: Manager | None = None) -> dict[str, str]:
+        """The slots of one line; «{а}» and «{ась}» end the verbs of whoever speaks."""
+        woman = people.is_woman(manager.name if manager else self.full_name)
+        ends = {"а": "а" if woman else "", "ась": "ась" if woman else "ся"}
+        name = (manager or self.manager).first_name
+        return {**self.slots, **moment_slots(self.rng, self.local(self.t)), **ends, "manager": name}
+
+    def open_chat(
+        self, connection_id: int, *, source: str = "", phone: str = "", contact: RadistContact | None = None
+    ) -> Chat:
+        """A new dialog; with ``contact`` it joins a person Radist already knows."""
+        number = len(self.arc.chats)
+        base = self.slot * 4 + number
+        if contact is None:
+            contact = RadistContact(80_000_000 + base, None if self.nick == "~" else self.nick)
+            self.arc.radist_contacts.append(contact)
+        chat = Chat(60_000_000 + base, connection_id, contact.id, source, phone, self.nick)
+        if connection_id == 504:
+            chat.source_chat_id = str(900_000_000 + base)
+            chat.username = people.username(self.rng, self.full_name)
+        elif not source:
+            chat.source_chat_id = f"{self.phone[1:]}@c.us"
+            chat.phone = self.rng.choice((self.phone, self.phone, self.phone[1:], ""))
+        contact.chats.append(chat)
+        self.arc.chats.append(chat)
+        return chat
+
+    def put(
+        self,
+        chat: Chat,
+        kind: str,
+        text: str | None,
+        type_: str = "text",
+        *,
+        by: Manager | None = None,
+        at: datetime | None = None,
+    ) -> Message:
+        """Write one message into a dialog at the story's clock (or at ``at``)."""
+        moment = at or self.t
+        digest = hashlib.blake2b(f"{self.key}|{chat.id}|{len(chat.messages)}".encode(), digest_size=16).digest()
+        if kind == "client" and digest[0] < 80:
+            moment = moment.replace(microsecond=0)  # some messengers count whole seconds
+        message = Message(str(UUID(bytes=digest)), chat.id, moment, kind, type_, text)
+        if type_ in EXTENSIONS:
+            message.file_name = f"{type_}_{digest.hex()[:6]}.{EXTENSIONS[type_]}"
+        elif type_ == "file":
+            message.file_name = (
+                f"{self.rng.choice(('КП', 'Расчет', 'План', 'Договор', 'Эскиз'))}_{self.slots['order']}.pdf"
+            )
+        if kind == "manager" and by is not None:
+            message.author_id = by.id
+            message.crm_author = 0 if self.rng.random() < by.habit.phone_app else by.id
+        if kind in ("manager", "bot") and self.rng.random() < 0.8:
+            message.read_at = moment + timedelta(minutes=self._lognormal(6, 1.4))
+        chat.messages.append(message)
+        return message
+
+    def client(self, chat: Chat, templates: tuple[str, ...], *, plain: bool = False) -> str:
+        """The client writes; returns the last line. Now and then he sends a voice note or a picture instead."""
+        last = ""
+        for i, line in enumerate(say_many(self.rng, templates, self.words())):
+            if i:
+                self.wait(self.rng.uniform(0.1, 1.2))
+            last = line
+            roll = 1.0 if plain else self.rng.random()
+            if roll < 0.03:
+                self.put(chat, "client", None, "voice")
+            elif roll < 0.06 and "?" in line:
+                self.put(chat, "client", untidy(self.rng, line, self.typing), "image")
+            else:
+                self.put(chat, "client", untidy(self.rng, line, self.typing))
+        return last
+
+    def thanks(self, chat: Chat) -> None:
+        """«спасибо», a sticker or an emoji: nothing that needs a reply."""
+        self.wait(self.rng.uniform(0.3, 6))
+        roll = self.rng.random()
+        if roll < 0.16:
+            self.put(chat, "client", None, "sticker")
+        elif roll < 0.34:
+            self.put(chat, "client", self.rng.choice(texts.STICKERS))
+        else:
+            self.client(chat, texts.THANKS, plain=True)
+
+    def say(self, chat: Chat, templates: tuple[str, ...], by: Manager | None = None) -> None:
+        """The manager writes right now, in as many messages as the template has; ``#photo`` is a picture."""
+        author = by or self.manager
+        for i, line in enumerate(say_many(self.rng, templates, self.words(author))):
+            if i:
+                self.wait(self.rng.uniform(0.15, 1.6))
+            if "#photo" in line.lower():
+                text = line.replace("#photo", "").replace("#Photo", "").strip(" :")
+                if text:
+                    self.put(chat, "manager", text, by=author)
+                    self.wait(self.rng.uniform(0.1, 0.6))
+                self.put(
+                    chat,
+                    "manager",
+                    self.rng.choice((None, None, say(self.rng, "[Цвет|Вариант в цвете] {color}", self.slots))),
+                    "image",
+                    by=author,
+                )
+            elif self.rng.random() < 0.012:
+                self.put(chat, "manager", None, "voice", by=author)
+            else:
+                self.put(chat, "manager", line, by=author)
+
+    def reply(self, chat: Chat, templates: tuple[str, ...], *, forgettable: bool = True) -> Manager:
+        """The manager answers after his usual delay; raises :class:`Silence` when he forgets for good."""
+        author = self.who_answers()
+        asked = self.t
+        if forgettable and self.rng.random() < author.habit.forgets:
+            self.wait(self.rng.uniform(180, 1500))
+            if self.rng.random() < 0.3:
+                raise Silence
+            if self.rng.random() < 0.6:
+                self.client_pause()
+                self.client(chat, texts.BUMP_CLIENT, plain=True)
+        self.t = max(self._answer_time(author, self.t), self.t + timedelta(seconds=25))
+        late = (self.t - asked) > timedelta(minutes=40)
+        if late and self.rng.random() < 0.4:
+            excuse = self.rng.choice(texts.LATE_EXCUSE)
+            templates = tuple(excuse + line for line in templates)
+        self.say(chat, templates, author)
+        return author
+
+    def robot(self, chat: Chat) -> None:
+        """The greeting or the night answer of the company's robot, within three seconds of the client's message."""
+        night = not 9 <= self.local(self.t).hour < 20
+        if not night and chat.connection_id == 501 and self.rng.random() < 0.5:
+            return
+        at = chat.messages[-1].at + timedelta(seconds=self.rng.uniform(0.7, 2.9))
+        line = self.cast.trade.bot_night if night else self.cast.trade.bot_day
+        self.put(chat, "bot", line, "waba_interactive" if chat.connection_id == 503 else "text", at=at)
+        self.t = max(self.t, at)

@@ -1,0 +1,149 @@
+"""A sweep over the whole catalogue: is every table closed to the wrong tenant?
+
+Reads ``pg_catalog``, not a list of names, so that a table nobody thought of is looked at too. Used by
+``synkro doctor`` and by the tests, also after a full rebuild of the marts, which silently drops row level security
+from what it replaces. Run as the owner: other roles do not see every catalogue row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+#: schemas of Postgres, of Dagster and of the migration tools hold no tenant's rows
+FOREIGN = (
+    "pg_catalog", "information_schema", "supabase_migrations", "dagster", "extensions", "graphql", "graphql_public",
+    "realtime", "storage", "vault", "net", "cron", "pgbouncer", "supabase_functions",
+)  # fmt: skip
+#: people come in as these; service_role is the workers' and sees every tenant by design
+PEOPLE = ("public", "anon", "authenticated", "synkro_app", "synkro_analyst")
+#: functions people may execute with their owner's rights: they answer «which tenants are mine» and nothing else
+DEFINERS = {"synkro.is_super_admin()", "synkro.my_tenants()", "synkro.my_admin_tenants()"}
+#: rows of the whole installation: a global role or a global action has no tenant
+TENANTLESS = {"synkro.user_roles", "synkro.audit_log"}
+#: keys that identify a row by itself and are never looked up by tenant
+OWN_KEYS = {"synkro.user_roles", "synkro.audit_log"}
+
+_TABLES = """
+select n.nspname || '.' || c.relname as name, c.relkind::text as kind, c.relrowsecurity as rls, c.relforcerowsecurity as forced,
+       coalesce(array_to_string(c.reloptions, ','), '') as options, c.oid, pg_get_userbyid(c.relowner) as owner
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not like 'pg\\_%%' and n.nspname <> all (%s)
+order by 1
+"""
+
+_GRANTS = """
+select distinct a.privilege_type as verb, coalesce(r.rolname, 'public') as role
+from (select relacl as acl from pg_class where oid = %(oid)s
+      union all select attacl from pg_attribute where attrelid = %(oid)s and attacl is not null) s,
+     lateral aclexplode(s.acl) a left join pg_roles r on r.oid = a.grantee
+where coalesce(r.rolname, 'public') = any (%(people)s)
+"""
+
+_POLICIES = """
+select polcmd::text as command, pg_get_expr(polqual, polrelid) as using_, pg_get_expr(polwithcheck, polrelid) as check_,
+       array(select rolname::text from pg_roles where oid = any (polroles)) as roles
+from pg_policy where polrelid = %(oid)s and polpermissive
+"""
+
+_VERBS = {"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
+
+
+def findings(url: str) -> list[str]:
+    """What is wrong, a sentence each; empty when every table is closed."""
+    with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as connection:
+        found: list[str] = []
+        for table in connection.execute(_TABLES, (list(FOREIGN),)).fetchall():
+            found += _relation(connection, table)
+        return [*found, *_keys(connection), *_functions(connection), *_roles(connection)]
+
+
+def _relation(connection: psycopg.Connection[Any], table: dict[str, Any]) -> list[str]:
+    name, kind = table["name"], table["kind"]
+    parameters = {"oid": table["oid"], "people": list(PEOPLE)}
+    grants = connection.execute(_GRANTS, parameters).fetchall()
+    found = []
+    if kind in ("m", "f") and grants:
+        return [f"{name}: a materialised view or foreign table cannot hold policies, yet people may read it"]
+    if kind == "v":
+        if grants and "security_invoker=true" not in table["options"]:
+            found.append(f"{name}: a view without security_invoker shows its owner's rows")
+        return found
+    if kind not in ("r", "p"):
+        return found
+    # dlt's landing tables come and go with a run; what matters is that nobody may read them
+    is_landing = "_stg_" in name.split(".")[0]
+    if not is_landing and not (table["rls"] and table["forced"]):
+        found.append(f"{name}: row level security is not enabled and forced")
+    if grants and not table["rls"]:
+        found.append(f"{name}: granted to {grants[0]['role']} without row level security")
+    policies = connection.execute(_POLICIES, parameters).fetchall()
+    for grant in grants:
+        verb, role = grant["verb"], grant["role"]
+        if verb not in _VERBS:
+            found.append(f"{name}: {role} may {verb}, which no policy can restrict")
+        elif not any(p["command"] in ("*", _VERBS[verb]) and (not p["roles"] or role in p["roles"]) for p in policies):
+            found.append(f"{name}: {role} may {verb} and no policy says which rows")
+    for policy in policies:
+        if "true" in (policy["using_"], policy["check_"]):
+            found.append(f"{name}: a policy lets every row through")
+    return found
+
+
+def _keys(connection: psycopg.Connection[Any]) -> list[str]:
+    """Tables of tenants: ``tenant_id`` is there, never null, and leads every unique key."""
+    rows = connection.execute(
+        """
+        select n.nspname || '.' || c.relname as name, a.attnotnull as is_set,
+               array(select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid
+                     where x.indrelid = c.oid and x.indisunique and x.indkey[0] <> a.attnum) as wrong
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
+        where c.relkind in ('r', 'p') and n.nspname <> all (%s) and n.nspname not like 'pg\\_%%' and n.nspname not like '%%\\_stg\\_%%'
+        order by 1
+        """,
+        (list(FOREIGN),),
+    ).fetchall()
+    found = []
+    for row in rows:
+        if not row["is_set"] and row["name"] not in TENANTLESS:
+            found.append(f"{row['name']}: tenant_id may be null")
+        if row["wrong"] and row["name"] not in OWN_KEYS and row["name"] != "synkro.tenants":
+            found.append(f"{row['name']}: unique without tenant_id first: {', '.join(row['wrong'])}")
+    return found
+
+
+def _functions(connection: psycopg.Connection[Any]) -> list[str]:
+    rows = connection.execute(
+        """
+        select n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' as name,
+               coalesce(array_to_string(p.proconfig, ','), '') as config
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where p.prosecdef and n.nspname <> all (%s) and n.nspname not like 'pg\\_%%'
+          and exists (select from unnest(%s::text[]) r where r <> 'public' and r in (select rolname from pg_roles)
+                      and has_function_privilege(r, p.oid, 'execute'))
+        """,
+        (list(FOREIGN), list(PEOPLE)),
+    ).fetchall()
+    found = [
+        f"{row['name']}: people may execute it with its owner's rights" for row in rows if row["name"] not in DEFINERS
+    ]
+    return found + [
+        f"{row['name']}: runs with its owner's rights and an open search_path"
+        for row in rows
+        if "search_path=" not in row["config"]
+    ]
+
+
+def _roles(connection: psycopg.Connection[Any]) -> list[str]:
+    rows = connection.execute(
+        "select rolname, rolsuper, rolbypassrls, exists (select from pg_class where relowner = r.oid) as owns"
+        " from pg_roles r where rolname = any (%s)",
+        (list(PEOPLE),),
+    ).fetchall()
+    return [
+        f"role {row['rolname']}: must not be superuser, bypass row level security or own tables"
+        for row in rows
+        if row["rolsuper"] or row["rolbypassrls"] or row["owns"]
+    ]

@@ -1,0 +1,115 @@
+"""Every request leaves through ``synkro/http.py``: nobody else may open a connection, or stop checking one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "cli")
+DOOR = {
+    "synkro/http.py",
+    *(f"synkro/http_{part}.py" for part in ("auth", "body", "destination", "errors", "transport")),
+}
+#: asks our own processes on the loopback whether they are up
+OWN_PROCESSES = {("cli/serve.py", "urllib.request")}
+#: libraries that open connections; dlt's helpers are requests in disguise
+CLIENTS = (
+    "httpx", "httpx2", "httpcore", "httpcore2", "requests", "aiohttp", "urllib.request", "urllib3", "http.client", "pycurl",
+    "dlt.sources.helpers", "dlt.sources.rest_api", "ftplib", "smtplib", "websocket", "websockets",
+)  # fmt: skip
+
+
+def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
+
+
+def imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in ("import_module", "__import__"):
+                yield node.lineno, str(node.args[0].value)
+
+
+def opens_connections(name: str) -> bool:
+    return any(name == client or name.startswith(f"{client}.") for client in CLIENTS)
+
+
+def unchecked(tree: ast.Module) -> Iterator[int]:
+    """Lines that switch certificate checks off."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg in ("verify", "verify_ssl", "check_hostname", "ssl"):
+            if isinstance(node.value, ast.Constant) and node.value.value is False:
+                yield node.value.lineno
+        elif isinstance(node, ast.Attribute) and node.attr in ("CERT_NONE", "_create_unverified_context"):
+            yield node.lineno
+        elif isinstance(node, ast.Assign) and getattr(node.value, "value", None) is False:
+            targets = {getattr(target, "attr", "") for target in node.targets}
+            if targets & {"verify", "check_hostname"}:
+                yield node.lineno
+
+
+def test_nobody_else_opens_connections() -> None:
+    found = [
+        f"{path}:{line} imports {name}"
+        for path, tree in trees(*ROOMS)
+        if path not in DOOR
+        for line, name in imported(tree)
+        if opens_connections(name) and (path, name) not in OWN_PROCESSES
+    ]
+    assert not found, found
+
+
+def test_the_ai_sdk_gets_our_client() -> None:
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in trees(*ROOMS)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("OpenAI", "AsyncOpenAI")
+        and "http_client" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert not found, found
+
+
+def test_certificates_are_always_checked() -> None:
+    found = [f"{path}:{line}" for path, tree in trees(*ROOMS, "sandbox", "tests", "bench") for line in unchecked(tree)]
+    assert not found, found
+
+
+def test_the_door_exists() -> None:
+    assert all((ROOT / path).is_file() for path in DOOR)
+    assert any(opens_connections(name) for path, tree in trees("synkro") if path in DOOR for _, name in imported(tree))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import httpx", "from httpx import Client", "import requests as r", "from urllib import request", "import urllib.request",
+     "from http import client", "__import__('requests')", "import importlib; importlib.import_module('aiohttp')",
+     "from dlt.sources.helpers import requests", "def f():\n    import httpx"],
+)  # fmt: skip
+def test_the_lint_sees_an_import(code: str) -> None:
+    assert any(opens_connections(name) for _, name in imported(ast.parse(code)))
+
+
+@pytest.mark.parametrize("code", ["from urllib.parse import quote", "from http import HTTPStatus", "import httpx_like"])
+def test_the_lint_leaves_others_alone(code: str) -> None:
+    assert not any(opens_connections(name) for _, name in imported(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["f(verify=False)", "s.verify = False", "c.check_hostname = False", "c.verify_mode = ssl.CERT_NONE", "ssl._create_unverified_context()"],
+)  # fmt: skip
+def test_the_lint_sees_a_switched_off_check(code: str) -> None:
+    assert list(unchecked(ast.parse(code)))

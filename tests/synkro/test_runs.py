@@ -1,0 +1,191 @@
+"""The queue's promises: one active run per window, a living lease, a zombie that commits nothing."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from synkro import db, reports, runs, runtime, tenants
+from synkro.errors import LeaseLost
+from synkro.windows import Window
+
+WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def tenant(database: str) -> UUID:
+    with db.as_service("test") as connection:
+        made = tenants.add(connection, "Альфа", "alpha", "Asia/Almaty")
+        runtime.start(connection, made.tenant_id, "Asia/Almaty")
+    return made.tenant_id
+
+
+def ask(tenant: UUID, window: Window = WINDOW, key: str | None = None) -> tuple[runs.Run, bool]:
+    with db.as_service("test") as connection:
+        return runs.request(
+            connection,
+            tenant,
+            window,
+            mode="radist_only",
+            trigger_type="system",
+            report_type="daily",
+            idempotency_key=key,
+        )
+
+
+def end(run: runs.Run, status: runs.Status) -> None:
+    with db.as_service("test") as connection:
+        runs.finish(
+            connection, runs.claim(connection, run.run_id), status, error="причина" if status == "failed" else None
+        )
+
+
+def expire(run: runs.Run) -> None:
+    with db.as_service("test") as connection:
+        connection.execute(
+            "update synkro.job_runs set lease_until = now() - interval '1 s' where run_id = %s", (run.run_id,)
+        )
+
+
+def draft() -> reports.Draft:
+    return reports.Draft(
+        "daily", WINDOW, WINDOW.end.date(), WINDOW.end.date(), WINDOW.end, True, "итог", {}, {"waits": 3}, {}, []
+    )
+
+
+def test_fifty_triggers_at_once_make_one_run(tenant: UUID) -> None:
+    answers: list[tuple[runs.Run, bool]] = []
+    barrier = threading.Barrier(50)
+
+    def trigger() -> None:
+        barrier.wait()
+        answers.append(ask(tenant))
+
+    threads = [threading.Thread(target=trigger) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 50
+    assert len({run.run_id for run, _ in answers}) == 1
+    assert sum(was_made for _, was_made in answers) == 1
+
+
+@pytest.mark.parametrize("ended", ["failed", "success", "cancelled"])
+def test_after_the_end_the_same_window_is_a_new_attempt(tenant: UUID, ended: runs.Status) -> None:
+    first, _ = ask(tenant)
+    end(first, ended)
+    second, was_made = ask(tenant)
+    assert was_made and second.attempt == 2 and second.run_id != first.run_id
+
+
+def test_a_missed_tick_is_made_up_once(tenant: UUID) -> None:
+    first, _ = ask(tenant, key="daily:2026-03-02")
+    end(first, "success")
+    again, was_made = ask(tenant, key="daily:2026-03-02")
+    assert not was_made and again.run_id == first.run_id
+
+
+def test_two_workers_one_lease(tenant: UUID) -> None:
+    run, _ = ask(tenant)
+    with db.as_service("test") as connection:
+        held = runs.claim(connection, run.run_id)
+    with pytest.raises(LeaseLost), db.as_service("test") as connection:
+        runs.claim(connection, run.run_id)
+    with db.as_service("test") as connection:
+        runs.heartbeat(connection, held)
+
+
+def test_a_zombie_commits_nothing(tenant: UUID) -> None:
+    run, _ = ask(tenant)
+    with db.as_service("test") as connection:
+        zombie = runs.claim(connection, run.run_id)
+    expire(run)
+    with db.as_service("test") as connection:
+        heir = runs.claim(connection, run.run_id)
+    assert heir.lease_token == zombie.lease_token + 1
+    for write in (
+        lambda c: runs.heartbeat(c, zombie),
+        lambda c: runs.hold(c, zombie),
+        lambda c: runs.finish(c, zombie, "success"),
+    ):
+        with pytest.raises(LeaseLost), db.as_service("test") as connection:
+            write(connection)
+    with pytest.raises(LeaseLost), db.as_service("test") as connection:
+        reports.publish(connection, tenant, run.run_id, draft(), [])
+        runs.hold(connection, zombie)
+    with db.as_service("test") as connection:
+        assert reports.current(connection, tenant) is None
+        runs.hold(connection, heir)
+        reports.publish(connection, tenant, run.run_id, draft(), [])
+        runs.finish(connection, heir, "success")
+
+
+def test_a_dead_worker_is_told_of_with_a_cause(tenant: UUID) -> None:
+    run, _ = ask(tenant)
+    with db.as_service("test") as connection:
+        held = runs.claim(connection, run.run_id)
+        runs.step(connection, held, "marts", 3, 10, "Считаем витрины")
+        assert runs.reap(connection) == []
+    expire(run)
+    with db.as_service("test") as connection:
+        assert [ended.run_id for ended in runs.reap(connection)] == [run.run_id]
+        after = runs.get(connection, run.run_id)
+        assert after.status == "failed"
+        assert after.error is not None and "marts" in after.error
+        assert runs.events(connection, tenant, run.run_id)[-1].level == "error"
+        assert runs.reap(connection) == []
+
+
+def test_a_worker_that_died_after_publishing_has_succeeded(tenant: UUID) -> None:
+    run, _ = ask(tenant)
+    with db.as_service("test") as connection:
+        held = runs.claim(connection, run.run_id)
+        made = reports.publish(connection, tenant, run.run_id, draft(), [])
+        runs.attach_report(connection, held, made.report_id)
+    expire(run)
+    with db.as_service("test") as connection:
+        runs.reap(connection)
+        assert runs.get(connection, run.run_id).status == "success"
+
+
+def test_stop_ends_a_waiting_run_at_once_and_marks_a_running_one(tenant: UUID) -> None:
+    waiting, _ = ask(tenant)
+    with db.as_service("test") as connection:
+        assert runs.request_stop(connection, tenant, waiting.run_id).status == "cancelled"
+    running, _ = ask(tenant)
+    with db.as_service("test") as connection:
+        held = runs.claim(connection, running.run_id)
+        assert runs.request_stop(connection, tenant, running.run_id).status == "cancelling"
+        assert runs.is_stopping(connection, held)
+        runs.heartbeat(connection, held)
+    expire(running)
+    with db.as_service("test") as connection:
+        runs.reap(connection)
+        assert runs.get(connection, running.run_id).status == "cancelled"
+
+
+def test_a_report_has_versions_and_one_is_current(tenant: UUID) -> None:
+    for _ in range(3):
+        with db.as_service("test") as connection:
+            letter = reports.Letter("100", {"text": "т"})
+            reports.publish(connection, tenant, None, draft(), [letter])
+    with db.as_service("test") as connection:
+        current = reports.current(connection, tenant, WINDOW)
+        assert current is not None and current.version == 3
+        assert [version.is_current for version in reports.versions(connection, current)] == [True, False, False]
+        count = connection.execute("select count(*) as n from synkro.outbox where tenant_id = %s", (tenant,)).fetchone()
+        assert count is not None and count["n"] == 3
+
+
+def test_active_puts_people_first(tenant: UUID) -> None:
+    ask(tenant)
+    later = Window(WINDOW.start + timedelta(days=1), WINDOW.end + timedelta(days=1))
+    with db.as_service("test") as connection:
+        manual, _ = runs.request(
+            connection, tenant, later, mode="radist_only", trigger_type="manual", report_type="forced"
+        )
+        assert runs.active(connection)[0].run_id == manual.run_id

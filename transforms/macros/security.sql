@@ -1,0 +1,59 @@
+{#
+  Who may read what dbt builds. Post-hooks, in the transaction of the build: a full refresh makes a new table
+  without row level security, policies or grants, and nobody must be able to look in between.
+  Each looks at the catalog first, so that an ordinary tenant's run executes no ALTER (four of them at once deadlock).
+#}
+{% macro _force_row_security() %}
+  if not (select c.relrowsecurity and c.relforcerowsecurity from pg_catalog.pg_class c where c.oid = relation) then
+    execute format('alter table %s enable row level security', relation);
+    execute format('alter table %s force row level security', relation);
+    -- a row without a tenant would belong to nobody and be deleted by nobody
+    execute format('alter table %s alter column tenant_id set not null', relation);
+  end if;
+{% endmacro %}
+
+{% macro open_to_members() -%}
+do $hook$
+declare
+  relation regclass := '{{ this }}';
+begin
+  {{ _force_row_security() }}
+  if not exists (select from pg_catalog.pg_policies
+                 where schemaname = '{{ this.schema }}' and tablename = '{{ this.identifier }}'
+                   and policyname = 'members read their tenant') then
+    execute format(
+      'create policy "members read their tenant" on %s for select to authenticated, synkro_analyst '
+      'using (tenant_id = any (array(select synkro.my_tenants())))', relation);
+  end if;
+  if not (has_table_privilege('authenticated', relation, 'select')
+          and has_table_privilege('synkro_analyst', relation, 'select')
+          and has_table_privilege('service_role', relation, 'select')) then
+    execute format('grant select on %s to authenticated, synkro_analyst, service_role', relation);
+  end if;
+end
+$hook$
+{%- endmacro %}
+
+{% macro lock_to_workers() -%}
+do $hook$
+declare
+  relation regclass := '{{ this }}';
+begin
+  {{ _force_row_security() }}
+  if not has_table_privilege('service_role', relation, 'select') then
+    execute format('grant select on %s to service_role', relation);
+  end if;
+end
+$hook$
+{%- endmacro %}
+
+{% macro grant_to_workers() -%}
+    grant select on {{ this }} to service_role
+{%- endmacro %}
+
+{# A full refresh replaces a mart and takes its api view with it; the function makes the missing ones. #}
+{% macro refresh_api() -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        select synkro.refresh_api()
+    {%- endif -%}
+{%- endmacro %}

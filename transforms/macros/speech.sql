@@ -1,0 +1,37 @@
+{#
+  Does a client's line need an answer? «спасибо», «ок», a sticker or an emoji do not, after an answer and unless they
+  hold a question. Letters are named by code point: [[:alpha:]] depends on the database's locale.
+#}
+{% macro says_nothing(body) -%}
+    ({{ body }} !~ '[0-9A-Za-z\u00C0-\u1FFF\u3040-\u9FFF\uAC00-\uD7AF]')
+{%- endmacro %}
+
+{# Only words of thanks, agreement or farewell, in any order and number. #}
+{% macro is_closing_phrase(body) -%}
+    (length({{ body }}) <= 120 and {{ _bare_words(body) }} ~ '^({{ _closing_words() | join("|") }})( ({{ (_closing_words() + _filler_words()) | join("|") }}))*$')
+{%- endmacro %}
+
+{# Lower case, ё as е, everything that is neither letter nor digit as one space. #}
+{% macro _bare_words(body) -%}
+    btrim(regexp_replace(replace(lower({{ body }}), 'ё', 'е'), '[^0-9a-z\u00E0-\u1FFF]+', ' ', 'g'))
+{%- endmacro %}
+
+{% macro _closing_words() -%}
+    {{ return([
+        'спасибо', 'спасибочки', 'спс', 'пасиб', 'пасибо', 'сенкс', 'благодарю', 'благодарим', 'благодарна', 'благодарен',
+        'большое спасибо', 'огромное спасибо', 'рахмет', 'ракмет', 'рахмат',
+        'ок', 'оке', 'окей', 'окэй', 'ок+', 'ok', 'okay', 'okey', 'k', 'оки', 'окии', 'хорошо', 'хор', 'ладно', 'лады', 'добро',
+        'понял', 'поняла', 'поняли', 'понятно', 'пон', 'ясно', 'ясненько', 'принято', 'принял', 'приняла', 'договорились',
+        'отлично', 'супер', 'класс', 'круто', 'замечательно', 'прекрасно', 'здорово', 'ага', 'угу', 'жаксы', 'жақсы', 'тусиникти',
+        'до свидания', 'до встречи', 'до завтра', 'до связи', 'всего доброго', 'всего хорошего', 'хорошего дня',
+        'хорошего вечера', 'доброго вечера вам', 'взаимно', 'и вам', 'и вам тоже', 'вам тоже', 'thanks', 'thank you', 'thx',
+        'получил', 'получила', 'увидел', 'увидела', 'будем знать', 'буду знать'
+    ]) }}
+{%- endmacro %}
+
+{% macro _filler_words() -%}
+    {{ return([
+        'вам', 'вас', 'тебе', 'большое', 'огромное', 'тогда', 'все', 'всем', 'ну', 'и', 'за', 'ответ', 'помощь', 'информацию',
+        'инфо', 'консультацию', 'оперативность', 'очень', 'тоже', 'много', 'very', 'much', 'so', 'you'
+    ]) }}
+{%- endmacro %}

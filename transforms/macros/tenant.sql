@@ -1,0 +1,52 @@
+{#
+  Which tenant this invocation rebuilds.
+
+  Every model that reads a source or another model filters with tenant_filter(), so that a tenant's run costs
+  what the tenant has. A run without a tenant would append everyone's rows a second time: it stops instead.
+
+  A deploy builds for no tenant at all: views, and tables with no rows. Not with `--empty`, which writes its
+  `where false` into the views for good.
+#}
+{% macro tenant_filter(column='tenant_id') -%}
+    {%- if var('no_tenants', false) -%}
+        false
+    {%- elif var('all_tenants', false) -%}
+        true
+    {%- elif var('tenant_id', none) -%}
+        {{ column }} = '{{ var("tenant_id") }}'::uuid
+    {%- elif execute -%}
+        {{ exceptions.raise_compiler_error("no tenant: set the var tenant_id, or no_tenants for a deploy, or all_tenants for a full refresh") }}
+    {%- else -%}
+        false
+    {%- endif -%}
+{%- endmacro %}
+
+{# The windows this invocation builds, as rows of the control plane: (tenant_id, window_start, window_end). #}
+{% macro window_filter(alias='') -%}
+    {%- set prefix = alias ~ '.' if alias else '' -%}
+    {{ tenant_filter(prefix ~ 'tenant_id') }}
+    {%- if not var('all_tenants', false) and not var('no_tenants', false) %}
+        {%- set windows = var('windows', none) or ([[var('window_start'), var('window_end')]] if var('window_start', none) else []) %}
+        and ({{ prefix }}window_start, {{ prefix }}window_end) in (
+            {%- for window in windows -%}
+                ('{{ window[0] }}'::timestamptz, '{{ window[1] }}'::timestamptz){{ ', ' if not loop.last }}
+            {%- else -%}
+                (null::timestamptz, null::timestamptz)
+            {%- endfor -%}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{# Pre-hook. delete+insert would leave the rows of a day that became empty: what is rebuilt is deleted first, in the
+   transaction of the insert. Models tagged `window` keep the windows that this invocation does not build. #}
+{% macro forget() -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }} where {{ window_filter() if 'window' in model.tags else tenant_filter() }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Pre-hook. A tenant's rebuild is many short statements over fresh tables: compiling them costs more than it saves,
+   and the sorts of a busy tenant should not go to disk. Local to the transaction, so poolers do not mind. #}
+{% macro quiet_planner() -%}
+    select set_config('jit', 'off', true), set_config('work_mem', '64MB', true)
+{%- endmacro %}

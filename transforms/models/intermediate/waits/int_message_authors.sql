@@ -1,0 +1,107 @@
+{{ config(indexes=[{'columns': ['tenant_id', 'dialog_id', 'message_id'], 'unique': true}]) }}
+-- Which amoCRM event an outgoing message belongs to. Radist names no author; the event does, but carries no text and
+-- no id of ours: they meet by client and time, within 10 s, one to one. Each round takes the pairs that are each
+-- other's nearest; what is left over tries again. That settles which messages and which events have a partner; they are
+-- then paired in order of time, so a burst keeps its order (in one dimension the sorted pairing has the smallest
+-- largest distance: nobody is moved beyond the 10 s).
+{% set rounds = 3 %}
+
+with messages as (
+
+    select m.tenant_id, m.dialog_id, m.message_id, m.sent_at, d.client_id
+    from {{ ref('stg_radist__messages') }} as m
+    join {{ ref('int_dialogs') }} as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
+    where {{ tenant_filter('m.tenant_id') }} and {{ tenant_filter('d.tenant_id') }}
+      and m.direction = 'outbound' and not m.is_system and d.excluded_reason is null
+
+),
+
+events as (
+
+    select e.tenant_id, e.event_id, e.created_at, e.created_by, coalesce(c.client_id, f.client_id) as client_id
+    from {{ ref('stg_amocrm__chat_events') }} as e
+    left join {{ ref('int_contacts') }} as c on c.tenant_id = e.tenant_id and c.contact_id = e.contact_id
+    left join {{ ref('fct_deals') }} as f on f.tenant_id = e.tenant_id and f.deal_id = e.deal_id
+    where {{ tenant_filter('e.tenant_id') }}
+
+),
+
+pairs as materialized (
+
+    select
+        m.tenant_id, m.client_id, m.dialog_id, m.message_id, m.sent_at, e.event_id, e.created_at, e.created_by,
+        abs(extract(epoch from e.created_at - m.sent_at)) as seconds_apart
+    from messages as m
+    join events as e
+        on e.tenant_id = m.tenant_id and e.client_id = m.client_id
+        and e.created_at between m.sent_at - interval '10 seconds' and m.sent_at + interval '10 seconds'
+
+)
+
+{%- for round in range(1, rounds + 1) %},
+
+ranked_{{ round }} as (
+
+    select
+        p.*,
+        row_number() over (
+            partition by tenant_id, dialog_id, message_id order by seconds_apart, event_id collate "C"
+        ) as of_message,
+        row_number() over (
+            partition by tenant_id, event_id order by seconds_apart, sent_at, message_id collate "C", dialog_id
+        ) as of_event
+    from pairs as p
+    {%- if round > 1 %}
+    where not exists (
+        select from matched_{{ round - 1 }} as k
+        where k.tenant_id = p.tenant_id and k.dialog_id = p.dialog_id and k.message_id = p.message_id
+    ) and not exists (
+        select from matched_{{ round - 1 }} as k where k.tenant_id = p.tenant_id and k.event_id = p.event_id
+    )
+    {%- endif %}
+
+),
+
+matched_{{ round }} as (
+
+    {%- if round > 1 %}
+    select * from matched_{{ round - 1 }}
+    union all
+    {%- endif %}
+    select tenant_id, client_id, dialog_id, message_id, sent_at, event_id, created_at, created_by
+    from ranked_{{ round }}
+    where of_message = 1 and of_event = 1
+
+)
+{%- endfor %},
+
+message_order as (
+
+    select
+        tenant_id, client_id, dialog_id, message_id, sent_at,
+        row_number() over (
+            partition by tenant_id, client_id order by sent_at, message_id collate "C", dialog_id collate "C"
+        ) as place
+    from matched_{{ rounds }}
+
+),
+
+event_order as (
+
+    select
+        tenant_id, client_id, event_id, created_at, created_by,
+        row_number() over (partition by tenant_id, client_id order by created_at, event_id collate "C") as place
+    from matched_{{ rounds }}
+
+)
+
+select
+    m.tenant_id,
+    m.dialog_id,
+    m.message_id,
+    e.event_id,
+    -- 0 mixes robots, broadcasts and answers typed in the phone app: it names nobody, and says nothing of a robot
+    nullif(e.created_by, '0') as author_id,
+    abs(round(extract(epoch from e.created_at - m.sent_at), 3)) as seconds_apart
+from message_order as m
+join event_order as e on e.tenant_id = m.tenant_id and e.client_id = m.client_id and e.place = m.place

@@ -1,0 +1,253 @@
+{{ config(tags=['window'], indexes=[{'columns': ['tenant_id', 'window_start', 'window_end'], 'unique': true}]) }}
+
+{%- set key = 'tenant_id, window_start, window_end' %}
+{%- set n_key = 'n.tenant_id, n.window_start, n.window_end' %}
+
+with windows as (
+
+    select * from {{ ref('int_windows') }}
+    where {{ window_filter() }}
+
+),
+
+spoken as (
+
+    select
+        {{ n_key }},
+        count(*) as messages,
+        count(*) filter (where m.kind = 'client') as client_messages,
+        count(*) filter (where m.kind = 'manager') as manager_messages,
+        count(*) filter (where m.kind = 'bot') as bot_messages,
+        count(*) filter (where m.kind = 'manager' and m.author_source = 'event') as authors_by_event,
+        count(*) filter (where m.kind = 'manager' and m.author_source = 'deal') as authors_by_deal,
+        count(*) filter (where m.kind = 'manager' and m.author_source = 'none') as authors_unknown,
+        count(distinct m.session_id) as sessions,
+        count(distinct m.client_id) as clients
+    from windows as n
+    join {{ ref('fct_messages') }} as m
+        on m.tenant_id = n.tenant_id and m.sent_at >= n.window_start and m.sent_at < n.window_end
+    where {{ tenant_filter('m.tenant_id') }}
+    group by {{ n_key }}
+
+),
+
+dialogs as (
+
+    select
+        {{ key }},
+        count(*) as dialogs,
+        count(*) filter (where c.match_status = 'matched') as dialogs_matched,
+        count(*) filter (where c.match_status = 'no_phone') as dialogs_no_phone,
+        count(*) filter (where c.match_status = 'no_contact') as dialogs_no_contact,
+        count(*) filter (where c.match_status = 'contact_without_deal') as dialogs_contact_without_deal
+    from {{ ref('period_dialogs') }} as d
+    join {{ ref('dim_clients') }} as c using (tenant_id, client_id)
+    where {{ window_filter() }}
+    group by {{ key }}
+
+),
+
+-- Left out by rule, but never in silence.
+excluded as (
+
+    select
+        {{ n_key }},
+        count(distinct d.chat_id) as excluded_dialogs
+    from windows as n
+    join {{ ref('int_dialogs') }} as d on d.tenant_id = n.tenant_id
+    join {{ ref('stg_radist__messages') }} as m on m.tenant_id = d.tenant_id and m.chat_id = d.chat_id
+    where d.excluded_reason is not null and m.sent_at >= n.window_start and m.sent_at < n.window_end
+      and {{ tenant_filter('d.tenant_id') }} and {{ tenant_filter('m.tenant_id') }}
+    group by {{ n_key }}
+
+),
+
+newcomers as (
+
+    select {{ n_key }}, count(*) as new_clients
+    from windows as n
+    join {{ ref('dim_clients') }} as c
+        on c.tenant_id = n.tenant_id and c.first_message_at >= n.window_start and c.first_message_at < n.window_end
+    where {{ tenant_filter('c.tenant_id') }}
+    group by {{ n_key }}
+
+),
+
+waited as (
+
+    select
+        {{ key }},
+        count(*) filter (where is_of_window) as waits,
+        count(*) filter (where is_of_window and is_answered) as waits_answered,
+        count(*) filter (where is_of_window and is_answered and replied_by is null) as waits_unattributed,
+        count(*) filter (where is_of_window and is_answered and is_off_hours) as off_hours_answers,
+        count(*) filter (where is_of_window and is_breached) as breached,
+        count(*) filter (where is_of_window and is_answered and not is_breached) as answered_in_time,
+        -- an abandoned wait is one that nobody answered
+        count(*) filter (where is_of_window and (is_answered or is_breached)) as target_n,
+        count(*) filter (where is_of_window and is_answered and not is_off_hours) as response_n,
+        percentile_cont(0.5) within group (order by response_minutes)
+            filter (where is_of_window and is_answered and not is_off_hours) as response_p50,
+        percentile_cont(0.9) within group (order by response_minutes)
+            filter (where is_of_window and is_answered and not is_off_hours) as response_p90,
+        count(*) filter (where is_of_window and is_answered and not is_off_hours and is_first_response) as first_response_n,
+        percentile_cont(0.5) within group (order by response_minutes)
+            filter (where is_of_window and is_answered and not is_off_hours and is_first_response) as first_response_p50,
+        percentile_cont(0.9) within group (order by response_minutes)
+            filter (where is_of_window and is_answered and not is_off_hours and is_first_response) as first_response_p90,
+        count(*) filter (where is_open_now) as unanswered_now,
+        count(*) filter (where is_open_now and is_past_deadline_now) as unanswered_overdue,
+        count(*) filter (where is_open_now and age_minutes < 15) as unanswered_lt15,
+        count(*) filter (where is_open_now and age_minutes >= 15 and age_minutes < 60) as unanswered_15_60,
+        count(*) filter (where is_open_now and age_minutes >= 60 and age_minutes <= 240) as unanswered_1_4h,
+        count(*) filter (where is_open_now and age_minutes > 240 and age_minutes <= 1440) as unanswered_gt4h,
+        count(*) filter (where is_open_now and age_minutes > 1440) as unanswered_gt1d,
+        max(age_minutes) filter (where is_open_now) as oldest_wait_minutes
+    from {{ ref('int_window_waits') }}
+    where {{ window_filter() }}
+    group by {{ key }}
+
+),
+
+-- Open deals, at the window's now, of clients who wait longer than promised. A client waits once, a deal is counted once.
+at_risk as (
+
+    select
+        {{ n_key }},
+        coalesce(sum(d.price) filter (where d.price > 0), 0) as money_at_risk,
+        count(*) as deals_at_risk,
+        count(*) filter (where coalesce(d.price, 0) <= 0) as money_at_risk_unpriced
+    from windows as n
+    join {{ ref('fct_deals') }} as d on d.tenant_id = n.tenant_id
+    where not d.is_deleted
+      and d.created_at <= n.now_at and (d.closed_at is null or d.closed_at > n.now_at)
+      and {{ tenant_filter('d.tenant_id') }}
+      and exists (
+          select from {{ ref('int_window_waits') }} as w
+          where w.tenant_id = n.tenant_id and w.window_start = n.window_start and w.window_end = n.window_end
+            and w.client_id = d.client_id and w.is_open_now and w.is_past_deadline_now
+      )
+    group by {{ n_key }}
+
+),
+
+-- Deals in play: open in the window with a client who wrote or was written to, or created, moved or closed in it.
+touched as (
+
+    select n.tenant_id, n.window_start, n.window_end, d.deal_id
+    from windows as n
+    join {{ ref('period_dialogs') }} as p using (tenant_id, window_start, window_end)
+    join {{ ref('fct_deals') }} as d on d.tenant_id = p.tenant_id and d.client_id = p.client_id
+    where not d.is_deleted and d.created_at < n.window_end and (d.closed_at is null or d.closed_at >= n.window_start)
+      and {{ tenant_filter('d.tenant_id') }}
+
+    union
+
+    select n.tenant_id, n.window_start, n.window_end, d.deal_id
+    from windows as n
+    join {{ ref('fct_deals') }} as d on d.tenant_id = n.tenant_id
+    where not d.is_deleted and {{ tenant_filter('d.tenant_id') }}
+      and (
+          d.created_at >= n.window_start and d.created_at < n.window_end
+          or d.closed_at >= n.window_start and d.closed_at < n.window_end
+      )
+
+    union
+
+    select n.tenant_id, n.window_start, n.window_end, d.deal_id
+    from windows as n
+    join {{ ref('fct_deal_stage_changes') }} as c
+        on c.tenant_id = n.tenant_id and c.changed_at >= n.window_start and c.changed_at < n.window_end
+    join {{ ref('fct_deals') }} as d on d.tenant_id = c.tenant_id and d.deal_id = c.deal_id
+    where not d.is_deleted and {{ tenant_filter('d.tenant_id') }}
+
+),
+
+deals as (
+
+    select
+        {{ n_key }},
+        count(*) as deals,
+        count(*) filter (where is_new) as deals_new,
+        coalesce(sum(price) filter (where is_new), 0) as deals_new_amount,
+        count(*) filter (where is_closed and stage_kind = 'won') as deals_won,
+        coalesce(sum(price) filter (where is_closed and stage_kind = 'won'), 0) as deals_won_amount,
+        count(*) filter (where is_closed and stage_kind = 'lost') as deals_lost,
+        coalesce(sum(price) filter (where is_closed and stage_kind = 'lost'), 0) as deals_lost_amount
+    from (
+        select
+            {{ n_key }}, d.price, d.stage_kind,
+            d.created_at >= n.window_start and d.created_at < n.window_end as is_new,
+            d.closed_at >= n.window_start and d.closed_at < n.window_end as is_closed
+        from touched as n
+        join {{ ref('fct_deals') }} as d on d.tenant_id = n.tenant_id and d.deal_id = n.deal_id
+    ) as n
+    group by {{ n_key }}
+
+)
+
+select
+    n.tenant_id,
+    n.window_start,
+    n.window_end,
+    n.report_type,
+    n.label_date,
+    n.as_of,
+    n.now_at,
+    coalesce(s.messages, 0)::integer as messages,
+    coalesce(s.client_messages, 0)::integer as client_messages,
+    coalesce(s.manager_messages, 0)::integer as manager_messages,
+    coalesce(s.bot_messages, 0)::integer as bot_messages,
+    coalesce(w.waits, 0)::integer as waits,
+    coalesce(s.sessions, 0)::integer as sessions,
+    coalesce(d.dialogs, 0)::integer as dialogs,
+    coalesce(x.excluded_dialogs, 0)::integer as excluded_dialogs,
+    coalesce(s.clients, 0)::integer as clients,
+    coalesce(f.deals, 0)::integer as deals,
+    coalesce(c.new_clients, 0)::integer as new_clients,
+    round(w.first_response_p50::numeric, 2) as first_response_p50,
+    round(w.first_response_p90::numeric, 2) as first_response_p90,
+    coalesce(w.first_response_n, 0)::integer as first_response_n,
+    round(w.response_p50::numeric, 2) as response_p50,
+    round(w.response_p90::numeric, 2) as response_p90,
+    coalesce(w.response_n, 0)::integer as response_n,
+    coalesce(w.waits_answered, 0)::integer as waits_answered,
+    coalesce(w.waits_unattributed, 0)::integer as waits_unattributed,
+    round(w.answered_in_time::numeric / nullif(w.target_n, 0), 4) as answered_within_target,
+    coalesce(w.target_n, 0)::integer as answered_within_target_n,
+    coalesce(w.breached, 0)::integer as breached,
+    coalesce(w.off_hours_answers, 0)::integer as off_hours_answers,
+    coalesce(w.unanswered_now, 0)::integer as unanswered_now,
+    coalesce(w.unanswered_overdue, 0)::integer as unanswered_overdue,
+    coalesce(w.unanswered_lt15, 0)::integer as unanswered_lt15,
+    coalesce(w.unanswered_15_60, 0)::integer as unanswered_15_60,
+    coalesce(w.unanswered_1_4h, 0)::integer as unanswered_1_4h,
+    coalesce(w.unanswered_gt4h, 0)::integer as unanswered_gt4h,
+    coalesce(w.unanswered_gt1d, 0)::integer as unanswered_gt1d,
+    w.oldest_wait_minutes,
+    case when n.mode = 'amocrm_radist' then round(d.dialogs_matched::numeric / nullif(d.dialogs, 0), 4) end as match_rate,
+    coalesce(d.dialogs_matched, 0)::integer as dialogs_matched,
+    coalesce(d.dialogs_no_phone, 0)::integer as dialogs_no_phone,
+    coalesce(d.dialogs_no_contact, 0)::integer as dialogs_no_contact,
+    coalesce(d.dialogs_contact_without_deal, 0)::integer as dialogs_contact_without_deal,
+    coalesce(s.authors_by_event, 0)::integer as authors_by_event,
+    coalesce(s.authors_by_deal, 0)::integer as authors_by_deal,
+    coalesce(s.authors_unknown, 0)::integer as authors_unknown,
+    coalesce(r.money_at_risk, 0) as money_at_risk,
+    coalesce(r.deals_at_risk, 0)::integer as deals_at_risk,
+    coalesce(r.money_at_risk_unpriced, 0)::integer as money_at_risk_unpriced,
+    coalesce(f.deals_new, 0)::integer as deals_new,
+    coalesce(f.deals_new_amount, 0) as deals_new_amount,
+    coalesce(f.deals_won, 0)::integer as deals_won,
+    coalesce(f.deals_won_amount, 0) as deals_won_amount,
+    coalesce(f.deals_lost, 0)::integer as deals_lost,
+    coalesce(f.deals_lost_amount, 0) as deals_lost_amount,
+    n.is_complete
+from windows as n
+left join spoken as s using ({{ key }})
+left join dialogs as d using ({{ key }})
+left join excluded as x using ({{ key }})
+left join newcomers as c using ({{ key }})
+left join waited as w using ({{ key }})
+left join at_risk as r using ({{ key }})
+left join deals as f using ({{ key }})

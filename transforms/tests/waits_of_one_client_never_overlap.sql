@@ -1,0 +1,7 @@
+select a.tenant_id, a.wait_id, b.wait_id as other
+from {{ ref('fct_waits') }} as a
+join {{ ref('fct_waits') }} as b
+    on b.tenant_id = a.tenant_id and b.client_id = a.client_id and b.wait_id <> a.wait_id
+    and b.opened_at >= a.opened_at and b.opened_at < coalesce(a.closed_at, 'infinity')
+    and (b.opened_at > a.opened_at or b.wait_id > a.wait_id)
+where {{ tenant_filter('a.tenant_id') }}
