@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 
 import click
@@ -82,9 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
         status = 1
     finally:
         db.close()
-    sys.stdout.flush()
-    # Dagster's and dlt's background threads may outlive the work
-    os._exit(status) if arguments is None else sys.exit(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

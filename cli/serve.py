@@ -61,7 +61,7 @@ def _alone(process: str) -> None:
         bootstrap()
         run_app(settings().host, settings().port)
     elif process == "sender":
-        from delivery.bot import serve_forever
+        from delivery.service import serve_forever
 
         serve_forever()
     else:

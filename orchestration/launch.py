@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from uuid import UUID
 
 from orchestration import instance
@@ -29,16 +30,20 @@ def execute(run_id: UUID) -> runs.Run:
     if tenant.slug not in dagster.get_dynamic_partitions(TENANTS):
         dagster.add_dynamic_partitions(TENANTS, [tenant.slug])
     label = business_date(run.window_start, config.business_day_start, config.timezone)
+    refusal = ""
     try:
-        build().get_job_def(REPORT_JOB).execute_in_process(
+        build().resolve_job_def(REPORT_JOB).execute_in_process(
             instance=dagster,
             partition_key=key_of(tenant.slug, label),
             tags=tags_of(run, tenant),
+            # people read the run's own log; Dagster keeps its events in its storage
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )
     except Exception:
-        # resource initialisation errors are raised whatever raise_on_error says; the row tells the cause
-        logger.debug("run %s ended with an error", run_id, exc_info=True)
+        # a resource that fails to start is raised whatever raise_on_error says; usually the row tells the cause
+        refusal = traceback.format_exc()
+        logger.info("run %s ended with an error", run_id, exc_info=True)
     with db.as_service("launch") as connection:
         ended = runs.get(connection, run_id)
         if ended.status == "pending":
@@ -49,6 +54,7 @@ def execute(run_id: UUID) -> runs.Run:
                 worker_run,
                 "failed",
                 error="Dagster не смог начать запуск. Проверьте synkro doctor и повторите.",
+                detail=refusal,
             )
             ended = runs.get(connection, run_id)
     return ended

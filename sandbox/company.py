@@ -47,8 +47,8 @@ class Size:
 
 SIZES = {
     "small": Size(WINDOWS, 3, 1.5),
-    "demo": Size(FURNITURE, 6, 14.6),
-    "large": Size(FURNITURE, 24, 146.0),
+    "demo": Size(FURNITURE, 6, 14.0),
+    "large": Size(FURNITURE, 24, 140.0),
 }
 WEEK = (1.1, 1.05, 1.0, 1.0, 1.1, 0.95, 0.8)
 BROADCAST_WEEKDAY = 3

@@ -1,9 +1,20 @@
-"""An OpenAI-compatible server: it lists its model and says plainly that it cannot chat."""
+"""An OpenAI-compatible server that reads dialogs by heuristics of its own, and can lie, obey attackers or break.
+
+``GET /v1/models`` and ``POST /v1/chat/completions`` with a Bearer key. It looks for the fenced JSON document in the last
+user message and answers by its ``task``: ``read_dialog`` or ``write_headline``. Faults of a model are kinds of
+``POST /_faults`` next to the usual ones of HTTP: see :data:`MODEL_FAULTS`. ``GET /_meter`` is the bill: requests and
+tokens answered for. Switch ``json_schema`` off and it refuses ``response_format`` as older servers do.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import json
+import re
+import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,46 +23,158 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.faults import Faults
+from sandbox import faults as catalogue
+from sandbox import llm_mind
+from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
 from sandbox.wire import instrument
 from sandbox.world import World
 
 MODEL = "sandbox-reader"
 
+#: kind -> (what it does, default times, parameters): set with ``POST /_faults``, on until cleared
+MODEL_FAULTS: dict[str, tuple[str, int | None, dict[str, Any]]] = {
+    "llm_lies_numbers": ("numbers and quotes of its own invention", None, {}),
+    "llm_obeys_attacker": ("does whatever the dialog tells it to, and repeats it", None, {}),
+    "llm_invalid_json": ("chatter and broken JSON", None, {}),
+    "llm_truncated": ("half of the answer, finish_reason length", None, {}),
+    "llm_wrong_language": ("texts and quotes in English", None, {}),
+    "llm_slow": ("the right answer after so many seconds", None, {"seconds": 3.0}),
+    "llm_hang": ("no answer for so many seconds", None, {"seconds": 3600.0}),
+    "llm_10mb": ("ten megabytes of answer", None, {}),
+}
+for _kind, _spec in MODEL_FAULTS.items():
+    catalogue.KINDS.setdefault(_kind, _spec)
+
+_FENCE = re.compile(r"```json\n(.*?)\n```", re.S)
+_fault: ContextVar[Fault | None] = ContextVar("fault of this request", default=None)
+
 
 def api_key(seed: int) -> str:
     return f"sk-sandbox-{hashlib.sha256(f'llm|{seed}'.encode()).hexdigest()[:32]}"
 
 
-def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
-    """The server as an ASGI app, journal and faults included."""
+class _HttpOnly:
+    """The faults as the wire sees them: those of the model are kept for the model itself."""
 
-    def errors(status: int, detail: str, more: Mapping[str, Any]) -> tuple[str, Any]:
-        return "application/json", {
-            "error": {"message": detail, "type": "api_error", "param": None, "code": status, **more}
-        }
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
 
-    faults.bind(errors=errors)
-    key = api_key(world.company.seed)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._faults, name)
 
-    def authorised(request: Request) -> bool:
-        return request.headers.get("authorization") == f"Bearer {key}"
+    def match(self, path: str) -> Fault | None:
+        fault = self._faults.match(path)
+        is_model = fault is not None and fault.kind in MODEL_FAULTS
+        _fault.set(fault if is_model else None)
+        return None if is_model else fault
 
-    async def models(request: Request) -> Response:
-        if not authorised(request):
-            return JSONResponse(errors(401, "Incorrect API key provided", {})[1], 401)
+
+def _errors(status: int, detail: str, more: Mapping[str, Any]) -> tuple[str, Any]:
+    kind = {401: "invalid_request_error", 429: "rate_limit_error"}.get(status, "api_error")
+    return "application/json", {"error": {"message": detail, "type": kind, "param": None, "code": None, **more}}
+
+
+class Server:
+    """One model behind one key."""
+
+    def __init__(self, world: World, faults: Faults) -> None:
+        self.key, self.faults = api_key(world.company.seed), faults
+        self.meter = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v1/models", self.models),
+            Route("/v1/chat/completions", self.chat, methods=["POST"]),
+            Route("/_meter", self.bill),
+        ]
+
+    async def bill(self, request: Request) -> Response:
+        return JSONResponse(self.meter)
+
+    async def models(self, request: Request) -> Response:
+        if (refusal := self._refused(request)) is not None:
+            return refusal
+        model = {"id": MODEL, "object": "model", "created": 1_700_000_000, "owned_by": "sandbox"}
+        return JSONResponse({"object": "list", "data": [model]})
+
+    async def chat(self, request: Request) -> Response:
+        if (refusal := self._refused(request)) is not None:
+            return refusal
+        try:
+            asked = await request.json()
+            messages = [str(message["content"]) for message in asked["messages"]]
+        except (ValueError, KeyError, TypeError):
+            return _error(400, "messages: a list of objects with role and content is required")
+        if asked.get("model") != MODEL:
+            return _error(404, f"The model `{asked.get('model')}` does not exist")
+        if "response_format" in asked and not self.faults.switches.get("json_schema", True):
+            return _error(400, "Unknown parameter: 'response_format' of type json_schema is not supported")
+        fault = _fault.get()
+        if fault is not None and fault.kind in ("llm_slow", "llm_hang"):
+            await asyncio.sleep(float(fault.params["seconds"]))
+        text, reason = self._answer(messages, fault)
+        used = {"prompt_tokens": _tokens("".join(messages)), "completion_tokens": min(_tokens(text), 4000)}
+        self.meter["requests"] += 1
+        for name, tokens in used.items():
+            self.meter[name] += tokens
         return JSONResponse(
             {
-                "object": "list",
-                "data": [{"id": MODEL, "object": "model", "created": 1_700_000_000, "owned_by": "sandbox"}],
+                "id": f"chatcmpl-{self.meter['requests']}",
+                "object": "chat.completion",
+                "created": int(time.time()),
+                "model": MODEL,
+                "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}],
+                "usage": {**used, "total_tokens": sum(used.values())},
             }
         )
 
-    async def chat(request: Request) -> Response:
-        if not authorised(request):
-            return JSONResponse(errors(401, "Incorrect API key provided", {})[1], 401)
-        return JSONResponse(errors(501, f"{MODEL} cannot answer chats", {})[1], 501)
+    def _refused(self, request: Request) -> Response | None:
+        if request.headers.get("authorization") == f"Bearer {self.key}":
+            return None
+        return _error(401, "Incorrect API key provided")
 
-    routes = [Route("/v1/models", models), Route("/v1/chat/completions", chat, methods=["POST"])]
-    return instrument(Starlette(routes=routes), journal, faults)
+    def _answer(self, messages: list[str], fault: Fault | None) -> tuple[str, str]:
+        """``(text, finish_reason)``."""
+        document = _document(messages)
+        kind = fault.kind if fault else ""
+        if document is None:
+            return "Здравствуйте! Чем помочь?", "stop"
+        value = llm_mind.answer(document)
+        value = llm_mind.BENT.get(kind, lambda value, document: value)(value, document)
+        text = json.dumps(value, ensure_ascii=False)
+        if kind == "llm_invalid_json":
+            return "Конечно, вот разбор: {topics: [" + text[1:40] + " и так далее", "stop"
+        if kind == "llm_truncated":
+            return text[: len(text) // 2], "length"
+        if kind == "llm_10mb":
+            return text[:-1] + ', "padding": "' + "а" * 5_000_000 + '"}', "stop"
+        return text, "stop"
+
+
+def _document(messages: list[str]) -> dict[str, Any] | None:
+    """The last document that names its task."""
+    for message in reversed(messages):
+        for found in reversed(_FENCE.findall(message)):
+            try:
+                value = json.loads(found)
+            except ValueError:
+                continue
+            if isinstance(value, dict) and "task" in value:
+                return value
+    return None
+
+
+def _tokens(text: str) -> int:
+    return max(1, len(text) // 3)
+
+
+def _error(status: int, detail: str) -> Response:
+    return JSONResponse(_errors(status, detail, {})[1], status)
+
+
+def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
+    """The server as an ASGI app, journal and faults included."""
+    faults.bind(errors=_errors, switches={"json_schema": True})
+    server = Server(world, faults)
+    return instrument(Starlette(routes=server.routes()), journal, _HttpOnly(faults))  # type: ignore[arg-type]

@@ -59,6 +59,7 @@ def broken_promise(s: Story) -> None:
     greet(s, chat, deal)
     if deal and s.rng.random() < 0.7:
         s.set_price(deal, s.price)
+    s.wait(s.rng.uniform(0.7, 6))
     s.say(chat, texts.PROMISE)
     s.thanks(chat)
     s.next_days(3, 5)

@@ -80,13 +80,7 @@ def greet(s: Story, chat: Chat, deal: Deal | None) -> None:
         s.say(chat, back.ask, author)
         s.client_pause()
         s.client(chat, back.answer)
-        s.reply(
-            chat,
-            (
-                "[Хорошо|Понял{а}|Отлично|Записал{а}], [сейчас посчитаю|подберу варианты|посмотрю что есть].",
-                *texts.SHORT_ANSWER[:1],
-            ),
-        )
+        s.reply(chat, ("[Хорошо|Понял{а}|Отлично|Записал{а}], [сейчас посчитаю|подберу варианты|посмотрю что есть].",))
 
 
 def talk_over(s: Story, chat: Chat, low: int, high: int) -> None:
@@ -115,6 +109,7 @@ def talk_over(s: Story, chat: Chat, low: int, high: int) -> None:
 
 def quote(s: Story, chat: Chat, deal: Deal | None) -> None:
     """The price is named, sometimes as promised before and sometimes only after the client asks again."""
+    s.wait(s.rng.uniform(0.7, 6))
     if s.rng.random() < 0.32:
         s.say(chat, texts.PROMISE)
         if s.rng.random() < 0.5:

@@ -173,6 +173,7 @@ def _bind(port_base: int | None) -> dict[str, socket.socket]:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((HOST, port))
+            sock.listen(128)  # from here on nobody else can have the port, and early callers queue
         except OSError as error:
             for other in (sock, *sockets.values()):
                 with contextlib.suppress(OSError):

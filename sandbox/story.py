@@ -17,12 +17,14 @@ from sandbox.talk import FIRST_STAGE, Cast, Talk
 from sandbox.trades import DISTRICT_FIELD, LOSS_REASONS, SOURCE_FIELD, SOURCES, TAGS
 
 _ULID = "0123456789abcdefghjkmnpqrstvwxyz"
+_TO_ULID = (_ULID * 8).encode()  # a byte to one of the 32 characters
 
 
 def ulid(at: datetime, salt: str) -> str:
     """26 lower-case characters that sort by time, like the ids of amoCRM's events."""
-    number = int(at.timestamp() * 1000) << 80 | int.from_bytes(hashlib.blake2b(salt.encode(), digest_size=10).digest())
-    return "".join(_ULID[number >> shift & 31] for shift in range(125, -1, -5))
+    milliseconds = int(at.timestamp() * 1000)
+    head = "".join(_ULID[milliseconds >> shift & 31] for shift in range(45, -1, -5))
+    return head + hashlib.blake2b(salt.encode(), digest_size=16).digest().translate(_TO_ULID).decode()
 
 
 class Story(Talk):
@@ -145,9 +147,11 @@ class Story(Talk):
             at or self.t + timedelta(minutes=self.rng.uniform(0.5, 30)),
             self.manager.id if by is None else by,
         )
+        moment = max(moment, self._staged.get(deal.id, moment) + timedelta(seconds=1))
         old = deal.history.state(moment)
         if not old or old["status_id"] == status or old["closed_at"]:
             return
+        self._staged[deal.id] = moment
         values: dict[str, Any] = {"status_id": status}
         if status in (WON, LOST):
             values["closed_at"] = moment

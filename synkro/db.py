@@ -17,6 +17,8 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import UUID
@@ -50,7 +52,13 @@ def owner_url() -> str:
     configured = settings().database_url
     if configured is not None:
         return configured.get_secret_value()
-    server = embedded()
+    return _embedded_url(settings().data_dir)
+
+
+@lru_cache(maxsize=4)
+def _embedded_url(data_dir: Path) -> str:
+    """Asked before every transaction: starting (or attaching to) the server is done once a process."""
+    server = EmbeddedPostgres(data_dir)
     server.start()
     return server.url("synkro")
 
@@ -102,6 +110,7 @@ def close() -> None:
         for pool in _pools.values():
             pool.close(timeout=5)
         _pools.clear()
+    _embedded_url.cache_clear()
 
 
 @contextmanager
@@ -109,6 +118,8 @@ def _transaction(role: str, claims: dict[str, Any], application_name: str) -> It
     try:
         connection = _pool().getconn()
     except (PoolTimeout, psycopg.OperationalError) as error:
+        # an embedded server that was restarted may have another port
+        _embedded_url.cache_clear()
         raise TransientError(
             "База данных не отвечает. Проверьте, что сервер Postgres запущен, и повторите.", detail=str(error)
         ) from None

@@ -7,7 +7,6 @@ once: 64 kB of a gzip bomb are 64 MB in memory before anyone can count them.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -28,10 +27,6 @@ class DeadlineExceeded(httpx.ReadTimeout):
 
 class BodyTooLarge(DataError):
     """The answer is larger than the limit."""
-
-
-#: when the request of this thread must be over (monotonic); the socket reads it
-DEADLINE: contextvars.ContextVar[float] = contextvars.ContextVar("synkro_http_deadline", default=float("inf"))
 
 
 class Body:
@@ -86,7 +81,6 @@ class SyncBody(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         chunks = iter(self._stream)
         while True:
-            DEADLINE.set(self._until)
             try:
                 chunk = next(chunks)
             except StopIteration:

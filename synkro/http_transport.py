@@ -16,6 +16,7 @@ Raises the errors of ``synkro.errors`` for what is forbidden and httpx's own for
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import ssl
 import time
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ import httpcore
 import httpx
 
 from synkro.errors import PermanentError, SynkroError
-from synkro.http_body import DEADLINE, AsyncBody, Body, DeadlineExceeded, SyncBody, sharper
+from synkro.http_body import AsyncBody, Body, DeadlineExceeded, SyncBody, sharper
 from synkro.http_destination import NAMES, Destination, resolve
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -50,9 +51,13 @@ class Bounds:
     backoff: float = 1.0
 
 
+#: when the request of this thread must be over (monotonic); its sockets look at it
+_deadline: contextvars.ContextVar[float] = contextvars.ContextVar("synkro_http_deadline", default=float("inf"))
+
+
 def _left(timeout: float | None) -> float | None:
     """The smaller of a step's time-out and what is left of the request's deadline."""
-    left = DEADLINE.get() - time.monotonic()
+    left = _deadline.get() - time.monotonic()
     if left <= 0:
         raise httpcore.ReadTimeout("deadline")
     return left if timeout is None else min(timeout, left)
@@ -179,7 +184,7 @@ class GuardedTransport(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._destination.check_request(request)
         until = _total(request, self._bounds)
-        DEADLINE.set(until)
+        _deadline.set(until)
         try:
             response = super().handle_request(request)
         except httpx.TimeoutException as error:

@@ -7,7 +7,7 @@ and ``marts.period_managers``. Money is in whole units of the CRM's currency, du
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from statistics import median
 from typing import Any
@@ -24,7 +24,7 @@ def plain(value: Any) -> Any:
     """A database value as JSON knows it: decimals to numbers, moments to ISO 8601."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else round(float(value), 4)
-    if isinstance(value, datetime):
+    if isinstance(value, date | time):  # a datetime is a date too
         return value.isoformat()
     return str(value) if isinstance(value, UUID) else value
 

@@ -15,7 +15,7 @@ from synkro.settings import settings
 from synkro.windows import business_date
 
 if TYPE_CHECKING:
-    from analysis.writing import AnalysisContext
+    from analysis.context import AnalysisContext
 
 #: the marts a report is made of
 _MARTS = [AssetKey(["marts", name]) for name in ("fct_messages", "fct_waits", "fct_deals", "period_dialogs")]
@@ -26,6 +26,7 @@ _COMMON: dict[str, Any] = {"owners": ["team:product"], "group_name": "report"}
 def telegram_spec() -> AssetSpec:
     return AssetSpec(
         AssetKey(["vendor", "telegram"]),
+        deps=[AssetKey("telegram_delivery")],
         group_name="vendors",
         kinds={"api"},
         description="Чат владельца в Telegram",
@@ -93,7 +94,7 @@ def report_url(slug: str, report: reports.Report | reports.Draft) -> str:
 
 def context_of(worker: Worker) -> AnalysisContext:
     """What the analysis needs to know of the run."""
-    from analysis.writing import AnalysisContext
+    from analysis.context import AnalysisContext
 
     run, tenant, config = worker.run, worker.tenant, worker.config
     with db.as_service("analysis") as connection:
@@ -126,9 +127,10 @@ def read(worker: Worker) -> dict[str, Any]:
 
     outcome = read_dialogs(context_of(worker))
     worker.memory["readings"] = outcome
-    coverage: dict[str, Any] = outcome.coverage
-    worker.log("readings", f"Прочитано {coverage['read']} из {coverage['total']} диалогов", **coverage)
-    return coverage
+    worker.log("readings", f"Прочитано {outcome.read} из {outcome.total} диалогов", skipped=outcome.skipped)
+    if outcome.note:
+        worker.log("readings", outcome.note, level="warning")
+    return {"read": outcome.read, "total": outcome.total}
 
 
 def write(worker: Worker) -> reports.Report:
@@ -148,7 +150,7 @@ def write(worker: Worker) -> reports.Report:
     with db.as_service("telegram") as connection:
         telegram = integrations.find(connection, worker.tenant.tenant_id, "telegram")
     message = telegram_message(draft.body, report_url=report_url(worker.tenant.slug, draft))
-    letters = letters_for(message, telegram)
+    letters = letters_for(draft.body, telegram, settings().base_url)
     draft = replace(
         draft,
         telegram_text=message.plain_text,

@@ -1,6 +1,7 @@
-"""dbt models as assets and dbt tests as checks, built in this process by ``orchestration/dbt.py``."""
+"""dbt models as assets and dbt tests as checks, built in this process by ``orchestration/dbt.py``.
 
-from __future__ import annotations
+No postponed annotations here: Dagster reads the type of ``context`` as it is written.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -33,10 +34,10 @@ class Translator(DagsterDbtTranslator):
 
 
 def build(manifest: Path) -> Any:
-    # views and unit tests are made at deploy: a tenant's run touches incrementals alone
+    # views are selected too, though a run does not touch them: without them the lineage would break between raw and marts
     @dbt_assets(
         manifest=manifest,
-        select="config.materialized:incremental",
+        exclude="resource_type:unit_test",
         partitions_def=tenant_days(),
         dagster_dbt_translator=Translator(settings=DagsterDbtTranslatorSettings(enable_asset_checks=True)),
         name="marts",
@@ -46,11 +47,15 @@ def build(manifest: Path) -> Any:
         with worker.step("marts", "Считаем витрины"):
             results = transform(worker)
         nodes = _nodes(manifest)
-        keys = {name: key for key in context.selected_asset_keys for name in [key.path[-1]]}
+        keys = {key.path[-1]: key for key in context.selected_asset_keys}
         checks = {check.name: check for check in context.selected_asset_check_keys}
+        # made at deploy and always as fresh as what they look at; first, because Dagster wants the order of the graph
+        built = {nodes.get(result.unique_id, {}).get("name") for result in results}
+        for name in [name for name in keys if name not in built]:
+            yield MaterializeResult(asset_key=keys.pop(name), metadata={"materialized": "view"})
         for result in results:
             node = nodes.get(result.unique_id, {})
-            if (key := keys.get(node.get("name", ""))) is not None and node.get("resource_type") == "model":
+            if node.get("resource_type") == "model" and (key := keys.pop(node["name"], None)) is not None:
                 yield MaterializeResult(
                     asset_key=key,
                     metadata={"dagster/row_count": result.rows, "seconds": round(result.seconds, 2)},

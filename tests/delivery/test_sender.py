@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -12,9 +13,8 @@ import pytest
 from delivery.client import TelegramClient
 from delivery.markup import LIMIT, utf16_length
 from delivery.sender import STOPPED_SECONDS, SendOutcome, backoff, letters_for, send_due
-from synkro import db, outbox, reports
+from synkro import db, outbox
 from synkro.errors import Cancelled
-from synkro.reports import Letter
 from tests.delivery.bodies import ordinary
 from tests.delivery.conftest import BASE_URL, Company, Telegram
 
@@ -65,9 +65,9 @@ def test_a_report_arrives_with_its_links(make_company: MakeCompany, telegram: Te
     assert send_due(tenant_id=company.tenant_id) == SendOutcome(sent=1)
     [message] = telegram.sent(chat)
     assert "Сделать сегодня" in message["text"] and "Повтор" not in message["text"]
-    url = f"{BASE_URL}/reports/{report.report_id}"
+    url = f"{company.site()}/reports/{report.report_id}"
     assert message["reply_markup"]["inline_keyboard"][0][0] == {"text": "Открыть отчёт", "url": url}
-    assert any(entity.get("url", "").startswith(f"{url}/dialogs/") for entity in message["entities"])
+    assert any(entity.get("url", "").startswith(f"{company.site()}/dialogs/") for entity in message["entities"])
     assert company.report(report).status == "sent"
     assert company.integration().status == "ok"
     with db.as_service("test") as connection:
@@ -90,13 +90,14 @@ def test_one_message_a_second_in_a_chat(make_company: MakeCompany, telegram: Tel
         company.publish()
     assert send_due(tenant_id=company.tenant_id).sent == 3
     at = [message["at"] for message in telegram.sent(chat)]
-    assert all(later - earlier > 0.9 for earlier, later in zip(at, at[1:], strict=False))
+    assert all(later - earlier > 0.9 for earlier, later in itertools.pairwise(at))
 
 
 def test_a_group_takes_one_message_in_three_seconds(make_company: MakeCompany, telegram: Telegram) -> None:
     chat = telegram.chat(kind="supergroup")
     company = make_company(chat)
-    company.publish(), company.publish()
+    for _ in range(2):
+        company.publish()
     assert send_due(tenant_id=company.tenant_id).sent == 2
     first, second = (message["at"] for message in telegram.sent(chat))
     assert second - first > 2.9
@@ -110,7 +111,6 @@ def test_a_text_too_long_for_one_message_is_sent_in_parts(make_company: MakeComp
     assert send_due(tenant_id=company.tenant_id).sent == 1
     parts = telegram.sent(chat)
     assert [utf16_length(part["text"]) <= LIMIT for part in parts] == [True, True]
-    assert "".join(part["text"] for part in parts).split() == ["слово"] * 999 + ["слово"] or True
     assert " ".join(part["text"] for part in parts).split() == ["слово"] * 1000
     assert "reply_markup" not in parts[0] and "reply_markup" in parts[1]
     assert company.row(report).provider_message_id == str(parts[0]["message_id"])
@@ -182,7 +182,8 @@ def test_a_lost_answer_makes_one_marked_copy(make_company: MakeCompany, telegram
 def test_stopped_while_waiting_for_its_turn_it_is_no_repeat(make_company: MakeCompany, telegram: Telegram) -> None:
     chat = telegram.chat()
     company = make_company(chat)
-    company.publish(), company.publish()
+    for _ in range(2):
+        company.publish()
     calls = iter([None] * 4)
 
     def stop_later() -> None:
@@ -343,7 +344,7 @@ def test_an_unreachable_vendor_is_waited_for_in_order(make_company: MakeCompany,
     company = make_company("610000")
     with db.as_service("test") as connection:
         connection.execute(
-            "update synkro.integration_configs set public_config = public_config || '{\"base_url\": \"http://127.0.0.1:9\"}'"
+            'update synkro.integration_configs set public_config = public_config || \'{"base_url": "http://127.0.0.1:9"}\''
         )
     first, second = company.publish(), company.publish()
     outcome = send_due(tenant_id=company.tenant_id)
@@ -403,7 +404,9 @@ def test_the_token_is_in_no_line_and_no_row(
     outcome = send_due(tenant_id=company.tenant_id)
     secret = telegram.token.partition(":")[2]
     rows = [row.last_error for row in company.rows(report)]
-    assert secret not in f"{caplog.text}{outcome}{rows}{company.integration()}"
+    # the sandbox is a server in this process: its access log is the vendor's own
+    ours = [record.getMessage() for record in caplog.records if not record.name.startswith("uvicorn")]
+    assert ours and secret not in f"{ours}{outcome}{rows}{company.integration()}"
     with TelegramClient(telegram.token, telegram.base_url) as client:
         assert secret not in repr(vars(client))
 
@@ -411,15 +414,8 @@ def test_the_token_is_in_no_line_and_no_row(
 def test_a_plain_letter_is_marked_in_plain(make_company: MakeCompany, telegram: Telegram) -> None:
     chat = telegram.chat()
     company = make_company(chat)
-    report = company.publish()
+    company.publish()
     with db.as_service("test") as connection:
-        connection.execute("delete from synkro.outbox")
-        letter = Letter(chat, {"text": "a < b"})
-        reports_row = reports.get(connection, report.report_id)
-        connection.execute(
-            "insert into synkro.outbox (tenant_id, report_id, destination, payload, maybe_delivered)"
-            " values (%s, %s, %s, %s::jsonb, true)",
-            (company.tenant_id, reports_row.report_id, letter.destination, '{"text": "a < b"}'),
-        )
+        connection.execute("""update synkro.outbox set maybe_delivered = true, payload = '{"text": "a < b"}'""")
     assert send_due(tenant_id=company.tenant_id).sent == 1
     assert telegram.texts(chat)[0].endswith("мог прийти раньше.\n\na < b")

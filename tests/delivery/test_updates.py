@@ -32,7 +32,12 @@ def command(text: str) -> dict[str, Any]:
 
 def test_a_private_text_is_a_question() -> None:
     meant = heard(said("Почему упала скорость?"))
-    assert (meant.text, meant.command, meant.author, meant.chat) == ("Почему упала скорость?", None, "Анна Демо", "600001")
+    assert (meant.text, meant.command, meant.author, meant.chat) == (
+        "Почему упала скорость?",
+        None,
+        "Анна Демо",
+        "600001",
+    )
 
 
 def test_a_mention_after_an_emoji_is_cut_by_utf16_units() -> None:
@@ -80,7 +85,9 @@ def test_a_reply_to_the_bot_keeps_the_message_and_the_topic() -> None:
 
 
 def test_an_anonymous_administrator_is_named_by_the_group() -> None:
-    update = said("А вчера?", GROUP, reply_to_message=REPORT, sender_chat=GROUP, **{"from": {"id": 1087968824, "is_bot": True}})
+    update = said(
+        "А вчера?", GROUP, reply_to_message=REPORT, sender_chat=GROUP, **{"from": {"id": 1087968824, "is_bot": True}}
+    )
     assert heard(update).author == "Отдел продаж"
 
 

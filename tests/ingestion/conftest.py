@@ -54,7 +54,8 @@ def database() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def outside() -> Iterator[server.Sandbox]:
     """One small company's vendors for the tests of a module; each test works on it as the last one left it."""
-    with server.start("small") as sandbox:
+    first = (datetime.now(UTC) - timedelta(days=14)).date()
+    with server.start("small", first_day=first) as sandbox:
         yield sandbox
 
 

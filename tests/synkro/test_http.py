@@ -33,7 +33,7 @@ from synkro.errors import (
 from synkro.http import Bounds, VendorUnavailable
 from synkro.ratelimit import LocalLimiter
 
-FAST = Bounds(connect=1, read=0.5, total=1.0, body_bytes=1024 * 1024, backoff=0.02)
+FAST = Bounds(connect=1, read=0.5, total=1.0, body_bytes=1024 * 1024, backoff=0.01)
 TOKEN = "eyJ-canary-token-9f8e7d6c5b4a"
 
 
@@ -103,6 +103,9 @@ BROKEN: dict[str, bytes] = {
     "nested without end": json_answer(b"[" * 100_000),
     "broken gzip": json_answer(b"not gzip at all", 200, "Content-Encoding: gzip"),
     "cut gzip": json_answer(gzip.compress(b'{"a": "' + bytes(range(32, 127)) * 20)[:-30], 200, "Content-Encoding: gzip"),
+    "gzip without its checksum": json_answer(
+        gzip.compress(b'{"a": 1}')[:-4], 200, "Content-Encoding: gzip"
+    ),
     "500": json_answer(b'{"title": "Internal Server Error"}', 500),
     "502 html": answer(502, b"<html>bad gateway</html>", "Content-Type: text/html"),
     "503": answer(503),
@@ -180,6 +183,14 @@ def test_silence_meets_the_read_timeout(vendor: FakeVendor) -> None:
     assert len(vendor.received) == 4
 
 
+def test_silence_meets_the_deadline_before_the_read_timeout(vendor: FakeVendor) -> None:
+    vendor.says(lambda peer, _: time.sleep(2))
+    started = time.monotonic()
+    with pytest.raises(TransientError, match="слишком медленно"):
+        make(vendor, bounds=Bounds(connect=1, read=20, total=0.2)).get("/x")
+    assert time.monotonic() - started < 0.8
+
+
 def test_a_gzip_bomb_ends_at_the_limit(vendor: FakeVendor) -> None:
     import tracemalloc
 
@@ -223,8 +234,8 @@ THROTTLED = {
     "header": (json_answer(b"{}", 429, "Retry-After: 0.4"), 0.4),
     "body of Kommo": (json_answer(b'{"retry_after": 0.4}', 429), 0.4),
     "body of Telegram": (json_answer(b'{"ok": false, "parameters": {"retry_after": 0.4}}', 429), 0.4),
-    "html": (answer(429, b"<html>slow down</html>", "Content-Type: text/html"), 0.015),
-    "rubbish": (json_answer(b'{"retry_after": "soon"}', 429, "Retry-After: later"), 0.015),
+    "html": (answer(429, b"<html>slow down</html>", "Content-Type: text/html"), 0.008),
+    "rubbish": (json_answer(b'{"retry_after": "soon"}', 429, "Retry-After: later"), 0.008),
 }
 
 

@@ -40,6 +40,11 @@ declare
   relation regclass := '{{ this }}';
 begin
   {{ _force_row_security() }}
+  -- marts have this from their contract
+  if exists (select from pg_catalog.pg_attribute
+             where attrelid = relation and attname = 'tenant_id' and not attnotnull) then
+    execute format('alter table %s alter column tenant_id set not null', relation);
+  end if;
   if not has_table_privilege('service_role', relation, 'select') then
     execute format('grant select on %s to service_role', relation);
   end if;

@@ -18,8 +18,11 @@ select
         nullif(btrim(payload #>> '{voice,caption}'), '')
     ) as body,
     lower(message_type) in ('image', 'file', 'audio', 'video', 'voice', 'document', 'video_note', 'photo')
-        or jsonb_typeof(coalesce(payload -> 'image', payload -> 'file', payload -> 'video', payload -> 'audio', payload -> 'voice')) = 'object'
-        as has_media,
+        or 'object' in (
+            coalesce(jsonb_typeof(payload -> 'image'), ''), coalesce(jsonb_typeof(payload -> 'file'), ''),
+            coalesce(jsonb_typeof(payload -> 'video'), ''), coalesce(jsonb_typeof(payload -> 'audio'), ''),
+            coalesce(jsonb_typeof(payload -> 'voice'), '')
+        ) as has_media,
     -- a flag of the vendor's own, should it send one: nothing seen so far names a sender
     coalesce(payload ->> 'is_bot', '') = 'true'
         or coalesce(payload #>> '{author,type}', payload ->> 'author_type', payload ->> 'sender_type', '') in ('bot', 'robot', 'api') as is_flagged_bot,

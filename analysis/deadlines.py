@@ -1,0 +1,110 @@
+"""When «до пятницы», «завтра к обеду» or «через два дня» is: words of a message to a local date.
+
+Works on folded text (lower case, ё as е); Russian and Kazakh. The date counts from when the message was sent,
+in the tenant's zone. What cannot be told («на днях», «скоро») is None, never a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date, datetime, timedelta
+
+_WEEKDAYS = (
+    r"понедельник\w*|дуйсенбі|дүйсенбі\w*",
+    r"вторник\w*|сейсенбі\w*",
+    r"сред[уеы]|сәрсенбі\w*",
+    r"четверг\w*|бейсенбі\w*",
+    r"пятниц\w+|жұма\w*",
+    r"суббот\w+|(?<!\w)сенбі\w*",
+    r"воскресень\w+|жексенбі\w*",
+)
+_MONTHS = ("январ", "феврал", "март", "апрел", "ма[яй]", "июн", "июл", "август", "сентябр", "октябр", "ноябр", "декабр")
+_COUNT = {"один": 1, "одного": 1, "пару": 2, "два": 2, "двух": 2, "три": 3, "трех": 3, "четыре": 4, "пять": 5, "пяти": 5, "семь": 7, "десять": 10}
+_N = r"(\d{1,2}|" + "|".join(_COUNT) + r")"
+
+_WEEKDAY = re.compile(
+    r"(?:(?:\b(?:до|к|ко|в|во|на|по)(?:\s+(?:эту|этот|ближайш\w+|след\w+))?\s+)|\b)"
+    r"(?:" + "|".join(f"(?P<d{i}>{p})" for i, p in enumerate(_WEEKDAYS)) + r")\b"
+)
+_NUMBERED = re.compile(
+    r"\b(?:до|к|на|по)?\s*(\d{1,2})(?:-?(?:го|му|е))?\s+(?:(?P<num>числ\w+)|" + "|".join(f"(?P<m{i}>{m}\\w*)" for i, m in enumerate(_MONTHS, 1)) + r")\b"
+)
+_DOTTED = re.compile(r"\b(?:до|к|на)\s+(\d{1,2})\.(\d{1,2})(?:\.(?:\d{4}|\d{2}))?\b")
+_IN_DAYS = re.compile(rf"\b(?:через|в течени[еи])\s+{_N}\s+(?:рабоч\w+\s+)?(?:дн\w+|сут\w+)\b")
+_IN_WEEKS = re.compile(rf"\b(?:через|в течени[еи])\s+(?:{_N}\s+)?недел\w+\b")
+_IN_HOURS = re.compile(rf"\bчерез\s+(?:{_N}\s+)?(?:час\w*|минут\w*|полчаса)\b|\bв течени[еи]\s+(?:{_N}\s+)?(?:час\w*|минут\w*|получаса)\b|\bчерез полчаса\b")
+_CLOCK = re.compile(r"\b(?:до|к|ко|после)\s+(\d{1,2})(?:[:.](\d{2}))?(?:\s*(?:час\w*|утра|вечера|ч))?\b(?!\s*(?:%|тыс|тг|₸|руб|млн|000|числ|дн|шт|см|мм|метр|[-.]\d))")
+
+_AFTER_TOMORROW = re.compile(r"\bпослезавтра\b|\bбүрсігүні\b|\bбурсигуни\b")
+_TOMORROW = re.compile(r"\bзавтра\w*\b|\bертең\w*\b|\bертен\b")
+_TODAY = re.compile(
+    r"\bсегодня\b|\bдо конца дня\b|\bк концу дня\b|\bв течени[еи] дня\b|\b(?:до|к) вечер[ау]\b|\bвечером\b|\b(?:до|к|после) обед[ау]\b"
+    r"|\bбүгін\w*\b|\bкешке\b|\bтүстен кейін\b"
+)
+_MORNING = re.compile(r"\b(?:утром|с утра|таңертең)\b")
+_WEEK_END = re.compile(r"\b(?:до конца|к концу|на этой) недел[еи]\b|\bапта соңына дейін\b|\bосы аптада\b")
+_NEXT_WEEK = re.compile(r"\bна (?:следующей|след|будущей) неделе\b|\bкелесі аптада\b")
+_MONTH_END = re.compile(r"\b(?:до конца|к концу) месяца\b")
+
+
+def find(text: str, sent_at: datetime) -> tuple[date, tuple[int, int]] | None:
+    """The date the folded ``text`` names and where in it; ``sent_at`` is aware and in the tenant's zone."""
+    today = sent_at.date()
+    if match := _AFTER_TOMORROW.search(text):
+        return today + timedelta(2), match.span()
+    if match := _TOMORROW.search(text):
+        return today + timedelta(1), match.span()
+    if match := _NUMBERED.search(text):
+        months = [i for i in range(1, 13) if match[f"m{i}"]]
+        if (found := _numbered(today, int(match[1]), months[0] if months else None)) is not None:
+            return found, match.span()
+    if (match := _DOTTED.search(text)) and (found := _numbered(today, int(match[1]), int(match[2]))) is not None:
+        return found, match.span()
+    if match := _WEEKDAY.search(text):
+        wanted = next(i for i in range(7) if match[f"d{i}"])
+        # «в пятницу» said on a Friday is the next one
+        ahead = (wanted - today.weekday()) % 7 or 7
+        return today + timedelta(ahead), match.span()
+    if match := _IN_DAYS.search(text):
+        return today + timedelta(_number(match[1])), match.span()
+    if match := _IN_WEEKS.search(text):
+        return today + timedelta(7 * _number(match[1])), match.span()
+    if match := _NEXT_WEEK.search(text):
+        return today + timedelta(11 - today.weekday()), match.span()
+    if match := _WEEK_END.search(text):
+        friday = today + timedelta(4 - today.weekday())
+        return (friday if friday > today else today + timedelta(6 - today.weekday())), match.span()
+    if match := _MONTH_END.search(text):
+        return today.replace(day=monthrange(today.year, today.month)[1]), match.span()
+    if match := _IN_HOURS.search(text):
+        hours = _number(next((g for g in match.groups() if g), None)) if "час" in match[0] and "полчас" not in match[0] else 0
+        return (sent_at + timedelta(hours=hours)).date(), match.span()
+    if match := _TODAY.search(text):
+        return today, match.span()
+    if match := _MORNING.search(text):
+        return (today if sent_at.hour < 6 else today + timedelta(1)), match.span()
+    if (match := _CLOCK.search(text)) and int(match[1]) <= 23 and (match[2] or int(match[1]) >= 8):
+        return (today if int(match[1]) > sent_at.hour else today + timedelta(1)), match.span()
+    return None
+
+
+def _number(word: str | None) -> int:
+    return 1 if word is None else _COUNT.get(word) or int(word)
+
+
+def _numbered(today: date, day: int, month: int | None) -> date | None:
+    """The next such day; of a month that is long past, the next year's."""
+    if not 1 <= day <= 31 or (month is not None and not 1 <= month <= 12):
+        return None
+    year, at = today.year, month or today.month
+    for _ in range(13):
+        if day <= monthrange(year, at)[1] and date(year, at, day) >= today:
+            return date(year, at, day)
+        if month is None:
+            year, at = (year, at + 1) if at < 12 else (year + 1, 1)
+        else:
+            year += 1
+            if year > today.year + 1:
+                return None
+    return None

@@ -1,0 +1,86 @@
+"""Messages as the rules see them: folded for matching, cut into sentences, always able to quote themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from analysis.wording import folded
+from synkro.dialogs import Message
+
+_CUT = re.compile(r"(?<=[.!?…])\s+|\n+")
+_LONGEST_QUOTE = 200
+
+
+@dataclass(frozen=True)
+class Line:
+    """One message of a person or a robot; ``sent_at`` is in the tenant's zone."""
+
+    order: int
+    message_id: str
+    kind: str
+    text: str
+    folded: str
+    sent_at: datetime
+    has_media: bool
+    needs_reply: bool
+    author: str
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A piece of a line. ``text`` stands in the message as it is."""
+
+    line: Line
+    text: str
+    folded: str
+
+    def quote(self, near: int = 0) -> str:
+        """The sentence, or two hundred characters of it around the place, cut at words."""
+        if len(self.text) <= _LONGEST_QUOTE:
+            return self.text
+        start = max(0, min(near - _LONGEST_QUOTE // 2, len(self.text) - _LONGEST_QUOTE))
+        end = start + _LONGEST_QUOTE
+        while start > 0 and start < near and self.text[start - 1].isalnum():
+            start += 1
+        while end < len(self.text) and end > near and self.text[end - 1].isalnum() and self.text[end].isalnum():
+            end -= 1
+        return self.text[start:end].strip()
+
+
+def of(messages: Sequence[Message], timezone: str) -> list[Line]:
+    """Messages in order as lines."""
+    where = ZoneInfo(timezone)
+    return [
+        Line(
+            order=order,
+            message_id=m.message_id,
+            kind=m.kind,
+            text=m.body,
+            folded=folded(m.body),
+            sent_at=m.sent_at.astimezone(where),
+            has_media=m.has_media,
+            needs_reply=m.needs_reply,
+            author=(m.author_name or "") if m.kind == "manager" else "",
+        )
+        for order, m in enumerate(messages)
+    ]
+
+
+def sentences(lines: Sequence[Line]) -> list[Sentence]:
+    """Every sentence of every line that has text."""
+    found = []
+    for line in lines:
+        start = 0
+        for cut in [*_CUT.finditer(line.text), None]:
+            end = cut.start() if cut else len(line.text)
+            piece = line.text[start:end]
+            if piece.strip():
+                left = start + len(piece) - len(piece.lstrip())
+                right = start + len(piece.rstrip())
+                found.append(Sentence(line, line.text[left:right], line.folded[left:right]))
+            start = cut.end() if cut else end
+    return found

@@ -1,0 +1,302 @@
+"""Every dialog of a window, each read once: :func:`read_dialogs`.
+
+Cached readings are taken as they are; the others go to the model if there is one and to the rules otherwise. A
+model that fails does not stop the report: its dialogs are read by the rules and counted as not read by AI, with
+the reason. Needs the service door; calls ``ctx.checkpoint`` between dialogs, which may raise to stop the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+from analysis import prompts, reader, rules
+from analysis.budget import Budget, cost, price_of
+from analysis.context import AnalysisContext, DialogReading, ReadingsOutcome
+from analysis.provider import BudgetExceeded, Provider
+from analysis.shapes import Read, Reading
+from synkro import db, dialogs, hosts, readings
+from synkro.dialogs import Dialog, Message
+from synkro.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    DataError,
+    PermanentError,
+    SynkroError,
+    TransientError,
+)
+from synkro.readings import StoredReading
+
+__all__ = ["AnalysisContext", "ReadingsOutcome", "read_dialogs"]
+
+log = logging.getLogger(__name__)
+
+_BATCH = 40
+_CONTEXT = 6
+_STEP = "dialog_readings"
+
+
+def read_dialogs(ctx: AnalysisContext) -> ReadingsOutcome:
+    """Read all dialogs of ``ctx.window``. Raises only what stops a run: ``Cancelled``, ``LeaseLost``, the database."""
+    with db.as_service("readings") as connection:
+        found = dialogs.in_window(connection, ctx.tenant_id, ctx.window)
+    asks_model = ctx.has_model and len(found) >= ctx.min_dialogs
+    outcome = ReadingsOutcome(total=len(found), reader="model" if asks_model else "rules", model=ctx.model if asks_model else "")
+    started = time.monotonic()
+    if asks_model:
+        asyncio.run(_by_model(ctx, found, outcome))
+    else:
+        for batch in _batches(found):
+            ctx.checkpoint()
+            _by_rules(ctx, batch, outcome, None)
+            ctx.progress(_STEP, len(outcome.readings) + sum(outcome.skipped.values()), outcome.total, "")
+    order = {dialog.dialog_id: place for place, dialog in enumerate(found)}
+    outcome.readings.sort(key=lambda r: order[r.dialog.dialog_id])
+    outcome.media_unread += sum(r.reading.media_unread for r in outcome.readings)
+    log.info(
+        "dialogs read: %s of %s, from cache %s, calls %s, %.1f s",
+        outcome.read, outcome.total, outcome.from_cache, outcome.calls, time.monotonic() - started,
+    )  # fmt: skip
+    return outcome
+
+
+def _batches(found: Sequence[Dialog]) -> Iterator[Sequence[Dialog]]:
+    for at in range(0, len(found), _BATCH):
+        yield found[at : at + _BATCH]
+
+
+def _cached(ctx: AnalysisContext, batch: Sequence[Dialog], version: str, model: str) -> dict[str, StoredReading]:
+    with db.as_service("readings") as connection:
+        keys = [(d.dialog_id, d.transcript_hash) for d in batch]
+        return readings.cached(connection, ctx.tenant_id, keys, version, model)
+
+
+def _texts(ctx: AnalysisContext, batch: Sequence[Dialog]) -> dict[str, list[Message]]:
+    """Messages of the window and a few before it, by dialog."""
+    with db.as_service("readings") as connection:
+        return {
+            d.dialog_id: dialogs.messages(connection, ctx.tenant_id, d.dialog_id, window=ctx.window, before=_CONTEXT)
+            for d in batch
+        }
+
+
+def _inside(ctx: AnalysisContext, messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+    """``(in the window, before it)``."""
+    inside = [m for m in messages if ctx.window.start <= m.sent_at < ctx.window.end]
+    return inside, [m for m in messages if m.sent_at < ctx.window.start]
+
+
+def _store(ctx: AnalysisContext, dialog: Dialog, read: Read, version: str, model: str, price: tuple[float, float]) -> None:
+    with db.as_service("readings") as connection:
+        readings.store(
+            connection,
+            ctx.tenant_id,
+            StoredReading(
+                dialog.dialog_id,
+                dialog.transcript_hash,
+                version,
+                model,
+                read.reading.to_json(),
+                read.dropped,
+                read.tokens_in,
+                read.tokens_out,
+                cost(price, read.tokens_in, read.tokens_out),
+            ),
+        )
+
+
+def has_words(messages: Sequence[Message]) -> bool:
+    """Anything a person or a robot wrote."""
+    return any(m.body.strip() for m in messages if m.kind in ("client", "manager", "bot"))
+
+
+# --- the rules ----------------------------------------------------------------------------------------------
+
+
+def _by_rules(ctx: AnalysisContext, batch: Sequence[Dialog], outcome: ReadingsOutcome, instead: str | None) -> None:
+    """Read by patterns. ``instead``: why the model did not, counted as skipped; None: the rules were chosen."""
+    cached = _cached(ctx, batch, rules.PROMPT_VERSION, rules.MODEL)
+    texts = _texts(ctx, [d for d in batch if d.dialog_id not in cached])
+    for dialog in batch:
+        if (stored := cached.get(dialog.dialog_id)) is not None:
+            reading = Reading.from_json(stored.reading)
+            outcome.from_cache += 1
+        else:
+            inside, _ = _inside(ctx, texts[dialog.dialog_id])
+            if not has_words(inside):
+                _no_text(outcome, inside)
+                continue
+            reading = rules.read(inside, ctx.timezone)
+            _store(ctx, dialog, Read(reading), rules.PROMPT_VERSION, rules.MODEL, (0.0, 0.0))
+        outcome.readings.append(DialogReading(dialog, reading, "rules"))
+        if instead is None:
+            outcome.read += 1
+        else:
+            outcome.skip(instead)
+            outcome.by_rules += 1
+
+
+def _no_text(outcome: ReadingsOutcome, inside: Sequence[Message]) -> None:
+    """Only voice notes, pictures or files (or nothing): counted, read by nobody."""
+    outcome.skip("no_text")
+    outcome.media_unread += sum(1 for m in inside if m.has_media)
+
+
+# --- the model ----------------------------------------------------------------------------------------------
+
+
+async def _by_model(ctx: AnalysisContext, found: Sequence[Dialog], outcome: ReadingsOutcome) -> None:
+    """Batches in order; within a batch several dialogs at a time."""
+    assert ctx.ai is not None
+    own = str(ctx.ai.public.get("prompt") or "")
+    try:
+        budget, outcome.price_note = open_budget(ctx)
+        provider = open_provider(ctx, budget)
+    except SynkroError as error:
+        outcome.ai_down, outcome.note = True, error.message
+        for batch in _batches(found):
+            ctx.checkpoint()
+            _by_rules(ctx, batch, outcome, "provider")
+        return
+    state = _State(ctx, outcome, time.monotonic() + ctx.limits.reading_seconds_for(len(found)))
+    async with provider:
+        for batch in _batches(found):
+            await state.read_batch(provider, batch, own)
+    outcome.calls, outcome.cost_usd = provider.calls, budget.spent
+
+
+def open_budget(ctx: AnalysisContext) -> tuple[Budget, str]:
+    """What this report may spend; raises :class:`ConfigurationError` for a cap that is not a number."""
+    assert ctx.ai is not None
+    base_url = hosts.ai_base_url(ctx.ai.public, ctx.allow_local)
+    price, note = price_of(ctx.model, hosts.is_loopback_url(base_url))
+    budget = Budget(price)
+    cap = ctx.ai.public.get("monthly_cap_usd")
+    if cap not in (None, ""):
+        try:
+            limit = Decimal(str(cap))
+        except InvalidOperation:
+            raise ConfigurationError("Поле «monthly_cap_usd»: укажите число, например 20.") from None
+        month = datetime.now(ZoneInfo(ctx.timezone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        with db.as_service("budget") as connection:
+            budget.month_left = limit - readings.spent(connection, ctx.tenant_id, month)
+    return budget, note
+
+
+def open_provider(ctx: AnalysisContext, budget: Budget) -> Provider:
+    """The provider of the context's integration, journalling into the database."""
+    assert ctx.ai is not None
+
+    def journal(call: readings.Call) -> None:
+        with db.as_service("ai journal") as connection:
+            readings.journal(connection, ctx.tenant_id, ctx.run_id, call)
+
+    return Provider(
+        ctx.ai.public,
+        ctx.ai_secrets["api_key"],
+        budget=budget,
+        limits=ctx.limits,
+        allow_local=ctx.allow_local,
+        journal=journal,
+    )
+
+
+class _State:
+    """What one pass over the dialogs learns about its provider."""
+
+    def __init__(self, ctx: AnalysisContext, outcome: ReadingsOutcome, until: float) -> None:
+        self.ctx, self.outcome, self.until = ctx, outcome, until
+        self.failures = 0
+        self.stopped: str | None = None
+
+    async def read_batch(self, provider: Provider, batch: Sequence[Dialog], own: str) -> None:
+        ctx, outcome = self.ctx, self.outcome
+        version = prompts.version(own)
+        ctx.checkpoint()
+        cached = _cached(ctx, batch, version, provider.model)
+        for dialog in batch:
+            if (stored := cached.get(dialog.dialog_id)) is not None:
+                outcome.readings.append(DialogReading(dialog, Reading.from_json(stored.reading), "model"))
+                outcome.read += 1
+                outcome.from_cache += 1
+                outcome.dropped_claims += stored.dropped_claims
+        fresh = [d for d in batch if d.dialog_id not in cached]
+        texts = _texts(ctx, fresh)
+        tasks = [asyncio.create_task(self._one(provider, d, texts[d.dialog_id], version, own)) for d in fresh]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        ctx.progress(_STEP, len(outcome.readings) + outcome.skipped.get("no_text", 0), outcome.total, outcome.note)
+
+    async def _one(self, provider: Provider, dialog: Dialog, messages: list[Message], version: str, own: str) -> None:
+        ctx, outcome = self.ctx, self.outcome
+        inside, before = _inside(ctx, messages)
+        if not has_words(inside):
+            _no_text(outcome, inside)
+            return
+        if not any(m.body.strip() for m in inside if m.kind in ("client", "manager")):
+            # robots talking to nobody: nothing a model could add
+            read, model = Read(rules.read(inside, ctx.timezone)), provider.model
+        else:
+            instead = await self._ask(provider, dialog, inside, before, own)
+            if isinstance(instead, str):
+                _by_rules(ctx, [dialog], outcome, instead)
+                return
+            read, model = instead, provider.model
+        _store(ctx, dialog, read, version, model, provider.budget.price)
+        outcome.readings.append(DialogReading(dialog, read.reading, "model"))
+        outcome.read += 1
+        outcome.dropped_claims += read.dropped
+        outcome.tokens_in += read.tokens_in
+        outcome.tokens_out += read.tokens_out
+
+    async def _ask(
+        self, provider: Provider, dialog: Dialog, inside: list[Message], before: list[Message], own: str
+    ) -> Read | str:
+        """The reading, or the reason why there is none."""
+        if self.stopped is None and time.monotonic() > self.until:
+            self._stop("provider", "AI-провайдер отвечает слишком медленно, отчёт не мог ждать.")
+        if self.stopped is not None:
+            return self.stopped
+        left = max(1.0, self.until - time.monotonic())
+        try:
+            async with asyncio.timeout(left):
+                read = await reader.read(
+                    provider, dialog, inside, before, timezone=self.ctx.timezone, own_prompt=own
+                )
+        except reader.TooLong:
+            return "too_long"
+        except BudgetExceeded as error:
+            self._note(error.message)
+            return "budget"
+        except (AuthenticationError, ConfigurationError, PermanentError) as error:
+            # a person has to act: the next dialog would hear the same
+            self._stop("provider", error.message)
+            return "provider"
+        except (TransientError, DataError, TimeoutError) as error:
+            self.failures += 1
+            message = error.message if isinstance(error, SynkroError) else "AI-провайдер отвечает слишком медленно."
+            self._note(message)
+            if self.failures >= self.ctx.limits.breaker:
+                self._stop("provider", message)
+            return "provider"
+        self.failures = 0
+        self.ctx.checkpoint()
+        return read
+
+    def _note(self, message: str) -> None:
+        self.outcome.note = self.outcome.note or message
+
+    def _stop(self, reason: str, message: str) -> None:
+        if self.stopped is None:
+            log.warning("the model is left alone for this report: %s", message)
+            self.stopped, self.outcome.ai_down = reason, True
+            self.outcome.note = message

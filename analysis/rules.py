@@ -1,0 +1,178 @@
+"""The reader without a key: one dialog in, a :class:`Reading` out, by patterns.
+
+Pure, fast (well under a millisecond a message) and honest: each item quotes the sentence that made it. It does
+not understand; it finds. The report says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from analysis import lines as line_cutting
+from analysis import patterns as p
+from analysis import promises
+from analysis.lines import Line, Sentence
+from analysis.shapes import Criterion, Item, Promise, Reading
+from analysis.wording import one_line
+from synkro.dialogs import Message
+
+PROMPT_VERSION = "rules-1"
+MODEL = "rules"
+
+_MOST = 6
+
+
+def read(messages: Sequence[Message], timezone: str) -> Reading:
+    """Read the messages of one dialog in one window, in order."""
+    lines = line_cutting.of(messages, timezone)
+    people = [line for line in lines if line.kind in ("client", "manager")]
+    sentences = line_cutting.sentences(people)
+    risks = _apply(p.RISKS, sentences, per_kind=2)
+    found = promises.find(people, sentences)
+    question = _open_question(people)
+    outcome = _outcome(people, sentences, question)
+    return Reading(
+        topics=_apply(p.TOPICS, sentences, per_kind=1),
+        wish=_wish(sentences),
+        outcome=outcome,
+        objections=_apply(p.OBJECTIONS, sentences, per_kind=1),
+        promises=tuple(found[-_MOST:]),
+        risks=risks,
+        next_step=_next_step(question, outcome, risks, found),
+        quality=_quality(people, sentences, risks, found),
+        open_question=question,
+        mood=_mood(sentences, risks),
+        language=_language(people),
+        media_unread=sum(1 for line in people if line.has_media),
+    )
+
+
+def _apply(rules: Iterable[p.Rule], sentences: list[Sentence], per_kind: int) -> tuple[Item, ...]:
+    """Items in the order of the dialog, at most ``per_kind`` of a kind, one of a kind a message."""
+    found: list[tuple[int, Item]] = []
+    seen: dict[str, list[str]] = {}
+    for sentence in sentences:
+        for rule in rules:
+            ids = seen.setdefault(rule.kind, [])
+            if sentence.line.kind != rule.who or len(ids) >= per_kind or sentence.line.message_id in ids:
+                continue
+            match = rule.pattern.search(sentence.folded)
+            if match is None or (rule.unless is not None and rule.unless.search(sentence.folded)):
+                continue
+            ids.append(sentence.line.message_id)
+            found.append((sentence.line.order, _item(rule.kind, sentence, match.start())))
+    return tuple(item for _, item in found)
+
+
+def _item(kind: str, sentence: Sentence, near: int = 0, text: str = "") -> Item:
+    return Item(kind, (sentence.line.message_id,), sentence.quote(near), text, sentence.line.author)
+
+
+def _wish(sentences: list[Sentence]) -> Item | None:
+    """The client's first question or order: what they came for."""
+    for sentence in sentences:
+        if sentence.line.kind == "client" and len(sentence.text) >= 8 and not p.NO_PURPOSE.match(sentence.folded):
+            named = any(rule.pattern.search(sentence.folded) for rule in p.TOPICS)
+            if named or p.QUESTION.search(sentence.folded):
+                return _item("wish", sentence, text=one_line(sentence.text, 160))
+    return None
+
+
+def _open_question(people: list[Line]) -> Item | None:
+    """The last question among the client's messages after the last word of ours."""
+    last_ours = max((line.order for line in people if line.kind == "manager"), default=-1)
+    tail = [line for line in people if line.kind == "client" and line.order > last_ours and line.needs_reply]
+    asked = [s for s in line_cutting.sentences(tail) if p.QUESTION.search(s.folded) and len(s.text) > 3]
+    return _item("question", asked[-1]) if asked else None
+
+
+def _outcome(people: list[Line], sentences: list[Sentence], question: Item | None) -> Item | None:
+    """How it stands at the end: the latest decisive words win; an open question wins over «думает»."""
+    decided: Item | None = None
+    for sentence in sentences:
+        text, is_client = sentence.folded, sentence.line.kind == "client"
+        if (is_client and p.PAID.search(text)) or (not is_client and p.PAID_SEEN.search(text)):
+            decided = _item("paid", sentence)
+        elif is_client and p.REFUSED.search(text):
+            decided = _item("refused", sentence)
+        elif is_client and p.AGREED.search(text) and not p.NOT_AGREED.search(text):
+            decided = _item("agreed", sentence)
+        elif _is_visit(sentence):
+            decided = _item("visit", sentence)
+        elif is_client and p.CALL_ASKED.search(text):
+            decided = _item("call", sentence)
+        elif is_client and p.OBJECTIONS[-2].pattern.search(text) and (decided is None or decided.kind in ("thinking", "call")):
+            decided = _item("thinking", sentence)
+    if question is not None and (decided is None or decided.kind == "thinking"):
+        return Item("waiting", question.message_ids, question.quote)
+    if decided is None and people and people[-1].kind == "manager" and people[-1].text and any(line.kind == "client" for line in people):
+        said = [s for s in line_cutting.sentences(people[-1:]) if sum(map(str.isalnum, s.text)) >= 2]
+        return _item("answered", said[-1]) if said else None
+    return decided
+
+
+def _is_visit(sentence: Sentence) -> bool:
+    text = sentence.folded
+    if text.endswith("?") or p.NOT_AGREED.search(text):
+        return False
+    pattern = p.VISIT_CLIENT if sentence.line.kind == "client" else p.VISIT_MANAGER
+    if not pattern.search(text):
+        return False
+    from analysis.deadlines import find
+
+    return find(text, sentence.line.sent_at) is not None
+
+
+def _next_step(question: Item | None, outcome: Item | None, risks: Sequence[Item], found: Sequence[Promise]) -> Item | None:
+    """What is to be done first: a complaint, a call, an answer, a promise, a meeting."""
+    for item in risks:
+        if item.kind in ("complaint", "refund", "broken_promise"):
+            return Item("fix", item.message_ids, item.quote)
+    if outcome is not None and outcome.kind == "call":
+        return Item("call", outcome.message_ids, outcome.quote)
+    if question is not None:
+        return Item("answer", question.message_ids, question.quote)
+    for promise in found:
+        if promise.who == "manager" and not promise.kept:
+            return Item("send", promise.message_ids, promise.quote)
+    if outcome is not None and outcome.kind in ("visit", "agreed"):
+        return Item({"visit": "meet", "agreed": "pay"}[outcome.kind], outcome.message_ids, outcome.quote)
+    return None
+
+
+def _quality(
+    people: list[Line], sentences: list[Sentence], risks: Sequence[Item], found: Sequence[Promise]
+) -> tuple[Criterion, ...]:
+    """Only what a message shows; a criterion without evidence is left out, not scored zero."""
+    scores = []
+    ours = [s for s in sentences if s.line.kind == "manager"]
+    for name, pattern in (("Приветствие", p.GREETING), ("Выяснение потребности", p.NEED_ASKED)):
+        shown = next((s for s in ours if pattern.search(s.folded)), None)
+        if shown is not None:
+            scores.append(Criterion(name, 2, (shown.line.message_id,), shown.quote()))
+    promise = next((x for x in found if x.who == "manager" and x.deadline), None)
+    if promise is not None:
+        scores.append(Criterion("Следующий шаг", 2, promise.message_ids, promise.quote))
+    rude = next((item for item in risks if item.kind == "rude_manager"), None)
+    if rude is not None:
+        scores.append(Criterion("Вежливость", 0, rude.message_ids, rude.quote))
+    return tuple(scores)
+
+
+def _mood(sentences: list[Sentence], risks: Sequence[Item]) -> str:
+    kinds = {item.kind for item in risks}
+    if "angry" in kinds or "refund" in kinds:
+        return "angry"
+    if kinds & {"complaint", "broken_promise", "ignored"}:
+        return "annoyed"
+    if any(s.line.kind == "client" and p.PLEASED.search(s.folded) for s in sentences):
+        return "pleased"
+    return "calm"
+
+
+def _language(people: list[Line]) -> str:
+    said = [line for line in people if line.kind == "client" and line.text.strip()] or people
+    kazakh = sum(1 for line in said if p.KAZAKH.search(line.folded))
+    if not said or kazakh == 0:
+        return "ru"
+    return "kk" if kazakh >= 0.7 * len(said) else "mixed"

@@ -1,0 +1,83 @@
+"""The words a reading is made of: a closed list of kinds, each with its Russian label.
+
+A model may only choose among them and the rules find only these, so that readings can be counted together.
+"""
+
+from __future__ import annotations
+
+TOPICS: dict[str, str] = {
+    "price": "Цена и расчёт",
+    "availability": "Наличие",
+    "delivery": "Доставка",
+    "assembly": "Сборка и монтаж",
+    "measure": "Замер",
+    "terms": "Сроки",
+    "discount": "Скидки и акции",
+    "credit": "Рассрочка и кредит",
+    "payment": "Оплата",
+    "warranty": "Гарантия",
+    "materials": "Материалы и комплектация",
+    "look": "Цвет и внешний вид",
+    "size": "Размеры",
+    "place": "Адрес и график",
+    "order": "Статус заказа",
+    "return": "Возврат и обмен",
+    "repair": "Ремонт и сервис",
+    "not_client": "Не о покупке",
+    "other": "Другое",
+}
+
+OBJECTIONS: dict[str, str] = {
+    "price": "Дорого",
+    "competitor": "Сравнивают с другими",
+    "terms": "Не устраивают сроки",
+    "no_option": "Нет нужного варианта",
+    "postponed": "Откладывают решение",
+    "trust": "Сомневаются",
+    "other": "Другое",
+}
+
+RISKS: dict[str, str] = {
+    "complaint": "Жалоба",
+    "refund": "Требуют вернуть деньги",
+    "broken_promise": "Обещание не сдержано",
+    "rude_manager": "Грубый ответ",
+    "angry": "Клиент недоволен",
+    "ignored": "Клиента не слышат",
+    "other": "Другое",
+}
+
+OUTCOMES: dict[str, str] = {
+    "paid": "Оплатил",
+    "agreed": "Согласился купить",
+    "visit": "Договорились о встрече",
+    "call": "Просит позвонить",
+    "thinking": "Думает",
+    "refused": "Отказался",
+    "waiting": "Ждёт ответа",
+    "answered": "Получил ответ",
+    "unclear": "Неясно",
+}
+
+NEXT_STEPS: dict[str, str] = {
+    "answer": "Ответить на вопрос",
+    "call": "Позвонить",
+    "send": "Отправить обещанное",
+    "meet": "Встретиться",
+    "pay": "Принять оплату",
+    "fix": "Разобрать жалобу",
+    "other": "Другое",
+}
+
+MOODS: dict[str, str] = {
+    "pleased": "доволен",
+    "calm": "спокоен",
+    "worried": "обеспокоен",
+    "annoyed": "раздражён",
+    "angry": "злится",
+}
+
+LANGUAGES = ("ru", "kk", "mixed", "other")
+
+#: what a reading is scored by; 0 no, 1 partly, 2 yes
+CRITERIA: tuple[str, ...] = ("Приветствие", "Выяснение потребности", "Полный ответ", "Следующий шаг", "Вежливость")

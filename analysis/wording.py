@@ -1,0 +1,68 @@
+"""Text on its way in and out: invisible characters, one spelling for comparing, one line for showing.
+
+Pure functions. What clients write and what a model answers are both untrusted.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: zero-width and joiners, soft hyphen, bidi controls, variation selectors, byte order mark, the Tags block,
+#: interlinear marks, invisible operators, Hangul and Mongolian fillers: nobody sees them, a model does
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SPACES = re.compile(r"\s+")
+_QUOTES = str.maketrans(dict.fromkeys("«»„“”‟‹›\"'`´‘’‚‛＂＇", '"'))
+_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹘﹣－", "-"))
+_LINK = re.compile(
+    r"https?:|www\.|t\.me/|\]\(|!\[|<\s*/?\s*[a-z!]|\b[\w-]+\.(?:ru|com|kz|net|org|io|me|info|xyz)\b", re.I
+)
+_CYRILLIC = re.compile(r"[а-яёәғқңөұүһі]", re.I)
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def visible(text: str) -> str:
+    """The text without characters that are there only for machines; line breaks stay."""
+    return _CONTROL.sub(" ", _INVISIBLE.sub("", text))
+
+
+def plain(text: str) -> str:
+    """One spelling for word-for-word comparing: NFKC, single spaces, one kind of quote mark and of dash.
+
+    Letters, their case and punctuation are left as they are: nothing here is fuzzy.
+    """
+    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    text = unicodedata.normalize(
+        "NFKC", _INVISIBLE.sub("", text)
+    )  # NFKC may itself bring an invisible filler out
+    return _SPACES.sub(" ", text.translate(_QUOTES).translate(_DASHES)).strip()
+
+
+def folded(text: str) -> str:
+    """Lower case with ё as е, of the same length as ``text``: a match here is a place there."""
+    lowered = "".join(low if len(low := char.lower()) == 1 else char for char in text)
+    return lowered.replace("ё", "е")
+
+
+def one_line(text: str, limit: int) -> str:
+    """Shortened at a word to ``limit`` characters, on one line."""
+    text = _SPACES.sub(" ", visible(text)).strip()
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    return (cut[: cut.rfind(" ")] if " " in cut[limit // 2 :] else cut).rstrip(" ,.;:–—-") + "…"
+
+
+def has_link(text: str) -> bool:
+    """A link, an image, markup or a bare domain: never shown when a model wrote it."""
+    return _LINK.search(text) is not None
+
+
+def is_russian(text: str) -> bool:
+    """Most letters are Cyrillic (Kazakh included)."""
+    letters = _LETTER.findall(text)
+    return bool(letters) and len(_CYRILLIC.findall(text)) >= 0.7 * len(letters)

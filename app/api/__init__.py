@@ -1,0 +1,1 @@
+"""REST: the same JSON as the command line, for the person whose browser session asks."""

@@ -1,0 +1,159 @@
+"""``/api/health`` for machines, ``/api/v1`` for people's programs: session cookie, and an ``Origin`` of ours for writes.
+
+Shapes: ``synkro/shapes.py``. Errors: ``{"error": {"kind", "message"}}``; a foreign and an absent id answer alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Body, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from app import plain
+from app.offload import off_loop
+from app.services import access, health, report_view, reporting
+from app.services.access import Viewer
+from app.texts import t
+from synkro import db, reports, runs, shapes
+from synkro.errors import NotFoundError, SynkroError
+
+router = APIRouter(prefix="/api")
+T = TypeVar("T")
+Limit = Annotated[int, Query(ge=1, le=200)]
+Offset = Annotated[int, Query(ge=0, le=1_000_000)]
+Iso = Annotated[str, Body(min_length=8, max_length=40)]
+
+_STATUS = {
+    "not_found": 404,
+    "forbidden": 403,
+    "authentication": 401,
+    "transient": 503,
+    "configuration": 409,
+    "data": 422,
+}
+
+
+async def on_synkro_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SynkroError)
+    status = _STATUS.get(error.kind, 409)
+    if not request.url.path.startswith("/api/"):
+        return plain.not_found() if status == 404 else plain.refused(error.message, status)
+    message = "Не найдено." if status == 404 else error.message
+    return JSONResponse({"error": {"kind": error.kind, "message": message}}, status)
+
+
+async def _as(request: Request, work: Callable[[Viewer], T]) -> T:
+    caller = request.state.caller
+    ip_address = request.client.host if request.client else None
+
+    def both() -> T:
+        return work(access.viewer(caller.user, ip_address))
+
+    return await off_loop(both)
+
+
+@router.get("/health", summary="Всё ли в порядке; что нездорово, названо")
+async def health_check() -> JSONResponse:
+    said = await off_loop(health.check)
+    return JSONResponse(said, 503 if said["status"] == "down" else 200)
+
+
+@router.get("/v1/tenants", summary="Компании, которые вы видите")
+async def tenants(request: Request) -> list[dict[str, Any]]:
+    return await _as(request, lambda who: [shapes.tenant_json(tenant) for tenant in who.tenants])
+
+
+@router.get("/v1/tenants/{slug}/reports", summary="Действующие отчёты компании, новые сверху")
+async def tenant_reports(request: Request, slug: str, limit: Limit = 50, offset: Offset = 0) -> list[dict[str, Any]]:
+    def work(who: Viewer) -> list[dict[str, Any]]:
+        tenant = access.tenant(who, slug)
+        with db.as_user(who.user_id) as connection:
+            found = reports.recent(connection, tenant.tenant_id, limit=limit, offset=offset)
+        return [shapes.report_json(report) for report in found]
+
+    return await _as(request, work)
+
+
+@router.get("/v1/tenants/{slug}/reports/{report_id}", summary="Отчёт")
+async def tenant_report(request: Request, slug: str, report_id: str) -> dict[str, Any]:
+    def work(who: Viewer) -> dict[str, Any]:
+        with db.as_user(who.user_id) as connection:
+            return shapes.report_json(report_view.find(connection, who, slug, report_id)[1])
+
+    return await _as(request, work)
+
+
+@router.get("/v1/reports/{report_id}", summary="Отчёт, когда компания не названа")
+async def report(request: Request, report_id: str) -> dict[str, Any]:
+    def work(who: Viewer) -> dict[str, Any]:
+        with db.as_user(who.user_id) as connection:
+            return shapes.report_json(reports.get(connection, report_id))
+
+    return await _as(request, work)
+
+
+@router.get("/v1/tenants/{slug}/runs", summary="Последние запуски компании")
+async def tenant_runs(request: Request, slug: str, limit: Limit = 50) -> list[dict[str, Any]]:
+    def work(who: Viewer) -> list[dict[str, Any]]:
+        tenant = access.tenant(who, slug)
+        with db.as_user(who.user_id) as connection:
+            return [shapes.run_json(found, slug) for found in runs.recent(connection, tenant.tenant_id, limit)]
+
+    return await _as(request, work)
+
+
+@router.post("/v1/tenants/{slug}/runs", summary="Поставить отчёт за окно в очередь", status_code=202)
+async def request_run(
+    request: Request, slug: str, from_: Annotated[str, Body(alias="from", min_length=8, max_length=40)], to: Iso
+) -> dict[str, Any]:
+    return await _as(request, lambda who: shapes.run_json(reporting.request(who, slug, from_, to)[0], slug))
+
+
+@router.get("/v1/runs/{run_id}", summary="Запуск")
+async def get_run(request: Request, run_id: str) -> dict[str, Any]:
+    return await _as(request, lambda who: _run_json(*reporting.run_of(who, run_id)))
+
+
+@router.post("/v1/runs/{run_id}/stop", summary="Остановить запуск", status_code=202)
+async def stop_run(request: Request, run_id: str) -> dict[str, Any]:
+    def work(who: Viewer) -> dict[str, Any]:
+        return shapes.run_json(reporting.stop(who, run_id), reporting.run_of(who, run_id)[1].slug)
+
+    return await _as(request, work)
+
+
+@router.post("/v1/runs/{run_id}/retry", summary="Запустить то же окно ещё раз", status_code=202)
+async def retry_run(request: Request, run_id: str) -> dict[str, Any]:
+    def work(who: Viewer) -> dict[str, Any]:
+        tenant = reporting.run_of(who, run_id)[1]
+        return shapes.run_json(reporting.retry(who, run_id)[0], tenant.slug)
+
+    return await _as(request, work)
+
+
+def _run_json(found: runs.Run, tenant: access.Tenant) -> dict[str, Any]:
+    return shapes.run_json(found, tenant.slug)
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The routes as a plain list: the usual viewers load their scripts from elsewhere, which the CSP refuses."""
+    rows = []
+    for path, operations in request.app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            rows.append(
+                f"<p><span class='badge accent'>{method.upper()}</span> <code>{escape(path)}</code><br>"
+                f"<span class='muted small'>{escape(operation.get('summary', ''))}</span></p>"
+            )
+    return plain.document(
+        "API", f"<h1>REST API</h1><p class='muted'>{escape(t('api.lead'))}</p>{''.join(rows)}"
+        "<p><a href='/api/openapi.json'>openapi.json</a></p>"
+    )  # fmt: skip
+
+
+@router.api_route("/{path:path}", methods=["GET", "POST"], include_in_schema=False)
+async def nothing(path: str) -> Response:
+    raise NotFoundError("Не найдено.")

@@ -1,0 +1,130 @@
+"""People of the tenant: invite, change the role, take it away."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from nicegui import ui
+
+from app.components import forms
+from app.components.actions import act
+from app.components.html import badge, button, div, span, table, tag
+from app.components.report_parts import section
+from app.services import settings
+from app.services.access import Viewer
+from app.services.settings import Invited, SettingsView
+from app.texts import t
+from synkro.users import Membership, User
+
+_ROLES = ("user", "admin_lite")
+
+
+class PeopleEditor:
+    def __init__(self, view: SettingsView, viewer: Viewer) -> None:
+        self.view = view
+        self.viewer = viewer
+
+    @property
+    def roles(self) -> dict[str, str]:
+        return {role: t(f"role.{role}") for role in _ROLES}
+
+    def draw(self) -> None:
+        with div("stack loose"):
+            with section(t("people.invite"), lead=t("people.invite_lead"), mark="invite"):
+                with forms.row():
+                    self.email = forms.text(t("login.email"), "invite-email", kind="email")
+                    self.name = forms.text(t("profile.name"), "invite-name")
+                    self.role = forms.select(t("people.role"), "invite-role", self.roles, "user")
+                with div("line"):
+                    button(t("people.invite_submit"), self._invite, "primary", mark="invite-submit", icon_name="plus")
+            self._list()
+
+    @ui.refreshable_method
+    def _list(self) -> None:
+        with tag("section", "card flush", mark="people"):
+            with div("card-head"):
+                tag("h2", "", t("settings.people"))
+            active = [pair for pair in self.view.people if pair[1].is_active]
+            table(
+                [(t("people.person"), "lead"), (t("people.role"), ""), (t("people.access"), "")],
+                [
+                    (self._person(user), self._role(user, role), self._revoke_button(user, role))
+                    for user, role in active
+                ],
+            )
+
+    def _person(self, user: User):  # type: ignore[no-untyped-def]
+        def draw() -> None:
+            span("strong wrap", user.full_name or user.email)
+            if user.full_name:
+                span("small muted wrap", user.email)
+            if user.must_change_password:
+                badge(t("people.not_yet"), "warn")
+
+        return draw
+
+    def _role(self, user: User, membership: Membership):  # type: ignore[no-untyped-def]
+        def draw() -> None:
+            select = ui.select(self.roles, value=membership.role).props("outlined dense options-dense")
+            select.props["aria-label"] = t("people.role")
+            select.mark(f"role-{user.email}")
+            select.on_value_change(lambda event: self._change(user.user_id, event.value))
+
+        return draw
+
+    def _revoke_button(self, user: User, membership: Membership):  # type: ignore[no-untyped-def]
+        return lambda: button(
+            t("people.revoke"), lambda: self._revoke(user), "small danger", mark=f"revoke-{user.email}"
+        )
+
+    async def _reload(self) -> None:
+        fresh = await act(lambda who: settings.load(who, self.view.tenant.slug))
+        if fresh is not None:
+            self.view = fresh
+        self._list.refresh()
+
+    async def _invite(self) -> None:
+        slug = self.view.tenant.slug
+        email, name, role = self.email.value or "", self.name.value or "", self.role.value
+        self.email.wrong("")
+        invited = await act(
+            lambda who: settings.invite(who, slug, email, name, role),
+            on_error=lambda error: self.email.wrong(error.message),
+        )
+        if invited is None:
+            return
+        self.email.control.value = self.name.control.value = ""
+        await self._reload()
+        if invited.one_time_password:
+            self._show_password(invited)
+        else:
+            ui.notify(t("people.added"), type="positive")
+
+    def _show_password(self, invited: Invited) -> None:
+        with ui.dialog() as dialog, ui.card():
+            tag("h2", "", t("people.password_title"))
+            span("wrap", t("people.password_text", email=invited.user.email))
+            tag("code", "", invited.one_time_password, mark="one-time-password").style(
+                "font-size: 18px; padding: 8px 12px"
+            )
+            button(t("people.password_done"), dialog.close, "primary", mark="close-password")
+        dialog.on("hide", dialog.delete)
+        dialog.props("persistent").open()
+
+    async def _change(self, user_id: UUID, role: str) -> None:
+        slug = self.view.tenant.slug
+        await act(lambda who: settings.change_role(who, slug, user_id, role), done=t("settings.saved"))
+        await self._reload()
+
+    async def _revoke(self, user: User) -> None:
+        slug = self.view.tenant.slug
+        with ui.dialog() as dialog, ui.card():
+            tag("h2", "", t("people.revoke_title"))
+            span("wrap", t("people.revoke_text", email=user.email))
+            with div("line"):
+                button(t("people.revoke"), lambda: dialog.submit(True), "danger", mark="confirm-revoke")
+                button(t("words.cancel"), lambda: dialog.submit(False), mark="cancel-revoke")
+        if await dialog:
+            await act(lambda who: settings.revoke(who, slug, user.user_id), done=t("people.revoked"))
+            await self._reload()
+        dialog.delete()

@@ -1,0 +1,140 @@
+"""Pieces of a report that several pages show: badges, coverage, evidence, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from app import words
+from app.components.charts import spark
+from app.components.html import anchor, badge, div, link, span, tag
+from app.services.report_view import LOWER_IS_BETTER, UNITS
+from app.services.rows import METRICS
+from app.texts import known, language, t
+from synkro.numbers import SMALL_N
+
+_RUN = {
+    "success": "good",
+    "failed": "bad",
+    "cancelled": "",
+    "pending": "accent",
+    "running": "accent",
+    "cancelling": "warn",
+}
+_REPORT = {"sent": "good", "ready": "accent", "failed": "bad", "draft": ""}
+
+
+def run_badge(status: str) -> None:
+    badge(t(f"run.{status}"), _RUN.get(status, ""))
+
+
+def status_badge(status: str, is_complete: bool) -> None:
+    with span("line"):
+        badge(t(f"report.{status}"), _REPORT.get(status, ""))
+        if not is_complete:
+            badge(t("report.incomplete"), "warn")
+
+
+def step_text(step: str) -> str:
+    return t(f"step.{step}") if known(f"step.{step}") else step
+
+
+def coverage_text(coverage: dict[str, Any] | None) -> str:
+    """«118 из 124»."""
+    if not coverage or not coverage.get("total"):
+        return ""
+    return t("report.coverage_of", read=words.number(coverage.get("read", 0)), total=words.number(coverage["total"]))
+
+
+def dialog_href(slug: str, dialog_id: Any, message_ids: Sequence[Any] | None = None) -> str:
+    """The transcript, at the first of the messages, all of them marked."""
+    path = f"/t/{slug}/dialogs/{quote(str(dialog_id), safe='')}"
+    ids = [str(one) for one in message_ids or []][:20]
+    if not ids:
+        return path
+    return f"{path}?m={quote(','.join(ids), safe=',')}#m-{quote(ids[0], safe='')}"
+
+
+def evidence(slug: str, claims: Sequence[dict[str, Any]], limit: int = 3) -> None:
+    """Quotes, each a way to its message."""
+    for claim in claims[:limit]:
+        with div("line top"):
+            if claim.get("quote"):
+                div("quote grow", words.masked(f"«{claim['quote']}»"))
+            if claim.get("dialog_id"):
+                link(
+                    t("report.to_message"),
+                    dialog_href(slug, claim["dialog_id"], claim.get("message_ids")),
+                    "small nowrap no-print",
+                    mark="to-message",
+                )
+
+
+def number_text(key: str, value: Any, currency: str | None) -> str:
+    unit = UNITS.get(key, "count")
+    if value is None:
+        return "—"
+    writers: dict[str, Callable[[Any], str]] = {
+        "minutes": words.minutes,
+        "share": words.percent,
+        "money": lambda v: words.money(v, currency),
+        "count": words.number,
+    }
+    return writers[unit](value)
+
+
+def number_label(line: dict[str, Any]) -> str:
+    key = f"number.{line['key']}"
+    if language() == "ru" and line.get("label"):
+        return str(line["label"])
+    return t(key) if known(key) else str(line.get("label") or line["key"])
+
+
+def number_tile(
+    line: dict[str, Any],
+    *,
+    href: str,
+    currency: str | None,
+    usual: float | None,
+    history: Sequence[float | int | None],
+    n: int | None,
+) -> None:
+    """A number, what is usual on this weekday, its fortnight, and the way to its rows."""
+    key = line["key"]
+    value = line.get("value")
+    # a percentage of a handful of cases says nothing (metrics.md §3)
+    is_small = UNITS.get(key) == "share" and n is not None and n < SMALL_N
+    own = language() == "ru" and line.get("display")
+    shown = t("number.small") if is_small else str(own or number_text(key, value, currency))
+    holder = anchor(href, "number", mark=f"number-{key}") if key in METRICS else div("number", mark=f"number-{key}")
+    with holder:
+        span("label", number_label(line))
+        span("value", shown)
+        usual = line.get("usual") if line.get("usual") is not None else usual
+        if usual is not None and not is_small:
+            with span("usual"):
+                _arrow(key, value, usual)
+                span("", t("number.usual", value=number_text(key, usual, currency)))
+        if line.get("note"):
+            span("usual", words.masked(str(line["note"])))
+        spark(history, number_label(line))
+
+
+def _arrow(key: str, value: Any, usual: float) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or value == usual:
+        return
+    is_up = value > usual
+    neutral = key in ("messages", "dialogs", "clients", "waits", "sessions", "deals")
+    is_good = is_up != (key in LOWER_IS_BETTER)
+    span("" if neutral else "good" if is_good else "bad", ("↑" if is_up else "↓") + "\u00a0")
+
+
+def section(title: str, *, lead: str = "", mark: str = "") -> Any:
+    """A card with a heading, to be filled with ``with``."""
+    card = tag("section", "card stack", mark=mark)
+    with card, div("card-head"):
+        tag("h2", "", title)
+        if lead:
+            span("small muted", lead)
+    return card

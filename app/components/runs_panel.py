@@ -1,0 +1,144 @@
+"""Runs under way and the last ones that failed: progress, log, stop, repeat. Redrawn from memory, never from the database."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from nicegui import context, ui
+
+from app import words
+from app.components.actions import act
+from app.components.html import button, div, link, note, span, tag
+from app.components.report_parts import run_badge, section, step_text
+from app.live import live
+from app.offload import off_loop
+from app.services import reporting
+from app.services.access import Viewer
+from app.services.reporting import Listing, Progress
+from app.texts import t
+from synkro.runs import Run
+
+#: pages look into memory this often
+LOOK_SECONDS = 1.0
+
+
+class RunsPanel:
+    def __init__(self, viewer: Viewer, listing: Listing) -> None:
+        self.viewer = viewer
+        self.tenant = listing.tenant
+        self.zone = listing.config.timezone
+        self.channel = live.join(context.client, viewer.user_id, listing.tenant.tenant_id)
+        self.progress = self.channel.progress or Progress(listing.runs, {}, True)
+        self.seen = self.channel.version
+        self._active = {one.run_id for one in listing.runs if one.is_active}
+
+    def draw(self) -> None:
+        self._body()
+        ui.timer(LOOK_SECONDS, self._look)
+
+    async def reload(self) -> None:
+        """Show what was just asked for without waiting for the poller."""
+        fresh = await off_loop(reporting.progress, self.viewer.user_id, self.tenant.tenant_id)
+        self._show(fresh)
+
+    def _look(self) -> None:
+        if self.channel.version != self.seen and self.channel.progress is not None:
+            self.seen = self.channel.version
+            self._show(self.channel.progress)
+
+    def _show(self, fresh: Progress) -> None:
+        self.progress = fresh
+        active = {one.run_id for one in fresh.runs if one.is_active}
+        ended = [one for one in fresh.runs if one.run_id in self._active - active and one.status == "success"]
+        self._active = active
+        self._body.refresh()
+        if ended:
+            with self._place:
+                ui.notify(t("run.ready"), type="positive")
+            # a new row belongs into the list: only this page of the person is drawn again
+            context.client.run_javascript("setTimeout(() => location.reload(), 1200)")
+
+    @ui.refreshable_method
+    def _body(self) -> None:
+        self._place = div("stack loose", mark="runs")
+        with self._place:
+            for one in self.progress.runs:
+                if one.is_active:
+                    self._active_card(one)
+            newest = self.progress.runs[0] if self.progress.runs else None
+            if newest is not None and newest.status in ("failed", "cancelled"):
+                self._failed_card(newest)
+
+    def _active_card(self, one: Run) -> None:
+        share = reporting.percent(one)
+        with section(self._window(one), mark="active-run"):
+            with div("line between"):
+                with div("line"):
+                    run_badge(one.status)
+                    span("", step_text(one.current_step))
+                span("muted", words.percent(share))
+            with div("progress", role="progressbar", aria_valuenow=round(share * 100), aria_label=t("run.progress")):
+                tag("i").style(f"width: {share * 100:.1f}%")
+            done, total = one.progress.get("done"), one.progress.get("total")
+            if total:
+                span("small muted", f"{words.number(done)} / {words.number(total)} {one.progress.get('message') or ''}")
+            self._hints(one)
+            self._log(one.run_id)
+            with div("line"):
+                button(
+                    t("run.stopping") if one.status == "cancelling" else t("run.stop"),
+                    lambda: self._stop(one.run_id),
+                    "small",
+                    mark="stop-run",
+                    icon_name="stop",
+                    disabled=one.status == "cancelling" or None,
+                )
+
+    def _hints(self, one: Run) -> None:
+        quiet = reporting.silence(one)
+        if quiet is None:
+            return
+        if one.status == "pending":
+            text = t("run.not_picked") if self.progress.is_worker_alive else t("run.no_worker")
+            note(text, "warn", mark="not-picked")
+        else:
+            note(t("run.silent", time=words.minutes(quiet)), "warn", mark="silent")
+
+    def _log(self, run_id: UUID) -> None:
+        events = self.progress.events.get(run_id)
+        if not events:
+            return
+        with div("log", mark="run-log"):
+            for event in events[-12:]:
+                with div(f"entry {event.level}"):
+                    span("", words.clock(event.created_at, self.zone))
+                    span("", words.masked(event.message))
+
+    def _failed_card(self, one: Run) -> None:
+        with section(self._window(one), mark="failed-run"):
+            with div("line"):
+                run_badge(one.status)
+                span("muted small", words.ago(one.finished_at))
+            if one.status == "failed":
+                note(one.error or t("run.no_cause"), "bad", mark="run-error")
+                if one.error_detail and self.viewer.is_admin(one.tenant_id):
+                    with tag("details"):
+                        tag("summary", "small muted", t("run.detail"))
+                        div("pre small muted", one.error_detail)
+            with div("line"):
+                button(t("run.retry"), lambda: self._retry(one.run_id), "small", mark="retry-run", icon_name="again")
+                if one.report_id:
+                    link(t("overview.open_report"), f"/t/{self.tenant.slug}/reports/{one.report_id}", "btn small")
+
+    def _window(self, one: Run) -> str:
+        return f"{words.moment(one.window_start, self.zone)} – {words.moment(one.window_end, self.zone)}" + (
+            f" · {t('run.attempt', n=one.attempt)}" if one.attempt > 1 else ""
+        )
+
+    async def _stop(self, run_id: UUID) -> None:
+        if await act(lambda who: reporting.stop(who, run_id), done=t("run.stop_asked")) is not None:
+            await self.reload()
+
+    async def _retry(self, run_id: UUID) -> None:
+        if await act(lambda who: reporting.retry(who, run_id), done=t("force.queued")) is not None:
+            await self.reload()

@@ -1,0 +1,57 @@
+"""Who waits for an answer, with the money behind it: on the report and on the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from app import words
+from app.components.html import badge, link, span, table
+from app.components.report_parts import dialog_href
+from app.texts import t
+from synkro.numbers import Waiting
+
+
+def waits_table(slug: str, waiting: Sequence[Waiting], timezone: str, currency: str | None) -> None:
+    table(
+        [
+            (t("waits.client"), "lead"),
+            (t("waits.waiting"), "nowrap"),
+            (t("waits.money"), "num"),
+            (t("waits.manager"), ""),
+            (t("waits.said"), "full"),
+        ],
+        [
+            (
+                _client(slug, wait),
+                _since(wait, timezone),
+                words.money(wait.price, currency) if wait.price else "",
+                wait.manager_name or t("waits.nobody"),
+                _said(wait),
+            )
+            for wait in waiting
+        ],
+        mark="waiting",
+    )
+
+
+def _client(slug: str, wait: Waiting) -> Callable[[], None]:
+    def draw() -> None:
+        link(words.person(wait.client_name, wait.phone), dialog_href(slug, wait.dialog_id), "strong wrap", mark="wait")
+        if wait.client_name and wait.phone:
+            span("small muted nowrap", words.phone(wait.phone))
+        if wait.deal_name:
+            span("small muted wrap lines2", words.masked(wait.deal_name))
+
+    return draw
+
+
+def _since(wait: Waiting, timezone: str) -> Callable[[], None]:
+    def draw() -> None:
+        badge(words.minutes(wait.waiting_minutes), "bad" if wait.is_overdue else "warn")
+        span("small muted", words.moment(wait.opened_at, timezone))
+
+    return draw
+
+
+def _said(wait: Waiting) -> Callable[[], object]:
+    return lambda: span("small muted wrap lines2", words.masked(wait.last_text))

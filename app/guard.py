@@ -1,0 +1,294 @@
+"""The door of the web process: every request and every socket passes here first.
+
+Requests: security headers on every answer; a write needs an ``Origin`` of ours; no session means the sign-in page (or
+401 JSON for the API); a person with a one-time password sees the password page alone; an unexpected error becomes a
+page with an id, and the traceback goes to the log.
+
+Sockets: NiceGUI itself accepts any Origin without a cookie, given a ``client_id``. Here a handshake needs our Origin, a
+living session, and the page must have been opened by that very session. Every later event is checked against the list
+of living sessions, which is read anew every :data:`RECHECK_SECONDS`: sign-out or a disabled account closes open pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+from nicegui import Client, core
+from starlette.datastructures import Headers, MutableHeaders, State
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import auth, plain, texts
+from app.offload import off_loop
+from synkro import sessions
+from synkro.errors import TransientError
+from synkro.settings import settings
+
+logger = logging.getLogger("synkro.app")
+
+RECHECK_SECONDS = 2.0
+MAX_BODY = 1_000_000
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_SOCKET = "/_nicegui_ws"
+
+HEADERS = {
+    # Vue compiles templates in the browser, so NiceGUI needs both unsafe words; nothing is loaded from elsewhere
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline';"
+        " img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none';"
+        " form-action 'self'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+def is_asset(path: str) -> bool:
+    """Versioned files of the interface: the same for everybody, so they may be cached and need no session."""
+    return path.startswith(("/static/", "/_nicegui/")) and "/client/" not in path and "/auto/" not in path
+
+
+def _is_open(path: str) -> bool:
+    return is_asset(path) or path in ("/login", "/api/health", "/favicon.ico")
+
+
+def origin_allowed(origin: str | None, scheme: str, host: str) -> bool:
+    """The page's own origin, as the browser addressed us or as the operator configured it."""
+    if not origin or origin == "null":
+        return False
+    parts = urlsplit(origin)
+    mine = {f"{scheme}://{host}".lower(), settings().base_url.lower()}
+    return f"{parts.scheme}://{parts.netloc}".lower() in mine and origin.lower().rstrip("/") in mine
+
+
+class Guard:
+    """ASGI middleware around everything."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, _with_headers(scope, send))
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            answer = await self._admit(scope)
+            if answer is not None:
+                await answer(scope, receive, watched)
+            else:
+                await self.app(scope, receive, watched)
+        except Exception as error:
+            error_id = report_error(error)
+            if started:
+                raise
+            await _broken(scope, error, error_id)(scope, receive, watched)
+
+    async def _admit(self, scope: Scope) -> Response | None:
+        """An answer that ends the request here, or ``None``: go on, with ``request.state.caller`` set."""
+        path, method = scope["path"], scope["method"]
+        headers = Headers(scope=scope)
+        is_api = path.startswith("/api/")
+        scope.setdefault("state", {})
+        texts.speak("ru")
+        if method == "TRACE" or (path.startswith(_SOCKET) and not path.startswith("/_nicegui/")):
+            # pages talk by WebSocket only: its handshake always names an Origin, long polling does not
+            return JSONResponse({"error": {"kind": "refused", "message": "Метод не поддерживается."}}, 405)
+        if method not in _SAFE:
+            if not origin_allowed(headers.get("origin"), scope["scheme"], headers.get("host", "")):
+                return _refuse(is_api, 403, "origin", "Запрос пришёл с чужой страницы. Откройте Synkro и повторите.")
+            if not headers.get("content-length", "0").isdigit() or int(headers.get("content-length", "0")) > MAX_BODY:
+                return _refuse(is_api, 413, "too_large", "Слишком большой запрос.")
+        if is_asset(path):
+            return None
+        caller = await off_loop(auth.identify, auth.session_in(headers.get("cookie")))
+        scope["state"]["caller"] = caller
+        if caller is not None:
+            texts.speak(caller.user.language)
+        if _is_open(path):
+            return None
+        if caller is None:
+            if is_api:
+                return _refuse(True, 401, "authentication", "Войдите в Synkro.")
+            query = scope.get("query_string", b"").decode("latin-1")
+            wanted = quote(path) + (f"?{query}" if query else "")
+            return RedirectResponse(f"/login?next={quote(auth.safe_next(wanted), safe='')}", 303)
+        if caller.user.must_change_password and path not in ("/profile/password", "/logout"):
+            if is_api:
+                return _refuse(True, 403, "password", "Сначала смените одноразовый пароль.")
+            return RedirectResponse("/profile/password", 303)
+        return None
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        scheme = "https" if scope.get("scheme") in ("wss", "https") else "http"
+        caller = None
+        if scope["path"].startswith(_SOCKET) and origin_allowed(headers.get("origin"), scheme, headers.get("host", "")):
+            caller = await off_loop(auth.identify, auth.session_in(headers.get("cookie")))
+        if caller is not None and not caller.user.must_change_password:
+            client_id = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("client_id", [""])[0]
+            if owner_of(client_id) in (caller.session_id, None):
+                scope.setdefault("state", {})["caller"] = caller
+                texts.speak(caller.user.language)
+                watch.add(caller.session_id)
+                await self.app(scope, receive, send)
+                return
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+
+
+def _with_headers(scope: Scope, send: Send) -> Send:
+    path = scope["path"]
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers[name] = value
+            if auth.is_https():
+                headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+            if is_asset(path) and message["status"] == 200:
+                headers["Cache-Control"] = "public, max-age=31536000, immutable"
+            else:
+                headers["Cache-Control"] = "no-store"
+        await send(message)
+
+    return wrapped
+
+
+def _refuse(is_api: bool, status: int, kind: str, message: str) -> Response:
+    if is_api:
+        return JSONResponse({"error": {"kind": kind, "message": message}}, status)
+    return plain.refused(message, status)
+
+
+def _broken(scope: Scope, error: Exception, error_id: str) -> Response:
+    if isinstance(error, TransientError):
+        if scope["path"].startswith("/api/"):
+            return JSONResponse({"error": {"kind": error.kind, "message": error.message, "id": error_id}}, 503)
+        return plain.refused(error.message, 503)
+    if scope["path"].startswith("/api/"):
+        return JSONResponse(
+            {"error": {"kind": "internal", "message": texts.t("server_error.text"), "id": error_id}}, 500
+        )
+    return plain.server_error(error_id)
+
+
+def report_error(error: BaseException) -> str:
+    """Log an unexpected error; returns the id to show."""
+    error_id = secrets.token_hex(4)
+    logger.error("Ошибка %s", error_id, exc_info=error)
+    return error_id
+
+
+# --- sockets ----------------------------------------------------------------------------------------------
+
+
+def owner_of(client_id: str) -> str | None:
+    """The session that opened this page, or ``None`` for a page that is gone."""
+    client = Client.instances.get(client_id)
+    if client is None:
+        return None
+    caller = getattr(client.request.state, "caller", None)
+    return caller.session_id if caller else ""
+
+
+class Watch:
+    """Sessions with an open page, and which of them still live."""
+
+    def __init__(self) -> None:
+        self._sessions: set[str] = set()
+        self._touched: set[str] = set()
+
+    def add(self, session_id: str) -> None:
+        self._sessions.add(session_id)
+
+    def touch(self, session_id: str) -> None:
+        """A person did something on the page: their idle clock starts anew."""
+        self._touched.add(session_id)
+
+    def is_living(self, session_id: str | None) -> bool:
+        return session_id in self._sessions
+
+    async def recheck(self) -> None:
+        """One query for all; pages of dead sessions are sent to the sign-in page and cut off."""
+        touched, self._touched = self._touched & self._sessions, set()
+        for session_id in touched:
+            await off_loop(sessions.user_of, session_id)
+        known = frozenset(self._sessions)
+        living = await off_loop(sessions.living, known)
+        dead = known - (living or set())
+        self._sessions -= dead
+        open_now = set()
+        for client in list(Client.instances.values()):
+            owner = owner_of(client.id)
+            if owner in dead and client.has_socket_connection:
+                client.open("/login")
+                asyncio.get_running_loop().call_later(1.0, client.delete)
+            open_now.add(owner)
+        self._sessions -= {session_id for session_id in known if session_id not in open_now}
+
+
+watch = Watch()
+
+
+async def recheck_forever() -> None:
+    while True:
+        await asyncio.sleep(RECHECK_SECONDS)
+        try:
+            await watch.recheck()
+        except Exception as error:
+            logger.warning("Не удалось перечитать сессии: %s", error)
+
+
+def _caller_of(sid: str) -> auth.Caller | None:
+    environ = core.sio.get_environ(sid) or {}
+    state: Any = environ.get("asgi.scope", {}).get("state", {})
+    return state.get("caller") if isinstance(state, dict | State) else None
+
+
+def guard_socket_events() -> None:
+    """Put a check before each of NiceGUI's socket handlers: this session, alive, and its own page."""
+    handlers: dict[str, Callable[..., Any]] = core.sio.handlers["/"]
+    for name in ("handshake", "event", "javascript_response", "ack", "log"):
+        if not hasattr(handlers[name], "guarded"):
+            handlers[name] = _guarded(name, handlers[name])
+
+
+def _guarded(name: str, inner: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    async def handler(sid: str, message: dict[str, Any]) -> Any:
+        caller = _caller_of(sid)
+        client_id = message.get("client_id", "") if isinstance(message, dict) else ""
+        if (
+            caller is None
+            or not watch.is_living(caller.session_id)
+            or (client_id in Client.instances and owner_of(client_id) != caller.session_id)
+        ):
+            await core.sio.disconnect(sid)
+            return False
+        if name == "event":
+            watch.touch(caller.session_id)
+        result = inner(sid, message)
+        return await result if asyncio.iscoroutine(result) else result
+
+    handler.guarded = True  # type: ignore[attr-defined]
+    return handler

@@ -1,0 +1,66 @@
+"""``/audit``: who did what, from where. Newest first, a page at a time."""
+
+from __future__ import annotations
+
+import json
+
+from app import words
+from app.components.html import div, empty, link, span, table
+from app.layout import frame, heading, page
+from app.offload import off_loop
+from app.services import people
+from app.services.access import Viewer
+from app.texts import known, t
+from synkro.audit import Entry
+
+
+@page("/audit")
+async def audit_page(viewer: Viewer, before: int | None = None, tenant: str = "") -> None:
+    found = await off_loop(people.audit_page, viewer, tenant or None, before)
+    zone = viewer.user.timezone
+    with frame(viewer, t("audit.title"), on="audit"):
+        with heading(t("audit.title"), t("audit.lead")):
+            pass
+        if len(viewer.tenants) > 1:
+            with div("chips"):
+                link(t("audit.all"), "/audit", "chip" if tenant else "chip on")
+                for one in viewer.tenants[:30]:
+                    if viewer.is_admin(one.tenant_id):
+                        link(one.name, f"/audit?tenant={one.slug}", "chip on" if one.slug == tenant else "chip")
+        if not found.entries:
+            empty("audit", t("audit.empty"), "")
+            return
+        with div("card flush"):
+            table(
+                [
+                    (t("audit.when"), "nowrap"),
+                    (t("audit.action"), "lead"),
+                    (t("audit.actor"), ""),
+                    (t("tenants.name"), ""),
+                    (t("audit.detail"), "full"),
+                    (t("audit.ip"), "nowrap"),
+                ],
+                [
+                    (
+                        words.moment(entry.created_at, zone),
+                        t(f"action.{entry.action}") if known(f"action.{entry.action}") else entry.action,
+                        entry.actor,
+                        found.names.get(entry.tenant_id, "") if entry.tenant_id else "",
+                        lambda entry=entry: span("small muted wrap", _detail(entry)),  # type: ignore[misc]
+                        entry.ip_address or "",
+                    )
+                    for entry in found.entries
+                ],
+                mark="audit",
+            )
+            if found.next_before is not None:
+                query = f"?before={found.next_before}" + (f"&tenant={tenant}" if tenant else "")
+                with div("pager"):
+                    link(t("pager.older"), f"/audit{query}", "btn small", mark="page-after")
+
+
+def _detail(entry: Entry) -> str:
+    parts = [entry.message] if entry.message else []
+    if entry.metadata:
+        parts.append(json.dumps(entry.metadata, ensure_ascii=False))
+    return " · ".join(parts)

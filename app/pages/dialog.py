@@ -1,0 +1,156 @@
+"""``/t/{slug}/dialogs/{id}``: the transcript with its waits, beside it the client and what the CRM knows of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis import vocabulary
+from app import words
+from app.components.html import badge, div, facts, icon, link, pager, span, tag
+from app.components.report_parts import dialog_href, section
+from app.layout import frame, heading, page
+from app.offload import off_loop
+from app.services import transcripts
+from app.services.access import Viewer
+from app.services.transcripts import Transcript, Wait
+from app.texts import known, t
+from synkro.dialogs import Message
+
+
+@page("/t/{slug}/dialogs/{dialog_id}")
+async def dialog_page(viewer: Viewer, slug: str, dialog_id: str, m: str = "", p: int | None = None) -> None:
+    cited = [one for one in m.split(",") if one][:20]
+    view = await off_loop(transcripts.load, viewer, slug, dialog_id, p, cited[0] if cited else None)
+    card = view.card
+    name = words.person(card["client_name"], card["phone"])
+    with frame(viewer, name, tenant=view.tenant, on="reports"):
+        with heading(name, "", [(t("reports.title"), f"/t/{slug}/reports")]):
+            pass
+        with div("aside"):
+            with div("stack"):
+                href = dialog_href(slug, dialog_id)
+                pager(view.page, view.pages, lambda number: f"{href}?p={number}")
+                _chat(view, set(cited))
+                pager(view.page, view.pages, lambda number: f"{href}?p={number}")
+            with div("stack loose"):
+                _client(view, slug)
+                _reading(view)
+
+
+def _chat(view: Transcript, cited: set[str]) -> None:
+    with div("chat", mark="chat"):
+        for day, messages in view.days():
+            div("day", words.day(day, weekday=True, year=True))
+            author: tuple[str, str | None] | None = None
+            for message in messages:
+                same = author == (message.kind, message.author_id)
+                author = (message.kind, message.author_id)
+                _message(view, message, is_cited=message.message_id in cited, shows_author=not same)
+
+
+def _message(view: Transcript, message: Message, *, is_cited: bool, shows_author: bool) -> None:
+    answered = view.closed.get(message.message_id)
+    if answered is not None and answered.minutes is not None:
+        with div("wait late done" if answered.is_breached else "wait done"):
+            icon("clock")
+            span("", t("dialog.answered_in", time=words.minutes(float(answered.minutes))))
+    with div(f"msg {message.kind}{' cited' if is_cited else ''}", id=f"m-{message.message_id}", mark="message"):
+        if shows_author and message.kind != "client":
+            div("who", _author(message))
+        div("pre", words.masked(message.body) if message.body else t("dialog.media"))
+        div("when", words.clock(message.sent_at, view.timezone))
+    opened = view.opened.get(message.message_id)
+    if opened is not None and opened.is_open:
+        _open_wait(opened)
+
+
+def _author(message: Message) -> str:
+    if message.kind in ("bot", "system"):
+        return t(f"sender.{message.kind}")
+    name = message.author_name or t("dialog.unknown_author")
+    return f"{name} ({t('dialog.by_deal')})" if message.author_source == "deal" else name
+
+
+def _open_wait(wait: Wait) -> None:
+    with div("wait late" if wait.is_breached else "wait", mark="open-wait"):
+        icon("clock")
+        span("", t("dialog.waits_since", ago=words.ago(wait.opened_at)))
+
+
+def _client(view: Transcript, slug: str) -> None:
+    card = view.card
+    with section(t("dialog.client"), mark="client-card"):
+        facts(
+            [
+                (t("waits.phone"), words.phone(card["phone"]) or "—"),
+                (t("dialogs.channel"), str(card["channel"] or "—")),
+                (t("dialogs.messages"), words.number(view.total)),
+                (t("dialog.first"), words.moment(card["first_message_at"], view.timezone)),
+                (t("dialog.last"), words.moment(card["last_message_at"], view.timezone)),
+                (
+                    t("rows.match"),
+                    t(f"match.{card['match_status']}") if known(f"match.{card['match_status']}") else "—",
+                ),
+            ]
+        )
+        if card["deals"]:
+            tag("h3", "", t("dialog.deals"))
+            with div("stack list"):
+                for deal in card["deals"][:10]:
+                    _deal(deal)
+        if card["other_dialogs"]:
+            tag("h3", "", t("dialog.others"))
+            for other in card["other_dialogs"][:10]:
+                with div("line between"):
+                    link(
+                        str(other["channel"] or t("dialog.other")),
+                        dialog_href(slug, other["dialog_id"]),
+                        mark="other-dialog",
+                    )
+                    span("small muted", words.moment(other["last_message_at"], view.timezone))
+
+
+def _deal(deal: dict[str, Any]) -> None:
+    kinds = {"won": "good", "lost": "bad", "open": "accent"}
+    with div("item stack tight"):
+        span("wrap", words.masked(deal["name"]))
+        with div("line"):
+            badge(str(deal["stage"] or deal["stage_kind"] or ""), kinds.get(deal["stage_kind"], ""))
+            if deal["price"]:
+                span("strong nowrap", words.money(float(deal["price"]), deal.get("currency")))
+        parts = [deal["pipeline"], deal["manager_name"], deal["loss_reason"]]
+        span("small muted wrap", " · ".join(str(part) for part in parts if part))
+
+
+def _reading(view: Transcript) -> None:
+    """What the reader made of the dialog: outcome, next step, topics, objections, risks, each with its words."""
+    raw = (view.reading or {}).get("reading")
+    if not isinstance(raw, dict):
+        return
+    lines = [
+        (label, [_named(item, names) for item in _listed(raw.get(key))])
+        for label, key, names in (
+            (t("reading.outcome"), "outcome", vocabulary.OUTCOMES),
+            (t("reading.next_step"), "next_step", vocabulary.NEXT_STEPS),
+            (t("report.topics"), "topics", vocabulary.TOPICS),
+            (t("report.objections"), "objections", vocabulary.OBJECTIONS),
+            (t("report.risks"), "risks", vocabulary.RISKS),
+        )
+    ]
+    lines = [(label, found) for label, found in lines if found]
+    if not lines:
+        return
+    with section(t("dialog.reading"), mark="reading"):
+        facts((label, words.masked("; ".join(found))) for label, found in lines)
+        if model := (view.reading or {}).get("model"):
+            span("small muted", f"{t('data.reader')}: {t(f'reader.{model}') if known(f'reader.{model}') else model}")
+
+
+def _listed(value: Any) -> list[dict[str, Any]]:
+    found = value if isinstance(value, list) else [value]
+    return [item for item in found if isinstance(item, dict)]
+
+
+def _named(item: dict[str, Any], names: dict[str, str]) -> str:
+    label = names.get(str(item.get("kind")), str(item.get("kind") or ""))
+    return f"{label}: {item['text']}" if item.get("text") else label

@@ -1,0 +1,102 @@
+"""``/``: every tenant of the person, what is wrong first."""
+
+from __future__ import annotations
+
+from app import words
+from app.components.html import badge, div, empty, facts, link, note, span, tag
+from app.components.report_parts import coverage_text, run_badge, status_badge
+from app.layout import frame, heading, page
+from app.offload import off_loop
+from app.services import overview
+from app.services.access import Viewer
+from app.services.overview import Card
+from app.texts import t
+
+
+@page("/")
+async def overview_page(viewer: Viewer) -> None:
+    cards = await off_loop(overview.cards, viewer)
+    with frame(viewer, t("overview.title"), on="overview"):
+        with heading(t("overview.title"), t("overview.lead")):
+            if viewer.is_operator:
+                link(t("tenants.manage"), "/tenants", "btn", mark="manage-tenants")
+        if not cards:
+            empty("building", t("overview.empty"), t("overview.empty_text"))
+            return
+        with div("grid3", mark="cards"):
+            for card in cards:
+                _card(card, viewer)
+
+
+def _card(card: Card, viewer: Viewer) -> None:
+    tenant, zone = card.tenant, viewer.user.timezone
+    with div("card stack", mark=f"card-{tenant.slug}"):
+        with div("line between top"):
+            with tag("h2", "grow wrap"):
+                link(tenant.name, f"/t/{tenant.slug}/reports")
+            if tenant.status != "active":
+                badge(t(f"tenant.{tenant.status}"), "warn")
+        _trouble(card, viewer)
+        _numbers(card)
+        pairs = [(t(f"source.{source}"), words.ago(until)) for source, until in card.freshness.items()]
+        if card.report:
+            coverage = coverage_text(card.report["coverage"])
+            if coverage:
+                pairs.append((t("report.coverage"), coverage))
+        facts(pairs)
+        with div("line between"):
+            if card.report:
+                span("small muted", words.span(card.report["period_start"], card.report["period_end"]))
+                status_badge(card.report["status"], card.report["is_complete"])
+                link(
+                    t("overview.open_report"),
+                    f"/t/{tenant.slug}/reports/{card.report['report_id']}",
+                    "btn small",
+                    mark="open-report",
+                    title=words.moment(card.report["created_at"], zone),
+                )
+            else:
+                span("small muted", t("overview.no_report"))
+                link(t("overview.make_report"), f"/t/{tenant.slug}/reports", "btn small", mark="make-report")
+
+
+def _trouble(card: Card, viewer: Viewer) -> None:
+    tenant = card.tenant
+    if not card.is_connected:
+        with div("note warn stack tight"):
+            span("", t("overview.not_connected"))
+            if viewer.is_admin(tenant.tenant_id):
+                link(t("overview.connect"), f"/t/{tenant.slug}/settings")
+    for kind, error in card.broken.items():
+        note(f"{t(f'kind.{kind}')}: {error or t('integration.error')}", "bad", mark="broken")
+    if card.failed is not None:
+        with div("note bad stack tight", mark="failed-run"):
+            span("strong", t("overview.failed", when=words.ago(card.failed.finished_at)))
+            span("lines2", card.failed.error or t("run.no_cause"))
+    if card.active is not None:
+        with div("line"):
+            run_badge(card.active.status)
+            span("small muted", t(f"step.{card.active.current_step}") if _known(card) else card.active.current_step)
+    if card.is_stale:
+        note(t("overview.stale"), "warn")
+
+
+def _known(card: Card) -> bool:
+    from app.texts import known
+
+    return card.active is not None and known(f"step.{card.active.current_step}")
+
+
+def _numbers(card: Card) -> None:
+    if not card.report:
+        return
+    numbers = card.report["numbers"]
+    with div("facts-row"):
+        for key, text in (
+            ("unanswered_now", words.number(numbers.get("unanswered_now"))),
+            ("money_at_risk", words.money(numbers.get("money_at_risk"), card.currency)),
+        ):
+            if numbers.get(key) is not None:
+                with div("fact"):
+                    span("value warn" if numbers[key] else "value", text)
+                    span("label", t(f"number.{key}"))

@@ -1,0 +1,75 @@
+"""``/profile``: one's own name, language, time zone, theme, password."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from app import words
+from app.components import forms
+from app.components.actions import act
+from app.components.html import badge, button, div, link, span, table, tag
+from app.components.report_parts import section
+from app.components.runtime_form import zones
+from app.layout import frame, heading, page
+from app.services import people
+from app.services.access import Viewer
+from app.texts import NAMES, t
+
+
+@page("/profile")
+async def profile_page(viewer: Viewer) -> None:
+    with frame(viewer, t("profile.title"), on="profile"):
+        with heading(t("profile.title"), viewer.user.email):
+            pass
+        Profile(viewer).draw()
+        with div("grid2"):
+            with section(t("profile.theme"), mark="theme-section"), div("chips"):
+                for choice in ("auto", "light", "dark"):
+                    tag("button", "chip", t(f"theme.{choice}"), type="button", mark=f"theme-{choice}").on(
+                        "click", js_handler=f"() => synkro.theme('{choice}')"
+                    )
+            with section(t("profile.password"), mark="password-section"):
+                span("muted", t("profile.password_lead"))
+                with div("line"):
+                    link(t("password.title"), "/profile/password", "btn", mark="change-password")
+        with tag("section", "card flush", mark="memberships"):
+            with div("card-head"):
+                tag("h2", "", t("profile.access"))
+            table(
+                [(t("tenants.name"), "lead"), (t("people.role"), "")],
+                [
+                    (tenant.name, lambda tenant=tenant: badge(t(f"role.{viewer.role_in(tenant.tenant_id)}")))  # type: ignore[misc]
+                    for tenant in viewer.tenants[:100]
+                ],
+            )
+
+
+class Profile:
+    def __init__(self, viewer: Viewer) -> None:
+        self.user = viewer.user
+
+    def draw(self) -> None:
+        user = self.user
+        with section(t("profile.about"), mark="profile"):
+            with forms.row():
+                self.name = forms.text(t("profile.name"), "profile-name", user.full_name)
+                # the number itself is not shown again, like everywhere else
+                self.phone = forms.text(t("profile.phone"), "profile-phone", "", placeholder=words.phone(user.phone))
+                self.zone = forms.select(
+                    t("profile.timezone"),
+                    "profile-timezone",
+                    sorted({*zones(), user.timezone}),
+                    user.timezone,
+                    search=True,
+                )
+                self.language = forms.select(t("profile.language"), "profile-language", NAMES, user.language)
+            with div("line"):
+                button(t("settings.save"), self._save, "primary", mark="save-profile")
+
+    async def _save(self) -> None:
+        name, phone = self.name.value or "", self.phone.value or self.user.phone or ""
+        zone, language = self.zone.value or "", self.language.value
+        saved = await act(lambda who: people.save_profile(who, name, phone, zone, language), done=t("settings.saved"))
+        if saved is not None and saved.language != self.user.language:
+            ui.navigate.reload()
+        self.user = saved or self.user

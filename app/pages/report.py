@@ -1,0 +1,118 @@
+"""``/t/{slug}/reports/{id}``: one report from the headline down to where its data came from."""
+
+from __future__ import annotations
+
+from analysis import page_text
+from app import words
+from app.components import report_sections as sections
+from app.components.followup import FollowUp
+from app.components.html import button, div, link, note, span, tag
+from app.components.report_parts import coverage_text, evidence, status_badge
+from app.layout import frame, heading, page
+from app.offload import off_loop
+from app.services import report_view
+from app.services.access import Viewer
+from app.services.report_view import ReportView
+from app.texts import t
+
+#: what an older report may not say of its gap
+_GAP = {"cause": "", "until": None, "next_attempt": ""}
+
+
+@page("/t/{slug}/reports/{report_id}")
+async def report_page(viewer: Viewer, slug: str, report_id: str) -> None:
+    view = await off_loop(report_view.load, viewer, slug, report_id)
+    report, tenant = view.report, view.tenant
+    title = words.span(report.period_start, report.period_end)
+    with frame(viewer, title, tenant=tenant, on="reports"):
+        base = f"/t/{slug}/reports/{report.report_id}"
+        with heading(
+            f"{t(f'type.{report.report_type}')}: {title}",
+            tenant.name,
+            [(t("reports.title"), f"/t/{slug}/reports")],
+        ):
+            link(
+                t("report.export_numbers"),
+                f"{base}/export/numbers.csv",
+                "btn small",
+                mark="export-numbers",
+                download="",
+            )
+            link(t("report.export_waits"), f"{base}/export/waits.csv", "btn small", mark="export-waits", download="")
+            button("", None, "small", mark="print", icon_name="print", aria_label=t("report.print")).on(
+                "click", js_handler="() => window.print()"
+            )
+        _state(view, tenant.timezone)
+        _headline(view)
+        with div("aside"):
+            with div("stack loose"):
+                sections.actions(view)
+                sections.numbers(view)
+                sections.waiting(view)
+                sections.managers(view)
+                sections.risks(view)
+                sections.topics(view)
+                sections.promises(view)
+                sections.dialogs(view)
+                sections.claims(view)
+            with div("stack loose"):
+                FollowUp(view, viewer).draw()
+                _versions(view)
+                sections.data(view, show_cost=viewer.is_admin(tenant.tenant_id))
+
+
+def _state(view: ReportView, zone: str) -> None:
+    """Which version this is, how far its data reaches, what is missing."""
+    report, body = view.report, view.report.body
+    reader = (body.get("header") or {}).get("reader") or {}
+    with div("line small muted"):
+        status_badge(report.status, report.is_complete)
+        coverage = coverage_text(report.coverage)
+        if coverage:
+            span("", f"{t('report.read_dialogs')} {coverage}", mark="coverage")
+        span("", t("report.as_of", when=words.moment(report.as_of, zone)))
+        span("", f"{words.moment(report.window_start, zone)} – {words.moment(report.window_end, zone)}")
+    if not report.is_current:
+        with div("note warn line"):
+            span("", t("report.old_version"))
+            current = next((v for v in view.versions if v.is_current), None)
+            if current:
+                link(t("report.to_current"), f"/t/{view.tenant.slug}/reports/{current.report_id}")
+    incomplete = body.get("incomplete")
+    if isinstance(incomplete, dict):
+        with div("note warn stack tight", mark="incomplete"):
+            span("strong", t("report.incomplete_title"))
+            span("", page_text.incomplete_line(_GAP | incomplete, zone))
+    elif not report.is_complete:
+        note(t("report.incomplete_plain"), "warn", mark="incomplete")
+    if reader.get("note"):
+        note(str(reader["note"]), "", mark="reader-note")
+    if body.get("too_little_data"):
+        note(t("report.too_little"), "", mark="too-little")
+
+
+def _headline(view: ReportView) -> None:
+    lines = view.report.body.get("headline") or []
+    with tag("section", "card stack", mark="headline"):
+        tag("h2", "", t("report.headline"))
+        if not lines:
+            div("headline pre", words.masked(view.report.summary_text) or t("report.quiet"))
+        for line in lines:
+            text = line.get("text", "") if isinstance(line, dict) else str(line)
+            div("headline", words.masked(text))
+            if isinstance(line, dict):
+                evidence(view.tenant.slug, report_view.claims_at(view.report, line.get("claims")), 1)
+
+
+def _versions(view: ReportView) -> None:
+    if len(view.versions) < 2:
+        return
+    with sections.section(t("report.versions"), mark="versions"):
+        for version in view.versions:
+            with div("line between"):
+                label = t("report.version", n=version.version)
+                if version.report_id == view.report.report_id:
+                    span("strong", label)
+                else:
+                    link(label, f"/t/{view.tenant.slug}/reports/{version.report_id}", mark="version")
+                span("small muted", words.moment(version.created_at, view.tenant.timezone))

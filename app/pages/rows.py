@@ -1,0 +1,188 @@
+"""``/t/{slug}/reports/{id}/rows/{metric}``: the rows a number was counted from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app import words
+from app.components.html import badge, div, empty, link, pager, span, table
+from app.components.report_parts import dialog_href, number_text
+from app.layout import frame, heading, page
+from app.offload import off_loop
+from app.services import report_view, rows
+from app.services.access import Viewer
+from app.services.rows import Rows
+from app.texts import known, t
+
+Columns = list[tuple[str, str]]
+
+
+@page("/t/{slug}/reports/{report_id}/rows/{metric}")
+async def rows_page(viewer: Viewer, slug: str, report_id: str, metric: str, p: int = 1) -> None:
+    found = await off_loop(rows.behind, viewer, slug, report_id, metric, p)
+    report, zone = found.report, found.tenant.timezone
+    period = words.span(report.period_start, report.period_end)
+    base = f"/t/{slug}/reports/{report.report_id}"
+    with frame(viewer, t(f"number.{metric}"), tenant=found.tenant, on="reports"):
+        value = report.numbers.get(metric)
+        lead = words.plural(found.total, "plural.rows")
+        if value is not None:
+            currency = await off_loop(_currency, viewer, found)
+            lead = t("rows.lead", value=number_text(metric, value, currency), rows=lead)
+        with heading(t(f"number.{metric}"), lead, [(t("reports.title"), f"/t/{slug}/reports"), (period, base)]):
+            pass
+        if known(f"number.{metric}.about"):
+            span("muted", t(f"number.{metric}.about"))
+        if not found.rows:
+            empty("report", t("rows.empty"), t("rows.empty_text"))
+            return
+        columns, draw = _TABLES[found.kind]
+        with div("card flush"):
+            table(columns(), [draw(row, slug, zone) for row in found.rows], mark="rows")
+            pager(found.page, found.pages, lambda number: f"{base}/rows/{metric}?p={number}")
+
+
+def _currency(viewer: Viewer, found: Rows) -> str | None:
+    from synkro import db
+
+    with db.as_user(viewer.user_id) as connection:
+        return report_view.currency_of(connection, found.tenant.tenant_id)
+
+
+def _client(row: dict[str, Any], slug: str) -> Callable[[], Any]:
+    name = words.person(row.get("client_name"), row.get("phone"))
+
+    def draw() -> None:
+        if row.get("dialog_id"):
+            ids = [row["message_id"]] if row.get("message_id") else None
+            link(name, dialog_href(slug, row["dialog_id"], ids), "strong wrap", mark="row")
+        else:
+            span("strong wrap", name)
+        if row.get("client_name") and row.get("phone"):
+            span("small muted nowrap", words.phone(row["phone"]))
+
+    return draw
+
+
+def _waits(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
+    def outcome() -> None:
+        if row["closed_at"] is None or row["closed_at"] > row["edge"]:
+            passed = (row["edge"] - row["opened_at"]).total_seconds() / 60
+            badge(t("rows.waits", time=words.minutes(max(0, passed))), "warn")
+        else:
+            badge(t(f"closed.{row['closed_by']}") if known(f"closed.{row['closed_by']}") else str(row["closed_by"]))
+
+    return (
+        _client(row, slug),
+        words.moment(row["opened_at"], zone),
+        outcome,
+        words.minutes(_number(row["response_minutes"])) if row["response_minutes"] is not None else "",
+        words.minutes(_number(row["response_minutes_calendar"]))
+        if row["response_minutes_calendar"] is not None
+        else "",
+        row["manager_name"] or t("waits.nobody"),
+    )
+
+
+def _number(value: Any) -> float:
+    return float(value)
+
+
+def _messages(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
+    text = words.masked(row["body"]) or (t("dialog.media") if row["has_media"] else "")
+    return (
+        _client(row, slug),
+        words.moment(row["sent_at"], zone),
+        t(f"sender.{row['kind']}") if known(f"sender.{row['kind']}") else row["kind"],
+        row["manager_name"] or "",
+        lambda: span("small wrap lines2", text),
+    )
+
+
+def _sessions(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
+    by = row["initiated_by"]
+    return (
+        _client(row, slug),
+        words.moment(row["started_at"], zone),
+        words.moment(row["ended_at"], zone) if row["ended_at"] else "",
+        t(f"sender.{by}") if known(f"sender.{by}") else str(by or ""),
+        words.number(row["message_count"]),
+        words.minutes(_number(row["first_response_minutes"])) if row["first_response_minutes"] is not None else "",
+    )
+
+
+def _dialogs(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
+    return (
+        _client(row, slug),
+        str(row["channel"] or ""),
+        words.number(row["messages"]),
+        words.number(row["waits"]),
+        t(f"match.{row['match_status']}") if known(f"match.{row['match_status']}") else "",
+        words.masked(row["deal_name"]),
+    )
+
+
+def _clients(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
+    return (
+        _client(row, slug),
+        words.moment(row["first_message_at"], zone) if row["first_message_at"] else "",
+        words.number(row["messages"] or 0),
+        t(f"match.{row['match_status']}") if known(f"match.{row['match_status']}") else "",
+    )
+
+
+def _deals(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
+    stage = " · ".join(part for part in (row["pipeline"], row["stage"]) if part)
+    return (
+        _client(row, slug),
+        words.masked(row["deal_name"]),
+        words.number(row["price"]) if row["price"] else t("rows.no_price"),
+        stage + (f" · {row['loss_reason']}" if row["loss_reason"] else ""),
+        row["manager_name"] or "",
+    )
+
+
+def _titles(*pairs: tuple[str, str]) -> Callable[[], Columns]:
+    return lambda: [(t(key), classes) for key, classes in pairs]
+
+
+_TABLES: dict[str, tuple[Callable[[], Columns], Callable[[dict[str, Any], str, str], tuple[Any, ...]]]] = {
+    "waits": (
+        _titles(
+            ("waits.client", "lead"), ("waits.since", "nowrap"), ("rows.outcome", ""), ("rows.working", "num"),
+            ("rows.calendar", "num"), ("waits.manager", ""),
+        ),
+        _waits,
+    ),
+    "messages": (
+        _titles(
+            ("waits.client", "lead"), ("rows.when", "nowrap"), ("rows.sender", ""), ("waits.manager", ""), ("rows.text", "full"),
+        ),
+        _messages,
+    ),
+    "sessions": (
+        _titles(
+            ("waits.client", "lead"), ("rows.started", "nowrap"), ("rows.ended", "nowrap"), ("rows.initiated", ""),
+            ("dialogs.messages", "num"), ("rows.first_response", "num"),
+        ),
+        _sessions,
+    ),
+    "dialogs": (
+        _titles(
+            ("waits.client", "lead"), ("dialogs.channel", ""), ("dialogs.messages", "num"), ("rows.waits_n", "num"),
+            ("rows.match", ""), ("waits.deal", ""),
+        ),
+        _dialogs,
+    ),
+    "clients": (
+        _titles(("waits.client", "lead"), ("rows.first_message", "nowrap"), ("dialogs.messages", "num"), ("rows.match", "")),
+        _clients,
+    ),
+    "deals": (
+        _titles(
+            ("waits.client", "lead"), ("waits.deal", ""), ("waits.money", "num"), ("rows.stage", ""), ("waits.manager", ""),
+        ),
+        _deals,
+    ),
+}  # fmt: skip

@@ -1,0 +1,142 @@
+"""``/tenants``: the operator's list of companies."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from nicegui import ui
+
+from app import words
+from app.components import forms
+from app.components.actions import act
+from app.components.html import badge, button, div, link, note, span, table
+from app.components.report_parts import run_badge, section
+from app.components.runtime_form import zones
+from app.layout import frame, heading, page
+from app.offload import off_loop
+from app.services import operators
+from app.services.access import Viewer
+from app.services.operators import Installation, TenantLine
+from app.texts import known, t
+from synkro.services import ALIVE
+
+
+@page("/tenants")
+async def tenants_page(viewer: Viewer) -> None:
+    view = await off_loop(operators.installation, viewer)
+    with frame(viewer, t("tenants.title"), on="tenants"):
+        with heading(t("tenants.title"), words.plural(len(view.tenants), "plural.tenants")):
+            pass
+        _services(view)
+        TenantList(view).draw()
+        AddTenant(viewer).draw()
+
+
+def _services(view: Installation) -> None:
+    with div("line"):
+        if not view.beats:
+            badge(t("tenants.no_engine"), "bad")
+        for service, beat in sorted(view.beats.items()):
+            alive = datetime.now(UTC) - beat < ALIVE
+            name = t(f"service.{service}") if known(f"service.{service}") else service
+            badge(f"{name}: {t('tenants.alive') if alive else words.ago(beat)}", "good" if alive else "bad")
+    if view.failed_letters:
+        note(t("tenants.letters", n=words.number(view.failed_letters)), "bad")
+
+
+class TenantList:
+    def __init__(self, view: Installation) -> None:
+        self.view = view
+
+    @ui.refreshable_method
+    def draw(self) -> None:
+        with div("card flush"):
+            table(
+                [
+                    (t("tenants.name"), "lead"),
+                    (t("tenants.status"), ""),
+                    (t("tenants.last_run"), ""),
+                    (t("tenants.failures"), "num"),
+                    (t("tenants.people"), "num"),
+                    (t("tenants.cost"), "num"),
+                    ("", ""),
+                ],
+                [self._row(line) for line in self.view.tenants],
+                mark="tenants",
+            )
+
+    def _row(self, line: TenantLine) -> tuple[Any, ...]:
+        tenant = line.tenant
+
+        def name() -> None:
+            link(tenant.name, f"/t/{tenant.slug}/reports", "strong wrap")
+            span("small muted", tenant.slug)
+
+        def last() -> None:
+            if line.last_run is None:
+                span("muted", "—")
+                return
+            with div("line"):
+                run_badge(line.last_run["status"])
+                span("small muted", words.ago(line.last_run["created_at"]))
+            if line.last_run["error"]:
+                span("small bad wrap lines2", line.last_run["error"])
+
+        def status() -> None:
+            badge(t(f"tenant.{tenant.status}"), "good" if tenant.status == "active" else "warn")
+
+        def switch() -> None:
+            if tenant.status == "active":
+                button(
+                    t("tenants.pause"), lambda: self._set(tenant.slug, "paused"), "small", mark=f"pause-{tenant.slug}"
+                )
+            else:
+                button(
+                    t("tenants.resume"), lambda: self._set(tenant.slug, "active"), "small", mark=f"resume-{tenant.slug}"
+                )
+
+        return (
+            name,
+            status,
+            last,
+            words.number(line.failures_7d),
+            words.number(line.people),
+            f"{line.cost_month:.2f} $",
+            switch,
+        )
+
+    async def _set(self, slug: str, status: str) -> None:
+        if await act(lambda who: operators.set_status(who, slug, status), done=t("settings.saved")) is not None:
+            fresh = await act(operators.installation)
+            if fresh is not None:
+                self.view = fresh
+                self.draw.refresh()
+
+
+class AddTenant:
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+
+    def draw(self) -> None:
+        with section(t("tenants.add"), mark="add-tenant"):
+            with forms.row():
+                self.name = forms.text(t("tenants.name"), "tenant-name")
+                self.slug = forms.text(t("tenants.slug"), "tenant-slug", hint=t("tenants.slug_hint"))
+                self.zone = forms.select(
+                    t("profile.timezone"), "tenant-timezone", sorted({*zones(), self.viewer.user.timezone}),
+                    self.viewer.user.timezone, search=True,
+                )  # fmt: skip
+            with div("line"):
+                button(t("tenants.add_submit"), self._add, "primary", mark="tenant-submit", icon_name="plus")
+            span("small muted", t("tenants.add_hint"))
+
+    async def _add(self) -> None:
+        self.slug.wrong("")
+        name, slug, zone = self.name.value or "", self.slug.value or "", self.zone.value or ""
+        made = await act(
+            lambda who: operators.add_tenant(who, name, slug, zone),
+            on_error=lambda error: self.slug.wrong(error.message),
+        )
+        if made is not None:
+            ui.navigate.to(f"/t/{made.slug}/settings")

@@ -1,0 +1,115 @@
+"""Pages without NiceGUI: sign-in, password, «не найдено», «что-то сломалось». Plain HTML, escaped, no script needed.
+
+A page that is not there and a page one may not see are the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+from starlette.responses import HTMLResponse
+
+from app.texts import language, t
+
+THEME = Path(__file__).parent / "theme"
+
+
+@lru_cache(maxsize=16)
+def asset(name: str) -> str:
+    """Address of a file of the theme; a changed file gets a new one."""
+    digest = hashlib.sha256((THEME / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={digest}"
+
+
+def head_links() -> str:
+    return (
+        f'<link rel="stylesheet" href="{asset("synkro.css")}">'
+        f'<script src="{asset("synkro.js")}"></script>'
+        '<meta name="robots" content="noindex">'
+    )
+
+
+def document(title: str, body: str, status: int = 200) -> HTMLResponse:
+    """A whole page around a card; ``body`` is HTML whose texts are escaped by the caller."""
+    return HTMLResponse(
+        f'<!doctype html><html lang="{language()}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)} · Synkro</title>"
+        f'<link rel="icon" href="{asset("icon.svg")}">{head_links()}</head>'
+        f'<body class="plain"><main class="plain-card">'
+        f'<a class="brand" href="/"><img src="{asset("icon.svg")}" alt="" width="26" height="26">Synkro</a>'
+        f"{body}</main></body></html>",
+        status_code=status,
+    )
+
+
+def _field(name: str, label: str, kind: str, *, value: str = "", complete: str, focus: bool = False) -> str:
+    return (
+        f'<label class="plain-field"><span>{escape(label)}</span>'
+        f'<input name="{name}" type="{kind}" value="{escape(value)}" autocomplete="{complete}" required maxlength="320"'
+        f'{" autofocus" if focus else ""} data-testid="{name}"></label>'
+    )
+
+
+def _message(text: str | None) -> str:
+    return f'<p class="plain-error" role="alert" data-testid="error">{escape(text)}</p>' if text else ""
+
+
+def login(next_path: str, *, email: str = "", error: str | None = None, status: int = 200) -> HTMLResponse:
+    return document(
+        t("login.title"),
+        f"<h1>{escape(t('login.title'))}</h1><p class='muted'>{escape(t('login.lead'))}</p>{_message(error)}"
+        '<form method="post" action="/login">'
+        + _field("email", t("login.email"), "email", value=email, complete="username", focus=not email)
+        + _field("password", t("login.password"), "password", complete="current-password", focus=bool(email))
+        + f'<input type="hidden" name="next" value="{escape(next_path)}">'
+        f'<button class="btn primary wide" data-testid="sign-in">{escape(t("login.submit"))}</button></form>'
+        f"<p class='muted small'>{escape(t('login.help'))}</p>",
+        status,
+    )
+
+
+def password(*, forced: bool, error: str | None = None, status: int = 200) -> HTMLResponse:
+    lead = t("password.forced") if forced else t("password.lead")
+    return document(
+        t("password.title"),
+        f"<h1>{escape(t('password.title'))}</h1><p class='muted'>{escape(lead)}</p>{_message(error)}"
+        '<form method="post" action="/profile/password">'
+        + _field("old", t("password.old"), "password", complete="current-password", focus=True)
+        + _field("new", t("password.new"), "password", complete="new-password")
+        + _field("again", t("password.again"), "password", complete="new-password")
+        + f'<button class="btn primary wide" data-testid="save-password">{escape(t("password.submit"))}</button></form>'
+        f'<form method="post" action="/logout"><button class="btn link">{escape(t("nav.sign_out"))}</button></form>',
+        status,
+    )
+
+
+def not_found() -> HTMLResponse:
+    return document(
+        t("not_found.title"),
+        f"<h1>{escape(t('not_found.title'))}</h1><p class='muted'>{escape(t('not_found.text'))}</p>"
+        f'<a class="btn primary wide" href="/">{escape(t("not_found.back"))}</a>',
+        404,
+    )
+
+
+def server_error(error_id: str) -> HTMLResponse:
+    return document(
+        t("server_error.title"),
+        f"<h1>{escape(t('server_error.title'))}</h1><p class='muted'>{escape(t('server_error.text'))}</p>"
+        f"<p class='small'>{escape(t('server_error.id'))} <code>{escape(error_id)}</code></p>"
+        f'<a class="btn primary wide" href="/">{escape(t("not_found.back"))}</a>',
+        500,
+    )
+
+
+def refused(message: str, status: int = 403) -> HTMLResponse:
+    return document(
+        t("refused.title"),
+        f"<h1>{escape(t('refused.title'))}</h1><p class='muted'>{escape(message)}</p>"
+        f'<a class="btn primary wide" href="/">{escape(t("not_found.back"))}</a>',
+        status,
+    )

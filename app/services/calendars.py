@@ -1,0 +1,64 @@
+"""The calendar between its JSON and what a person types: «09:00-13:00, 14:00-18:00»."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from synkro import calendar
+from synkro.errors import DataError
+
+_SHIFT = re.compile(r"(\d{1,2})[:.]?(\d{2})?\s*[-–—]\s*(\d{1,2})[:.]?(\d{2})?")
+
+
+def shifts_text(shifts: list[list[str]]) -> str:
+    return ", ".join(f"{start}-{end}" for start, end in shifts)
+
+
+def overrides_text(overrides: dict[str, list[list[str]]]) -> str:
+    return "\n".join(f"{day}: {shifts_text(shifts)}".strip() for day, shifts in sorted(overrides.items()))
+
+
+def parse_shifts(text: str, field: str) -> list[list[str]]:
+    """«9-13, 14:00-18:00» → ``[["09:00","13:00"],["14:00","18:00"]]``; raises :class:`DataError` naming the field."""
+    shifts = []
+    for part in re.split(r"[,;]", text):
+        if not part.strip():
+            continue
+        match = _SHIFT.fullmatch(part.strip())
+        if match is None:
+            raise DataError(
+                f"calendar.{field}: «{part.strip()}» — не время. Укажите часы так: 09:00-13:00, 14:00-18:00."
+            )
+        start_hour, start_minute, end_hour, end_minute = match.groups()
+        shifts.append([f"{int(start_hour):02d}:{start_minute or '00'}", f"{int(end_hour):02d}:{end_minute or '00'}"])
+    return shifts
+
+
+def read(is_set: bool, days: dict[str, str], holidays: str, overrides: str) -> dict[str, Any] | None:
+    """The JSON of the runtime setting, checked; ``None`` is around the clock."""
+    value: dict[str, Any] = {}
+    if is_set:
+        value["weekly"] = {day: parse_shifts(text, f"weekly.{day}") for day, text in days.items() if text.strip()}
+    if holidays.strip():
+        value["holidays"] = sorted({part.strip() for part in re.split(r"[,;\s]+", holidays) if part.strip()})
+    special = {}
+    for line in overrides.splitlines():
+        if not line.strip():
+            continue
+        day, _, text = line.partition(":")
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", day.strip()):
+            raise DataError(
+                f"calendar.overrides: «{line.strip()}» — укажите дату и часы, например 2026-03-07: 10:00-14:00."
+            )
+        special[day.strip()] = parse_shifts(text, "overrides")
+    if special:
+        value["overrides"] = special
+    calendar.parse(value or None)
+    return value or None
+
+
+def weekly_hours(value: dict[str, Any] | None) -> float | None:
+    """Working hours of an ordinary week; ``None``: around the clock."""
+    weekly = calendar.parse(value).weekly
+    return None if weekly is None else sum(end - start for day in weekly for start, end in day) / 60

@@ -1,0 +1,105 @@
+"""Exports: numbers and waits of a report as CSV that a spreadsheet opens without running anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app import words
+from app.services import report_view
+from app.services.access import Viewer
+from app.texts import t
+from synkro import audit, db, numbers
+from synkro.reports import Report
+
+#: a cell that begins with one of these is a formula to some spreadsheet
+_FORMULA = ("=", "+", "-", "@", "|", "%")
+_BOM = "\ufeff"
+
+
+def cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula: numbers stay numbers, a suspicious text gets an apostrophe."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="minutes")
+    # NUL and other control characters hide the first real one; full-width signs are read like their plain twins
+    text = "".join(" " if unicodedata.category(c).startswith("C") else c for c in str(value))
+    start = unicodedata.normalize("NFKC", text).lstrip(" \"'`\u200b\ufeff")
+    return "'" + text if start.startswith(_FORMULA) or text[:1] in ("\t", "\r", "\n") else text
+
+
+def _csv(rows: list[list[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=";", quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
+    writer.writerows([[cell(value) for value in row] for row in rows])
+    return _BOM + out.getvalue()
+
+
+def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str) -> tuple[str, str]:
+    """``(file name, text)`` of the report's ``numbers`` or ``waits``; the export is written to the audit log."""
+    with db.as_user(who.user_id) as connection:
+        tenant, report = report_view.find(connection, who, slug, report_id)
+        if what == "waits":
+            text = _csv(_waits(connection, report))
+        else:
+            what, text = "numbers", _csv(_numbers(connection, report))
+        audit.write(
+            connection,
+            "report.exported",
+            tenant_id=tenant.tenant_id,
+            actor_id=who.user_id,
+            actor=who.user.email,
+            metadata={"report_id": str(report.report_id), "what": what},
+            ip_address=who.ip_address,
+        )
+    return f"synkro-{tenant.slug}-{report.period_end.isoformat()}-{what}.csv", text
+
+
+def _numbers(connection: db.Connection, report: Report) -> list[list[Any]]:
+    usual = numbers.usual(connection, report.tenant_id, report.window)
+    rows: list[list[Any]] = [[t("export.number"), t("export.value"), t("export.usual"), t("export.unit")]]
+    for key in report_view.ALL_NUMBERS:
+        if key in report.numbers:
+            unit = report_view.UNITS.get(key, "count")
+            rows.append([t(f"number.{key}"), report.numbers[key], usual.get(key), t(f"unit.{unit}")])
+    return rows
+
+
+def _waits(connection: db.Connection, report: Report) -> list[list[Any]]:
+    rows: list[list[Any]] = [
+        [
+            t("waits.client"),
+            t("waits.phone"),
+            t("waits.since"),
+            t("export.minutes"),
+            t("waits.overdue"),
+            t("waits.manager"),
+            t("waits.deal"),
+            t("waits.money"),
+            t("waits.said"),
+        ]
+    ]
+    for wait in numbers.waiting(connection, report.tenant_id, report.window):
+        rows.append(
+            [
+                words.person(wait.client_name, wait.phone),
+                words.phone(wait.phone),
+                wait.opened_at,
+                round(wait.waiting_minutes),
+                wait.is_overdue,
+                wait.manager_name,
+                words.masked(wait.deal_name),
+                wait.price,
+                words.masked(wait.last_text),
+            ]
+        )
+    return rows

@@ -1,0 +1,171 @@
+"""Everything the page of one report shows, read in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.services import access
+from app.services.access import Viewer
+from synkro import db, dialogs, numbers, outbox, reports, watermarks
+from synkro.dialogs import Dialog
+from synkro.errors import NotFoundError
+from synkro.numbers import Waiting
+from synkro.outbox import Item
+from synkro.reports import Message, Report
+from synkro.tenants import Tenant
+from synkro.watermarks import StreamLoad
+
+#: rows of one table on the page; the rest is behind the number
+CAP = 100
+
+
+@dataclass(frozen=True)
+class ReportView:
+    tenant: Tenant
+    report: Report
+    versions: list[Report]
+    thread: list[Message]
+    waiting: list[Waiting]
+    managers: list[dict[str, Any]]
+    dialogs: list[Dialog]
+    dialogs_total: int
+    history: list[dict[str, Any]]
+    usual: dict[str, float]
+    loads: list[StreamLoad]
+    letters: list[Item]
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    currency: str | None = None
+
+
+def currency_of(connection: db.Connection, tenant_id: UUID) -> str | None:
+    """The currency of the tenant's CRM account."""
+    row = connection.execute(
+        "select currency from marts.fct_deals where tenant_id = %s and currency is not null limit 1", (tenant_id,)
+    ).fetchone()
+    return row["currency"] if row else None
+
+
+def find(connection: db.Connection, who: Viewer, slug: str, report_id: UUID | str) -> tuple[Tenant, Report]:
+    """Raises the same :class:`NotFoundError` for a foreign, an absent and a misplaced report."""
+    tenant = access.tenant(who, slug)
+    report = reports.get(connection, report_id)
+    if report.tenant_id != tenant.tenant_id:
+        raise NotFoundError("Отчёт не найден.")
+    return tenant, report
+
+
+def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
+    with db.as_user(who.user_id) as connection:
+        tenant, report = find(connection, who, slug, report_id)
+        tenant_id, window = tenant.tenant_id, report.window
+        found = dialogs.in_window(connection, tenant_id, window)
+        missing = connection.execute(
+            "select missing from synkro.report_windows where tenant_id = %s and window_start = %s and window_end = %s",
+            (tenant_id, window.start, window.end),
+        ).fetchone()
+        return ReportView(
+            tenant=tenant,
+            report=report,
+            versions=reports.versions(connection, report),
+            thread=reports.thread(connection, report),
+            waiting=numbers.waiting(connection, tenant_id, window, CAP),
+            managers=numbers.managers(connection, tenant_id, window),
+            dialogs=found[:CAP],
+            dialogs_total=len(found),
+            history=numbers.history(connection, tenant_id, window),
+            usual=numbers.usual(connection, tenant_id, window),
+            loads=watermarks.loads_of(connection, tenant_id, report.run_id) if report.run_id else [],
+            letters=outbox.of_report(connection, tenant_id, report.report_id),
+            missing=missing["missing"] if missing else [],
+            currency=currency_of(connection, tenant_id),
+        )
+
+
+def headline_numbers(report: Report) -> list[dict[str, Any]]:
+    """The report's own lines of numbers; for a body without them, the same lines from its summary."""
+    lines = report.body.get("numbers")
+    if lines:
+        return [line for line in lines if isinstance(line, dict) and line.get("key")]
+    return [{"key": key, "value": report.numbers.get(key)} for key in DEFAULT_NUMBERS if key in report.numbers]
+
+
+#: what a report without lines of its own shows
+DEFAULT_NUMBERS = (
+    "messages",
+    "dialogs",
+    "unanswered_now",
+    "first_response_p50",
+    "answered_within_target",
+    "money_at_risk",
+    "deals_won",
+)
+#: how a number is written: minutes, share, money, count
+UNITS = {
+    "first_response_p50": "minutes",
+    "first_response_p90": "minutes",
+    "response_p50": "minutes",
+    "response_p90": "minutes",
+    "answered_within_target": "share",
+    "match_rate": "share",
+    "money_at_risk": "money",
+    "deals_won_amount": "money",
+    "deals_new_amount": "money",
+    "deals_lost_amount": "money",
+}
+#: a rise of these is bad news
+LOWER_IS_BETTER = frozenset(
+    {
+        "first_response_p50",
+        "first_response_p90",
+        "response_p50",
+        "response_p90",
+        "unanswered_now",
+        "breached",
+        "unanswered_overdue",
+        "money_at_risk",
+        "deals_lost",
+        "deals_lost_amount",
+    }
+)
+#: the counting ladder and the rest of period_summary, in the order the page lists them
+ALL_NUMBERS = (
+    "messages",
+    "waits",
+    "sessions",
+    "dialogs",
+    "clients",
+    "deals",
+    "new_clients",
+    "first_response_p50",
+    "first_response_p90",
+    "first_response_n",
+    "response_p50",
+    "response_p90",
+    "answered_within_target",
+    "unanswered_now",
+    "breached",
+    "off_hours_answers",
+    "match_rate",
+    "money_at_risk",
+    "deals_won",
+    "deals_won_amount",
+    "deals_lost",
+    "deals_lost_amount",
+    "deals_new",
+    "deals_new_amount",
+    "deals_at_risk",
+    "money_at_risk_unpriced",
+    "unanswered_overdue",
+    "excluded_dialogs",
+)
+
+
+def claims_at(report: Report, indexes: Any) -> list[dict[str, Any]]:
+    """The evidence a line refers to; an index that points nowhere is left out."""
+    found = []
+    for index in indexes if isinstance(indexes, list) else []:
+        if isinstance(index, int) and 0 <= index < len(report.claims):
+            found.append(report.claims[index])
+    return found

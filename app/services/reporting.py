@@ -1,0 +1,239 @@
+"""Reports as a list, and the runs that make them: ask, watch, stop, repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from app.services import access
+from app.services.access import Viewer
+from synkro import audit, db, reports, runs, runtime, services, windows
+from synkro.errors import DataError
+from synkro.reports import Report
+from synkro.runs import Event, Run
+from synkro.runtime import RuntimeConfig
+from synkro.tenants import Tenant
+from synkro.windows import Window
+
+PAGE_SIZE = 20
+#: a waiting run that nobody took for so long deserves a hint
+PICK_UP = timedelta(seconds=30)
+SILENT = timedelta(seconds=runs.LEASE_SECONDS)
+
+
+@dataclass(frozen=True)
+class Listing:
+    tenant: Tenant
+    config: RuntimeConfig
+    reports: list[Report]
+    total: int
+    page: int
+    runs: list[Run]
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // PAGE_SIZE))
+
+
+def listing(who: Viewer, slug: str, page: int = 1) -> Listing:
+    """One page of current reports, newest first, with the latest runs."""
+    tenant = access.tenant(who, slug)
+    page = max(1, min(page, 10_000))
+    with db.as_user(who.user_id) as connection:
+        row = connection.execute(
+            "select count(*) as n from synkro.reports where tenant_id = %s and is_current", (tenant.tenant_id,)
+        ).fetchone()
+        return Listing(
+            tenant=tenant,
+            config=runtime.current(connection, tenant.tenant_id),
+            reports=reports.recent(connection, tenant.tenant_id, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE),
+            total=row["n"] if row else 0,
+            page=page,
+            runs=runs.recent(connection, tenant.tenant_id, limit=8),
+        )
+
+
+def day_choices(config: RuntimeConfig, now: datetime | None = None) -> list[tuple[str, Window]]:
+    """Closed business days a person may ask for: ``(ISO label, window)``, the last closed first."""
+    now = now or datetime.now(UTC)
+    window = windows.last_closed(now, config.business_day_start, config.timezone)
+    found = []
+    for _ in range(max(1, min(config.max_force_lookback_days, 31))):
+        label = windows.label_of(window, config.timezone)
+        try:
+            windows.check_forced(
+                window, now, config.max_force_lookback_days, config.max_force_window_hours, config.timezone
+            )
+        except DataError:
+            break
+        found.append((label.isoformat(), window))
+        window = windows.business_day_window(label - timedelta(days=1), config.business_day_start, config.timezone)
+    return found
+
+
+def last_closed(config: RuntimeConfig, now: datetime | None = None) -> Window:
+    return windows.last_closed(now or datetime.now(UTC), config.business_day_start, config.timezone)
+
+
+def request(who: Viewer, slug: str, from_iso: str, to_iso: str) -> tuple[Run, bool]:
+    """Queue a report of the window a person typed, or join the run under way. Returns ``(run, was_made)``.
+
+    Raises :class:`DataError` with the limit that was crossed.
+    """
+    tenant = access.tenant(who, slug)
+    with db.as_user(who.user_id) as connection:
+        config = runtime.current(connection, tenant.tenant_id)
+        if tenant.status != "active":
+            raise DataError("Компания на паузе: отчёты не строятся. Снять паузу может оператор.")
+        window = windows.parse_window(from_iso, to_iso, config.timezone)
+        windows.check_forced(
+            window,
+            datetime.now(UTC),
+            config.max_force_lookback_days,
+            config.max_force_window_hours,
+            config.timezone,
+        )
+        run, made = runs.request(
+            connection,
+            tenant.tenant_id,
+            window,
+            mode=config.mode,
+            trigger_type="manual",
+            report_type=_type_of(window, config),
+            requested_by=who.user_id,
+        )
+        if made:
+            _note(connection, who, tenant, "run.requested", run)
+        return run, made
+
+
+def _type_of(window: Window, config: RuntimeConfig) -> str:
+    """A forced window that is exactly a business day is that day's report."""
+    label = windows.label_of(window, config.timezone)
+    day = windows.business_day_window(label, config.business_day_start, config.timezone)
+    return "daily" if day == window else "forced"
+
+
+def run_of(who: Viewer, run_id: UUID | str, slug: str | None = None) -> tuple[Run, Tenant]:
+    """The run and its tenant; the same :class:`NotFoundError` for a foreign and for an absent one."""
+    with db.as_user(who.user_id) as connection:
+        run = runs.get(connection, run_id)
+    for tenant in who.tenants:
+        if tenant.tenant_id == run.tenant_id and slug in (None, tenant.slug):
+            return run, tenant
+    raise runs.NotFoundError(f"Запуск {run_id} не найден.")
+
+
+def stop(who: Viewer, run_id: UUID | str) -> Run:
+    run, tenant = run_of(who, run_id)
+    with db.as_user(who.user_id) as connection:
+        stopped = runs.request_stop(connection, run.tenant_id, run.run_id)
+        if run.is_active:
+            _note(connection, who, tenant, "run.stopped", run)
+        return stopped
+
+
+def retry(who: Viewer, run_id: UUID | str) -> tuple[Run, bool]:
+    """The same window again; limits of age do not apply to what was asked for before."""
+    run, tenant = run_of(who, run_id)
+    with db.as_user(who.user_id) as connection:
+        if tenant.status != "active":
+            raise DataError("Компания на паузе: отчёты не строятся. Снять паузу может оператор.")
+        again, made = runs.request(
+            connection,
+            run.tenant_id,
+            run.window,
+            mode=runtime.current(connection, run.tenant_id).mode,
+            trigger_type="manual",
+            report_type=run.report_type,
+            requested_by=who.user_id,
+        )
+        if made:
+            _note(connection, who, tenant, "run.retried", again)
+        return again, made
+
+
+def _note(connection: db.Connection, who: Viewer, tenant: Tenant, action: str, run: Run) -> None:
+    audit.write(
+        connection,
+        action,
+        tenant_id=tenant.tenant_id,
+        actor_id=who.user_id,
+        actor=who.user.email,
+        metadata={
+            "run_id": str(run.run_id),
+            "window_start": run.window_start.isoformat(),
+            "window_end": run.window_end.isoformat(),
+            "attempt": run.attempt,
+        },
+        ip_address=who.ip_address,
+    )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a page shows of runs under way: re-read by the app-wide poller."""
+
+    runs: list[Run]
+    #: run id → its newest events, oldest first
+    events: dict[UUID, list[Event]]
+    is_worker_alive: bool
+
+
+def progress(user_id: UUID, tenant_id: UUID) -> Progress:
+    """The active runs of a tenant as this person sees them, and the latest ones that ended."""
+    with db.as_user(user_id) as connection:
+        latest = runs.recent(connection, tenant_id, limit=8)
+        shown = [run for run in latest if run.is_active]
+        events = {run.run_id: tail(connection, run) for run in shown}
+    with db.as_service("worker check") as connection:
+        alive = services.is_alive(connection, "engine")
+    return Progress(latest, events, alive)
+
+
+def tail(connection: db.Connection, run: Run, limit: int = 40) -> list[Event]:
+    rows = connection.execute(
+        "select event_id, level, step, message, metadata, created_at from synkro.job_run_events"
+        " where tenant_id = %s and run_id = %s and level <> 'debug' order by event_id desc limit %s",
+        (run.tenant_id, run.run_id, limit),
+    ).fetchall()
+    return [Event(**row) for row in reversed(rows)]
+
+
+def log_of(who: Viewer, run: Run) -> list[Event]:
+    with db.as_user(who.user_id) as connection:
+        return tail(connection, run, 200)
+
+
+def percent(run: Run) -> float:
+    """0..1 of the whole run: the steps weigh what they take on an ordinary day."""
+    if run.status == "success":
+        return 1.0
+    first, last = _STEPS.get(run.current_step, (0.0, 0.03))
+    done, total = run.progress.get("done") or 0, run.progress.get("total") or 0
+    inside = min(1.0, done / total) if total else 0.3
+    return round(first + (last - first) * inside, 3)
+
+
+_STEPS = {
+    "queued": (0.0, 0.02),
+    "sources": (0.02, 0.45),
+    "marts": (0.45, 0.6),
+    "readings": (0.6, 0.88),
+    "report": (0.88, 0.97),
+    "delivery": (0.97, 1.0),
+    "done": (1.0, 1.0),
+}
+
+
+def silence(run: Run, now: datetime | None = None) -> float | None:
+    """Minutes without a sign of life, when that is too long; a waiting run counts from its request."""
+    now = now or datetime.now(UTC)
+    if run.status == "pending":
+        waited = now - (run.picked_at or run.created_at)
+        return waited.total_seconds() / 60 if waited > PICK_UP else None
+    if run.status in ("running", "cancelling") and run.heartbeat_at is not None:
+        quiet = now - run.heartbeat_at
+        return quiet.total_seconds() / 60 if quiet > SILENT else None
+    return None

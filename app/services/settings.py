@@ -1,0 +1,366 @@
+"""Settings of a tenant: integrations with their secrets, the runtime configuration, people.
+
+A secret goes in and never comes out: what is read here is the public part and the hints (last four characters, date).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from app import auth
+from app.services import access
+from app.services.access import Viewer
+from synkro import audit, checks, db, integrations, runtime, users
+from synkro.errors import DataError, NotFoundError, SynkroError
+from synkro.integrations import FIELDS, Integration, Kind
+from synkro.log import redact
+from synkro.runtime import RuntimeConfig
+from synkro.settings import settings as environment
+from synkro.tenants import Tenant
+from synkro.users import Membership, Role, User
+
+Check = Callable[[UUID, Mapping[str, Any], Mapping[str, str], bool], dict[str, Any]]
+CHECKS: dict[str, Check] = {
+    "amocrm": checks.check_amocrm,
+    "radist": checks.check_radist,
+    "telegram": checks.check_telegram,
+    "ai": checks.check_ai,
+}
+#: set by the operator for local sandboxes; hidden where local vendors are not allowed
+_LOCAL_ONLY = {"amocrm": ("base_url",), "radist": ("base_url",), "telegram": ("base_url",)}
+#: pace is the operator's business: not on the form, kept when the form is saved
+_HIDDEN = ("requests_per_second",)
+_TOKEN = re.compile(r"\d{6,}:[A-Za-z0-9_-]{20,}")
+
+
+@dataclass(frozen=True)
+class SettingsView:
+    tenant: Tenant
+    integrations: dict[Kind, Integration]
+    config: RuntimeConfig
+    versions: list[dict[str, Any]]
+    people: list[tuple[User, Membership]]
+    may_change: bool
+
+
+def load(who: Viewer, slug: str) -> SettingsView:
+    """For administrators: :class:`~app.services.access.Forbidden` for others of the tenant."""
+    tenant = access.administered(who, slug)
+    with db.as_user(who.user_id) as connection:
+        names = {
+            row["user_id"]: row["full_name"] or row["email"]
+            for row in connection.execute("select user_id, email, full_name from synkro.user_profiles")
+        }
+        versions = [
+            {**row, "author": names.get(row["created_by"], "")} for row in runtime.history(connection, tenant.tenant_id)
+        ]
+        connected = integrations.all_of(connection, tenant.tenant_id)
+        return SettingsView(
+            tenant=tenant,
+            integrations={
+                kind: connected.get(kind) or Integration(tenant.tenant_id, kind) for kind in integrations.KINDS
+            },
+            config=runtime.current(connection, tenant.tenant_id),
+            versions=versions,
+            people=users.people_of(connection, tenant.tenant_id),
+            may_change=True,
+        )
+
+
+# --- integrations -----------------------------------------------------------------------------------------
+
+
+def form_fields(kind: Kind) -> tuple[list[str], list[str]]:
+    """Names of the public and the secret fields the form shows."""
+    local = environment().allow_local_vendors
+    public = [
+        name for name in FIELDS[kind][0] if name not in _HIDDEN and (local or name not in _LOCAL_ONLY.get(kind, ()))
+    ]
+    return public, list(FIELDS[kind][1])
+
+
+def save_integration(
+    who: Viewer, slug: str, kind: str, public: Mapping[str, str], secrets: Mapping[str, str]
+) -> Integration:
+    """Store the public part and the secrets that were typed; an empty secret leaves the stored one alone."""
+    tenant = access.administered(who, slug)
+    known = integrations.check_kind(kind)
+    values = {name: _public_value(name, value) for name, value in public.items() if str(value).strip()}
+    for value in values.values():
+        if isinstance(value, str) and _TOKEN.search(value):
+            raise DataError("Похоже, в открытое поле вставлен токен. Перенесите его в поле секрета.")
+    typed = {name: value.strip() for name, value in secrets.items() if value and value.strip()}
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+        before = integrations.find(connection, tenant.tenant_id, known)
+        kept = {name: before.public[name] for name in _HIDDEN if before and name in before.public}
+        integrations.save_public(connection, tenant.tenant_id, known, {**kept, **values}, who.user_id)
+        audit.write(
+            connection,
+            "integration.saved",
+            tenant_id=tenant.tenant_id,
+            actor_id=who.user_id,
+            actor=who.user.email,
+            metadata={"kind": known, "public": sorted(values), "secrets": sorted(typed)},
+            ip_address=who.ip_address,
+        )
+    if typed:
+        with db.as_service("save secrets") as connection:
+            integrations.save_secrets(connection, tenant.tenant_id, known, typed)
+    with db.as_user(who.user_id) as connection:
+        return integrations.load(connection, tenant.tenant_id, known)
+
+
+def forget_secret(who: Viewer, slug: str, kind: str, name: str) -> Integration:
+    tenant = access.administered(who, slug)
+    known = integrations.check_kind(kind)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+        audit.write(
+            connection,
+            "integration.secret_removed",
+            tenant_id=tenant.tenant_id,
+            actor_id=who.user_id,
+            actor=who.user.email,
+            metadata={"kind": known, "secrets": [name]},
+            ip_address=who.ip_address,
+        )
+    with db.as_service("remove secret") as connection:
+        integrations.save_secrets(connection, tenant.tenant_id, known, {name: ""})
+    with db.as_user(who.user_id) as connection:
+        return integrations.load(connection, tenant.tenant_id, known)
+
+
+def _public_value(name: str, value: str) -> Any:
+    text = str(value).strip()
+    if name == "monthly_cap_usd":
+        try:
+            return float(text.replace(",", "."))
+        except ValueError:
+            raise DataError(f"monthly_cap_usd: «{text}» — не число. Укажите сумму в долларах, например 50.") from None
+    if name == "chat_id" and "," in text:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
+
+
+@dataclass(frozen=True)
+class Checked:
+    is_ok: bool
+    message: str
+    seconds: float
+    integration: Integration
+
+
+def check_integration(who: Viewer, slug: str, kind: str) -> Checked:
+    """One harmless request to the vendor, from the server; what it said is stored with the integration."""
+    tenant = access.administered(who, slug)
+    known = integrations.check_kind(kind)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+        found = integrations.load(connection, tenant.tenant_id, known)
+    started = datetime.now(UTC)
+    bound: dict[str, Any] | None = None
+    message = ""
+    try:
+        check = CHECKS.get(known) or _check_supabase
+        bound = check(
+            tenant.tenant_id,
+            found.public,
+            integrations.secrets(tenant.tenant_id, known),
+            environment().allow_local_vendors,
+        )
+    except SynkroError as error:
+        message = redact(error.message)
+    seconds = (datetime.now(UTC) - started).total_seconds()
+    with db.as_service("integration check") as connection:
+        integrations.set_status(
+            connection,
+            tenant.tenant_id,
+            known,
+            "ok" if bound is not None else "error",
+            error=message or None,
+            bound=bound,
+        )
+    with db.as_user(who.user_id) as connection:
+        audit.write(
+            connection,
+            "integration.checked",
+            tenant_id=tenant.tenant_id,
+            actor_id=who.user_id,
+            actor=who.user.email,
+            metadata={"kind": known, "ok": bound is not None},
+            ip_address=who.ip_address,
+        )
+        return Checked(bound is not None, message, seconds, integrations.load(connection, tenant.tenant_id, known))
+
+
+def _check_supabase(
+    tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], allow_local: bool
+) -> dict[str, Any]:
+    """The tenant's own database answers ``select version()``."""
+    import psycopg
+
+    url = secrets.get("db_url", "")
+    if not url:
+        raise DataError("Supabase не подключён: заполните поле «db_url».")
+    try:
+        with psycopg.connect(url, connect_timeout=10) as connection:
+            row = connection.execute("select current_setting('server_version')").fetchone()
+    except psycopg.Error:
+        raise DataError(
+            "База Supabase не ответила. Проверьте адрес и пароль в db_url (нужен session pooler, порт 5432)."
+        ) from None
+    return {"server_version": str(row[0]) if row else ""}
+
+
+# --- runtime ----------------------------------------------------------------------------------------------
+
+#: the fields of the form, in its order; ``calendar`` has an editor of its own
+RUNTIME_FIELDS = (
+    "mode",
+    "timezone",
+    "business_day_start",
+    "is_schedule_enabled",
+    "scheduled_run_time",
+    "sla_target_minutes",
+    "session_gap_hours",
+    "min_dialogs_for_report",
+    "radist_fetch_limit",
+    "max_force_lookback_days",
+    "max_force_window_hours",
+    "telegram_followup_minutes",
+    "excluded_phones",
+    "bot_senders",
+)
+
+
+def validate(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong, by field; empty when all is well."""
+    wrong = {}
+    for key, value in values.items():
+        try:
+            runtime.parse({key: value})
+        except SynkroError as error:
+            wrong[key] = error.message
+    return wrong
+
+
+def save_runtime(who: Viewer, slug: str, values: Mapping[str, Any]) -> RuntimeConfig:
+    """A new version with these values; raises :class:`DataError` naming the field."""
+    tenant = access.administered(who, slug)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+        before = runtime.current(connection, tenant.tenant_id)
+        after = runtime.change(connection, tenant.tenant_id, values, who.user_id)
+        if after.version != before.version:
+            changed = [key for key in values if getattr(before, key) != getattr(after, key)]
+            audit.write(
+                connection,
+                "runtime.changed",
+                tenant_id=tenant.tenant_id,
+                actor_id=who.user_id,
+                actor=who.user.email,
+                metadata={"version": after.version, "keys": changed},
+                ip_address=who.ip_address,
+            )
+        return after
+
+
+def text_of(value: Any) -> str:
+    """A runtime value as its form field shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return value.strftime("%H:%M") if hasattr(value, "strftime") else str(value)
+
+
+# --- people -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Invited:
+    user: User
+    #: shown once; empty when the person had an account already
+    one_time_password: str
+
+
+def invite(who: Viewer, slug: str, email: str, full_name: str, role: str) -> Invited:
+    """Give a person a role in the tenant; a new person gets an account with a one-time password."""
+    tenant = access.administered(who, slug)
+    wanted = _role(role)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+    password = ""
+    with db.as_service("invite") as connection:
+        try:
+            user = users.by_email(connection, email)
+        except NotFoundError:
+            user, password = auth.create_account(connection, email, full_name)
+    with db.as_user(who.user_id) as connection:
+        row = connection.execute(
+            "select role from synkro.user_roles where user_id = %s and tenant_id = %s and is_active",
+            (user.user_id, tenant.tenant_id),
+        ).fetchone()
+        if row is not None:
+            raise DataError(f"У {user.email} уже есть роль в этой компании. Измените её в списке.")
+        users.grant(connection, user.user_id, tenant.tenant_id, wanted, created_by=who.user_id)
+        _note_person(connection, who, tenant, "person.invited", user.user_id, {"email": user.email, "role": wanted})
+    return Invited(user, password)
+
+
+def change_role(who: Viewer, slug: str, user_id: UUID, role: str) -> None:
+    tenant = access.administered(who, slug)
+    wanted = _role(role)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+        _keep_an_admin(connection, tenant, user_id, wanted)
+        users.grant(connection, user_id, tenant.tenant_id, wanted, created_by=who.user_id)
+        _note_person(connection, who, tenant, "person.role_changed", user_id, {"role": wanted})
+
+
+def revoke(who: Viewer, slug: str, user_id: UUID) -> None:
+    tenant = access.administered(who, slug)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+        _keep_an_admin(connection, tenant, user_id, None)
+        # written before: one who takes their own role away may not sign it afterwards
+        _note_person(connection, who, tenant, "person.revoked", user_id, {})
+        users.revoke(connection, user_id, tenant.tenant_id)
+
+
+def _role(role: str) -> Role:
+    if role not in ("admin_lite", "user"):
+        raise DataError("Выберите роль: администратор или пользователь.")
+    return role  # type: ignore[return-value]
+
+
+def _keep_an_admin(connection: db.Connection, tenant: Tenant, user_id: UUID, role: str | None) -> None:
+    """The last administrator stays: otherwise nobody of the company could let the next one in."""
+    rows = connection.execute(
+        "select user_id, role from synkro.user_roles where tenant_id = %s and is_active", (tenant.tenant_id,)
+    ).fetchall()
+    admins = {row["user_id"] for row in rows if row["role"] == "admin_lite"}
+    if admins == {user_id} and role != "admin_lite":
+        raise DataError("Это последний администратор компании. Сначала назначьте другого.")
+    if user_id not in {row["user_id"] for row in rows} and role is None:
+        raise NotFoundError("Человек не найден.")
+
+
+def _note_person(
+    connection: db.Connection, who: Viewer, tenant: Tenant, action: str, user_id: UUID, detail: dict[str, Any]
+) -> None:
+    audit.write(
+        connection,
+        action,
+        tenant_id=tenant.tenant_id,
+        actor_id=who.user_id,
+        actor=who.user.email,
+        metadata={"user_id": str(user_id), **detail},
+        ip_address=who.ip_address,
+    )

@@ -1,0 +1,95 @@
+"""One dialog as its page shows it: messages with days and waits, the client, their deals and other dialogs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.services import access
+from app.services.access import Viewer
+from synkro import db, dialogs, readings, runtime
+from synkro.dialogs import Message
+from synkro.tenants import Tenant
+
+#: messages on one page; the end of the dialog is shown first
+PAGE_SIZE = 200
+
+
+@dataclass(frozen=True)
+class Wait:
+    opened_by_message_id: str
+    opened_at: datetime
+    closed_at: datetime | None
+    minutes: float | None
+    is_breached: bool
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class Transcript:
+    tenant: Tenant
+    timezone: str
+    card: dict[str, Any]
+    messages: list[Message]
+    #: message id → the wait that it opened
+    opened: dict[str, Wait]
+    #: message id → the wait that it closed
+    closed: dict[str, Wait]
+    reading: dict[str, Any] | None
+    page: int
+    pages: int
+    total: int
+
+    def days(self) -> list[tuple[date, list[Message]]]:
+        """Messages under the local date they were sent on."""
+        zone = ZoneInfo(self.timezone)
+        found: list[tuple[date, list[Message]]] = []
+        for message in self.messages:
+            day = message.sent_at.astimezone(zone).date()
+            if not found or found[-1][0] != day:
+                found.append((day, []))
+            found[-1][1].append(message)
+        return found
+
+
+def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, message_id: str | None = None) -> Transcript:
+    """A page of the transcript: the one named, the one that holds the message, or the last."""
+    tenant = access.tenant(who, slug)
+    with db.as_user(who.user_id) as connection:
+        card = dialogs.get(connection, tenant.tenant_id, dialog_id)
+        everything = dialogs.messages(connection, tenant.tenant_id, dialog_id)
+        pages = max(1, -(-len(everything) // PAGE_SIZE))
+        if message_id:
+            place = next((i for i, m in enumerate(everything) if m.message_id == message_id), None)
+            page = place // PAGE_SIZE + 1 if place is not None else page
+        page = min(max(1, page or pages), pages)
+        waits = connection.execute(
+            "select opened_by_message_id, opened_at, closed_at, response_minutes as minutes, is_breached, is_open from marts.fct_waits"
+            " where tenant_id = %s and dialog_id = %s order by opened_at",
+            (tenant.tenant_id, dialog_id),
+        ).fetchall()
+        opened, closed = _mark(everything, [Wait(**row) for row in waits])
+        return Transcript(
+            tenant=tenant,
+            timezone=runtime.current(connection, tenant.tenant_id).timezone,
+            card=card,
+            messages=everything[(page - 1) * PAGE_SIZE : page * PAGE_SIZE],
+            opened=opened,
+            closed=closed,
+            reading=readings.latest(connection, tenant.tenant_id, dialog_id),
+            page=page,
+            pages=pages,
+            total=len(everything),
+        )
+
+
+def _mark(messages: list[Message], waits: list[Wait]) -> tuple[dict[str, Wait], dict[str, Wait]]:
+    """Waits by the message that opened them and by the message that answered."""
+    answered_at = {wait.closed_at: wait for wait in waits if wait.closed_at is not None}
+    closed: dict[str, Wait] = {}
+    for message in messages:
+        if message.kind == "manager" and message.sent_at in answered_at:
+            closed.setdefault(message.message_id, answered_at.pop(message.sent_at))
+    return {wait.opened_by_message_id: wait for wait in waits}, closed

@@ -1,0 +1,277 @@
+"""The report as one Telegram message: pure text building.
+
+In flows the report's body (one structure, made by the analysis; every number in it was put there by code); out
+comes the message twice, as Telegram's HTML and as plain text, with its buttons. Needs no database and no network.
+
+Promises: 900–1,600 visible characters on an ordinary day, fewer when there is less to say, never more: what
+matters least goes first and nothing is cut inside a word; one message always (4,096 UTF-16 units at most); every
+value escaped; phones with four digits at most; no exclamation marks, in clients' words neither: how they were
+written stands on the page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from delivery.links import dialog_page, is_public, waits_page
+from delivery.markup import clip, escape, visible_length, visible_text
+from synkro import russian
+
+__all__ = ["Button", "Message", "repeat_mark", "telegram_message", "visible_length"]
+
+#: visible characters of a message: what fits two screens of a phone
+LONGEST = 1600
+
+_WHOM = (
+    "обычного понедельника", "обычного вторника", "обычной среды", "обычного четверга",
+    "обычной пятницы", "обычной субботы", "обычного воскресенья",
+)  # fmt: skip
+_MONTHS = (
+    "январь", "февраль", "март", "апрель", "май", "июнь",
+    "июль", "август", "сентябрь", "октябрь", "ноябрь", "декабрь",
+)  # fmt: skip
+_DO = {"daily": "Сделать сегодня", "weekly": "Сделать на этой неделе", "monthly": "Сделать в этом месяце"}
+_ARROWS = {"up": " ↑", "down": " ↓"}
+
+#: one row of buttons: {"text", "url"}
+Button = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message in both spellings. ``buttons``: rows of link buttons, empty when the site is not public."""
+
+    text_html: str
+    plain_text: str
+    buttons: list[list[Button]]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How much is said. A tighter plan drops what matters least."""
+
+    risks: int = 2
+    managers: int = 3
+    notes: bool = True
+    whys: int = 3
+    #: characters of one value
+    value: int = 400
+
+
+#: in this order until the message fits
+_PLANS = (
+    _Plan(),
+    _Plan(risks=1),
+    _Plan(risks=1, managers=2),
+    _Plan(risks=1, managers=2, notes=False),
+    _Plan(risks=1, managers=2, notes=False, whys=2),
+    _Plan(risks=1, managers=2, notes=False, whys=1),
+    _Plan(risks=1, managers=2, notes=False, whys=0),
+    *(_Plan(1, 2, False, 0, value) for value in (240, 160, 120, 90, 60, 40)),
+    *(_Plan(0, 0, False, 0, value) for value in (40, 25, 15)),
+)
+
+
+def telegram_message(body: Mapping[str, Any], *, report_url: str, repeat: bool = False) -> Message:
+    """The message about one report.
+
+    ``report_url``: the report's page; empty for a text without links (what is shown on the page itself).
+    A local address makes no buttons, Telegram refuses them: it stands at the end as plain text.
+    ``repeat``: marks a copy of a message that may have arrived already.
+    """
+    public = is_public(report_url)
+    mark = repeat_mark(report_url.rstrip("/").rpartition("/")[2]) + "\n\n" if repeat else ""
+    link = f"\n\nОтчёт: {escape(report_url)}" if report_url and not public else ""
+    text = plain = ""
+    for plan in _PLANS:
+        text = mark + "\n\n".join(_sections(body, plan, report_url if public else "")) + link
+        plain = visible_text(text)
+        if len(plain) <= LONGEST:
+            break
+    return Message(text, plain, _buttons(report_url) if public else [])
+
+
+def repeat_mark(report_id: object) -> str:
+    """The line above a copy: it names the report, so that two copies are seen to be one."""
+    return f"<i>Повтор: отчёт {escape(str(report_id)[:8])} мог прийти раньше.</i>"
+
+
+def _buttons(report_url: str) -> list[list[Button]]:
+    return [
+        [
+            {"text": "Открыть отчёт", "url": report_url},
+            {"text": "Кто ждёт ответа", "url": waits_page(report_url)},
+        ]
+    ]
+
+
+def _sections(body: Mapping[str, Any], plan: _Plan, public_url: str) -> Iterator[str]:
+    header = body.get("header") or {}
+    headline = [_prose(claim.get("text"), plan) for claim in (body.get("headline") or [])[:2]]
+    headline = [text for text in headline if text]
+    incomplete = _incomplete(body.get("incomplete"), header, plan)
+    if body.get("quiet"):
+        yield "\n".join(
+            line
+            for line in (
+                _title(header, plan),
+                headline[0] if headline else "Спокойный день: срочных дел нет.",
+                incomplete,
+            )
+            if line
+        )
+        return
+    is_thin = bool(body.get("too_little_data"))
+    yield "\n".join(line for line in _head(body, header, plan, incomplete) if line)
+    if not headline and is_thin:
+        headline = ["Диалогов слишком мало для выводов, ниже только цифры."]
+    if headline:
+        yield "<b>Главное</b>\n" + " ".join(headline)
+    if (actions := body.get("actions")) and not is_thin:
+        yield f"<b>{_DO.get(str(header.get('report_type')), 'Сделать')}</b>\n" + "\n".join(
+            _action(number, action, plan, public_url) for number, action in enumerate(actions[:3], 1)
+        )
+    if numbers := body.get("numbers"):
+        yield "\n".join([_numbers_title(numbers, header), *(_number(n, plan) for n in numbers[:5])])
+    if is_thin:
+        return
+    if managers := (body.get("managers") or [])[: plan.managers]:
+        yield "<b>Менеджеры</b>\n" + "\n".join(
+            f"• <b>{_value(manager.get('name'), plan)}</b>: {_prose(manager.get('text'), plan)}" for manager in managers
+        )
+    if risks := (body.get("risks") or [])[: plan.risks]:
+        yield "<b>Риски</b>\n" + "\n".join(f"• {_prose(risk.get('text'), plan)}" for risk in risks)
+
+
+# --- header -------------------------------------------------------------------------------------------------
+
+
+def _head(body: Mapping[str, Any], header: Mapping[str, Any], plan: _Plan, incomplete: str) -> Iterator[str]:
+    yield _title(header, plan)
+    as_of = _moment(header.get("as_of"), header)
+    facts = [_prose(body.get("coverage_line"), plan).rstrip("."), f"данные на {as_of}" if as_of else ""]
+    yield " · ".join(fact for fact in facts if fact)
+    yield _prose((header.get("reader") or {}).get("note"), plan)
+    yield incomplete
+
+
+def _title(header: Mapping[str, Any], plan: _Plan) -> str:
+    title = _period(header)
+    company = _value(header.get("company"), plan)
+    return f"<b>{company}</b> · {title}" if company else f"<b>{title}</b>"
+
+
+def _period(header: Mapping[str, Any]) -> str:
+    day, kind = _date(header.get("date")), header.get("report_type")
+    first = _date(header.get("period_start")) or day
+    last = _date(header.get("period_end")) or day
+    if day is None or first is None or last is None:
+        return "Отчёт"
+    if kind == "monthly":
+        return f"Отчёт за {_MONTHS[first.month - 1]} {first.year}"
+    if kind == "weekly":
+        # a week's row is dated by its last business day
+        return f"Отчёт за неделю {russian.period(first if first < last else last - timedelta(days=6), last)}"
+    name = "Отчёт по запросу за" if kind == "forced" else "Отчёт за"
+    return f"{name} {russian.period(first, last) if first < last else russian.day(day, weekday=True)}"
+
+
+def _incomplete(cause: Mapping[str, Any] | None, header: Mapping[str, Any], plan: _Plan) -> str:
+    if not cause:
+        return ""
+    parts = [f"<b>Данные неполные:</b> {_prose(cause.get('cause') or 'причина не названа', plan).rstrip('.')}."]
+    if until := _moment(cause.get("until"), header):
+        parts.append(f"Полные до {until}.")
+    if again := _moment(cause.get("next_attempt"), header):
+        parts.append(f"Следующая попытка: {again}.")
+    return " ".join(parts)
+
+
+# --- lines --------------------------------------------------------------------------------------------------
+
+
+def _action(number: int, action: Mapping[str, Any], plan: _Plan, public_url: str) -> str:
+    who, text = _value(action.get("who"), plan), _prose(action.get("text"), plan)
+    first = f"{number}. " + ": ".join(part for part in (f"<b>{who}</b>" if who else "", text) if part)
+    why = _prose(action.get("why"), plan).rstrip(".") if number <= plan.whys else ""
+    client = " ".join(part for part in (_value(action.get("client"), plan), _phone(action.get("phone_masked"))) if part)
+    details = [client, why, _value(action.get("money_display"), plan)]
+    if public_url and action.get("dialog_id"):
+        details.append(f'<a href="{escape(dialog_page(public_url, str(action["dialog_id"])))}">диалог</a>')
+    second = " · ".join(part for part in details if part)
+    return f"{first}\n{second}" if second else first
+
+
+def _phone(masked: object) -> str:
+    """The phone as the analysis masked it; more than four digits are never let through."""
+    text = str(masked or "")
+    digits = re.sub(r"\D", "", text)
+    return escape(text if len(digits) <= 4 else f"•••• {digits[-4:]}")
+
+
+def _numbers_title(numbers: Sequence[Mapping[str, Any]], header: Mapping[str, Any]) -> str:
+    day = _date(header.get("date"))
+    if day is None or not any(number.get("usual_display") for number in numbers):
+        return "<b>Цифры</b>"
+    whom = {"weekly": "обычной недели", "monthly": "обычного месяца"}.get(
+        str(header.get("report_type")), _WHOM[day.weekday()]
+    )
+    return f"<b>Цифры</b> против {whom}"
+
+
+def _number(number: Mapping[str, Any], plan: _Plan) -> str:
+    usual = _value(number.get("usual_display"), plan)
+    arrow = _ARROWS.get(str(number.get("direction")), "") if usual else ""
+    note = _prose(number.get("note"), plan).rstrip(".") if plan.notes else ""
+    text = f"• {_value(number.get('label'), plan)}: <b>{_value(number.get('display'), plan)}</b>{arrow}"
+    return text + (f" ({note})" if note else "") + (f", обычно {usual}" if usual else "")
+
+
+# --- values -------------------------------------------------------------------------------------------------
+
+
+def _value(raw: object, plan: _Plan) -> str:
+    """A name or a number as it stands, escaped. No-break spaces survive: they hold a number and its unit."""
+    text = str(raw if raw is not None else "").strip()
+    return escape(text if len(text) <= plan.value and "\n" not in text else clip(text, plan.value))
+
+
+def _prose(raw: object, plan: _Plan) -> str:
+    """A sentence, escaped and calm: no exclamation marks."""
+    text = str(raw if raw is not None else "")
+    text = re.sub(r"\?!+|!+\?", "?", text)
+    text = re.sub(r"!+(?=\s*[.…?])", "", text)
+    return _value(re.sub(r"!+", ".", text), plan)
+
+
+def _date(raw: object) -> date | None:
+    if isinstance(raw, datetime):
+        return raw.date()
+    if isinstance(raw, date):
+        return raw
+    try:
+        return date.fromisoformat(str(raw)[:10])
+    except ValueError:
+        return None
+
+
+def _moment(raw: object, header: Mapping[str, Any]) -> str:
+    """«22:05» on the report's day, «21 ноября, 09:05» on another; a text that is no time stands as it is."""
+    if not raw:
+        return ""
+    try:
+        moment = raw if isinstance(raw, datetime) else datetime.fromisoformat(str(raw).replace("Z", "+00:00"))
+    except ValueError:
+        return escape(clip(str(raw), 60))
+    zone = str(header.get("timezone") or "")
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
+    local = moment.astimezone(ZoneInfo(zone)) if zone else moment
+    return (
+        f"{local:%H:%M}" if local.date() == _date(header.get("date")) else f"{russian.day(local.date())}, {local:%H:%M}"
+    )

@@ -1,0 +1,1 @@
+"""The vendors' rows into raw: amoCRM and Radist, read-only, by dlt. The door is ``pipelines.py``."""

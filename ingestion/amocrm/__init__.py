@@ -1,0 +1,1 @@
+"""amoCRM and Kommo: deals, contacts, events and calls. See README.md."""

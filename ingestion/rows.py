@@ -1,0 +1,215 @@
+"""Vendor values made fit for Postgres, and the account of what was refused.
+
+Pure functions: a time stamp in any spelling becomes aware UTC, a payload loses what jsonb refuses. A value
+that cannot be kept raises :class:`Rejected` with a reason from :data:`REASONS`; nothing is dropped uncounted.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dlt.common.json import json
+
+from synkro.watermarks import StreamLoad
+
+Row = dict[str, Any]
+
+#: why a row did not get into raw; the keys of ``stream_loads.reasons``
+REASONS = {
+    "not_object": "вместо записи пришло что-то другое",
+    "no_id": "нет номера записи",
+    "bad_id": "номер записи непривычного вида",
+    "bad_time": "время записи не читается",
+    "no_time": "у записи нет времени",
+    "future": "запись датирована будущим",
+    "other_chat": "сообщение из другого диалога",
+    "unreadable": "содержимое записи не сохранить в базе",
+}
+#: what was noticed about rows that did get there; the same column, not refused
+NOTES = {
+    "repeated": "запись пришла повторно",
+    "cleaned": "из текста убраны знаки, которые база не хранит",
+    "possible_gap": "больше сообщений в одно мгновение, чем отдаёт страница",
+    "over_limit": "диалог отложен из-за ограничения числа диалогов",
+    "stub": "карточка удалена или недоступна, сохранён только номер",
+}
+
+#: a row later than this from now is a mistake of somebody's clock
+FUTURE = timedelta(days=1)
+_BIGINT = 2**63 - 1
+#: a btree entry holds 2,704 bytes; vendors promise 200 characters
+_LONGEST_ID = 200
+_NOT_STORED = re.compile("[\x00\ud800-\udfff]")
+_FRACTION = re.compile(r"(\.\d{6})\d+")
+
+
+class Rejected(Exception):
+    """This row cannot be kept; the argument is a key of :data:`REASONS`."""
+
+
+def seconds(value: Any) -> datetime | None:
+    """amoCRM's Unix seconds, as a number or a string of digits; null and 0 mean "not set"."""
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    try:
+        number = int(value)
+        return datetime.fromtimestamp(number, UTC) if number else None
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise Rejected("bad_time") from None
+
+
+def iso(value: Any) -> datetime | None:
+    """Radist's ISO 8601 in each of its spellings, ``Z``, offset or neither; without an offset it is UTC."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise Rejected("bad_time")
+    try:
+        moment = datetime.fromisoformat(_FRACTION.sub(r"\1", value.strip()))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Rejected("bad_time") from None
+
+
+def not_future(*moments: datetime | None, now: datetime) -> None:
+    """Refuse a row dated more than a day ahead: it would poison every "latest"."""
+    if any(moment is not None and moment > now + FUTURE for moment in moments):
+        raise Rejected("future")
+
+
+def integer(value: Any) -> int:
+    """A vendor's numeric id; numeric strings count, as PHP sends them."""
+    if value is None or value == "":
+        raise Rejected("no_id")
+    if isinstance(value, bool | float):
+        raise Rejected("bad_id")
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise Rejected("bad_id") from None
+    if not -_BIGINT <= number <= _BIGINT:
+        raise Rejected("bad_id")
+    return number
+
+
+def integer_or_none(value: Any) -> int | None:
+    """The same for an id that is only a pointer: one that cannot be read is null."""
+    try:
+        return integer(value)
+    except Rejected:
+        return None
+
+
+def identifier(value: Any) -> str:
+    """A vendor's textual id."""
+    if value is None or value == "" or isinstance(value, bool | float | dict | list):
+        raise Rejected("no_id")
+    text = str(value)
+    if len(text) > _LONGEST_ID or _NOT_STORED.search(text):
+        raise Rejected("bad_id")
+    return text
+
+
+def word(value: Any) -> str:
+    """A value of an open vocabulary, lower-case; ``unknown`` when there is none."""
+    text = _NOT_STORED.sub("", value).strip().lower()[:_LONGEST_ID] if isinstance(value, str) else ""
+    return text or "unknown"
+
+
+def payload(value: Row) -> tuple[Row, bool]:
+    """The payload as jsonb can hold it, and whether anything had to be taken out.
+
+    Postgres refuses NUL and lone surrogates; dlt's JSON writer refuses integers over 64 bits.
+    """
+    try:
+        if b"\\u0000" not in json.dumpb(value):
+            return value, False
+    except (TypeError, ValueError):
+        pass
+    try:
+        cleaned = _scrub(value)
+        json.dumpb(cleaned)
+    except (TypeError, ValueError, RecursionError):
+        raise Rejected("unreadable") from None
+    return cleaned, cleaned != value
+
+
+def _scrub(value: Any) -> Any:
+    if isinstance(value, str):
+        return _NOT_STORED.sub(lambda found: "" if found[0] == "\x00" else "\ufffd", value)
+    if isinstance(value, dict):
+        return {_scrub(key): _scrub(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_scrub(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _BIGINT:
+        return str(value)
+    return value
+
+
+class Tally:
+    """Counts one stream's rows into its :class:`StreamLoad` while they pass.
+
+    ``seen`` counts different rows: the same row on two pages is one row (noted as ``repeated``), so
+    ``seen = rejected + loaded`` is the whole reconciliation.
+    """
+
+    def __init__(self, load: StreamLoad) -> None:
+        self.load = load
+        #: rows that should stand in raw after the load
+        self.kept = 0
+        self._keys: set[Hashable] = set()
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._keys
+
+    def note(self, reason: str, count: int = 1) -> None:
+        with self._lock:
+            self.load.reasons[reason] = self.load.reasons.get(reason, 0) + count
+
+    def keep(
+        self,
+        items: Iterable[Any],
+        make: Callable[[Row], Row],
+        key: Callable[[Row], Hashable],
+        keys: set[Hashable] | None = None,
+    ) -> list[Row]:
+        """The rows of one page that are new and good, made by ``make``; the rest is counted.
+
+        ``keys``: what was kept before, where the whole stream would be too much to remember.
+        """
+        return list(self._keep(items, make, key, self._keys if keys is None else keys))
+
+    def _keep(
+        self,
+        items: Iterable[Any],
+        make: Callable[[Row], Row],
+        key: Callable[[Row], Hashable],
+        keys: set[Hashable],
+    ) -> Iterator[Row]:
+        for item in items:
+            try:
+                if not isinstance(item, dict):
+                    raise Rejected("not_object")
+                row = make(item)
+                if key(row) in keys:
+                    self.note("repeated")
+                    continue
+                row["payload"], changed = payload(row["payload"])
+            except Rejected as reason:
+                self.note(str(reason))
+                with self._lock:
+                    self.load.seen += 1
+                    self.load.rejected += 1
+                continue
+            if changed:
+                self.note("cleaned")
+            keys.add(key(row))
+            with self._lock:
+                self.load.seen += 1
+                self.kept += 1
+            yield row

@@ -1,0 +1,70 @@
+"""A shop in a fresh database, and the simulated model on a real socket."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import httpx
+import pytest
+import uvicorn
+
+from sandbox import llm
+from sandbox.faults import Faults
+from sandbox.journal import Journal
+from tests.analysis.shop import Shop, busy_day, open_shop
+
+
+@pytest.fixture
+def shop(database: str) -> Shop:
+    return open_shop(database)
+
+
+@pytest.fixture
+def busy(shop: Shop) -> Shop:
+    return busy_day(shop)
+
+
+@dataclass
+class Model:
+    """The simulated provider: its address, its journal, its faults."""
+
+    base_url: str
+    api_key: str
+    faults: Faults
+    journal: Journal
+
+    def breaks(self, kind: str, **more: object) -> None:
+        self.faults.add({"kind": kind, "path": "/v1/chat", "times": None, **more})
+
+    def meter(self) -> dict[str, int]:
+        return dict(httpx.get(self.base_url.removesuffix("/v1") + "/_meter").json())
+
+
+@pytest.fixture(scope="session")
+def _model_server() -> Iterator[Model]:
+    from sandbox.wire import Protocol
+
+    world = SimpleNamespace(company=SimpleNamespace(seed=7))
+    journal, faults = Journal(), Faults()
+    config = uvicorn.Config(llm.build_app(world, journal, faults), port=0, log_level="warning", http=Protocol)  # type: ignore[arg-type]
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield Model(f"http://127.0.0.1:{port}/v1", llm.api_key(7), faults, journal)
+    server.should_exit = True
+    server.force_exit = True
+    thread.join(5)
+
+
+@pytest.fixture
+def model(_model_server: Model) -> Model:
+    _model_server.faults.clear()
+    _model_server.journal.clear()
+    return _model_server

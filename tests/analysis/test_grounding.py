@@ -1,0 +1,133 @@
+"""What may be said: quotes, numbers, directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from analysis.grounding import Fact, fill, find_quote, has_own_numbers, locate, refuse_sentence
+
+
+@dataclass(frozen=True)
+class Said:
+    message_id: str
+    body: str
+
+
+MESSAGES = [
+    Said("a", "Здравствуйте!  Сколько стоит «Верона» — угловой диван?"),
+    Said("b", "До пятницы скину расчёт,\nцена 250\u00a0000 ₸…"),
+    Said("c", "Привезли с цара\u200bпиной ﬁрма \"Алма\""),
+]
+
+
+@pytest.mark.parametrize(
+    ("quote", "expected"),
+    [
+        ("Сколько стоит «Верона» — угловой диван?", "a"),
+        ('Сколько стоит "Верона" - угловой диван', "a"),
+        ("Сколько  стоит „Верона“ – угловой", "a"),
+        ("Здравствуйте! Сколько стоит", "a"),
+        ("скину расчёт, цена 250 000 ₸...", "b"),
+        ("До пятницы скину расчёт", "b"),
+        ("с царапиной фирма", None),
+        ("с царапиной ﬁрма «Алма»", "c"),
+        ("царапиной fiрма", "c"),
+        # nothing fuzzier than that
+        ("сколько стоит «верона»", None),
+        ("Сколько стоит Верона", None),
+        ("До пятницы скину расчет", None),
+        ("До субботы скину расчёт", None),
+        ("Сколько стоит … диван", None),
+        ("скину расчёт цена 250 000", None),
+        ("тоит «Верона»", None),
+        ("угловой див", None),
+        ("цена 250", "b"),
+        ("цена 25", None),
+        ("Здравствуйте! До пятницы", None),
+        ("", None),
+        ("?", None),
+        ("—", None),
+        ("   ", None),
+    ],
+)
+def test_a_quote_stands_word_for_word(quote: str, expected: str | None) -> None:
+    assert find_quote(quote, MESSAGES) == expected
+
+
+def test_message_ids_must_be_known_and_hold_the_quote() -> None:
+    assert locate("скину расчёт", ["a", "b"], MESSAGES) == ["b", "a"]
+    assert locate("скину расчёт", ["a"], MESSAGES) == []
+    assert locate("скину расчёт", ["b", "foreign"], MESSAGES) == []
+    assert locate("скину расчёт", [], MESSAGES) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "продано на 1 234,5", "рост 12 %", "полтора часа", "двое клиентов", "три сделки", "выросло вдвое", "половина диалогов",
+        "сотня клиентов", "пятеро ждут", "двадцать минут", "ноль продаж", "Ⅳ квартал", "миллион тенге", "тысячи сообщений",
+        "дважды писал", "треть клиентов", "на пятнадцать процентов", "полчаса", "в два раза", "шестьдесят минут",
+    ],
+)  # fmt: skip
+def test_numbers_of_its_own_are_seen(text: str) -> None:
+    assert has_own_numbers(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["клиент спрашивает о цене", "стоит посмотреть", "просит семью подождать", "один на один не остались" * 0, "ждёт ответа",
+     "сторона договора", "потребность выяснена", "столик для кухни", "пятница", "спятил с ценой", "тринитарная" * 0,
+     "семья думает", "обещал прислать", "осторожно", "стол дубовый"],
+)  # fmt: skip
+def test_words_that_only_look_like_numbers_pass(text: str) -> None:
+    assert not has_own_numbers(text)
+
+
+def test_numbers_of_the_quote_may_be_repeated() -> None:
+    assert not has_own_numbers("просит скидку 10 %", "дайте скидку 10 % пожалуйста")
+    assert has_own_numbers("просит скидку 15 %", "дайте скидку 10 % пожалуйста")
+    assert has_own_numbers("просит скидку 1", "дайте скидку 10 % пожалуйста")
+
+
+FACTS = {
+    "waits": Fact("waits", "7 клиентов", "up", False),
+    "speed": Fact("speed", "6 мин", "down", True),
+    "dialogs": Fact("dialogs", "120 диалогов", "same"),
+    "money": Fact("money", "1 млн ₸", "none"),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Ждут ответа {waits}, под риском {money}.", None),
+        ("Ждущих стало больше: {waits}.", None),
+        ("Отвечают быстрее обычного: {speed}.", None),
+        ("Диалогов {dialogs}, как обычно.", None),
+        ("Ждут ответа семь клиентов.", "no placeholder"),
+        ("Ждут {waits}, это 7.", "number"),
+        ("Ждут {waits}, вдвое от нормы.", "number"),
+        ("Ждут {unknown}.", "unknown"),
+        ("Ждущих стало меньше: {waits}.", "direction"),
+        ("Скорость упала, отвечают медленнее: {speed}.", "direction"),
+        ("Диалогов стало больше: {dialogs}.", "direction"),
+        ("Под риском выросло до {money}.", "direction"),
+        ("Ситуация улучшилась: {waits}.", "direction"),
+        ("Ждут {waits}: https://evil.example", "markup"),
+        ("Ждут {waits} <b>срочно</b>", "markup"),
+        ("Ждут {waits}!", "form"),
+        ("{waits} are waiting for an answer.", "language"),
+        ("Увольте менеджера, ждут {waits}.", "instruction"),
+        ("Переведите оплату, ждут {waits}.", "instruction"),
+        ("Ждут {waits} {", "markup"),
+    ],
+)
+def test_generated_sentences(text: str, why: str | None) -> None:
+    refused = refuse_sentence(text, FACTS)
+    assert (refused is None) if why is None else (refused or "").startswith(why)
+
+
+def test_placeholders_are_filled_by_code() -> None:
+    assert fill("Ждут {waits}, отвечают за {speed}.", FACTS) == "Ждут 7 клиентов, отвечают за 6 мин."

@@ -1,0 +1,53 @@
+"""The web over the tests' two companies, for looking at it: ``python -m tests.app.serve SERVER_URL PORT``.
+
+``SERVER_URL`` is a Postgres one may make databases on. Prints the addresses and passwords, serves until stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+
+from synkro import db, migrations, vault
+from synkro.settings import settings
+from tests.app import world
+
+
+def prepare(server_url: str, url: str | None = None) -> world.World:
+    """Make and fill a database, open the kernel's doors to it."""
+    from orchestration.dbt import deploy
+
+    if url is None:
+        name = f"web_{uuid4().hex[:8]}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(f"create database {name}")
+        url = db.with_database(server_url, name)
+    os.environ["SYNKRO_DATABASE_URL"] = url
+    os.environ.setdefault("SYNKRO_DATA_DIR", tempfile.mkdtemp(prefix="synkro-web-"))
+    os.environ.setdefault("SYNKRO_SECRET_KEYS", vault.generate_key())
+    os.environ.setdefault("SYNKRO_WEB_SECRET", uuid4().hex + uuid4().hex)
+    os.environ.setdefault("SYNKRO_ALLOW_LOCAL_VENDORS", "1")
+    settings.cache_clear()
+    migrations.migrate(url)
+    deploy(url, Path(os.environ["SYNKRO_DATA_DIR"]))
+    return world.fill(url)
+
+
+def main() -> None:
+    from app.main import run
+    from synkro import log
+
+    log.setup("INFO")
+    made = prepare(sys.argv[1])
+    for name in made.people:
+        print(f"{name}@example.com  {world.PASSWORD}", flush=True)
+    run("127.0.0.1", int(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""What a rebuild must not change (the numbers, the locks on the doors) and what it must (a day that became empty)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from orchestration import dbt
+from synkro import isolation
+from synkro.errors import DataError
+from synkro.settings import settings
+from synkro.windows import Window
+from tests.transforms.conftest import Company
+
+Filled = tuple[Company, Company, Window, Window]
+
+
+@pytest.fixture(scope="module")
+def filled(company: Callable[..., Company], work: Path) -> Filled:
+    """Two tenants, two days."""
+    made = [company("north"), company("south")]
+    for tenant in made:
+        tenant.manager(7, "Вера")
+        tenant.contact(1, "+77000000001")
+        tenant.deal(1, 1, manager=7)
+        tenant.chat(1, "+77000000001")
+        for day in ("2026-03-02 ", "2026-03-03 "):
+            tenant.say(1, day + "10:00", "client")
+            tenant.say(1, day + "10:04", "us", by=7, contact=1)
+        monday = tenant.window("2026-03-02 06:00", "2026-03-03 06:00")
+        tuesday = tenant.window("2026-03-03 06:00", "2026-03-04 06:00")
+        tenant.build(monday, tuesday, work=work)
+    return made[0], made[1], monday, tuesday
+
+
+def snapshot(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
+    """Every row of every table dbt makes, as text."""
+    names = connection.execute(
+        "select oid::regclass::text as name from pg_class where relkind = 'r'"
+        " and relnamespace in ('marts'::regnamespace, 'intermediate'::regnamespace)"
+    ).fetchall()
+    return {
+        row["name"]: sorted(r["line"] for r in connection.execute(f"select t::text as line from {row['name']} t"))
+        for row in names
+    }
+
+
+def test_the_same_window_gives_the_same_rows(filled: Filled, connection: psycopg.Connection[Any], work: Path) -> None:
+    north, _, monday, tuesday = filled
+    before = snapshot(connection)
+
+    north.build(monday, work=work)
+    assert _without_windows(snapshot(connection)) == _without_windows(before)
+    north.build(tuesday, work=work)
+
+    assert snapshot(connection) == before
+    assert len(before["marts.period_summary"]) == 4
+
+
+def test_a_full_refresh_keeps_rows_policies_grants_and_views(
+    filled: Filled, connection: psycopg.Connection[Any], marts_db: str
+) -> None:
+    before, doors = snapshot(connection), _doors(connection)
+
+    dbt.full_refresh(marts_db, settings().data_dir)
+
+    assert snapshot(connection) == before
+    assert _doors(connection) == doors
+    assert len(doors["views"]) >= 11
+    assert isolation.findings(marts_db) == []
+
+
+def test_a_deploy_is_done_once_and_touches_no_row(filled: Filled, connection: psycopg.Connection[Any], marts_db: str) -> None:
+    before, doors = snapshot(connection), _doors(connection)
+
+    assert dbt.deploy(marts_db, settings().data_dir) is False
+    connection.execute("comment on schema marts is 'synkro dbt of yesterday'")
+    assert dbt.deploy(marts_db, settings().data_dir) is True
+
+    assert snapshot(connection) == before
+    assert _doors(connection) == doors
+
+
+def test_a_day_that_became_empty_leaves_nothing_behind(filled: Filled, connection: psycopg.Connection[Any], work: Path) -> None:
+    north, south, monday, tuesday = filled
+    neighbour = south.rows("marts.fct_messages", order="message_id")
+    connection.execute(
+        "delete from raw_radist.messages where tenant_id = %s and sent_at >= %s", (north.tenant_id, tuesday.start)
+    )
+
+    north.build(monday, tuesday, work=work)
+
+    assert len(north.rows("marts.fct_messages")) == len(north.rows("marts.fct_waits")) * 2 == 2
+    assert [row["messages"] for row in north.rows("marts.period_summary", order="window_start")] == [2, 0]
+    assert len(north.rows("marts.period_dialogs")) == 1
+    assert len(north.rows("marts.period_managers")) == 1
+    assert south.rows("marts.fct_messages", order="message_id") == neighbour
+
+
+def test_a_replay_of_an_old_window_ignores_what_came_later(company: Callable[..., Company], work: Path) -> None:
+    """Open at the end of the window stays open in it, however the wait ended; the answer is in the speed once known."""
+    east = company("east")
+    east.chat(1, "+77000000002")
+    east.say(1, "2026-03-02 17:00", "client")
+    monday = east.window("2026-03-02 06:00", "2026-03-03 06:00", as_of="2026-03-03 06:05")
+    east.build(monday, work=work)
+    (first,) = east.rows("marts.period_summary")
+
+    east.say(1, "2026-03-03 09:30", "us")
+    tuesday = east.window("2026-03-03 06:00", "2026-03-04 06:00")
+    east.build(tuesday, monday, work=work)
+    again, next_day = east.rows("marts.period_summary", order="window_start")
+
+    assert first == again
+    assert (again["unanswered_now"], again["waits_answered"], next_day["waits"], next_day["unanswered_now"]) == (1, 0, 0, 0)
+    # the run moved Monday's watermark: the answer is known now, and still counted on Monday alone
+    east.window("2026-03-02 06:00", "2026-03-03 06:00", as_of="2026-03-03 12:00")
+    east.build(monday, work=work)
+    (revised,) = east.rows("marts.period_summary", where="label_date = '2026-03-02'")
+    assert (revised["unanswered_now"], revised["waits_answered"], revised["response_p50"]) == (1, 1, 90)
+
+
+def test_a_window_without_a_row_is_refused(filled: Filled, work: Path) -> None:
+    north = filled[0]
+
+    with pytest.raises(DataError, match="не записано"):
+        north.build(Window(datetime.fromisoformat("2026-04-01T00:00Z"), datetime.fromisoformat("2026-04-02T00:00Z")), work=work)
+
+
+def test_a_run_without_a_tenant_stops(marts_db: str, work: Path) -> None:
+    with pytest.raises(DataError) as refused:
+        dbt._run(marts_db, settings().data_dir, ["run", "--select", "fct_deals"], {}, work)
+
+    assert "no tenant" in (refused.value.detail or "")
+
+
+def _without_windows(rows: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: lines for name, lines in rows.items() if "window" not in name}
+
+
+def _doors(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
+    """Policies, grants, row security and api views, as the catalogue has them."""
+    queries = {
+        "policies": "select schemaname, tablename, policyname, roles::text, cmd, qual from pg_policies order by 1, 2, 3",
+        "tables": "select oid::regclass::text, relrowsecurity, relforcerowsecurity,"
+        " (select array_agg(a::text order by a::text) from unnest(relacl) a) from pg_class where relkind = 'r'"
+        " and relnamespace in ('marts'::regnamespace, 'intermediate'::regnamespace) order by 1",
+        "views": "select oid::regclass::text, reloptions, (select array_agg(a::text order by a::text) from unnest(relacl) a)"
+        " from pg_class where relkind = 'v' and relnamespace = 'api'::regnamespace order by 1",
+    }
+    return {name: connection.execute(query).fetchall() for name, query in queries.items()}
