@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -12,6 +12,8 @@ from analysis.wording import folded
 from synkro.dialogs import Message
 
 _CUT = re.compile(r"(?<=[.!?…])\s+|\n+")
+#: characters of a sentence: patterns never see more, so a message of megabytes costs no more than its length
+_LONGEST = 600
 _LONGEST_QUOTE = 200
 
 
@@ -72,15 +74,20 @@ def of(messages: Sequence[Message], timezone: str) -> list[Line]:
 
 def sentences(lines: Sequence[Line]) -> list[Sentence]:
     """Every sentence of every line that has text."""
-    found = []
-    for line in lines:
-        start = 0
-        for cut in [*_CUT.finditer(line.text), None]:
-            end = cut.start() if cut else len(line.text)
-            piece = line.text[start:end]
+    return [Sentence(line, line.text[a:b], line.folded[a:b]) for line in lines for a, b in _places(line.text)]
+
+
+def _places(text: str) -> Iterator[tuple[int, int]]:
+    """Where sentences stand, without the spaces around them; a run without an end is cut at a space."""
+    start = 0
+    for end, following in [*((cut.start(), cut.end()) for cut in _CUT.finditer(text)), (len(text), len(text))]:
+        while start < end:
+            stop = end
+            if end - start > _LONGEST:
+                stop = text.rfind(" ", start + _LONGEST // 2, start + _LONGEST)
+                stop = stop if stop > 0 else start + _LONGEST
+            piece = text[start:stop]
             if piece.strip():
-                left = start + len(piece) - len(piece.lstrip())
-                right = start + len(piece.rstrip())
-                found.append(Sentence(line, line.text[left:right], line.folded[left:right]))
-            start = cut.end() if cut else end
-    return found
+                yield start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+            start = stop
+        start = following

@@ -138,18 +138,21 @@ class Provider:
         tokens_in = tokens_out = 0
         spent = Decimal(0)
         failure: SynkroError = DataError("AI-провайдер не дал пригодного ответа.")
-        for attempt in range(self._limits.tries):
+        attempt = 0
+        while attempt < self._limits.tries:
             try:
                 text, used_in, used_out, price = await self._request(purpose, messages, name, schema, max_tokens)
             except _SchemaRefused:
+                # answered at once, costs nothing, and happens to the first calls of a report only
                 continue
             except TransientError as error:
                 failure = error
-                pause = min(error.retry_after or 0.5, self._limits.patience_seconds)
-                if (error.retry_after or 0) > self._limits.patience_seconds or attempt + 1 == self._limits.tries:
+                attempt += 1
+                if (error.retry_after or 0) > self._limits.patience_seconds or attempt == self._limits.tries:
                     break
-                await asyncio.sleep(pause)
+                await asyncio.sleep(error.retry_after or 0.5)
                 continue
+            attempt += 1
             tokens_in, tokens_out, spent = tokens_in + used_in, tokens_out + used_out, spent + price
             value = extract_object(text)
             why = "это не объект JSON" if value is None else check(value)
@@ -170,6 +173,7 @@ class Provider:
         if reserved is None:
             self._journal(Call(purpose, self.model, digest, len(prompt), status="refused", error="budget"))
             raise BudgetExceeded("Достигнут предел расхода на AI: поднимите monthly_cap_usd или дождитесь нового месяца.")
+        asks_schema = self._has_schema
         started, actual, tokens_in, tokens_out, failed = time.monotonic(), Decimal(0), 0, 0, None
         self.calls += 1
         try:
@@ -181,7 +185,7 @@ class Provider:
             failed = error
             raise
         except Exception as error:
-            if self._has_schema and _refuses_schema(error):
+            if asks_schema and _refuses_schema(error):
                 self._has_schema = False
                 failed = _SchemaRefused("response_format")
                 raise failed from None

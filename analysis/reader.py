@@ -54,8 +54,6 @@ def split(messages: Sequence[Message]) -> list[Part]:
     size = int(PART_TOKENS * 2)  # characters: a piece of the densest script stays below a part
     for n, message in numbered:
         pieces += [(n, message, message.body[at : at + size]) for at in range(0, len(message.body), size)]
-        if len(pieces) > 100_000:
-            break
     parts: list[Part] = []
     current: list[tuple[int, Message, str]] = []
     tokens = 0

@@ -131,6 +131,9 @@ def _by_rules(ctx: AnalysisContext, batch: Sequence[Dialog], outcome: ReadingsOu
             if not has_words(inside):
                 _no_text(outcome, inside)
                 continue
+            if rules.is_too_long(inside):
+                outcome.skip("too_long")
+                continue
             reading = rules.read(inside, ctx.timezone)
             _store(ctx, dialog, Read(reading), rules.PROMPT_VERSION, rules.MODEL, (0.0, 0.0))
         outcome.readings.append(DialogReading(dialog, reading, "rules"))
@@ -242,16 +245,19 @@ class _State:
         if not has_words(inside):
             _no_text(outcome, inside)
             return
+        if rules.is_too_long(inside):
+            outcome.skip("too_long")
+            return
         if not any(m.body.strip() for m in inside if m.kind in ("client", "manager")):
             # robots talking to nobody: nothing a model could add
-            read, model = Read(rules.read(inside, ctx.timezone)), provider.model
+            read = Read(rules.read(inside, ctx.timezone))
         else:
-            instead = await self._ask(provider, dialog, inside, before, own)
-            if isinstance(instead, str):
-                _by_rules(ctx, [dialog], outcome, instead)
+            found = await self._ask(provider, dialog, inside, before, own)
+            if isinstance(found, str):
+                _by_rules(ctx, [dialog], outcome, found)
                 return
-            read, model = instead, provider.model
-        _store(ctx, dialog, read, version, model, provider.budget.price)
+            read = found
+        _store(ctx, dialog, read, version, provider.model, provider.budget.price)
         outcome.readings.append(DialogReading(dialog, read.reading, "model"))
         outcome.read += 1
         outcome.dropped_claims += read.dropped

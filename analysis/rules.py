@@ -19,7 +19,14 @@ from synkro.dialogs import Message
 PROMPT_VERSION = "rules-1"
 MODEL = "rules"
 
+#: characters of a dialog the rules take on, about 3 s of work; nobody types more in a window
+MOST_CHARS = 200_000
 _MOST = 6
+
+
+def is_too_long(messages: Sequence[Message]) -> bool:
+    """True for a dialog to be skipped whole, and said so, rather than cut."""
+    return sum(len(m.body) for m in messages) > MOST_CHARS
 
 
 def read(messages: Sequence[Message], timezone: str) -> Reading:

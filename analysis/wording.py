@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: zero-width and joiners, soft hyphen, bidi controls, variation selectors, byte order mark, the Tags block,
 #: interlinear marks, invisible operators, Hangul and Mongolian fillers: nobody sees them, a model does
@@ -30,6 +31,7 @@ def visible(text: str) -> str:
     return _CONTROL.sub(" ", _INVISIBLE.sub("", text))
 
 
+@lru_cache(maxsize=512)
 def plain(text: str) -> str:
     """One spelling for word-for-word comparing: NFKC, single spaces, one kind of quote mark and of dash.
 

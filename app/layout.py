@@ -128,7 +128,7 @@ def _foot(viewer: Viewer, on: str) -> None:
         theme.on("click.prevent", js_handler="() => synkro.nextTheme()")
         with (
             tag("form", "", method="post", action="/logout"),
-            tag("button", "btn link", type="submit", mark="sign-out"),
+            tag("button", "item", type="submit", mark="sign-out"),
         ):
             icon("out")
             span("", t("nav.sign_out"))

@@ -78,8 +78,13 @@ def ago(value: datetime | None, now: datetime | None = None) -> str:
     """«12 мин назад»."""
     if value is None:
         return t("words.never")
-    passed = max(0.0, ((now or datetime.now(value.tzinfo)) - value).total_seconds() / 60)
-    return t("words.just_now") if passed < 1 else t("words.ago", time=minutes(_rough(passed)))
+    total = max(0.0, ((now or datetime.now(value.tzinfo)) - value).total_seconds() / 60)
+    return t("words.just_now") if total < 1 else t("words.ago", time=minutes(_rough(total)))
+
+
+def passed(since: datetime) -> str:
+    """«3 ч»: how long it has been, roughly."""
+    return minutes(_rough((datetime.now(since.tzinfo) - since).total_seconds() / 60))
 
 
 def _rough(total: float) -> float:

@@ -212,8 +212,9 @@ def run_bot(stop: threading.Event, *, answerer: Answerer = ask_analysis) -> None
             for tenant_id in wanted - waiting:
                 waiting.add(tenant_id)
                 due.put((0.0, tenant_id))
-        except SynkroError as error:
-            log.warning("Список ботов не обновлён: %s (%s)", error, error.detail)
+        except Exception as error:
+            # a database that restarts must not end the loop
+            log.warning("Список ботов не обновлён: %s", error)
         stop.wait(_REFRESH_SECONDS)
     for thread in threads:
         thread.join(POLL_SECONDS + 20)
@@ -223,15 +224,15 @@ def _poll(tenant_id: UUID, answerer: Answerer, conflicts: dict[UUID, int], timeo
     """One call for the loop; returns the pause after it."""
     try:
         outcome = poll_once(tenant_id, timeout=timeout, answerer=answerer)
+        conflicts[tenant_id] = conflicts.get(tenant_id, 0) + 1 if outcome.conflict else 0
+        if conflicts[tenant_id] >= _CONFLICTS and outcome.error:
+            with db.as_service("bot") as connection:
+                destinations.report_failure(connection, tenant_id, outcome.error)
+        return outcome.pause
     except Exception as error:
         # the loop outlives a database that restarts and a secret that does not open
         log.warning("Опрос бота не удался: %s", error)
         return _PAUSE_TRANSIENT
-    conflicts[tenant_id] = conflicts.get(tenant_id, 0) + 1 if outcome.conflict else 0
-    if conflicts[tenant_id] >= _CONFLICTS and outcome.error:
-        with db.as_service("bot") as connection:
-            destinations.report_failure(connection, tenant_id, outcome.error)
-    return outcome.pause
 
 
 def _one_per_token(tenants: list[UUID]) -> list[UUID]:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 #: seconds a send may take, waiting for its turn and for a short 429 included: with the request's own time it
 #: must stay under the claim of an outbox row
 PATIENCE = 60.0
-_BOUNDS = Bounds(read=20.0, total=25.0, tries=3)
+_BOUNDS = Bounds(read=20.0, total=25.0, tries=2)
 ALLOWED_UPDATES = ("message", "edited_message", "my_chat_member", "callback_query")
 
 

@@ -9,7 +9,7 @@ import threading
 from delivery.bot import run_bot
 from delivery.sender import send_due
 from synkro import db, services
-from synkro.errors import SynkroError
+from synkro.errors import Cancelled
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,20 @@ def serve_forever() -> None:
     sender.join(timeout=15)
 
 
+def _checkpoint(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Cancelled("Отправка останавливается.")
+
+
 def _send(stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             with db.as_service("sender") as connection:
                 services.beat(connection, "sender")
-            send_due()
-        except SynkroError as error:
-            logger.warning("sending failed: %s (%s)", error, error.detail)
+            send_due(checkpoint=lambda: _checkpoint(stop))
+        except Cancelled:
+            return
+        except Exception:
+            # a restarted Postgres, a bug with one letter: the thread must outlive them, the next pass tries again
+            logger.exception("sending failed")
         stop.wait(PAUSE)

@@ -7,6 +7,7 @@ future and hide what is written until then.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -21,16 +22,15 @@ class Clocked(VendorAuth):
     def __init__(self, inner: VendorAuth) -> None:
         super().__init__("")
         self._inner = inner
-        #: aware UTC; None until an answer told it
-        self.vendor_now: datetime | None = None
+        #: aware UTC, of the first answer; a gateway with a clock of its own adds a second one
+        self.told: list[datetime] = []
 
     def refresh(self) -> bool:
         return self._inner.refresh()
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         response = yield next(self._inner.auth_flow(request))
-        if self.vendor_now is None:
-            try:
-                self.vendor_now = parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
-            except (TypeError, ValueError):
-                return
+        if not self.told:
+            for text in response.headers.get_list("date"):
+                with suppress(TypeError, ValueError):
+                    self.told.append(parsedate_to_datetime(text).astimezone(UTC))

@@ -82,13 +82,12 @@ class Session:
     _stopped: BaseException | None = None
     _shown_at: float = 0.0
 
-    def set_clock(self, vendor_now: datetime | None) -> None:
-        """Mark by the earlier clock and read to the later one.
+    def set_clock(self, told: list[datetime]) -> None:
+        """Mark by the earliest clock and read to the latest one.
 
         A mark that lies in the vendor's future would hide the rows written until then.
         """
-        if vendor_now is not None:
-            self.started_at, self.until = min(self.started_at, vendor_now), max(self.until, vendor_now)
+        self.started_at, self.until = min([self.started_at, *told]), max([self.until, *told])
 
     def checkpoint(self) -> None:
         """Raise if the run must stop. Once it did, every thread of this read stops with the same error."""

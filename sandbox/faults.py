@@ -63,6 +63,7 @@ KINDS: dict[str, tuple[str, int | None, dict[str, Any]]] = {
     "null_id": ("the first record has a null id; drop removes the key", 1, {"drop": False}),
     "clock_skew": ("the server's Date and the records' times are off by so many hours", None, {"hours": 2}),
     "row_2100": ("the first record is dated in the year 2100", None, {}),
+    "bad_time": ("the first record's created_at is null, or the given value", 1, {"value": None}),
     "unordered": ("the records of a page come in no order", None, {}),
     "down": ("the connection is cut before a byte is answered", None, {}),
     "timeout": ("nothing is answered for so many seconds", 1, {"seconds": 3600}),

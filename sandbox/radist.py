@@ -35,7 +35,7 @@ SWITCHES: dict[str, Any] = {
     "messages_order": "newest",  # or oldest: order inside a page, the page is always the newest
     "listing_order": "newest",  # or none: contacts come in no order
     "missing_slash": "redirect",  # or not_found
-    "sources": "usual",  # or empty
+    "sources": "usual",  # or empty, or null: one source without a connection_id
     "companies": 1,  # 2: the key sees a second company
     "bare_contact": "none",  # empty or null: the listing ends with a contact without dialogs, [] or null
     "revoked": False,  # the key is refused
@@ -153,11 +153,7 @@ class Server:
         if rest == ["contacts"]:
             return _json({"items": self.contacts()[: _number(request, "limit", 100, MAX_LIMIT)]})
         if rest == ["messaging", "chats", "sources"]:
-            return _json(
-                []
-                if self.switches["sources"] == "empty"
-                else [{"connection_id": c.id, "type": c.type} for c in self.world.company.connections]
-            )
+            return _json(self.sources())
         if rest == ["messaging", "chats", "with_contacts"]:
             return self.with_contacts(request)
         if rest == ["messaging", "messages"]:
@@ -175,6 +171,12 @@ class Server:
         if found is None:
             raise Refused(404, "Not Found")
         return {"id": found.id, "type": found.type, "name": found.name, "params": {"phone": found.phone}}
+
+    def sources(self) -> list[dict[str, Any]]:
+        if self.switches["sources"] == "empty":
+            return []
+        extra = [{"connection_id": None, "type": "avito"}] if self.switches["sources"] == "null" else []
+        return [{"connection_id": c.id, "type": c.type} for c in self.world.company.connections] + extra
 
     def contacts(self) -> list[dict[str, Any]]:
         found = []

@@ -301,6 +301,8 @@ def _bend(fault: Fault, payload: Any, previous: list[Any], call: Call) -> Any:
     elif kind == "clock_skew":
         for record in records:
             _shift(record, timedelta(hours=float(fault.params["hours"])))
+    elif kind == "bad_time":
+        records[0]["created_at"] = fault.params["value"]
     elif kind == "row_2100":
         _shift(records[0], timedelta(0), year=2100)
     return payload

@@ -37,6 +37,10 @@ HOURS = (2, 1, 1, 0, 0, 1, 2, 4, 8, 14, 19, 22, 21, 18, 16, 16, 16, 18, 21, 22, 
 EXTENSIONS = {"image": "jpg", "voice": "ogg", "audio": "mp3", "video": "mp4", "sticker": "webp"}
 
 
+ENDS_WOMAN = {"а": "а", "ась": "ась", "муж": "муж", "мужем": "мужем", "доволен": "доволен", "согласен": "согласен"}
+ENDS_MAN = {"а": "", "ась": "ся", "муж": "жена", "мужем": "женой", "доволен": "довольна", "согласен": "согласна"}
+
+
 class Silence(Exception):
     """The manager never answered: the story ends here with the client waiting."""
 
@@ -142,9 +146,9 @@ class Talk:
     # --- words --------------------------------------------------------------------------------------------------
 
     def words(self, manager: Manager | None = None) -> dict[str, str]:
-        """The slots of one line; «{а}» and «{ась}» end the verbs of whoever speaks."""
+        """The slots of one line; «{а}» and «{ась}» end the verbs of whoever speaks, «{муж}» is who waits at home."""
         woman = people.is_woman(manager.name if manager else self.full_name)
-        ends = {"а": "а" if woman else "", "ась": "ась" if woman else "ся"}
+        ends = ENDS_WOMAN if woman else ENDS_MAN
         name = (manager or self.manager).first_name
         return {**self.slots, **moment_slots(self.rng, self.local(self.t)), **ends, "manager": name}
 
@@ -210,8 +214,15 @@ class Talk:
                 self.put(chat, "client", None, "voice")
             elif roll < 0.06 and "?" in line:
                 self.put(chat, "client", untidy(self.rng, line, self.typing), "image")
+            elif roll < 0.063:
+                self.put(chat, "client", None)  # deleted by its author: a text without a text
+                self.wait(0.2)
+                self.put(chat, "client", line)
             else:
                 self.put(chat, "client", untidy(self.rng, line, self.typing))
+            if 0.063 <= roll < 0.072:
+                self.wait(0.3)
+                self.put(chat, "client", None, "location")  # a type with no payload of its own
         return last
 
     def thanks(self, chat: Chat) -> None:

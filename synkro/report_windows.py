@@ -48,9 +48,10 @@ def save(connection: db.Connection, tenant_id: UUID, rows: Sequence[ReportWindow
         )
 
 
-def known(connection: db.Connection, tenant_id: UUID) -> set[tuple[datetime, datetime]]:
+def built(connection: db.Connection, tenant_id: UUID) -> set[tuple[datetime, datetime]]:
+    """Windows whose numbers stand in the marts already (service door)."""
     rows = connection.execute(
-        "select window_start, window_end from synkro.report_windows where tenant_id = %s", (tenant_id,)
+        "select window_start, window_end from marts.period_summary where tenant_id = %s", (tenant_id,)
     )
     return {(row["window_start"], row["window_end"]) for row in rows}
 

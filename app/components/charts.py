@@ -59,7 +59,7 @@ def lines(
     axis: Sequence[str] | None = None,
 ) -> None:
     """Two series over days; ``axis``: the texts of the bottom, middle and top of the scale."""
-    width, height, left, bottom, top = 720.0, 200.0, 54.0, 22.0, 10.0
+    width, height, left, bottom, top = 480.0, 190.0, 58.0, 22.0, 10.0
     everything = [float(v) for v in (*first, *second) if v is not None]
     high = _scale(everything)
     step = (width - left - 8) / max(1, len(labels) - 1)
@@ -97,7 +97,7 @@ def top_of(*series: Sequence[Value]) -> float:
 
 
 def _days(labels: Sequence[str], left: float, step: float, height: float) -> None:
-    every = max(1, len(labels) // 7)
+    every = max(1, -(-len(labels) // 8))
     for index, label in enumerate(labels):
         if (len(labels) - 1 - index) % every == 0:
             tag("text", "", label, x=f"{left + index * step:.1f}", y=height - 5, text_anchor="middle")
@@ -107,7 +107,7 @@ def bars(
     labels: Sequence[str], values: Sequence[Value], *, title: str, tips: Sequence[str], incomplete: Sequence[bool]
 ) -> None:
     """One bar a day; an incomplete day is grey, never zero."""
-    width, height, left, bottom, top = 720.0, 170.0, 54.0, 22.0, 10.0
+    width, height, left, bottom, top = 480.0, 190.0, 40.0, 22.0, 10.0
     high = _scale([float(v) for v in values if v is not None])
     step = (width - left) / max(1, len(values))
     with tag("svg", "chart", viewBox=f"0 0 {width:.0f} {height:.0f}", role="img", aria_label=title):

@@ -17,7 +17,7 @@ from app.texts import known, t
 from synkro.dialogs import Message
 
 
-@page("/t/{slug}/dialogs/{dialog_id}")
+@page("/t/{slug}/dialogs/{dialog_id:path}")
 async def dialog_page(viewer: Viewer, slug: str, dialog_id: str, m: str = "", p: int | None = None) -> None:
     cited = [one for one in m.split(",") if one][:20]
     view = await off_loop(transcripts.load, viewer, slug, dialog_id, p, cited[0] if cited else None)
@@ -74,7 +74,7 @@ def _author(message: Message) -> str:
 def _open_wait(wait: Wait) -> None:
     with div("wait late" if wait.is_breached else "wait", mark="open-wait"):
         icon("clock")
-        span("", t("dialog.waits_since", ago=words.ago(wait.opened_at)))
+        span("", t("dialog.waits_since", time=words.passed(wait.opened_at)))
 
 
 def _client(view: Transcript, slug: str) -> None:
@@ -97,7 +97,7 @@ def _client(view: Transcript, slug: str) -> None:
             tag("h3", "", t("dialog.deals"))
             with div("stack list"):
                 for deal in card["deals"][:10]:
-                    _deal(deal)
+                    _deal(view, deal)
         if card["other_dialogs"]:
             tag("h3", "", t("dialog.others"))
             for other in card["other_dialogs"][:10]:
@@ -110,14 +110,14 @@ def _client(view: Transcript, slug: str) -> None:
                     span("small muted", words.moment(other["last_message_at"], view.timezone))
 
 
-def _deal(deal: dict[str, Any]) -> None:
+def _deal(view: Transcript, deal: dict[str, Any]) -> None:
     kinds = {"won": "good", "lost": "bad", "open": "accent"}
     with div("item stack tight"):
         span("wrap", words.masked(deal["name"]))
         with div("line"):
             badge(str(deal["stage"] or deal["stage_kind"] or ""), kinds.get(deal["stage_kind"], ""))
             if deal["price"]:
-                span("strong nowrap", words.money(float(deal["price"]), deal.get("currency")))
+                span("strong nowrap", words.money(float(deal["price"]), view.currency))
         parts = [deal["pipeline"], deal["manager_name"], deal["loss_reason"]]
         span("small muted wrap", " · ".join(str(part) for part in parts if part))
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from nicegui import ui
-
 from app.components.calendar_editor import CalendarEditor
+from app.components.html import div, link, tag
 from app.components.integration_form import IntegrationForm
 from app.components.people_editor import PeopleEditor
 from app.components.runtime_form import RuntimeForm
@@ -23,20 +20,21 @@ TABS = ("integrations", "runtime", "calendar", "people")
 @page("/t/{slug}/settings")
 async def settings_page(viewer: Viewer, slug: str, tab: str = "integrations") -> None:
     view = await off_loop(settings.load, viewer, slug)
+    shown = tab if tab in TABS else TABS[0]
     with frame(viewer, t("settings.title"), tenant=view.tenant, on="settings"):
         with heading(t("settings.title"), view.tenant.name):
             pass
-        chosen: Any = tab if tab in TABS else TABS[0]
-        with ui.tabs(value=chosen).props("align=left inline-label outside-arrows mobile-arrows") as tabs:
+        with tag("nav", "tabs"):
             for name in TABS:
-                ui.tab(name, label=t(f"settings.{name}")).mark(f"tab-{name}").props["data-testid"] = f"tab-{name}"
-        with ui.tab_panels(tabs, animated=False).classes("w-full").props("keep-alive"):
-            with ui.tab_panel("integrations"), ui.element("div").classes("stack loose"):
+                href = f"/t/{slug}/settings?tab={name}"
+                link(t(f"settings.{name}"), href, "on" if name == shown else "", mark=f"tab-{name}")
+        with div("stack loose"):
+            if shown == "integrations":
                 for kind in KINDS:
                     IntegrationForm(view.tenant, view.integrations[kind], viewer.user.timezone).draw()
-            with ui.tab_panel("runtime"):
+            elif shown == "runtime":
                 RuntimeForm(view, viewer.user.timezone).draw()
-            with ui.tab_panel("calendar"):
+            elif shown == "calendar":
                 CalendarEditor(view).draw()
-            with ui.tab_panel("people"):
+            else:
                 PeopleEditor(view, viewer).draw()

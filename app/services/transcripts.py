@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from app.services import access
 from app.services.access import Viewer
+from app.services.report_view import currency_of
 from synkro import db, dialogs, readings, runtime
 from synkro.dialogs import Message
 from synkro.tenants import Tenant
@@ -38,6 +39,7 @@ class Transcript:
     #: message id → the wait that it closed
     closed: dict[str, Wait]
     reading: dict[str, Any] | None
+    currency: str | None
     page: int
     pages: int
     total: int
@@ -79,6 +81,7 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
             opened=opened,
             closed=closed,
             reading=readings.latest(connection, tenant.tenant_id, dialog_id),
+            currency=currency_of(connection, tenant.tenant_id),
             page=page,
             pages=pages,
             total=len(everything),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 EN: dict[str, str] = {
     "words.today": "today",
-    "words.never": "never",
+    "words.never": "not yet",
     "words.just_now": "just now",
     "words.ago": "{time} ago",
     "words.nameless": "Unnamed client",
@@ -234,7 +234,7 @@ EN: dict[str, str] = {
     "dialog.client": "Client",
     "dialog.media": "[file or media]",
     "dialog.answered_in": "answered in {time} of working time",
-    "dialog.waits_since": "the client is waiting: {ago}",
+    "dialog.waits_since": "the client has been waiting for {time}",
     "dialog.unknown_author": "Manager",
     "dialog.by_deal": "by the deal",
     "dialog.first": "First message",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 RU: dict[str, str] = {
     "words.today": "сегодня",
-    "words.never": "никогда",
+    "words.never": "ещё не было",
     "words.just_now": "только что",
     "words.ago": "{time} назад",
     "words.nameless": "Клиент без имени",
@@ -234,7 +234,7 @@ RU: dict[str, str] = {
     "dialog.client": "Клиент",
     "dialog.media": "[файл или медиа]",
     "dialog.answered_in": "ответили за {time} рабочего времени",
-    "dialog.waits_since": "клиент ждёт ответа: {ago}",
+    "dialog.waits_since": "клиент ждёт ответа {time}",
     "dialog.unknown_author": "Менеджер",
     "dialog.by_deal": "по сделке",
     "dialog.first": "Первое сообщение",

@@ -39,7 +39,7 @@ def opened(session: Session) -> Iterator[tuple[VendorClient, dict[str, Any]]]:
     ) as http:
         auth.bind(http)
         answer = http.get("/api/v4/account", {"with": "amojo_id,is_api_filter_enabled,datetime_settings"}) or {}
-        session.set_clock(clocked.vendor_now)
+        session.set_clock(clocked.told)
         _check_account(answer, integration.bound)
         yield http, answer
 

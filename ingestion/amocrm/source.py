@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -56,7 +56,7 @@ class Amocrm:
 
     def __init__(self, session: Session, http: VendorClient, account: dict[str, Any]) -> None:
         self._session, self._http, self._account = session, http, account
-        self._mapper = Mapper(str(session.ctx.tenant_id), session.started_at)
+        self._mapper = Mapper(str(session.ctx.tenant_id), datetime.now(UTC))
         # off: filters on deals and contacts are ignored without a word. Not named: try, and look at the rows
         self._filters = account.get("is_api_filter_enabled") is not False
         self._leads_done = threading.Event()
@@ -253,7 +253,7 @@ class Amocrm:
             )
             for rows in walk:
                 # an account that does not know the parameter answers with its living rows
-                gone = [row for row in rows if isinstance(row, dict) and row.get("is_deleted") is True]
+                gone = [row for row in rows if isinstance(row, dict)]
                 if rows and not gone:
                     break
                 yield tally.keep(gone, partial(self._mapper.deleted, singular), _entity)

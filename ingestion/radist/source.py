@@ -82,7 +82,7 @@ class Radist:
         self._session, self._http, self._listing, self._path = session, http, listing, path
         # proves the key and the company before anything begins, and tells the vendor's time
         self._sources = http.get(f"{path}/chats/sources/", expect=list, limiter=listing) or []
-        session.set_clock(clock.vendor_now)
+        session.set_clock(clock.told)
         self._mapper = Mapper(str(session.ctx.tenant_id), datetime.now(UTC))
         self._known = self._look_up()
         self._history = session.ctx.history_from

@@ -192,7 +192,7 @@ def _open_window(worker: Worker, results: list[SourceResult]) -> None:
         label = label_of(run.window, config.timezone)
         own = ReportWindow(run.window, label, run.report_type, as_of, is_complete, missing)
         span = report_windows.data_span(connection, tenant_id)
-        already = report_windows.known(connection, tenant_id)
+        already = report_windows.built(connection, tenant_id)
         others = []
         if span is not None:
             for window, day in _earlier_days(run.window, config, span[0]):

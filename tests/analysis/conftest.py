@@ -19,8 +19,10 @@ from tests.analysis.shop import Shop, busy_day, open_shop
 
 
 @pytest.fixture
-def shop(database: str) -> Shop:
-    return open_shop(database)
+def shop(database: str) -> Iterator[Shop]:
+    opened = open_shop(database)
+    yield opened
+    opened.connection.close()
 
 
 @pytest.fixture

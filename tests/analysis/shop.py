@@ -32,30 +32,32 @@ class Shop:
 
     url: str
     tenant_id: UUID
-    counts: dict[str, int] = field(default_factory=dict)
     _columns: dict[str, list[tuple[str, str, bool]]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.connection = psycopg.connect(self.url, autocommit=True)
+
     def insert(self, table: str, **values: Any) -> None:
-        with psycopg.connect(self.url) as connection:
-            if table not in self._columns:
-                self._columns[table] = [
-                    (name, kind, null == "YES")
-                    for name, kind, null in connection.execute(
-                        "select column_name, data_type, is_nullable from information_schema.columns"
-                        " where table_schema = 'marts' and table_name = %s",
-                        (table,),
-                    )
-                ]
-            row = {name: _EMPTY[kind] for name, kind, nullable in self._columns[table] if not nullable}
-            row |= {"tenant_id": self.tenant_id, **values}
-            connection.execute(
-                sql.SQL("insert into marts.{} ({}) values ({})").format(
-                    sql.Identifier(table),
-                    sql.SQL(", ").join(map(sql.Identifier, row)),
-                    sql.SQL(", ").join(sql.Placeholder() * len(row)),
-                ),
-                list(row.values()),
-            )
+        connection = self.connection
+        if table not in self._columns:
+            self._columns[table] = [
+                (name, kind, null == "YES")
+                for name, kind, null in connection.execute(
+                    "select column_name, data_type, is_nullable from information_schema.columns"
+                    " where table_schema = 'marts' and table_name = %s",
+                    (table,),
+                )
+            ]
+        row = {name: _EMPTY[kind] for name, kind, nullable in self._columns[table] if not nullable}
+        row |= {"tenant_id": self.tenant_id, **values}
+        connection.execute(
+            sql.SQL("insert into marts.{} ({}) values ({})").format(
+                sql.Identifier(table),
+                sql.SQL(", ").join(map(sql.Identifier, row)),
+                sql.SQL(", ").join(sql.Placeholder() * len(row)),
+            ),
+            list(row.values()),
+        )
 
     def manager(self, manager_id: str, name: str, **period: Any) -> None:
         self.insert("dim_managers", manager_id=manager_id, name=name, is_active=True)
@@ -136,6 +138,11 @@ class Shop:
                 **changes,
             }
         )
+
+    def forget(self) -> None:
+        """No readings and no calls, as if nothing had been read yet."""
+        self.connection.execute("delete from synkro.dialog_readings")
+        self.connection.execute("delete from synkro.ai_calls")
 
     def calls(self) -> list[dict[str, Any]]:
         with db.as_service("test") as connection:

@@ -78,8 +78,16 @@ def test_the_second_run_makes_no_reading_call(busy: Shop, model: Model) -> None:
     assert asked.calls == 6
 
 
-@pytest.mark.parametrize(("kind", "more", "reads"), FAILURES, ids=[kind for kind, _, _ in FAILURES])
-def test_every_failure_leaves_a_whole_report(busy: Shop, model: Model, kind: str, more: dict[str, Any], reads: bool) -> None:
+def test_every_failure_leaves_a_whole_report(busy: Shop, model: Model, subtests: pytest.Subtests) -> None:
+    for kind, more, reads in FAILURES:
+        with subtests.test(kind):
+            busy.forget()
+            model.faults.clear()
+            model.journal.clear()
+            a_failure_leaves_a_whole_report(busy, model, kind, more, reads)
+
+
+def a_failure_leaves_a_whole_report(busy: Shop, model: Model, kind: str, more: dict[str, Any], reads: bool) -> None:
     model.breaks(kind, **more)
     ctx = busy.context_with_ai(model.base_url, model.api_key)
     started = time.monotonic()
@@ -101,8 +109,15 @@ def test_every_failure_leaves_a_whole_report(busy: Shop, model: Model, kind: str
     assert len(model.journal.requests()) <= 12
 
 
-@pytest.mark.parametrize("kind", ["llm_lies_numbers", "llm_obeys_attacker", "llm_wrong_language"])
-def test_a_lying_model_ships_no_lie(busy: Shop, model: Model, kind: str) -> None:
+def test_a_lying_model_ships_no_lie(busy: Shop, model: Model, subtests: pytest.Subtests) -> None:
+    for kind in ("llm_lies_numbers", "llm_obeys_attacker", "llm_wrong_language"):
+        with subtests.test(kind):
+            busy.forget()
+            model.faults.clear()
+            ships_no_lie(busy, model, kind)
+
+
+def ships_no_lie(busy: Shop, model: Model, kind: str) -> None:
     model.breaks(kind)
     ctx = busy.context_with_ai(model.base_url, model.api_key)
     draft = report(ctx)
@@ -171,8 +186,10 @@ def test_a_very_long_dialog_is_read_in_parts_or_said_to_be_too_long(busy: Shop, 
     )  # fmt: skip
     outcome = read_dialogs(busy.context_with_ai(model.base_url, model.api_key))
     by_id = {r.dialog.dialog_id: r for r in outcome.readings}
-    assert by_id["long"].by == "model" and by_id["long"].reading.parts > 2
-    assert by_id["d6"].by == "rules" and outcome.skipped["too_long"] == 1
+    assert by_id["long"].by == "model", outcome.note
+    assert by_id["long"].reading.parts > 2
+    assert "d6" not in by_id and outcome.skipped["too_long"] == 1
+    assert outcome.read + sum(outcome.skipped.values()) == outcome.total
 
 
 def test_nothing_of_another_tenant_is_read(busy: Shop, model: Model) -> None:

@@ -131,7 +131,7 @@ def _marts(connection: psycopg.Connection[Any], world: World, slug: str) -> None
         dialogs.append(
             {
                 "tenant_id": tenant_id, "dialog_id": dialog, "client_id": client, "channel": "whatsapp",
-                "contact_name": name, "first_message_at": opened, "last_message_at": opened + timedelta(hours=1),
+                "contact_name": name, "source_type": "whatsapp", "first_message_at": opened, "last_message_at": opened + timedelta(hours=1),
                 "message_count": 4,
             }
         )  # fmt: skip
@@ -151,7 +151,7 @@ def _marts(connection: psycopg.Connection[Any], world: World, slug: str) -> None
                     "session_id": session, "channel": "whatsapp", "direction": "in" if kind == "client" else "out",
                     "kind": kind, "author_id": f"{slug}-m{i % len(managers)}" if kind == "manager" else None,
                     "author_source": "event" if kind == "manager" else "none", "sent_at": at, "business_date": world.day,
-                    "body": body, "has_media": False, "needs_reply": kind == "client" and n == 0,
+                    "body": body, "message_type": "text", "has_media": False, "needs_reply": kind == "client" and n == 0,
                 }
             )  # fmt: skip
         manager = f"{slug}-m{i % len(managers)}"

@@ -25,6 +25,7 @@ def ordinary(**changes: Any) -> dict[str, Any]:
         "actions": [
             {
                 "who": "Асель Нурланова",
+                "manager_id": "7",
                 "client": "Ирина",
                 "phone_masked": "•••• 0001",
                 "text": "Прислать расчёт кухни, обещанный вчера",
@@ -35,6 +36,7 @@ def ordinary(**changes: Any) -> dict[str, Any]:
             },
             {
                 "who": "Данияр",
+                "manager_id": "7",
                 "client": "Олег",
                 "phone_masked": "•••• 0002",
                 "text": "Назвать срок доставки в Астану",
@@ -45,6 +47,7 @@ def ordinary(**changes: Any) -> dict[str, Any]:
             },
             {
                 "who": "Марина",
+                "manager_id": "7",
                 "client": "",
                 "phone_masked": "+7 701 123 00 03",
                 "text": "Вернуться к возражению о цене",

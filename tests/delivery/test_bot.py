@@ -219,6 +219,30 @@ def test_a_failed_answer_is_said_and_the_question_is_kept(make_company: MakeComp
     assert [(q.question, q.answer) for q in company.questions(report)] == [("Сколько?", None)]
 
 
+def test_the_analysis_room_answers(make_company: MakeCompany, telegram: Telegram) -> None:
+    chat = telegram.chat()
+    company = make_company(chat)
+    report = company.publish(deadline=LATER)
+    telegram.say(chat, "Что срочно сделать?")
+    assert poll_once(company.tenant_id).answered == 1
+    [stored] = company.questions(report)
+    assert stored.answer and "Назвать срок доставки в Астану" in stored.answer
+    assert telegram.texts(chat) == [stored.answer]
+
+
+def test_whatever_breaks_the_person_is_answered(make_company: MakeCompany, telegram: Telegram) -> None:
+    def broken(*_: object) -> Said:
+        raise ZeroDivisionError("secret detail")
+
+    chat = telegram.chat()
+    company = make_company(chat)
+    company.publish(deadline=LATER)
+    telegram.say(chat, "Сколько?")
+    assert poll_once(company.tenant_id, answerer=broken).answered == 1
+    assert telegram.texts(chat)[0].startswith("Ответить не получилось: внутренняя ошибка")
+    assert "secret" not in telegram.texts(chat)[0]
+
+
 def test_killed_between_the_answer_and_the_reply_nothing_is_asked_twice(
     make_company: MakeCompany, telegram: Telegram, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
 ) -> None:

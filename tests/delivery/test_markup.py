@@ -58,7 +58,7 @@ def sendable(text: str) -> str:
     return re.sub("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", "", text)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TEXTS)
 def test_any_text_is_cut_into_parts_that_telegram_takes(text: str) -> None:
     markup = f'<b>{escape(text)}</b>\n<a href="https://x.kz/?a=1&amp;b=2"><i>{escape(text[:50])}</i></a>'

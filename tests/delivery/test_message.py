@@ -75,6 +75,29 @@ def test_the_least_important_goes_first() -> None:
     assert "…" not in plain
 
 
+def test_things_are_dropped_one_after_another() -> None:
+    seen = []
+    for n in range(130):
+        body = ordinary(headline=[{"text": "слово " * min(n, 65)}, {"text": "слово " * max(0, n - 65)}])
+        body["risks"][1]["text"] += " Длинный хвост второго риска, чтобы шаг был виден."
+        plain = telegram_message(body, report_url=URL).plain_text
+        risks = plain.partition("Риски")[2].count("•")
+        managers = plain.partition("Менеджеры")[2].partition("Риски")[0].count("•")
+        whys = sum(why in plain for why in ("спросил дважды", "этапе оплаты", "сравнивает с"))
+        state = (risks, managers, "хуже нормы" in plain, whys)
+        if state not in seen:
+            seen.append(state)
+    assert seen == [
+        (2, 3, True, 3),
+        (1, 3, True, 3),
+        (1, 2, True, 3),
+        (1, 2, False, 3),
+        (1, 2, False, 2),
+        (1, 2, False, 1),
+        (1, 2, False, 0),
+    ]
+
+
 def test_any_body_fits_one_message_and_no_word_is_cut() -> None:
     rng = random.Random(5)
     words = ["клиент", "ждёт", "ответа", "срочно", "доставка", "😀", "цена", "скидка", "договор", "ёлка"]

@@ -208,10 +208,10 @@ def test_a_vendor_that_is_down_moves_no_mark(company: Company) -> None:
 def test_rows_that_cannot_be_kept_are_counted(company: Company) -> None:
     faults = company.outside.faults["amocrm"]
     faults.add({"kind": "null_id", "path": r"/contacts\?", "times": 1})
-    faults.add({"kind": "row_2100", "path": r"/events\?", "times": 1})
+    faults.add({"kind": "row_2100", "path": r"/events\?"})
     loads = {load.stream: load for load in company.read("amocrm").loads}
     assert (loads["contacts"].rejected, loads["contacts"].reasons["no_id"]) == (1, 1)
-    assert (loads["events"].rejected, loads["events"].reasons["future"]) == (1, 1)
+    assert loads["events"].rejected == loads["events"].reasons["future"] >= 1
     assert all(load.seen == load.loaded + load.rejected for load in loads.values())
 
 

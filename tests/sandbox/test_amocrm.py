@@ -40,6 +40,15 @@ def test_leads_and_contacts_are_all_there_page_by_page(sandbox: Sandbox, limit: 
     assert len(leads) == len(expected.leads) > 40
 
 
+def test_one_row_more_than_a_page_is_a_page_of_its_own(sandbox: Sandbox) -> None:
+    every = len(sandbox.world.expected(LONG_AGO, NOW + timedelta(seconds=1)).leads)
+    with amo(sandbox) as client:
+        for limit, pages in ((every - 1, 2), (every, 1)):
+            body = client.get("/leads", params={"limit": limit}).json()
+            assert ("next" in body["_links"]) == (pages == 2)
+            assert len(walk(client, "/leads", "leads", limit=limit)) == every
+
+
 def test_a_window_of_updates_has_both_ends_included(sandbox: Sandbox) -> None:
     with amo(sandbox) as client:
         every = walk(client, "/leads", "leads", limit=250, **{"order[updated_at]": "asc"})

@@ -352,6 +352,12 @@ TRAITS: dict[str, tuple[Callable[[Company], int], int]] = {
     "pictures with captions": (pictures_with_captions, 30),
     "templates": (lambda c: types(c, "waba_template", "bot"), 30),
     "interactive messages": (lambda c: types(c, "waba_interactive", "bot"), 30),
+    "texts without a text": (
+        lambda c: sum(m.type == "text" and m.text is None for ch in c.chats for m in ch.messages),
+        5,
+    ),
+    "a type without a payload": (lambda c: types(c, "location", "client"), 10),
+    "right to left": (lambda c: said(c, "client", "السلام"), 3),
     "group chat": (groups, 1),
     "system messages": (lambda c: types(c, "system", "system"), 1),
     "internal numbers": (internal_numbers, 1),

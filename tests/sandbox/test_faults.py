@@ -191,6 +191,8 @@ def test_records_are_bent(sandbox: Sandbox) -> None:
         assert leads(kind="empty_embedded") == []
         assert leads(kind="null_id")[0]["id"] is None and "id" not in leads(kind="null_id", drop=True)[0]
         assert [r["updated_at"] for r in leads(kind="clock_skew", hours=-2)] == [r["updated_at"] - 7200 for r in true]
+        assert leads(kind="bad_time")[0]["created_at"] is None
+        assert leads(kind="bad_time", value="вчера")[0]["created_at"] == "вчера"
         far = leads(kind="row_2100")
         assert far[0]["updated_at"] > 4_000_000_000 and far[1:] == true[1:]
         shuffled = leads(kind="unordered")

@@ -219,6 +219,10 @@ def test_company_connections_and_sources(sandbox: Sandbox) -> None:
         assert kinds == {"whatsapp", "waba", "telegram", "max_personal", "amocrm"}
         sources = client.get("/messaging/chats/sources/").json()
         assert {s["type"] for s in sources} == {"whatsapp", "waba", "telegram", "max_personal"}
+        for value, kinds in (("empty", set()), ("null", {"avito"})):
+            sandbox.faults["radist"].add({"kind": "switch", "name": "sources", "value": value})
+            odd = client.get("/messaging/chats/sources/").json()
+            assert {s["type"] for s in odd if s["connection_id"] is None} == kinds
         assert client.get(f"/connections/{sources[0]['connection_id']}").json()["type"] == "whatsapp"
         assert client.get("/connections/9").status_code == 404
         assert client.get("/contacts/").json()["items"][0]["phones"] is not None

@@ -121,5 +121,8 @@ def test_the_oracle_counts_half_open_windows_and_nothing_of_the_future() -> None
     joined = {chat: first.messages.get(chat, []) + second.messages.get(chat, []) for chat in whole.messages}
     assert joined == whole.messages != {}
     assert first.events + second.events == whole.events != []
+    chat = max(world.company.chats, key=lambda c: len(c.messages))
+    low, high = chat.messages[3], chat.messages[6]
+    assert world.expected(low.at, high.at).messages[chat.id] == [m.id for m in chat.messages[3:6]]
     future = world.expected(NOW, NOW + timedelta(days=1))
     assert future.messages == {} and future.events == [] and future.leads == {}

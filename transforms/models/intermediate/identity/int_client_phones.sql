@@ -77,6 +77,7 @@ smallest as (
 select
     p.tenant_id,
     p.phone,
-    coalesce(s.client_id, p.phone) as client_id
+    -- the order above is by code point, the column is not: an index of another collation serves no join
+    coalesce(s.client_id, p.phone) collate "default" as client_id
 from all_phones as p
 left join smallest as s on s.tenant_id = p.tenant_id and s.phone = p.phone

@@ -6,7 +6,7 @@ with phones as (
     select
         c.tenant_id,
         c.contact_id,
-        min(i.client_id collate "C") as client_id
+        min(i.client_id collate "C") collate "default" as client_id
     from {{ ref('stg_amocrm__contact_phones') }} as c
     join {{ ref('int_client_phones') }} as i on i.tenant_id = c.tenant_id and i.phone = c.phone
     where {{ tenant_filter('c.tenant_id') }}

@@ -40,40 +40,41 @@ pairs as materialized (
 
 {%- for round in range(1, rounds + 1) %},
 
+{#- window functions all the way: anti-joins of unmeasured sets become nested loops over hundreds of thousands of rows #}
 ranked_{{ round }} as (
 
     select
-        p.*,
+        tenant_id, client_id, dialog_id, message_id, sent_at, event_id, created_at, created_by, seconds_apart,
         row_number() over (
             partition by tenant_id, dialog_id, message_id order by seconds_apart, event_id collate "C"
-        ) as of_message,
-        row_number() over (
+        ) = 1
+        and row_number() over (
             partition by tenant_id, event_id order by seconds_apart, sent_at, message_id collate "C", dialog_id
-        ) as of_event
-    from pairs as p
-    {%- if round > 1 %}
-    where not exists (
-        select from matched_{{ round - 1 }} as k
-        where k.tenant_id = p.tenant_id and k.dialog_id = p.dialog_id and k.message_id = p.message_id
-    ) and not exists (
-        select from matched_{{ round - 1 }} as k where k.tenant_id = p.tenant_id and k.event_id = p.event_id
-    )
-    {%- endif %}
+        ) = 1 as is_match
+    from {% if round == 1 %}pairs{% else %}left_{{ round - 1 }} where not is_gone{% endif %}
 
 ),
 
-matched_{{ round }} as (
+left_{{ round }} as (
 
-    {%- if round > 1 %}
-    select * from matched_{{ round - 1 }}
-    union all
-    {%- endif %}
-    select tenant_id, client_id, dialog_id, message_id, sent_at, event_id, created_at, created_by
+    select
+        *,
+        bool_or(is_match) over (partition by tenant_id, dialog_id, message_id)
+            or bool_or(is_match) over (partition by tenant_id, event_id) as is_gone
     from ranked_{{ round }}
-    where of_message = 1 and of_event = 1
 
 )
 {%- endfor %},
+
+matched as (
+    {% for round in range(1, rounds + 1) %}
+    select tenant_id, client_id, dialog_id, message_id, sent_at, event_id, created_at, created_by
+    from ranked_{{ round }}
+    where is_match
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+),
 
 message_order as (
 
@@ -82,7 +83,7 @@ message_order as (
         row_number() over (
             partition by tenant_id, client_id order by sent_at, message_id collate "C", dialog_id collate "C"
         ) as place
-    from matched_{{ rounds }}
+    from matched
 
 ),
 
@@ -91,7 +92,7 @@ event_order as (
     select
         tenant_id, client_id, event_id, created_at, created_by,
         row_number() over (partition by tenant_id, client_id order by created_at, event_id collate "C") as place
-    from matched_{{ rounds }}
+    from matched
 
 )
 

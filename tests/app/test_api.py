@@ -1,0 +1,125 @@
+"""The REST API: shapes of the contract, whose rows, writes with an Origin of ours only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from synkro import db
+from tests.app.conftest import ORIGIN, Site
+from tests.app.world import World
+
+REPORT_KEYS = [
+    "id", "version", "is_current", "status", "report_type", "window_start", "window_end", "as_of", "is_complete",
+    "summary_text", "telegram_text", "numbers", "coverage", "claims", "cost_usd",
+]  # fmt: skip
+RUN_KEYS = [
+    "id", "tenant", "status", "current_step", "progress", "error", "attempt", "window_start", "window_end", "report_id",
+]  # fmt: skip
+FOREIGN_ORIGINS = [
+    {}, {"Origin": "null"}, {"Origin": "http://evil.example"}, {"Origin": "https://test"}, {"Origin": "http://test:81"},
+    {"Origin": "http://test.evil.example"}, {"Origin": "http://eviltest"}, {"Origin": "test"}, {"Origin": "http://test/path"},
+    {"Origin": "http://user@test"},
+]  # fmt: skip
+
+
+def window(world: World) -> dict[str, str]:
+    return {"from": (world.now - timedelta(hours=9)).isoformat(), "to": (world.now - timedelta(hours=8)).isoformat()}
+
+
+async def test_shapes(site: Site, world: World) -> None:
+    browser = await site.signed_in("user")
+    assert [one["slug"] for one in (await browser.get("/api/v1/tenants")).json()] == ["alpha"]
+    listed = (await browser.get("/api/v1/tenants/alpha/reports")).json()
+    assert [list(one) for one in listed] == [REPORT_KEYS] and listed[0]["version"] == 2
+    report = (await browser.get(f"/api/v1/tenants/alpha/reports/{world.reports['alpha'].report_id}")).json()
+    assert report == listed[0]
+    assert report == (await browser.get(f"/api/v1/reports/{report['id']}")).json()
+    assert report["coverage"] == {"read": 11, "total": 13, "skipped": {"no_text": 2}}
+    assert list(report["claims"][0]) == ["section", "text", "dialog_id", "message_ids", "quote"]
+    runs = (await browser.get("/api/v1/tenants/alpha/runs")).json()
+    assert list(runs[0]) == RUN_KEYS and {one["status"] for one in runs} == {"running", "failed"}
+
+
+async def test_a_run_is_asked_for_joined_stopped_and_repeated(site: Site, world: World) -> None:
+    browser = await site.signed_in("user")
+    asked = await browser.post("/api/v1/tenants/alpha/runs", json=window(world), headers=ORIGIN)
+    assert asked.status_code == 202 and asked.json()["status"] == "pending"
+    again = await browser.post("/api/v1/tenants/alpha/runs", json=window(world), headers=ORIGIN)
+    assert again.json()["id"] == asked.json()["id"]
+    stopped = await browser.post(f"/api/v1/runs/{asked.json()['id']}/stop", headers=ORIGIN)
+    assert stopped.json()["status"] == "cancelled"
+    repeated = await browser.post(f"/api/v1/runs/{asked.json()['id']}/retry", headers=ORIGIN)
+    assert repeated.json()["attempt"] == 2 and repeated.json()["id"] != asked.json()["id"]
+    assert (await browser.get(f"/api/v1/runs/{repeated.json()['id']}")).json() == repeated.json()
+    with db.as_service("test") as connection:
+        actions = [row["action"] for row in connection.execute("select action from synkro.audit_log where action like 'run.%' order by 1")]
+    assert actions == ["run.requested", "run.retried", "run.stopped"]
+
+
+@pytest.mark.parametrize("headers", FOREIGN_ORIGINS)
+async def test_writes_need_our_origin(site: Site, world: World, headers: dict[str, str]) -> None:
+    browser = await site.signed_in("user")
+    run = world.runs["running"].run_id
+    for path in ("/api/v1/tenants/alpha/runs", f"/api/v1/runs/{run}/stop", f"/api/v1/runs/{run}/retry", "/logout", "/login"):
+        answer = await browser.post(path, json=window(world), headers=headers)
+        assert answer.status_code == 403, (path, headers)
+    assert (await browser.get(f"/api/v1/runs/{run}")).json()["status"] == "running"
+
+
+async def test_limits_are_said_plainly(site: Site, world: World) -> None:
+    browser = await site.signed_in("user")
+    old = {"from": (world.now - timedelta(days=40)).isoformat(), "to": (world.now - timedelta(days=39, hours=12)).isoformat()}
+    for body, word in ((old, "слишком давно"), ({**window(world), "to": "2999-01-01T00:00:00Z"}, "не закончилось")):
+        answer = await browser.post("/api/v1/tenants/alpha/runs", json=body, headers=ORIGIN)
+        assert answer.status_code == 422 and word in answer.json()["error"]["message"]
+    for body in ({}, {"from": 1, "to": 2}, [], {"from": "x" * 100, "to": "y"}):
+        answer = await browser.post("/api/v1/tenants/alpha/runs", json=body, headers=ORIGIN)
+        assert answer.status_code == 422 and answer.json()["error"]["kind"] == "data"
+    assert (await browser.get("/api/v1/tenants/alpha/reports?limit=100000")).status_code == 422
+
+
+async def test_foreign_and_absent_answer_alike(site: Site, world: World) -> None:
+    stranger = await site.signed_in("stranger")
+    assert (await stranger.get("/api/v1/tenants/beta/reports")).status_code == 200
+    answers = [
+        await stranger.get(path)
+        for path in (
+            "/api/v1/tenants/alpha/reports",
+            "/api/v1/tenants/absent/reports",
+            f"/api/v1/tenants/beta/reports/{world.reports['alpha'].report_id}",
+            f"/api/v1/tenants/beta/reports/{uuid4()}",
+            f"/api/v1/reports/{world.reports['alpha'].report_id}",
+            "/api/v1/reports/nonsense",
+            f"/api/v1/runs/{world.runs['failed'].run_id}",
+            f"/api/v1/runs/{uuid4()}",
+            "/api/v1/nothing",
+        )
+    ]
+    assert {(a.status_code, a.content) for a in answers} == {(404, answers[0].content)}
+    for action in ("stop", "retry"):
+        answer = await stranger.post(f"/api/v1/runs/{world.runs['running'].run_id}/{action}", headers=ORIGIN)
+        assert (answer.status_code, answer.content) == (404, answers[0].content)
+    refused = await stranger.post("/api/v1/tenants/alpha/runs", json=window(world), headers=ORIGIN)
+    assert refused.status_code == 404
+
+
+async def test_health_names_what_is_unwell(site: Site, world: World) -> None:
+    async with site.browser() as browser:
+        said = (await browser.get("/api/health")).json()
+        assert said["status"] == "degraded" and said["unwell"] == ["engine"]
+        assert "alpha" not in str(said)
+        with db.as_service("test") as connection:
+            from synkro import services
+
+            services.beat(connection, "engine")
+        assert (await browser.get("/api/health")).json()["status"] == "ok"
+
+
+async def test_the_description_lists_only_ours(site: Site, world: World) -> None:
+    browser = await site.signed_in("user")
+    paths = (await browser.get("/api/openapi.json")).json()["paths"]
+    assert all(path.startswith(("/api/v1/", "/api/health")) for path in paths) and len(paths) >= 8
+    assert "/api/v1/tenants" in (await browser.get("/api/docs")).text
