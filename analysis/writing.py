@@ -171,17 +171,18 @@ def _header(
         "is_complete": gap is None,
         "timezone": ctx.timezone,
         "currency": facts.currency,
-        "reader": reader_of(outcome),
+        "reader": reader_of(ctx, outcome),
     }
 
 
-def reader_of(outcome: ReadingsOutcome) -> dict[str, str]:
+def reader_of(ctx: AnalysisContext, outcome: ReadingsOutcome) -> dict[str, str]:
     """``{"kind", "model", "note"}``: who read, and what a person has to know about it."""
     if not outcome.total:
         return {"kind": outcome.reader, "model": outcome.model, "note": ""}
     kind = outcome.kind
     if outcome.reader == "rules":
-        return {"kind": "rules", "model": "", "note": _NO_KEY if not outcome.model else ""}
+        # a connected model that was not asked (too few dialogs) is not missing
+        return {"kind": "rules", "model": "", "note": "" if ctx.has_model else _NO_KEY}
     note = ""
     if outcome.by_rules and kind == "rules":
         note = f"AI-раздел недоступен: {(outcome.note or 'нет ответа').rstrip('. ')}; использованы правила."

@@ -10,8 +10,8 @@ from app.texts import language, t
 from synkro import phones, russian
 
 NBSP = russian.NBSP
-#: ten digits and more, with the separators people use: what looks like a phone inside a text
-_PHONE = re.compile(r"(?<![\w/#=-])\+?\d(?:[\s()\-‑–.]{0,2}\d){9,14}(?![\w/-])")
+#: ten digits and more, with the separators people use: what looks like a phone inside a text, and not like a date
+_PHONE = re.compile(r"(?<![\w/#=-])(?!\d{4}-\d{2}-\d{2})\+?\d(?:[\s()\-‑–.]{0,2}\d){9,14}(?![\w/-])")
 
 
 def _russian() -> bool:

@@ -19,9 +19,7 @@ from synkro.http import VendorClient
 from synkro.http_auth import BearerAuth
 from synkro.log import register_secret
 
-NEEDS_REAUTH = (
-    "Подключите amoCRM заново: доступ отозван или истёк. Откройте настройки и сохраните новый доступ."
-)
+NEEDS_REAUTH = "Подключите amoCRM заново: доступ отозван или истёк. Откройте настройки и сохраните новый доступ."
 
 _locks: dict[UUID, threading.Lock] = {}
 _locks_lock = threading.Lock()
@@ -79,13 +77,9 @@ class AmocrmAuth(BearerAuth):
             self._token = token
 
     def _exchange(self, stored: Mapping[str, str]) -> dict[str, str]:
-        missing = not (
-            stored.get("refresh_token") and stored.get("client_secret") and self._public.get("client_id")
-        )
+        missing = not (stored.get("refresh_token") and stored.get("client_secret") and self._public.get("client_id"))
         if missing or self._client is None:
-            raise AuthenticationError(
-                NEEDS_REAUTH, detail="no refresh token, client secret or client_id is stored"
-            )
+            raise AuthenticationError(NEEDS_REAUTH, detail="no refresh token, client secret or client_id is stored")
         try:
             answer = self._client.post(
                 "/oauth2/access_token",

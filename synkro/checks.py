@@ -99,9 +99,7 @@ def check_telegram(
     """``getMe``: ``{"bot_id", "username", "name", "can_read_all_group_messages"}``."""
     auth = BotTokenAuth(_secret(secrets, "bot_token", "Telegram"))
     base_url = hosts.telegram_base_url(public, allow_local)
-    with client(
-        "telegram", base_url, auth=auth, account_key="telegram:check", allow_local=allow_local
-    ) as http:
+    with client("telegram", base_url, auth=auth, account_key="telegram:check", allow_local=allow_local) as http:
         answer = http.get("/getMe", patience=_PATIENCE) or {}
     bot = answer.get("result")
     if not isinstance(bot, dict) or not isinstance(bot.get("id"), int):
@@ -144,9 +142,7 @@ def check_supabase(
     url = _secret(secrets, "db_url", "Supabase")
     try:
         with psycopg.connect(url, connect_timeout=int(_PATIENCE)) as connection:
-            row = connection.execute(
-                "select current_database(), current_setting('server_version')"
-            ).fetchone()
+            row = connection.execute("select current_database(), current_setting('server_version')").fetchone()
     except psycopg.Error as error:
         raise AuthenticationError(
             "База Supabase не открылась. Проверьте поле «db_url»: адрес, пользователя и пароль.",

@@ -73,6 +73,10 @@ def server_url(request: pytest.FixtureRequest) -> str:
     server = EmbeddedPostgres(Path(os.environ["SYNKRO_DATA_DIR"]), bin_dir=bin_dir)
     _server.append(server)
     server.start()
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        # these rows need not survive a power cut
+        connection.execute("alter system set synchronous_commit = off")
+        connection.execute("select pg_reload_conf()")
     return server.url("postgres")
 
 
@@ -92,22 +96,16 @@ def template(server_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def make_database(server_url: str) -> Iterator[Callable[[str | None], str]]:
-    """``make_database(template or None) -> url``; dropped when the session ends."""
-    made: list[str] = []
+def make_database(server_url: str) -> Callable[[str | None], str]:
+    """``make_database(template or None) -> url``; goes with the cluster when the session ends."""
 
     def make(template: str | None) -> str:
         name = f"test_{uuid4().hex[:12]}"
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"create database {name}" + (f" template {template}" if template else ""))
-        made.append(name)
         return db.with_database(server_url, name)
 
-    yield make
-    db.close()
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        for name in made:
-            connection.execute(f"drop database if exists {name} with (force)")
+    return make
 
 
 @pytest.fixture

@@ -253,7 +253,7 @@ class Amocrm:
             )
             for rows in walk:
                 # an account that does not know the parameter answers with its living rows
-                gone = [row for row in rows if isinstance(row, dict)]
+                gone = [row for row in rows if isinstance(row, dict) and row.get("is_deleted") is True]
                 if rows and not gone:
                     break
                 yield tally.keep(gone, partial(self._mapper.deleted, singular), _entity)

@@ -15,7 +15,7 @@ from analysis.writing import write_report
 from synkro import db
 from synkro.reports import Draft
 from tests.analysis.conftest import Model
-from tests.analysis.shop import Shop, WINDOW
+from tests.analysis.shop import WINDOW, Shop
 from tests.analysis.test_report import report, ungrounded
 
 #: everything that can break: (fault, its parameters, does the model still read)
@@ -179,7 +179,7 @@ def test_only_listed_fields_leave_the_house_and_they_are_masked(
 
 
 def test_a_very_long_dialog_is_read_in_parts_or_said_to_be_too_long(busy: Shop, model: Model) -> None:
-    busy.dialog("long", "\n".join(f"К: вопрос номер {i} про доставку и сборку кухни в новый дом?" for i in range(900)))
+    busy.dialog("long", "\n".join(f"К: вопрос {i} " + "про доставку и сборку кухни " * 40 for i in range(60)))
     busy.insert(
         "fct_messages", message_id="huge", dialog_id="d6", client_id="c-d6", kind="client", direction="inbound",
         sent_at=WINDOW.start, body="слово " * 400_000,

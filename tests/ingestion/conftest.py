@@ -54,7 +54,7 @@ def database() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def outside() -> Iterator[server.Sandbox]:
     """One small company's vendors for the tests of a module; each test works on it as the last one left it."""
-    first = (datetime.now(UTC) - timedelta(days=14)).date()
+    first = (datetime.now(UTC) - timedelta(days=9)).date()
     with server.start("small", first_day=first) as sandbox:
         yield sandbox
 

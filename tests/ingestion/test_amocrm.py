@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ingestion.amocrm import paginator
-from ingestion.amocrm.source import CALLS, EVENTS
+from ingestion.amocrm.source import CALLS, EVENTS, Amocrm
 from sandbox.model import Change
 from sandbox.server import Sandbox
 from synkro.errors import AuthenticationError, Cancelled, ConfigurationError, TransientError
@@ -94,7 +94,7 @@ def test_an_edit_is_read_by_the_next_run(company: Company) -> None:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paginator, "PAGE", 7)
-    monkeypatch.setattr(paginator, "EVENT_PAGES", (40,))
+    monkeypatch.setattr(paginator, "EVENT_PAGES", (100,))
 
 
 def test_edits_during_the_walk_hide_no_row(company: Company, small_pages: None) -> None:
@@ -255,6 +255,18 @@ def test_a_deleted_deal_leaves_a_tombstone(company: Company) -> None:
     assert lead in company.ids("raw_amocrm.deleted", "entity_type = 'lead'")
 
 
+def test_living_deals_are_not_called_deleted(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account that does not know ``only_deleted`` answers with its living rows."""
+
+    def deaf(self: Amocrm, path: str, params: Any = None, **options: Any) -> Any:
+        return self._http.get(path, {k: v for k, v in (params or {}).items() if k != "with"}, **options)
+
+    monkeypatch.setattr(Amocrm, "_get", deaf)
+    assert company.read("amocrm").status == "complete"
+    logged = {e.entity_id for e in company.outside.world.events(datetime.now(UTC)) if e.type == "lead_deleted"}
+    assert company.ids("raw_amocrm.deleted") <= logged
+
+
 def test_another_account_is_refused_before_anything_is_read(company: Company) -> None:
     company.sql(
         "update synkro.integration_configs set bound = '{\"account_id\": 1}' where tenant_id = %s and kind = 'amocrm' returning kind",
@@ -319,6 +331,6 @@ def test_a_window_older_than_anything_read_is_read_too(company: Company) -> None
     now = datetime.now(UTC)
     company.read("amocrm", history_days=1)
     few = len(company.ids("raw_amocrm.events"))
-    company.read("amocrm", window=Window(now - timedelta(days=9), now - timedelta(days=8)), history_days=1)
+    company.read("amocrm", window=Window(now - timedelta(days=6), now - timedelta(days=5)), history_days=1)
     assert len(company.ids("raw_amocrm.events")) > few
-    assert company.marks()["events"].cursor["from"] < (now - timedelta(days=9)).isoformat()
+    assert company.marks()["events"].cursor["from"] < (now - timedelta(days=6)).isoformat()

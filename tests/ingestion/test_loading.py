@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import psycopg
 import pytest
 
 from ingestion import loading, tables
+from ingestion.context import Session
+from ingestion.pipelines import read_amocrm
 from synkro.errors import LeaseLost, TransientError
 from tests.ingestion.conftest import Company
 
@@ -114,12 +117,20 @@ def test_a_lost_lease_commits_nothing(company: Company) -> None:
     assert company.ids("raw_amocrm.leads") == set() and company.marks() == {}
 
 
+def test_marks_by_the_earliest_clock_and_reads_to_the_latest(company: Company) -> None:
+    session = Session(company.context(), "amocrm")
+    ours = session.started_at
+    early, late = ours - timedelta(hours=2), session.until + timedelta(hours=2)
+    session.set_clock([])
+    assert (session.started_at, session.until >= ours) == (ours, True)
+    session.set_clock([early, late])
+    assert (session.started_at, session.until) == (early, late)
+
+
 def test_every_stream_has_its_account(company: Company) -> None:
     ctx = company.context()
     shown: list[tuple[str, int, int | None, str]] = []
     object.__setattr__(ctx, "progress", lambda *what: shown.append(what))
-    from ingestion.pipelines import read_amocrm
-
     result = read_amocrm(ctx)
     rows = company.sql("select * from synkro.stream_loads where run_id = %s", ctx.run_id)
     assert {row["stream"]: row["loaded"] for row in rows} == {load.stream: load.loaded for load in result.loads}

@@ -67,6 +67,11 @@ def test_no_row_is_lost_whatever_is_edited(times: list[int], edits: dict[int, in
     assert vendor.walk() | left_to_next_run == set(range(1, len(times) + 1))
 
 
+def test_a_row_that_leaves_a_crowded_second_hides_no_other() -> None:
+    """The fourth request turns a page; just before it, row 1 is edited and row 4 slips onto page one."""
+    assert List([100] * 10, edits={4: 1}).walk() == set(range(1, 11))
+
+
 @pytest.mark.parametrize("filters", [True, False])
 def test_only_what_is_newer_is_walked(filters: bool) -> None:
     vendor = List(list(range(100, 140)), filters=filters)

@@ -1,0 +1,151 @@
+"""The socket's door: our Origin, a living session, and the page opened by that very session."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from nicegui import Client, core
+from nicegui.page import page
+
+from app import auth, guard
+from synkro import db, sessions
+from tests.app.conftest import Site
+from tests.app.world import World
+
+HOSTS = ["http://test", "http://TEST"]
+FOREIGN = [
+    None, "", "null", "http://evil.example", "https://test", "http://test:8080", "http://test.evil.example", "http://xtest",
+    "ws://test", "file://", "http://test@evil.example", "http://evil.example/http://test", "http://test/../x",
+]  # fmt: skip
+
+
+async def handshake(app: Any, origin: str | None, cookie: str | None, client_id: str = "x", path: str = "/_nicegui_ws/socket.io/") -> str:
+    """What the server says first: ``websocket.accept`` or ``websocket.close``."""
+    headers = [(b"host", b"test")]
+    if origin is not None:
+        headers.append((b"origin", origin.encode()))
+    if cookie is not None:
+        headers.append((b"cookie", cookie.encode()))
+    scope = {
+        "type": "websocket", "path": path, "raw_path": path.encode(), "scheme": "ws", "headers": headers, "root_path": "",
+        "query_string": f"EIO=4&transport=websocket&client_id={client_id}".encode(), "subprotocols": [], "state": {},
+        "client": ("127.0.0.1", 5), "server": ("test", 80), "asgi": {"version": "3.0"}, "http_version": "1.1",
+    }  # fmt: skip
+    said: list[str] = []
+    incoming = iter([{"type": "websocket.connect"}])
+
+    async def receive() -> dict[str, Any]:
+        return next(incoming, {"type": "websocket.disconnect", "code": 1000})
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message["type"])
+
+    await app(scope, receive, send)
+    return said[0]
+
+
+class Reached(Exception):
+    pass
+
+
+@pytest.fixture
+def reached() -> guard.Guard:
+    """The guard before an app that only says it was reached."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+
+    return guard.Guard(app)
+
+
+def cookie_of(world: World, name: str) -> tuple[str, str]:
+    session_id = sessions.open_session(world.people[name].user_id, None, None)
+    return session_id, f"{auth.cookie_name()}={auth.sealed(session_id)}"
+
+
+async def test_handshakes(reached: guard.Guard, world: World) -> None:
+    _, mine = cookie_of(world, "user")
+    _, newcomer = cookie_of(world, "newcomer")
+    dead_id, dead = cookie_of(world, "user")
+    sessions.close_session(dead_id)
+    for origin in HOSTS:
+        assert await handshake(reached, origin, mine) == "websocket.accept"
+    refused = 0
+    for origin in FOREIGN:
+        for cookie in (mine, None, "synkro=junk", dead):
+            assert await handshake(reached, origin, cookie) == "websocket.close", (origin, cookie)
+            refused += 1
+    for cookie in (None, "", "synkro=", "synkro=abc.def", dead, newcomer, mine[:-1], f"other={mine.split('=')[1]}"):
+        for origin in HOSTS:
+            assert await handshake(reached, origin, cookie) == "websocket.close", cookie
+            refused += 1
+    assert await handshake(reached, HOSTS[0], mine, path="/elsewhere") == "websocket.close"
+    assert refused >= 60
+
+
+async def test_a_page_belongs_to_its_session(site: Site, world: World, reached: guard.Guard) -> None:
+    person = await site.person("user")
+    client = await person.open("/")
+    own = person.http_client.cookies["synkro"]
+    assert await handshake(reached, "http://test", f"synkro={own}", client.id) == "websocket.accept"
+    for name in ("admin", "stranger", "user"):
+        _, other = cookie_of(world, name)
+        assert await handshake(reached, "http://test", other, client.id) == "websocket.close", name
+
+
+async def test_long_polling_is_refused(site: Site, world: World) -> None:
+    browser = await site.signed_in("user")
+    answer = await browser.get("/_nicegui_ws/socket.io/?EIO=4&transport=polling")
+    assert answer.status_code == 405
+    assert core.app.config.socket_io_js_transports == ["websocket"]
+
+
+async def test_events_need_a_living_session(site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await site.person("user")
+    client = await person.open("/")
+    session_id = auth.opened(person.http_client.cookies["synkro"])
+    assert session_id
+    seen: list[Any] = []
+    cut: list[str] = []
+    caller = auth.identify(session_id)
+    monkeypatch.setattr(core.sio, "get_environ", lambda sid: {"asgi.scope": {"state": {"caller": caller}}})
+
+    async def disconnect(sid: str) -> None:
+        cut.append(sid)
+
+    monkeypatch.setattr(core.sio, "disconnect", disconnect)
+    handler = guard._guarded("event", lambda sid, message: seen.append(message))
+    guard.watch.add(session_id)
+    await handler("sid", {"client_id": client.id})
+    assert len(seen) == 1 and cut == []
+
+    stranger_page = Client(page(""), request=client.request)
+    stranger_page._request = await_request(world)
+    await handler("sid", {"client_id": stranger_page.id})
+    assert len(seen) == 1 and cut == ["sid"], "another session's page"
+
+    with db.as_service("test") as connection:
+        connection.execute("update auth.users set banned_until = now() + interval '1 day' where email = 'user@example.com'")
+    started = time.monotonic()
+    await guard.watch.recheck()
+    await handler("sid", {"client_id": client.id})
+    assert len(seen) == 1 and len(cut) == 2 and time.monotonic() - started < 5
+    with db.as_service("test") as connection:
+        connection.execute("update auth.users set banned_until = null where email = 'user@example.com'")
+
+
+def await_request(world: World) -> Any:
+    class Request:
+        class state:
+            caller = auth.Caller(world.people["stranger"], "someone-elses-session")
+
+    return Request()
+
+
+async def test_every_socket_handler_is_guarded(site: Site) -> None:
+    handlers = core.sio.handlers["/"]
+    assert set(handlers) == {"connect", "handshake", "disconnect", "event", "javascript_response", "ack", "log"}
+    unguarded = {name for name, handler in handlers.items() if not hasattr(handler, "guarded")}
+    assert unguarded == {"connect", "disconnect"}, "the ASGI guard stands before connect"

@@ -1,0 +1,446 @@
+"""The services as plain functions: the right person succeeds on the very row on which the stranger is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.services import (
+    access,
+    calendars,
+    dashboards,
+    export,
+    operators,
+    overview,
+    people,
+    questions,
+    report_view,
+    reporting,
+    rows,
+    settings,
+    transcripts,
+)
+from app.services.access import Forbidden, Viewer
+from synkro import audit, db, integrations, runs, users
+from synkro.errors import DataError, NotFoundError, SynkroError
+from tests.app.world import HOSTILE, SECRET, World
+
+Who = Callable[[str], Viewer]
+
+
+def test_reading_is_for_the_tenants_people(world: World, who: Who) -> None:
+    report = world.reports["alpha"].report_id
+    reads: list[Callable[[Viewer], object]] = [
+        lambda viewer: reporting.listing(viewer, "alpha"),
+        lambda viewer: report_view.load(viewer, "alpha", report),
+        lambda viewer: rows.behind(viewer, "alpha", report, "messages"),
+        lambda viewer: transcripts.load(viewer, "alpha", "alpha:d/0"),
+        lambda viewer: dashboards.load(viewer, "alpha"),
+        lambda viewer: export.report_csv(viewer, "alpha", report, "numbers"),
+        lambda viewer: questions.thread(viewer, "alpha", report),
+        lambda viewer: reporting.run_of(viewer, world.runs["failed"].run_id),
+    ]
+    for read in reads:
+        for name in ("user", "admin", "operator"):
+            assert read(who(name))
+        for name in ("stranger", "nobody"):
+            with pytest.raises(NotFoundError):
+                read(who(name))
+
+
+def test_a_viewer_that_lies_about_tenants_still_sees_nothing(world: World, who: Who) -> None:
+    """The database, not the viewer object, decides: a forged list of tenants opens no row."""
+    liar = replace(who("stranger"), tenants=(world.tenants["alpha"],), is_operator=True)
+    assert reporting.listing(who("user"), "alpha").reports
+    with pytest.raises(SynkroError):
+        reporting.listing(liar, "alpha")
+    with pytest.raises(NotFoundError):
+        report_view.load(liar, "alpha", world.reports["alpha"].report_id)
+    for write in (
+        lambda: settings.save_runtime(liar, "alpha", {"sla_target_minutes": 1}),
+        lambda: settings.save_integration(liar, "alpha", "radist", {"company_id": "1"}, {"api_key": "stolen-key-000000"}),
+        lambda: settings.check_integration(liar, "alpha", "amocrm"),
+        lambda: settings.invite(liar, "alpha", "evil@example.com", "", "admin_lite"),
+        lambda: settings.revoke(liar, "alpha", world.people["user"].user_id),
+        lambda: operators.add_tenant(liar, "X", "xtenant", "Asia/Almaty"),
+        lambda: operators.set_status(liar, "alpha", "paused"),
+    ):
+        with pytest.raises(Forbidden):
+            write()
+
+
+def test_overview(world: World, who: Who) -> None:
+    cards = {card.tenant.slug: card for card in overview.cards(who("admin"))}
+    assert set(cards) == {"alpha", "gamma"}
+    alpha = cards["alpha"]
+    assert alpha.active and alpha.active.run_id == world.runs["running"].run_id
+    assert alpha.broken == {"amocrm": "amoCRM отказал: токен отозван."} and alpha.currency == "KZT"
+    assert set(alpha.freshness) == {"amocrm", "radist"} and not alpha.is_stale
+    assert not cards["gamma"].is_connected and cards["gamma"].report is None
+    assert overview.cards(who("nobody")) == []
+    assert {card.tenant.slug for card in overview.cards(who("operator"))} >= {"alpha", "beta", "gamma"}
+
+
+def test_rows_are_those_the_number_counts(world: World, who: Who) -> None:
+    report = world.reports["alpha"].report_id
+    summary = {key: rows.behind(who("user"), "alpha", report, key, limit=1000) for key in rows.METRICS}
+    counts = {key: found.total for key, found in summary.items()}
+    assert counts["messages"] == counts["client_messages"] + counts["manager_messages"] + counts["bot_messages"] == 42
+    assert counts["waits"] == counts["sessions"] == counts["dialogs"] == counts["clients"] == 13
+    assert counts["unanswered_now"] == counts["unanswered_overdue"] == counts["deals_at_risk"] == 5
+    assert counts["waits_answered"] == counts["first_response_n"] == 8
+    at_risk = sum(row["price"] for row in summary["money_at_risk"].rows)
+    with db.as_user(who("user").user_id) as connection:
+        row = connection.execute(
+            "select money_at_risk from marts.period_summary where window_start = %s and window_end = %s",
+            (world.window.start, world.window.end),
+        ).fetchone()
+    assert row and at_risk == row["money_at_risk"]
+    first, second = (rows.behind(who("user"), "alpha", report, "messages", page) for page in (1, 2))
+    assert (len(first.rows), first.total, first.pages, second.rows) == (42, 42, 1, [])
+
+
+def test_transcript_marks_waits_and_pages(world: World, who: Who) -> None:
+    waits = transcripts.load(who("user"), "alpha", "alpha:d/0")
+    assert [m.kind for m in waits.messages] == ["client", "bot"]
+    assert waits.opened["alpha0-0"].is_open and waits.closed == {}
+    answered = transcripts.load(who("user"), "alpha", "alpha:d/1")
+    assert answered.closed["alpha1-2"].minutes == 10 and not answered.opened["alpha1-0"].is_open
+    assert answered.currency == "KZT" and len(answered.days()) >= 1
+    assert transcripts.load(who("user"), "alpha", "alpha:d/1", 99).page == 1
+
+
+def test_forced_window_limits_are_the_configs(world: World, who: Who) -> None:
+    now = datetime.now(UTC)
+    config = reporting.listing(who("user"), "alpha").config
+    choices = reporting.day_choices(config, now)
+    assert choices and choices[0][1] == reporting.last_closed(config, now)
+    for _, window in choices:
+        assert reporting._type_of(window, config) == "daily"
+    for start, end, word in (
+        (now - timedelta(days=30), now - timedelta(days=29, hours=10), "слишком давно"),
+        (now - timedelta(hours=40), now - timedelta(hours=2), "сократите"),
+        (now - timedelta(hours=2), now + timedelta(hours=2), "ещё не закончилось"),
+        (now - timedelta(hours=2), now - timedelta(hours=3), "позже начала"),
+    ):
+        with pytest.raises(DataError, match=word):
+            reporting.request(who("user"), "alpha", start.isoformat(), end.isoformat())
+    with pytest.raises(DataError, match="from"):
+        reporting.request(who("user"), "alpha", "'; drop table", "2026-01-01")
+
+
+def test_progress_speaks_of_silence(world: World) -> None:
+    run = world.runs["running"]
+    fresh = replace(run, status="running", heartbeat_at=datetime.now(UTC))
+    assert reporting.silence(fresh) is None
+    quiet = reporting.silence(replace(fresh, heartbeat_at=datetime.now(UTC) - timedelta(minutes=4)))
+    assert quiet is not None and 3.9 < quiet < 4.2
+    waiting = replace(run, status="pending", picked_at=None, created_at=datetime.now(UTC) - timedelta(minutes=2))
+    assert reporting.silence(waiting) is not None
+    shares = [
+        reporting.percent(replace(run, current_step=step, progress={"done": 1, "total": 2}))
+        for step in ("queued", "sources", "marts", "readings", "report", "delivery", "done")
+    ]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+
+
+def test_progress_is_empty_for_a_stranger(world: World) -> None:
+    alpha = world.tenants["alpha"].tenant_id
+    assert reporting.progress(world.people["user"].user_id, alpha).runs
+    foreign = reporting.progress(world.people["stranger"].user_id, alpha)
+    assert (foreign.runs, foreign.events) == ([], {})
+
+
+def test_stop_and_retry_are_for_members(world: World, who: Who) -> None:
+    failed = world.runs["failed"].run_id
+    with pytest.raises(NotFoundError):
+        reporting.retry(who("stranger"), failed)
+    again, made = reporting.retry(who("user"), failed)
+    assert made and again.attempt == 2 and again.requested_by == who("user").user_id
+    with pytest.raises(NotFoundError):
+        reporting.stop(who("stranger"), again.run_id)
+    assert reporting.stop(who("user"), again.run_id).status == "cancelled"
+
+
+# --- settings ---------------------------------------------------------------------------------------------
+
+
+def test_settings_are_for_administrators(world: World, who: Who) -> None:
+    assert settings.load(who("admin"), "alpha").config.sla_target_minutes
+    with pytest.raises(Forbidden):
+        settings.load(who("user"), "alpha")
+    with pytest.raises(NotFoundError):
+        settings.load(who("stranger"), "alpha")
+    with pytest.raises(Forbidden):
+        settings.save_runtime(who("user"), "alpha", {"sla_target_minutes": 5})
+    with pytest.raises(Forbidden):
+        settings.save_integration(who("user"), "alpha", "radist", {}, {"api_key": "x" * 20})
+
+
+def test_runtime_versions_and_messages(world: World, who: Who) -> None:
+    admin = who("admin")
+    before = settings.load(admin, "gamma")
+    assert settings.save_runtime(admin, "gamma", {"sla_target_minutes": "15"}).version == before.config.version
+    after = settings.save_runtime(
+        admin, "gamma", {"sla_target_minutes": "20", "excluded_phones": "+7 701 555 00 01, 87015550002"}
+    )
+    assert after.version == before.config.version + 1 and after.sla_target_minutes == 20
+    assert after.excluded_phones == ["+77015550001", "+77015550002"]
+    view = settings.load(admin, "gamma")
+    assert [row["version"] for row in view.versions] == [2, 1] and view.versions[0]["author"] == "Admin"
+    wrong = settings.validate(
+        {"sla_target_minutes": "0", "timezone": "+05:00", "mode": "x", "scheduled_run_time": "25:00", "session_gap_hours": "24"}
+    )
+    assert set(wrong) == {"sla_target_minutes", "timezone", "mode", "scheduled_run_time"}
+
+
+def test_every_runtime_key_is_on_the_form() -> None:
+    from synkro.runtime import RuntimeConfig
+
+    keys = set(RuntimeConfig.__dataclass_fields__) - {"version"}
+    assert keys == {*settings.RUNTIME_FIELDS, "calendar"}
+
+
+def test_a_secret_goes_in_and_never_comes_out(world: World, who: Who) -> None:
+    admin = who("admin")
+    secret = "canary-radist-key-77aa88bb"
+    saved = settings.save_integration(admin, "gamma", "radist", {"company_id": " 205 "}, {"api_key": f" {secret} "})
+    assert saved.public == {"company_id": "205"} and saved.hints["api_key"]["tail"] == "88bb"
+    assert secret not in repr(settings.load(admin, "gamma"))
+    gamma = world.tenants["gamma"].tenant_id
+    assert integrations.secrets(gamma, "radist") == {"api_key": secret}
+    settings.save_integration(admin, "gamma", "radist", {"company_id": "206"}, {"api_key": ""})
+    assert integrations.secrets(gamma, "radist") == {"api_key": secret}, "an empty field leaves it alone"
+    with db.as_user(admin.user_id) as connection:
+        entries = [e for e in audit.recent(connection, tenant_id=gamma) if e.action == "integration.saved"]
+    assert entries[-1].metadata == {"kind": "radist", "public": ["company_id"], "secrets": ["api_key"]}
+    assert secret not in repr(entries)
+    settings.forget_secret(admin, "gamma", "radist", "api_key")
+    assert integrations.secrets(gamma, "radist") == {}
+    assert integrations.secrets(world.tenants["alpha"].tenant_id, "amocrm") == {"access_token": SECRET}
+
+
+def test_a_token_in_a_public_field_is_refused(world: World, who: Who) -> None:
+    with pytest.raises(DataError, match="токен"):
+        settings.save_integration(
+            who("admin"), "gamma", "telegram", {"chat_id": "123456789:AAErKk0e8pl-4VxSANcP0x3Q5zQb3bq9abc"}, {}
+        )
+    with pytest.raises(DataError, match="не число"):
+        settings.save_integration(who("admin"), "gamma", "ai", {"monthly_cap_usd": "много"}, {})
+    saved = settings.save_integration(who("admin"), "gamma", "telegram", {"chat_id": "-1001, 42"}, {})
+    assert saved.public == {"chat_id": ["-1001", "42"]}
+
+
+def test_check_stores_what_the_vendor_said(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = who("admin")
+
+    def good(tenant_id: object, public: object, secrets: dict[str, str], allow_local: bool) -> dict[str, object]:
+        assert secrets == {"access_token": SECRET}
+        return {"account_id": 7, "name": "Алатау"}
+
+    monkeypatch.setitem(settings.CHECKS, "amocrm", good)
+    checked = settings.check_integration(admin, "alpha", "amocrm")
+    assert checked.is_ok and checked.integration.status == "ok" and checked.integration.bound["name"] == "Алатау"
+
+    def bad(*_: object) -> dict[str, object]:
+        raise SynkroError(f"Токен {SECRET} не подошёл")
+
+    monkeypatch.setitem(settings.CHECKS, "amocrm", bad)
+    checked = settings.check_integration(admin, "alpha", "amocrm")
+    assert not checked.is_ok and checked.integration.status == "error"
+    assert SECRET not in checked.message and SECRET not in (checked.integration.last_error or "")
+    with pytest.raises(Forbidden):
+        settings.check_integration(who("user"), "alpha", "amocrm")
+
+
+def test_people_are_invited_changed_and_let_go(world: World, who: Who) -> None:
+    admin = who("admin")
+    invited = settings.invite(admin, "gamma", "New.Person@example.com", "Новый", "user")
+    assert len(invited.one_time_password) >= 16 and invited.user.must_change_password
+    assert users.verify("new.person@example.com", invited.one_time_password).user_id == invited.user.user_id
+    with pytest.raises(DataError, match="уже есть роль"):
+        settings.invite(admin, "gamma", "new.person@example.com", "", "user")
+    known = settings.invite(admin, "gamma", "stranger@example.com", "", "user")
+    assert known.one_time_password == "", "a person with an account keeps their password"
+    settings.change_role(admin, "gamma", invited.user.user_id, "admin_lite")
+    assert access.viewer(invited.user).is_admin(world.tenants["gamma"].tenant_id)
+    settings.revoke(admin, "gamma", invited.user.user_id)
+    settings.revoke(admin, "gamma", known.user.user_id)
+    assert access.viewer(invited.user).tenants == ()
+    with pytest.raises(DataError, match="последний администратор"):
+        settings.revoke(admin, "gamma", admin.user_id)
+    for role in ("super_admin", "owner", ""):
+        with pytest.raises(DataError, match="роль"):
+            settings.invite(admin, "gamma", f"{uuid4().hex}@example.com", "", role)
+    with pytest.raises(Forbidden):
+        settings.invite(who("user"), "alpha", "x@example.com", "", "user")
+
+
+def test_a_right_taken_away_is_gone_at_once(world: World, who: Who) -> None:
+    """The viewer of an open page still claims the right; the transaction that writes asks again."""
+    settings.invite(who("admin"), "gamma", "user@example.com", "", "admin_lite")
+    stale = who("user")
+    settings.save_runtime(stale, "gamma", {"session_gap_hours": 30})
+    settings.revoke(who("admin"), "gamma", stale.user_id)
+    with pytest.raises((Forbidden, NotFoundError)):
+        settings.save_runtime(stale, "gamma", {"session_gap_hours": 31})
+    assert settings.load(who("admin"), "gamma").config.session_gap_hours == 30
+
+
+# --- operator, profile, audit -----------------------------------------------------------------------------
+
+
+def test_the_operator_adds_and_pauses(world: World, who: Who) -> None:
+    operator = who("operator")
+    slug = f"t{uuid4().hex[:10]}"
+    made = operators.add_tenant(operator, "Ещё одна", slug, "Europe/Moscow")
+    assert settings.load(who("operator"), slug).config.timezone == "Europe/Moscow"
+    with pytest.raises(DataError, match="уже занят"):
+        operators.add_tenant(operator, "Ещё одна", slug, "Europe/Moscow")
+    with pytest.raises(DataError, match="часовой пояс"):
+        operators.add_tenant(operator, "Ещё", f"x{slug}", "UTC+5")
+    assert operators.set_status(who("operator"), slug, "paused").status == "paused"
+    with pytest.raises(DataError, match="паузе"):
+        reporting.request(who("operator"), slug, "2026-01-01T00:00", "2026-01-01T01:00")
+    assert {line.tenant.slug for line in operators.installation(who("operator")).tenants} >= {slug, "alpha"}
+    for name in ("admin", "user", "stranger"):
+        with pytest.raises(Forbidden):
+            operators.installation(who(name))
+    assert made.slug == slug
+
+
+def test_profile(world: World, who: Who) -> None:
+    saved = people.save_profile(who("nobody"), " Имя ", "8 701 555 77 66", "Asia/Tashkent", "en")
+    assert (saved.full_name, saved.phone, saved.language) == ("Имя", "+77015557766", "en")
+    for name, phone, zone, language in (
+        ("x" * 300, "", "Asia/Almaty", "ru"),
+        ("x", "12", "Asia/Almaty", "ru"),
+        ("x", "", "+05:00", "ru"),
+        ("x", "", "Asia/Almaty", "kk"),
+    ):
+        with pytest.raises(DataError):
+            people.save_profile(who("nobody"), name, phone, zone, language)
+
+
+def test_audit_is_for_administrators_and_pages(world: World, who: Who) -> None:
+    admin = who("admin")
+    for number in range(people.AUDIT_PAGE + 5):
+        with db.as_user(admin.user_id) as connection:
+            audit.write(
+                connection, "profile.changed", actor_id=admin.user_id, actor="a", message=str(number),
+                tenant_id=world.tenants["alpha"].tenant_id,
+            )  # fmt: skip
+    first = people.audit_page(admin, "alpha")
+    assert len(first.entries) == people.AUDIT_PAGE and first.next_before == first.entries[-1].audit_id
+    second = people.audit_page(admin, "alpha", first.next_before)
+    assert second.entries and second.entries[0].audit_id < first.entries[-1].audit_id
+    assert all(entry.tenant_id == world.tenants["alpha"].tenant_id for entry in first.entries)
+    with pytest.raises(Forbidden):
+        people.audit_page(who("user"))
+    with pytest.raises(NotFoundError):
+        people.audit_page(who("stranger"), "alpha")
+    assert world.tenants["alpha"].tenant_id not in {e.tenant_id for e in people.audit_page(who("stranger")).entries}
+
+
+# --- questions and exports --------------------------------------------------------------------------------
+
+
+def test_questions_are_kept_and_answered(world: World, who: Who) -> None:
+    report = world.reports["alpha"].report_id
+    asked = questions.ask(who("user"), "alpha", report, " Сколько клиентов без ответа? ")
+    assert asked.question == "Сколько клиентов без ответа?" and asked.answer is None
+    found = questions.answer(who("user"), "alpha", asked)
+    assert found.text
+    stored = questions.thread(who("user"), "alpha", report)[-1]
+    assert stored.answer == found.text and stored.channel == "web"
+    with pytest.raises(DataError):
+        questions.ask(who("user"), "alpha", report, "  ")
+    with pytest.raises(NotFoundError):
+        questions.ask(who("stranger"), "alpha", report, "что?")
+    with pytest.raises(NotFoundError):
+        questions.answer(who("stranger"), "alpha", asked)
+
+
+def test_export_is_csv_without_formulas(world: World, who: Who) -> None:
+    name, text = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "waits")
+    table = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
+    assert name.endswith("-waits.csv") and len(table) == 6
+    assert any(HOSTILE[0] in cell for row in table for cell in row)
+    assert "7015551234" not in text and "•••• 1234" in text
+    _, numbers = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "numbers")
+    assert "8750000" in numbers
+    with db.as_user(who("admin").user_id) as connection:
+        assert audit.recent(connection, tenant_id=world.tenants["alpha"].tenant_id)[0].action == "report.exported"
+
+
+@given(
+    st.one_of(
+        st.text(max_size=40),
+        st.builds(
+            lambda lead, sign, rest: lead + sign + rest,
+            st.sampled_from(["", " ", "\u00a0", "\x00", "\t", "\r", "'", '"', "\ufeff", "\u200b", "\u3000"]),
+            st.sampled_from(["=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%", "﹢", "⁺"]),
+            st.text(max_size=20),
+        ),
+    )
+)
+def test_no_cell_is_a_formula(text: str) -> None:
+    shown = str(export.cell(text))
+    stripped = unicodedata.normalize("NFKC", shown).lstrip("\u200b\ufeff \t\r\n\x00\"")
+    assert not stripped.startswith(("=", "+", "-", "@")), repr(shown)
+    assert "\x00" not in shown
+    row = next(csv.reader(io.StringIO(export._csv([[text, 5]]).removeprefix("\ufeff")), delimiter=";"))
+    assert row == [shown, "5"]
+
+
+def test_numbers_stay_numbers_in_an_export() -> None:
+    assert [export.cell(value) for value in (-5, 2.5, None, True, "обычный")] == [-5, 2.5, "", "1", "обычный"]
+
+
+# --- calendar ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shifts"),
+    [
+        ("09:00-13:00, 14:00-18:00", [["09:00", "13:00"], ["14:00", "18:00"]]),
+        ("9-18", [["09:00", "18:00"]]),
+        ("22:00–06:00", [["22:00", "06:00"]]),
+        ("9.30 - 18.15", [["09:30", "18:15"]]),
+        ("", []),
+    ],
+)
+def test_hours_as_people_type_them(text: str, shifts: list[list[str]]) -> None:
+    assert calendars.parse_shifts(text, "weekly.mon") == shifts
+
+
+def test_calendar_round_trip_and_errors() -> None:
+    days = dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), "9-13, 14-18") | {"sat": "", "sun": ""}
+    value = calendars.read(True, days, "2026-03-09 2026-05-01", "2026-03-07: 10-14\n2026-03-08:")
+    assert value is not None and set(value["weekly"]) == {"mon", "tue", "wed", "thu", "fri"}
+    assert calendars.weekly_hours(value) == 40
+    assert calendars.overrides_text(value["overrides"]) == "2026-03-07: 10:00-14:00\n2026-03-08:"
+    assert calendars.read(False, days, "", "") is None and calendars.weekly_hours(None) is None
+    for days_, holidays, overrides, word in (
+        ({"mon": "с девяти"}, "", "", "weekly.mon"),
+        ({"mon": "25:00-26:00"}, "", "", "mon"),
+        ({}, "9 марта", "", "holidays"),
+        ({}, "", "завтра: 9-18", "overrides"),
+    ):
+        with pytest.raises(DataError, match=word):
+            calendars.read(True, days_, holidays, overrides)
+
+
+def test_runs_shown_are_the_tenants(world: World, who: Who) -> None:
+    listing = reporting.listing(who("user"), "alpha")
+    assert {run.tenant_id for run in listing.runs} == {world.tenants["alpha"].tenant_id}
+    assert isinstance(listing.runs[0], runs.Run)

@@ -1,0 +1,158 @@
+"""The command line as other programs drive it: one JSON document, exit codes, plain sentences, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synkro import vault
+
+
+@dataclass
+class Shell:
+    environment: dict[str, str]
+
+    def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *words],
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def json(self, *words: str, stdin: str = "") -> Any:
+        done = self.run(*words, "--json", stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def shell(database: str, tmp_path: Path) -> Shell:
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("SYNKRO_")}
+    return Shell(
+        {
+            **keep,
+            "SYNKRO_DATABASE_URL": database,
+            "SYNKRO_SECRET_KEYS": vault.generate_key(),
+            "SYNKRO_DATA_DIR": str(tmp_path / "data"),
+            "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
+        }
+    )
+
+
+def test_a_company_is_set_up_without_a_page(shell: Shell) -> None:
+    made = shell.json("tenant", "add", "alpha", "--name", "Альфа", "--timezone", "Asia/Almaty")
+    assert made["slug"] == "alpha"
+    person = shell.json("user", "add", "a@b.example", "--tenant", "alpha", "--role", "admin_lite")
+    assert len(person["password"]) >= 12
+    public = json.dumps({"company_id": 1001, "host": "api.radist.online"})
+    saved = shell.json("integration", "set", "alpha", "radist", "--public", public, stdin="-key-that-starts-with-a-dash-0000")
+    assert saved["public"]["company_id"] == 1001
+    assert saved["secrets"]["api_key"]["tail"] == "0000"
+    config = shell.json("runtime", "set", "alpha", "mode=radist_only", "sla_target_minutes=20")
+    assert (config["mode"], config["sla_target_minutes"], config["version"]) == ("radist_only", 20, 2)
+    assert [tenant["slug"] for tenant in shell.json("tenant", "list")] == ["alpha"]
+    assert shell.json("report", "list", "alpha") == []
+    assert shell.json("run", "list") == []
+
+
+def test_a_secret_is_never_printed(shell: Shell) -> None:
+    shell.json("tenant", "add", "alpha", "--name", "Альфа")
+    secret = "canary-secret-value-0123456789"
+    for done in (
+        shell.run("integration", "set", "alpha", "telegram", "--public", '{"chat_id": 1}', "--json", stdin=secret),
+        shell.run("integration", "check", "alpha", "telegram", "--json"),
+        shell.run("doctor", "--json"),
+    ):
+        assert secret not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("report", "run", "nobody"), "не найдена"),
+        (("report", "show", "alpha"), "Отчёта ещё нет"),
+        (("report", "run", "alpha", "--from", "2099-01-01T00:00", "--to", "2099-01-02T00:00"), "ещё не закончилось"),
+        (("report", "run", "alpha", "--from", "2020-01-01T00:00", "--to", "2020-01-02T00:00"), "слишком давно"),
+        (("report", "run", "alpha", "--from", "вчера", "--to", "2020-01-02T00:00"), "from"),
+        (("run", "show", "00000000-0000-0000-0000-000000000000"), "не найден"),
+        (("run", "show", "not-a-number"), "не найден"),
+        (("runtime", "set", "alpha", "sla_target_minutes=never"), "не целое число"),
+        (("runtime", "set", "alpha", "colour=red"), "Есть:"),
+        (("runtime", "set", "alpha", "timezone=Mars/Olympus"), "IANA"),
+        (("runtime", "set", "alpha", "calendar={"), "JSON"),
+        (("integration", "set", "alpha", "radist", "--public", '{"token": 1}'), "нет поля token"),
+        (("integration", "set", "alpha", "radist", "--public", '{"api_key": 1}'), "секрет"),
+        (("integration", "check", "alpha", "radist"), "не подключена"),
+        (("tenant", "add", "Альфа", "--name", "x"), "Код компании"),
+        (("tenant", "add", "alpha", "--name", "x"), "уже занят"),
+        (("user", "add", "not-an-address", "--tenant", "alpha"), "почту"),
+    ],
+)
+def test_a_failure_is_one_plain_sentence(shell: Shell, words: tuple[str, ...], said: str) -> None:
+    shell.run("tenant", "add", "alpha", "--name", "Альфа")
+    done = shell.run(*words)
+    assert done.returncode == 1
+    assert said in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words", [("report",), ("report", "run"), ("no-such-command",), ("report", "run", "alpha", "--from", "2026-01-01")]
+)
+def test_wrong_usage_is_two(shell: Shell, words: tuple[str, ...]) -> None:
+    assert shell.run(*words).returncode == 2
+
+
+def test_missing_keys_are_named(shell: Shell) -> None:
+    shell.run("tenant", "add", "alpha", "--name", "Альфа")
+    shell.environment["SYNKRO_SECRET_KEYS"] = "short"
+    done = shell.run("integration", "set", "alpha", "radist", stdin="key-0123456789-0123456789")
+    assert done.returncode == 1
+    assert "SYNKRO_SECRET_KEYS" in done.stderr
+
+
+def test_production_refuses_local_vendors(shell: Shell) -> None:
+    shell.environment["SYNKRO_ENV"] = "production"
+    done = shell.run("tenant", "list")
+    assert done.returncode == 1
+    assert "SYNKRO_ALLOW_LOCAL_VENDORS" in done.stderr
+
+
+def test_keys_are_rotated(shell: Shell) -> None:
+    shell.json("tenant", "add", "alpha", "--name", "Альфа")
+    shell.json("integration", "set", "alpha", "radist", "--public", '{"company_id": 1}', stdin="key-0123456789-0123456789")
+    old = shell.environment["SYNKRO_SECRET_KEYS"]
+    new = vault.generate_key()
+    shell.environment["SYNKRO_SECRET_KEYS"] = f"{new},{old}"
+    assert shell.run("secrets", "rotate").returncode == 0
+    shell.environment["SYNKRO_SECRET_KEYS"] = new
+    assert shell.run("secrets", "rotate").returncode == 0
+
+
+def test_doctor_finds_a_fresh_installation_well(shell: Shell) -> None:
+    done = shell.run("doctor", "--json")
+    findings = json.loads(done.stdout)
+    assert done.returncode == 0, findings
+    assert {item["name"] for item in findings} >= {"база", "миграции", "изоляция", "ключи"}
+
+
+def test_the_documented_settings_are_the_settings() -> None:
+    """``.env.example`` and the code name the same variables."""
+    from synkro.settings import ROOT, Settings
+
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    documented = {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
+    known = {f"SYNKRO_{name.upper()}" for name in Settings.model_fields}
+    assert documented - {"SYNKRO_DOMAIN", "POSTGRES_PASSWORD"} == known
