@@ -270,6 +270,7 @@ def _count(session: Session, streams: list[Stream], load_id: str | None) -> None
             load, kept = stream.load, stream.tally.kept
             load.loaded = _rows_of(connection, session, stream.name, load_id) if kept else 0
             if load.loaded != kept:
+                stream.moves_anyway = False
                 stream.fail(
                     DataError(
                         f"Поток «{stream.name}»: прочитано {kept} строк, в базе {load.loaded}. "

@@ -206,9 +206,13 @@ def _check_inputs(url: str, tenant_id: UUID | str, spans: Sequence[tuple[datetim
                 {"tenant": str(tenant_id), "start": start, "end": end},
             ).fetchone()
             if not row or not row[0]:
-                raise DataError(f"Окно {start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M} не записано: витрины считать не для чего.")
+                raise DataError(
+                    f"Окно {start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M} не записано: витрины считать не для чего."
+                )
             if not row[1]:
-                raise DataError(f"Рабочий календарь не доходит до окна {start:%Y-%m-%d %H:%M}: скорость ответа не посчитать.")
+                raise DataError(
+                    f"Рабочий календарь не доходит до окна {start:%Y-%m-%d %H:%M}: скорость ответа не посчитать."
+                )
 
 
 def _renew_api(connection: psycopg.Connection[Any]) -> None:

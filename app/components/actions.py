@@ -22,10 +22,12 @@ T = TypeVar("T")
 
 async def require_user() -> Viewer | None:
     """The person as they are now; ``None`` (and the sign-in page) when the session is over."""
-    caller: auth.Caller | None = getattr(context.client.request.state, "caller", None)
-    viewer = await off_loop(_viewer, caller.session_id, context.client.ip) if caller else None
+    client = context.client
+    caller: auth.Caller | None = getattr(client.request.state, "caller", None)
+    viewer = await off_loop(_viewer, caller.session_id, client.ip) if caller else None
     if viewer is None:
-        ui.navigate.to("/login")
+        with client:
+            ui.navigate.to("/login")
     return viewer
 
 
@@ -41,20 +43,25 @@ async def act(
 ) -> T | None:
     """Do something as the person who is signed in now. ``None`` when it failed: the cause has been shown by then,
     by ``on_error`` if there is one, else as a notice."""
+    # the button may be redrawn by the poller while the work runs: what is said afterwards belongs to the page
+    client = context.client
     viewer = await require_user()
     if viewer is None:
         return None
     try:
         result = await off_loop(work, viewer)
     except SynkroError as error:
-        if on_error is not None:
-            on_error(error)
-        else:
-            ui.notify(error.message, type="negative", timeout=8000, multi_line=True)
+        with client:
+            if on_error is not None:
+                on_error(error)
+            else:
+                ui.notify(error.message, type="negative", timeout=8000, multi_line=True)
         return None
     except Exception as error:
-        ui.notify(t("server_error.notice", id=report_error(error)), type="negative", timeout=8000)
+        with client:
+            ui.notify(t("server_error.notice", id=report_error(error)), type="negative", timeout=8000)
         return None
     if done:
-        ui.notify(done, type="positive")
+        with client:
+            ui.notify(done, type="positive")
     return result

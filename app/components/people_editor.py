@@ -124,7 +124,8 @@ class PeopleEditor:
             with div("line"):
                 button(t("people.revoke"), lambda: dialog.submit(True), "danger", mark="confirm-revoke")
                 button(t("words.cancel"), lambda: dialog.submit(False), mark="cancel-revoke")
-        if await dialog:
+        is_sure = await dialog
+        dialog.delete()
+        if is_sure:
             await act(lambda who: settings.revoke(who, slug, user.user_id), done=t("people.revoked"))
             await self._reload()
-        dialog.delete()

@@ -25,9 +25,10 @@ LOOK_SECONDS = 1.0
 class RunsPanel:
     def __init__(self, viewer: Viewer, listing: Listing) -> None:
         self.viewer = viewer
+        self.client = context.client
         self.tenant = listing.tenant
         self.zone = listing.config.timezone
-        self.channel = live.join(context.client, viewer.user_id, listing.tenant.tenant_id)
+        self.channel = live.join(self.client, viewer.user_id, listing.tenant.tenant_id)
         self.progress = self.channel.progress or Progress(listing.runs, {}, True)
         self.seen = self.channel.version
         self._active = {one.run_id for one in listing.runs if one.is_active}
@@ -53,15 +54,14 @@ class RunsPanel:
         self._active = active
         self._body.refresh()
         if ended:
-            with self._place:
+            with self.client:
                 ui.notify(t("run.ready"), type="positive")
-            # a new row belongs into the list: only this page of the person is drawn again
-            context.client.run_javascript("setTimeout(() => location.reload(), 1200)")
+                # a new row belongs into the list: only this page of the person is drawn again
+                ui.run_javascript("setTimeout(() => location.reload(), 1200)")
 
     @ui.refreshable_method
     def _body(self) -> None:
-        self._place = div("stack loose", mark="runs")
-        with self._place:
+        with div("stack loose", mark="runs"):
             for one in self.progress.runs:
                 if one.is_active:
                     self._active_card(one)

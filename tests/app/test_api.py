@@ -62,7 +62,13 @@ async def test_writes_need_our_origin(site: Site, world: World) -> None:
     browser = await site.signed_in("user")
     run = world.runs["running"].run_id
     for headers in FOREIGN_ORIGINS:
-        for path in ("/api/v1/tenants/alpha/runs", f"/api/v1/runs/{run}/stop", f"/api/v1/runs/{run}/retry", "/logout", "/login"):
+        for path in (
+            "/api/v1/tenants/alpha/runs",
+            f"/api/v1/runs/{run}/stop",
+            f"/api/v1/runs/{run}/retry",
+            "/logout",
+            "/login",
+        ):
             answer = await browser.post(path, json=window(world), headers=headers)
             assert answer.status_code == 403, (path, headers)
     assert (await browser.get(f"/api/v1/runs/{run}")).json()["status"] == "running"
@@ -70,7 +76,10 @@ async def test_writes_need_our_origin(site: Site, world: World) -> None:
 
 async def test_limits_are_said_plainly(site: Site, world: World) -> None:
     browser = await site.signed_in("user")
-    old = {"from": (world.now - timedelta(days=40)).isoformat(), "to": (world.now - timedelta(days=39, hours=12)).isoformat()}
+    old = {
+        "from": (world.now - timedelta(days=40)).isoformat(),
+        "to": (world.now - timedelta(days=39, hours=12)).isoformat(),
+    }
     for body, word in ((old, "слишком давно"), ({**window(world), "to": "2999-01-01T00:00:00Z"}, "не закончилось")):
         answer = await browser.post("/api/v1/tenants/alpha/runs", json=body, headers=ORIGIN)
         assert answer.status_code == 422 and word in answer.json()["error"]["message"]

@@ -64,9 +64,7 @@ async def test_sign_in_flow(site: Site, world: World) -> None:
         answer = await browser.get("/t/alpha/reports?p=1")
         assert answer.status_code == 303
         assert answer.headers["location"] == "/login?next=%2Ft%2Falpha%2Freports%3Fp%3D1"
-        wrong = await browser.post(
-            "/login", data={"email": "admin@example.com", "password": "x" * 14}, headers=ORIGIN
-        )
+        wrong = await browser.post("/login", data={"email": "admin@example.com", "password": "x" * 14}, headers=ORIGIN)
         assert wrong.status_code == 401 and "Почта или пароль не подходят." in wrong.text
         unknown = await browser.post(
             "/login", data={"email": "ghost@example.com", "password": "x" * 14}, headers=ORIGIN
@@ -84,7 +82,9 @@ async def test_sign_in_flow(site: Site, world: World) -> None:
         out = await browser.post("/logout", headers=ORIGIN)
         assert out.headers["location"] == "/login"
     with db.as_service("test") as connection:
-        rows = connection.execute("select action from synkro.audit_log where actor <> '' order by audit_id desc limit 4")
+        rows = connection.execute(
+            "select action from synkro.audit_log where actor <> '' order by audit_id desc limit 4"
+        )
         actions = [row["action"] for row in rows][::-1]
     assert actions == ["login.failed", "login.failed", "login.ok", "logout"]
 
@@ -127,8 +127,12 @@ async def test_a_one_time_password_is_changed_first(site: Site, world: World) ->
 async def test_guesses_are_counted_per_account(site: Site, world: World) -> None:
     async with site.browser() as browser:
         for _ in range(10):
-            await browser.post("/login", data={"email": "nobody@example.com", "password": "wrong wrong"}, headers=ORIGIN)
-        answer = await browser.post("/login", data={"email": "nobody@example.com", "password": PASSWORD}, headers=ORIGIN)
+            await browser.post(
+                "/login", data={"email": "nobody@example.com", "password": "wrong wrong"}, headers=ORIGIN
+            )
+        answer = await browser.post(
+            "/login", data={"email": "nobody@example.com", "password": PASSWORD}, headers=ORIGIN
+        )
         assert answer.status_code == 401 and "Слишком много попыток" in answer.text
         other = await browser.post("/login", data={"email": "admin@example.com", "password": PASSWORD}, headers=ORIGIN)
         assert other.status_code == 303

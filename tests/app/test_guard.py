@@ -21,7 +21,9 @@ FOREIGN = [
 ]  # fmt: skip
 
 
-async def handshake(app: Any, origin: str | None, cookie: str | None, client_id: str = "x", path: str = "/_nicegui_ws/socket.io/") -> str:
+async def handshake(
+    app: Any, origin: str | None, cookie: str | None, client_id: str = "x", path: str = "/_nicegui_ws/socket.io/"
+) -> str:
     """What the server says first: ``websocket.accept`` or ``websocket.close``."""
     headers = [(b"host", b"test")]
     if origin is not None:
@@ -44,10 +46,6 @@ async def handshake(app: Any, origin: str | None, cookie: str | None, client_id:
 
     await app(scope, receive, send)
     return said[0]
-
-
-class Reached(Exception):
-    pass
 
 
 @pytest.fixture
@@ -127,7 +125,9 @@ async def test_events_need_a_living_session(site: Site, world: World, monkeypatc
     assert len(seen) == 1 and cut == ["sid"], "another session's page"
 
     with db.as_service("test") as connection:
-        connection.execute("update auth.users set banned_until = now() + interval '1 day' where email = 'user@example.com'")
+        connection.execute(
+            "update auth.users set banned_until = now() + interval '1 day' where email = 'user@example.com'"
+        )
     started = time.monotonic()
     await guard.watch.recheck()
     await handler("sid", {"client_id": client.id})

@@ -46,7 +46,11 @@ ALLOWED = {
     "/profile": ACTORS,
     "/audit": ("operator", "admin", "stranger"),
 }
-FORBIDDEN = {"/t/{slug}/settings": ("user",), "/tenants": ("admin", "user", "stranger", "nobody"), "/audit": ("user", "nobody")}
+FORBIDDEN = {
+    "/t/{slug}/settings": ("user",),
+    "/tenants": ("admin", "user", "stranger", "nobody"),
+    "/audit": ("user", "nobody"),
+}
 
 
 async def test_every_page_by_every_person(site: Site, world: World) -> None:

@@ -39,6 +39,7 @@ Who = Callable[[str], Viewer]
 
 def test_reading_is_for_the_tenants_people(world: World, who: Who) -> None:
     report = world.reports["alpha"].report_id
+    questions.ask(who("user"), "alpha", report, "Что нового?")
     reads: list[Callable[[Viewer], object]] = [
         lambda viewer: reporting.listing(viewer, "alpha"),
         lambda viewer: report_view.load(viewer, "alpha", report),
@@ -67,7 +68,9 @@ def test_a_viewer_that_lies_about_tenants_still_sees_nothing(world: World, who: 
         report_view.load(liar, "alpha", world.reports["alpha"].report_id)
     for write in (
         lambda: settings.save_runtime(liar, "alpha", {"sla_target_minutes": 1}),
-        lambda: settings.save_integration(liar, "alpha", "radist", {"company_id": "1"}, {"api_key": "stolen-key-000000"}),
+        lambda: settings.save_integration(
+            liar, "alpha", "radist", {"company_id": "1"}, {"api_key": "stolen-key-000000"}
+        ),
         lambda: settings.check_integration(liar, "alpha", "amocrm"),
         lambda: settings.invite(liar, "alpha", "evil@example.com", "", "admin_lite"),
         lambda: settings.revoke(liar, "alpha", world.people["user"].user_id),
@@ -198,7 +201,13 @@ def test_runtime_versions_and_messages(world: World, who: Who) -> None:
     view = settings.load(admin, "gamma")
     assert [row["version"] for row in view.versions] == [2, 1] and view.versions[0]["author"] == "Admin"
     wrong = settings.validate(
-        {"sla_target_minutes": "0", "timezone": "+05:00", "mode": "x", "scheduled_run_time": "25:00", "session_gap_hours": "24"}
+        {
+            "sla_target_minutes": "0",
+            "timezone": "+05:00",
+            "mode": "x",
+            "scheduled_run_time": "25:00",
+            "session_gap_hours": "24",
+        }
     )
     assert set(wrong) == {"sla_target_minutes", "timezone", "mode", "scheduled_run_time"}
 
@@ -395,7 +404,7 @@ def test_export_is_csv_without_formulas(world: World, who: Who) -> None:
 )
 def test_no_cell_is_a_formula(text: str) -> None:
     shown = str(export.cell(text))
-    stripped = unicodedata.normalize("NFKC", shown).lstrip("\u200b\ufeff \t\r\n\x00\"")
+    stripped = unicodedata.normalize("NFKC", shown).lstrip('\u200b\ufeff \t\r\n\x00"')
     assert not stripped.startswith(("=", "+", "-", "@")), repr(shown)
     assert "\x00" not in shown
     row = next(csv.reader(io.StringIO(export._csv([[text, 5]]).removeprefix("\ufeff")), delimiter=";"))

@@ -35,7 +35,9 @@ def test_languages_have_equal_keys_and_values() -> None:
 
 def test_the_interface_is_russian_and_calm() -> None:
     assert [key for key, text in RU.items() if "!" in text] == []
-    english = [key for key, text in EN.items() if re.search("[а-яё]", text, re.I) and not key.startswith("ask.suggestion")]
+    english = [
+        key for key, text in EN.items() if re.search("[а-яё]", text, re.I) and not key.startswith("ask.suggestion")
+    ]
     assert english == []
 
 
@@ -51,7 +53,9 @@ def test_every_family_of_keys_is_whole() -> None:
     wanted = {f"number.{key}" for key in {*ALL_NUMBERS, *rows.METRICS}}
     wanted |= {f"runtime.{key}" for key in settings.RUNTIME_FIELDS} | {f"mode.{mode}" for mode in MODES}
     wanted |= {f"kind.{kind}" for kind in KINDS} | {f"kind.{kind}.about" for kind in KINDS}
-    wanted |= {f"field.{name}" for pair in FIELDS.values() for part in pair for name in part} - {"field.requests_per_second"}
+    wanted |= {f"field.{name}" for pair in FIELDS.values() for part in pair for name in part} - {
+        "field.requests_per_second"
+    }
     wanted |= {f"step.{step}" for step in reporting._STEPS}
     for status in ("pending", "running", "cancelling", "success", "failed", "cancelled"):
         wanted.add(f"run.{status}")
@@ -64,7 +68,9 @@ def test_unused_keys_are_deleted() -> None:
     unused = [
         key
         for key in RU
-        if f'"{key}"' not in code and f"'{key}'" not in code and not any(key.startswith(family) for family in families if family)
+        if f'"{key}"' not in code
+        and f"'{key}'" not in code
+        and not any(key.startswith(family) for family in families if family)
     ]
     assert unused == []
 
@@ -76,7 +82,10 @@ def test_a_missing_key_is_loud() -> None:
 
 @pytest.mark.parametrize(
     ("language", "said"),
-    [("ru", ["2 диалога", "1 ч 15 мин", "46\u00a0%", "3 дня назад"]), ("en", ["2 dialogs", "1 h 15 min", "46%", "3 d ago"])],
+    [
+        ("ru", ["2 диалога", "1 ч 15 мин", "46\u00a0%", "3 дня назад"]),
+        ("en", ["2 dialogs", "1 h 15 min", "46%", "3 d ago"]),
+    ],
 )
 def test_numbers_speak_the_language(language: str, said: list[str]) -> None:
     with speaking(language):

@@ -25,7 +25,7 @@ PASSWORD = "correct horse battery"
 HOSTILE = (
     "<img src=x onerror=\"window.__xss='img'\">",
     "<script>window.__xss='script'</script>",
-    "\"><svg onload=\"window.__xss='svg'\">",
+    '"><svg onload="window.__xss=\'svg\'">',
     "{{ constructor.constructor('window.__xss=1')() }}",
     "<iframe srcdoc=\"<script>parent.__xss='frame'</script>\"></iframe>",
     "javascript:window.__xss='link'",
@@ -138,11 +138,18 @@ def _marts(connection: psycopg.Connection[Any], world: World, slug: str) -> None
         is_open = i % 3 == 0
         replied = opened + timedelta(minutes=9 + i)
         said = [
-            ("client", opened, f"Здравствуйте, сколько стоит кухня? {HOSTILE[i % len(HOSTILE)] if slug == 'alpha' else 'тайна-беты'}"),
+            (
+                "client",
+                opened,
+                f"Здравствуйте, сколько стоит кухня? {HOSTILE[i % len(HOSTILE)] if slug == 'alpha' else 'тайна-беты'}",
+            ),
             ("bot", opened + timedelta(seconds=2), "Спасибо за обращение, менеджер скоро ответит."),
         ]
         if not is_open:
-            said += [("manager", replied, "Добрый день, от 450 000. Пришлю расчёт завтра."), ("client", replied + timedelta(minutes=3), "Хорошо, спасибо")]
+            said += [
+                ("manager", replied, "Добрый день, от 450 000. Пришлю расчёт завтра."),
+                ("client", replied + timedelta(minutes=3), "Хорошо, спасибо"),
+            ]
         session = f"{slug}-s{i}"
         for n, (kind, at, body) in enumerate(said):
             messages.append(
@@ -201,7 +208,9 @@ def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: A
     label = datetime.now(UTC).date()
     opened = [w for w in waits if w["is_open"]]
     for back in range(16):
-        day = business_day_window(world.day - timedelta(days=back), runtime.RuntimeConfig(ZONE).business_day_start, ZONE)
+        day = business_day_window(
+            world.day - timedelta(days=back), runtime.RuntimeConfig(ZONE).business_day_start, ZONE
+        )
         if back == 0:
             day = world.window
         connection.execute(
@@ -342,4 +351,4 @@ def uid(value: UUID | str | None = None) -> UUID:
     return UUID(str(value)) if value else uuid4()
 
 
-__all__ = ["HOSTILE", "PASSWORD", "SECRET", "World", "body_of", "draft_of", "fill", "insert", "Jsonb", "uid"]
+__all__ = ["HOSTILE", "PASSWORD", "SECRET", "Jsonb", "World", "body_of", "draft_of", "fill", "insert", "uid"]

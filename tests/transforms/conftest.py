@@ -59,11 +59,19 @@ class Company:
         )
 
     def manager(self, id: int, name: str) -> None:
-        self.put("raw_amocrm.users", id=id, payload={"name": name, "email": f"{id}@example.test", "rights": {"is_active": True}})
+        self.put(
+            "raw_amocrm.users",
+            id=id,
+            payload={"name": name, "email": f"{id}@example.test", "rights": {"is_active": True}},
+        )
 
     def pipeline(self, id: int) -> None:
         statuses = [{"id": 1, "name": "Новая", "sort": 10}, {"id": 142, "name": "Продано", "sort": 10000}]
-        self.put("raw_amocrm.pipelines", id=id, payload={"name": f"Воронка {id}", "sort": 1, "_embedded": {"statuses": statuses}})
+        self.put(
+            "raw_amocrm.pipelines",
+            id=id,
+            payload={"name": f"Воронка {id}", "sort": 1, "_embedded": {"statuses": statuses}},
+        )
 
     def contact(self, id: int, *phones: str, name: str = "Клиент") -> None:
         self.put("raw_amocrm.contacts", id=id, payload={"name": name, "_synkro": {"phones": list(phones)}})
@@ -147,5 +155,3 @@ def company(connection: psycopg.Connection[Any], marts_db: str) -> Callable[...,
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("dbt")
-
-

@@ -75,7 +75,9 @@ def test_a_full_refresh_keeps_rows_policies_grants_and_views(
     assert isolation.findings(marts_db) == []
 
 
-def test_a_deploy_is_done_once_and_touches_no_row(filled: Filled, connection: psycopg.Connection[Any], marts_db: str) -> None:
+def test_a_deploy_is_done_once_and_touches_no_row(
+    filled: Filled, connection: psycopg.Connection[Any], marts_db: str
+) -> None:
     before, doors = snapshot(connection), _doors(connection)
 
     assert dbt.deploy(marts_db, settings().data_dir) is False
@@ -86,7 +88,9 @@ def test_a_deploy_is_done_once_and_touches_no_row(filled: Filled, connection: ps
     assert _doors(connection) == doors
 
 
-def test_a_day_that_became_empty_leaves_nothing_behind(filled: Filled, connection: psycopg.Connection[Any], work: Path) -> None:
+def test_a_day_that_became_empty_leaves_nothing_behind(
+    filled: Filled, connection: psycopg.Connection[Any], work: Path
+) -> None:
     north, south, monday, tuesday = filled
     neighbour = south.rows("marts.fct_messages", order="message_id")
     connection.execute(
@@ -117,7 +121,12 @@ def test_a_replay_of_an_old_window_ignores_what_came_later(company: Callable[...
     again, next_day = east.rows("marts.period_summary", order="window_start")
 
     assert first == again
-    assert (again["unanswered_now"], again["waits_answered"], next_day["waits"], next_day["unanswered_now"]) == (1, 0, 0, 0)
+    assert (again["unanswered_now"], again["waits_answered"], next_day["waits"], next_day["unanswered_now"]) == (
+        1,
+        0,
+        0,
+        0,
+    )
     # the run moved Monday's watermark: the answer is known now, and still counted on Monday alone
     east.window("2026-03-02 06:00", "2026-03-03 06:00", as_of="2026-03-03 12:00")
     east.build(monday, work=work)
@@ -129,7 +138,9 @@ def test_a_window_without_a_row_is_refused(filled: Filled, work: Path) -> None:
     north = filled[0]
 
     with pytest.raises(DataError, match="не записано"):
-        north.build(Window(datetime.fromisoformat("2026-04-01T00:00Z"), datetime.fromisoformat("2026-04-02T00:00Z")), work=work)
+        north.build(
+            Window(datetime.fromisoformat("2026-04-01T00:00Z"), datetime.fromisoformat("2026-04-02T00:00Z")), work=work
+        )
 
 
 def test_a_run_without_a_tenant_stops(marts_db: str, work: Path) -> None:

@@ -228,5 +228,7 @@ def test_members_see_their_tenant_and_strangers_nothing(built: Built, connection
 
 
 def _marts(connection: Any) -> list[str]:
-    rows = connection.execute("select relname from pg_class where relnamespace = 'marts'::regnamespace and relkind = 'r'")
+    rows = connection.execute(
+        "select relname from pg_class where relnamespace = 'marts'::regnamespace and relkind = 'r'"
+    )
     return [row["relname"] for row in rows]

@@ -6,7 +6,7 @@
     ({{ body }} !~ '[0-9A-Za-z\u00C0-\u1FFF\u3040-\u9FFF\uAC00-\uD7AF]')
 {%- endmacro %}
 
-{# Only words of thanks, agreement or farewell, in any order and number. The pattern is dear (it cost two thirds of
+{# Only words of thanks, agreement or farewell, at least one of them beside the fillers. The pattern is dear (it cost two thirds of
    int_messages): it is tried on short lines made of the right words alone. #}
 {% macro is_closing_phrase(body) -%}
     {%- set phrases = _closing_words() -%}
@@ -14,7 +14,7 @@
     case
         when length({{ body }}) > 120 then false
         when not string_to_array({{ _bare_words(body) }}, ' ') <@ array['{{ words.split() | unique | join("', '") }}'] then false
-        else {{ _bare_words(body) }} ~ '^({{ phrases | join("|") }})( ({{ (phrases + _filler_words()) | join("|") }}))*$'
+        else {{ _bare_words(body) }} ~ '^(({{ _filler_words() | join("|") }}) )*({{ phrases | join("|") }})( ({{ (phrases + _filler_words()) | join("|") }}))*$'
     end
 {%- endmacro %}
 
@@ -26,10 +26,10 @@
 {% macro _closing_words() -%}
     {{ return([
         'спасибо', 'спасибочки', 'спс', 'пасиб', 'пасибо', 'сенкс', 'благодарю', 'благодарим', 'благодарна', 'благодарен',
-        'большое спасибо', 'огромное спасибо', 'рахмет', 'ракмет', 'рахмат',
+        'большое спасибо', 'огромное спасибо', 'рахмет', 'ракмет', 'рахмат', 'жарайды', 'тусиникти', 'түсінікті',
         'ок', 'оке', 'окей', 'окэй', 'ok', 'okay', 'okey', 'k', 'оки', 'окии', 'хорошо', 'хор', 'ладно', 'лады', 'добро',
         'понял', 'поняла', 'поняли', 'понятно', 'пон', 'ясно', 'ясненько', 'принято', 'принял', 'приняла', 'договорились',
-        'отлично', 'супер', 'класс', 'круто', 'замечательно', 'прекрасно', 'здорово', 'ага', 'угу', 'жаксы', 'жақсы', 'тусиникти',
+        'отлично', 'супер', 'класс', 'круто', 'замечательно', 'прекрасно', 'здорово', 'ага', 'угу', 'жаксы', 'жақсы',
         'до свидания', 'до встречи', 'до завтра', 'до связи', 'всего доброго', 'всего хорошего', 'хорошего дня',
         'хорошего вечера', 'взаимно', 'и вам', 'и вам тоже', 'вам тоже', 'thanks', 'thank you', 'thx',
         'получил', 'получила', 'увидел', 'увидела', 'будем знать', 'буду знать'
@@ -39,6 +39,6 @@
 {% macro _filler_words() -%}
     {{ return([
         'вам', 'вас', 'тебе', 'большое', 'огромное', 'тогда', 'все', 'всем', 'ну', 'и', 'за', 'ответ', 'помощь', 'информацию',
-        'инфо', 'консультацию', 'оперативность', 'очень', 'тоже', 'много', 'very', 'much', 'so', 'you'
+        'инфо', 'консультацию', 'оперативность', 'очень', 'тоже', 'много', 'сізге', 'сизге', 'көп', 'коп', 'very', 'much', 'so', 'you'
     ]) }}
 {%- endmacro %}

@@ -1,0 +1,258 @@
+"""Pages as a person uses them: presses, what is said beside the field, rights taken away while a page is open."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from nicegui import ui
+from nicegui.testing import User
+
+from app.live import live
+from app.services import settings as settings_service
+from app.texts import RU
+from synkro import db, runs, sessions
+from synkro.errors import SynkroError
+from tests.app.conftest import Site
+from tests.app.world import SECRET, World
+
+
+async def until(check, seconds: float = 6.0) -> None:  # type: ignore[no-untyped-def]
+    """Wait for what a handler does off the loop."""
+    for _ in range(int(seconds / 0.05)):
+        if check():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def element(person: User, mark: str) -> ui.element:
+    return next(iter(person.find(marker=mark).elements))
+
+
+def text_of(person: User, mark: str) -> str:
+    return str(element(person, mark).text)  # type: ignore[attr-defined]
+
+
+def press(person: User, mark: str) -> None:
+    person.find(marker=mark).trigger("click")
+
+
+async def test_a_forced_window_is_refused_beside_the_field_and_then_queued(site: Site, world: World) -> None:
+    person = await site.person("user")
+    await person.open("/t/alpha/reports")
+    element(person, "force-from").value = "2020-01-01T00:00"  # type: ignore[attr-defined]
+    element(person, "force-to").value = "2020-01-01T10:00"  # type: ignore[attr-defined]
+    press(person, "force-submit")
+    await until(lambda: "слишком давно" in text_of(person, "force-from-error"))
+    press(person, "day-0")
+    press(person, "force-submit")
+    await until(lambda: person.notify.contains(RU["force.queued"]))
+    with db.as_service("test") as connection:
+        found = [run for run in runs.active(connection, world.tenants["alpha"].tenant_id) if run.status == "pending"]
+    assert len(found) == 1 and found[0].report_type == "daily" and found[0].window == world.window
+    with db.as_service("test") as connection:
+        connection.execute(
+            "update synkro.job_runs set created_at = now() - interval '3 minutes' where run_id = %s", (found[0].run_id,)
+        )
+    await live.poll()
+    await person.should_see(marker="not-picked", retries=40)
+    await person.should_see(RU["run.no_worker"])
+
+
+async def test_the_running_job_is_shown_live_and_stopped(site: Site, world: World) -> None:
+    person = await site.person("user")
+    await person.open("/t/alpha/reports")
+    await person.should_see("40 / 118 диалогов")
+    run = world.runs["running"]
+    with db.as_service("test") as connection:
+        runs.step(connection, run, "report", 1, 2, "")
+        runs.log(connection, run, "report", "Пишем отчёт")
+    await live.poll()
+    await person.should_see("Пишем отчёт", retries=40)
+    await person.should_see(RU["step.report"])
+    with db.as_service("test") as connection:
+        connection.execute(
+            "update synkro.job_runs set heartbeat_at = now() - interval '7 minutes' where run_id = %s", (run.run_id,)
+        )
+    await live.poll()
+    await person.should_see("Нет обновлений 7", retries=40)
+    press(person, "stop-run")
+    await until(lambda: person.notify.contains(RU["run.stop_asked"]))
+    await until(lambda: _status(run.run_id) == "cancelling")
+
+
+def _status(run_id: UUID) -> str:
+    with db.as_service("test") as connection:
+        return runs.get(connection, run_id).status
+
+
+async def test_runtime_form_says_what_is_wrong_beside_the_field(site: Site, world: World) -> None:
+    person = await site.person("admin")
+    await person.open("/t/gamma/settings?tab=runtime")
+    element(person, "runtime-sla_target_minutes").value = "0"  # type: ignore[attr-defined]
+    press(person, "save-runtime")
+    await until(lambda: "Укажите число от 1" in text_of(person, "runtime-sla_target_minutes-error"))
+    element(person, "runtime-sla_target_minutes").value = "25"  # type: ignore[attr-defined]
+    press(person, "save-runtime")
+    await until(lambda: person.notify.contains("Сохранена версия 2"))
+    assert text_of(person, "runtime-sla_target_minutes-error") == ""
+    await person.should_see("Ответить за, минут: 15 → 25", retries=40)
+
+
+async def test_calendar_is_edited_by_rows(site: Site, world: World) -> None:
+    person = await site.person("admin")
+    await person.open("/t/gamma/settings?tab=calendar")
+    press(person, "calendar-example")
+    element(person, "calendar-sat").value = "утром"  # type: ignore[attr-defined]
+    press(person, "save-calendar")
+    await until(lambda: "weekly.sat" in text_of(person, "calendar-sat-error"))
+    element(person, "calendar-sat").value = "10-14"  # type: ignore[attr-defined]
+    press(person, "save-calendar")
+    await person.should_see("Сейчас: 44 ч в неделю", retries=60)
+
+
+async def test_a_secret_is_typed_saved_checked_and_never_shown(
+    site: Site, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> dict[str, object]:
+        raise SynkroError("Radist отказал: ключ не подходит.")
+
+    monkeypatch.setitem(settings_service.CHECKS, "radist", refuses)
+    person = await site.person("admin")
+    await person.open("/t/alpha/settings")
+    assert element(person, "amocrm-access_token").value == ""  # type: ignore[attr-defined]
+    assert "•••• 88ee" in element(person, "amocrm-access_token").props["placeholder"]
+    element(person, "radist-company_id").value = "205"  # type: ignore[attr-defined]
+    element(person, "radist-api_key").value = "canary-typed-secret-0042"  # type: ignore[attr-defined]
+    press(person, "save-radist")
+    await until(lambda: "0042" in element(person, "radist-api_key").props["placeholder"])
+    assert element(person, "radist-api_key").value == ""  # type: ignore[attr-defined]
+    press(person, "check-radist")
+    await person.should_see("Radist отказал: ключ не подходит.", retries=60)
+    shown = str([e._to_dict() for e in person.client.elements.values()])  # type: ignore[union-attr]
+    assert SECRET not in shown and "canary-typed" not in shown
+
+
+async def test_an_invitation_shows_its_password_once(site: Site, world: World) -> None:
+    person = await site.person("admin")
+    await person.open("/t/gamma/settings?tab=people")
+    element(person, "invite-email").value = "not an address"  # type: ignore[attr-defined]
+    press(person, "invite-submit")
+    await until(lambda: "не похож на почту" in text_of(person, "invite-email-error"))
+    element(person, "invite-email").value = "fresh@example.com"  # type: ignore[attr-defined]
+    press(person, "invite-submit")
+    await person.should_see(marker="one-time-password", retries=60)
+    password = text_of(person, "one-time-password")
+    page = await person.http_client.get("/t/gamma/settings?tab=people")
+    assert "fresh@example.com" in page.text and password not in page.text
+
+
+async def test_people_are_changed_and_let_go(site: Site, world: World) -> None:
+    person = await site.person("admin")
+    await person.open("/t/alpha/settings?tab=people")
+    element(person, "role-newcomer@example.com").value = "admin_lite"  # type: ignore[attr-defined]
+    await until(lambda: _role(world, "newcomer") == ("admin_lite", True))
+    press(person, "revoke-newcomer@example.com")
+    await person.should_see(marker="confirm-revoke", retries=20)
+    press(person, "confirm-revoke")
+    await until(lambda: _role(world, "newcomer") == ("admin_lite", False))
+    await person.should_not_see("newcomer@example.com", retries=40)
+
+
+def _role(world: World, name: str) -> tuple[str, bool]:
+    with db.as_service("test") as connection:
+        row = connection.execute(
+            "select role, is_active from synkro.user_roles where user_id = %s", (world.people[name].user_id,)
+        ).fetchone()
+    assert row is not None
+    return row["role"], row["is_active"]
+
+
+async def test_the_operator_pauses_and_adds(site: Site, world: World) -> None:
+    person = await site.person("operator")
+    await person.open("/tenants")
+    press(person, "pause-beta")
+    await person.should_see(marker="resume-beta", retries=60)
+    press(person, "resume-beta")
+    await person.should_see(marker="pause-beta", retries=60)
+    element(person, "tenant-name").value = "Третья"  # type: ignore[attr-defined]
+    element(person, "tenant-slug").value = "Плохой код"  # type: ignore[attr-defined]
+    press(person, "tenant-submit")
+    await until(lambda: "не подходит" in text_of(person, "tenant-slug-error"))
+    element(person, "tenant-slug").value = "third"  # type: ignore[attr-defined]
+    press(person, "tenant-submit")
+    await until(lambda: person.back_history[-1] == "/t/third/settings")
+
+
+async def test_a_question_gets_an_answer_from_the_report(site: Site, world: World) -> None:
+    person = await site.person("user")
+    await person.open(f"/t/alpha/reports/{world.reports['alpha'].report_id}")
+    element(person, "question").value = "Сколько клиентов без ответа?"  # type: ignore[attr-defined]
+    press(person, "ask")
+    await person.should_see(marker="answer", retries=80)
+    await person.should_see("Без ответа сейчас: 5", retries=20)
+
+
+async def test_rights_end_while_the_page_is_open(site: Site, world: World) -> None:
+    person = await site.person("admin")
+    await person.open("/t/alpha/settings?tab=runtime")
+    alpha = world.tenants["alpha"].tenant_id
+    with db.as_service("test") as connection:
+        connection.execute(
+            "update synkro.user_roles set is_active = false where user_id = %s and tenant_id = %s",
+            (world.people["admin"].user_id, alpha),
+        )
+    element(person, "runtime-session_gap_hours").value = "99"  # type: ignore[attr-defined]
+    press(person, "save-runtime")
+    await until(lambda: person.notify.contains("не найдена"))
+    with db.as_service("test") as connection:
+        kept = settings_service.runtime.current(connection, alpha)
+        connection.execute("update synkro.user_roles set is_active = true where tenant_id = %s", (alpha,))
+    assert kept.session_gap_hours != 99
+
+
+async def test_sign_out_elsewhere_stops_the_open_page(site: Site, world: World) -> None:
+    person = await site.person("user")
+    await person.open("/t/alpha/reports")
+    session_id = person.client.request.state.caller.session_id  # type: ignore[union-attr]
+    sessions.close_session(session_id)
+    went: list[str] = []
+    person.navigate.to = lambda target, new_tab=False: went.append(target)  # type: ignore[method-assign]
+    press(person, "day-0")
+    press(person, "force-submit")
+    await until(lambda: went == ["/login"])
+
+
+async def test_english_by_a_switch(site: Site, world: World) -> None:
+    person = await site.person("nobody")
+    await person.open("/profile")
+    element(person, "profile-language").value = "en"  # type: ignore[attr-defined]
+    press(person, "save-profile")
+    await until(lambda: _language(world) == "en")
+    page = await person.http_client.get("/")
+    assert "No companies yet" in page.text and "Компаний пока нет" not in page.text
+
+
+def _language(world: World) -> str:
+    with db.as_service("test") as connection:
+        row = connection.execute(
+            "select language from synkro.user_profiles where user_id = %s", (world.people["nobody"].user_id,)
+        ).fetchone()
+    return row["language"] if row else ""
+
+
+async def test_every_control_is_marked(site: Site, world: World) -> None:
+    """Buttons, links out of tables and fields can be found by a test: each has a mark."""
+    person = await site.person("admin")
+    for path in ("/t/alpha/reports", "/t/alpha/settings", "/t/alpha/settings?tab=people", "/profile"):
+        await person.open(path)
+        assert person.client is not None
+        unmarked = [
+            element.tag
+            for element in person.client.elements.values()
+            if element.tag in ("button", "nicegui-input", "nicegui-select", "q-toggle", "textarea")
+            and not element._markers
+        ]
+        assert unmarked == [], path
