@@ -106,7 +106,7 @@ def insert(connection: psycopg.Connection[Any], table: str, rows: list[dict[str,
 
 def _marts(connection: psycopg.Connection[Any], world: World, slug: str) -> None:
     tenant_id = world.tenants[slug].tenant_id
-    start, end = world.window.start, world.window.end
+    start = world.window.start
     managers = ["Динара Сейтова", "Олег Пак", HOSTILE[2]] if slug == "alpha" else ["Секретный Менеджер Беты"]
     insert(
         connection,
