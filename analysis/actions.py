@@ -113,6 +113,8 @@ def _waits(cases: dict[str, _Case], wait: Waiting, facts: Facts, found: DialogRe
     weight = min(wait.waiting_minutes / 60, 48.0) / 2 + (10 if wait.is_overdue else 0)
     calls = found is not None and found.reading.outcome is not None and found.reading.outcome.kind == "call"
     text = "Перезвоните клиенту" if calls else "Ответьте клиенту"
+    if not calls and not quoted and wait.deal_name:
+        text = f"Ответьте клиенту: {one_line(phones.mask_in(wait.deal_name), 60)}"
     if quoted and not calls:
         text = f"Ответьте на «{one_line(quoted[1], 90)}»"
     why = f"ждёт {russian.minutes(wait.waiting_minutes)}{late}" + (", просит позвонить" if calls else "")
@@ -141,7 +143,7 @@ def _row(case: _Case, facts: Facts, claims: Claims) -> dict[str, Any]:
     return {
         "who": case.who,
         "manager_id": case.manager_id,
-        "client": case.client or "Клиент без имени",
+        "client": phones.person(case.client, None),
         "phone_masked": phones.mask(case.phone) if case.phone else None,
         "text": case.text,
         "why": why,

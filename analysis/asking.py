@@ -38,9 +38,7 @@ class _Section:
     answer: Callable[[Report], Answer | None]
 
 
-def answer(
-    connection: db.Connection, report: Report, question: str, history: Sequence[reports.Message] = ()
-) -> Answer:
+def answer(connection: db.Connection, report: Report, question: str, history: Sequence[reports.Message] = ()) -> Answer:
     """Answer from the report and its window; ``connection`` decides what may be seen.
 
     «а вчера?», «а у Асель?» lean on the previous question of ``history``.
@@ -138,12 +136,20 @@ def _listed(report: Report, title: str, lines: Sequence[str], rows: Sequence[Map
 
 def _actions(report: Report) -> Answer:
     rows = report.body.get("actions", [])
-    return _listed(report, "Сделать в первую очередь:", [action_line(r) for r in rows], rows, "Срочных дел в отчёте нет.")
+    return _listed(
+        report, "Сделать в первую очередь:", [action_line(r) for r in rows], rows, "Срочных дел в отчёте нет."
+    )
 
 
 def _promises(report: Report) -> Answer:
     rows = report.body.get("promises", [])
-    return _listed(report, "Обещания, которые ещё не выполнены:", [promise_line(r) for r in rows], rows, "Невыполненных обещаний в отчёте нет.")
+    return _listed(
+        report,
+        "Обещания, которые ещё не выполнены:",
+        [promise_line(r) for r in rows],
+        rows,
+        "Невыполненных обещаний в отчёте нет.",
+    )
 
 
 def _objections(report: Report) -> Answer:
@@ -159,7 +165,10 @@ def _topics(report: Report) -> Answer:
 
 
 def _risks(report: Report) -> Answer:
-    rows = [*report.body.get("risks", []), *(r for r in report.body.get("actions", []) if "жал" in r["why"] or "верн" in r["why"])]
+    rows = [
+        *report.body.get("risks", []),
+        *(r for r in report.body.get("actions", []) if "жал" in r["why"] or "верн" in r["why"]),
+    ]
     lines = [r["text"] if "why" not in r else action_line(r) for r in rows]
     return _listed(report, "Жалобы и риски:", lines, rows, "Жалоб и рисков в прочитанных диалогах не найдено.")
 
@@ -172,7 +181,9 @@ def _lost(report: Report) -> Answer:
 
 def _managers(report: Report) -> Answer:
     rows = report.body.get("managers", [])
-    return _listed(report, "Менеджеры:", [f"{r['name']}: {r['text']}" for r in rows], [], "Данных по менеджерам за это время нет.")
+    return _listed(
+        report, "Менеджеры:", [f"{r['name']}: {r['text']}" for r in rows], [], "Данных по менеджерам за это время нет."
+    )
 
 
 def _coverage(report: Report) -> Answer:

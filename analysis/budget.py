@@ -45,9 +45,7 @@ def price_of(model: str, is_loopback: bool) -> tuple[Price, str]:
     name = model.removeprefix("models/").rpartition("/")[2].split(":")[0]
     for known in sorted(PRICES, key=len, reverse=True):
         # dated versions: gpt-4o-mini-2024-07-18
-        if name == known or name.startswith(
-            (f"{known}-20", f"{known}-preview", f"{known}-latest", f"{known}-0")
-        ):
+        if name == known or name.startswith((f"{known}-20", f"{known}-preview", f"{known}-latest", f"{known}-0")):
             return PRICES[known], ""
     if is_loopback:
         return (0.0, 0.0), f"Цена модели {model} неизвестна: сервер местный, расход считается нулевым."

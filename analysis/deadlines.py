@@ -20,7 +20,20 @@ _WEEKDAYS = (
     r"воскресень\w+|жексенбі\w*",
 )
 _MONTHS = ("январ", "феврал", "март", "апрел", "ма[яй]", "июн", "июл", "август", "сентябр", "октябр", "ноябр", "декабр")
-_COUNT = {"один": 1, "одного": 1, "пару": 2, "два": 2, "двух": 2, "три": 3, "трех": 3, "четыре": 4, "пять": 5, "пяти": 5, "семь": 7, "десять": 10}
+_COUNT = {
+    "один": 1,
+    "одного": 1,
+    "пару": 2,
+    "два": 2,
+    "двух": 2,
+    "три": 3,
+    "трех": 3,
+    "четыре": 4,
+    "пять": 5,
+    "пяти": 5,
+    "семь": 7,
+    "десять": 10,
+}
 _N = r"(\d{1,2}|" + "|".join(_COUNT) + r")"
 
 _WEEKDAY = re.compile(
@@ -28,13 +41,19 @@ _WEEKDAY = re.compile(
     r"(?:" + "|".join(f"(?P<d{i}>{p})" for i, p in enumerate(_WEEKDAYS)) + r")\b"
 )
 _NUMBERED = re.compile(
-    r"\b(?:до|к|на|по)?\s*(\d{1,2})(?:-?(?:го|му|е))?\s+(?:(?P<num>числ\w+)|" + "|".join(f"(?P<m{i}>{m}\\w*)" for i, m in enumerate(_MONTHS, 1)) + r")\b"
+    r"\b(?:до|к|на|по)?\s*(\d{1,2})(?:-?(?:го|му|е))?\s+(?:(?P<num>числ\w+)|"
+    + "|".join(f"(?P<m{i}>{m}\\w*)" for i, m in enumerate(_MONTHS, 1))
+    + r")\b"
 )
 _DOTTED = re.compile(r"\b(?:до|к|на)\s+(\d{1,2})\.(\d{1,2})(?:\.(?:\d{4}|\d{2}))?\b")
 _IN_DAYS = re.compile(rf"\b(?:через|в течени[еи])\s+{_N}\s+(?:рабоч\w+\s+)?(?:дн\w+|сут\w+)\b")
 _IN_WEEKS = re.compile(rf"\b(?:через|в течени[еи])\s+(?:{_N}\s+)?недел\w+\b")
-_IN_HOURS = re.compile(rf"\bчерез\s+(?:{_N}\s+)?(?:час\w*|минут\w*|полчаса)\b|\bв течени[еи]\s+(?:{_N}\s+)?(?:час\w*|минут\w*|получаса)\b|\bчерез полчаса\b")
-_CLOCK = re.compile(r"\b(?:до|к|ко|после)\s+(\d{1,2})(?:[:.](\d{2}))?(?:\s*(?:час\w*|утра|вечера|ч))?\b(?!\s*(?:%|тыс|тг|₸|руб|млн|000|числ|дн|шт|см|мм|метр|[-.]\d))")
+_IN_HOURS = re.compile(
+    rf"\bчерез\s+(?:{_N}\s+)?(?:час\w*|минут\w*|полчаса)\b|\bв течени[еи]\s+(?:{_N}\s+)?(?:час\w*|минут\w*|получаса)\b|\bчерез полчаса\b"
+)
+_CLOCK = re.compile(
+    r"\b(?:до|к|ко|после)\s+(\d{1,2})(?:[:.](\d{2}))?(?:\s*(?:час\w*|утра|вечера|ч))?\b(?!\s*(?:%|тыс|тг|₸|руб|млн|000|числ|дн|шт|см|мм|метр|[-.]\d))"
+)
 
 _AFTER_TOMORROW = re.compile(r"\bпослезавтра\b|\bбүрсігүні\b|\bбурсигуни\b")
 _TOMORROW = re.compile(r"\bзавтра\w*\b|\bертең\w*\b|\bертен\b")
@@ -78,7 +97,11 @@ def find(text: str, sent_at: datetime) -> tuple[date, tuple[int, int]] | None:
     if match := _MONTH_END.search(text):
         return today.replace(day=monthrange(today.year, today.month)[1]), match.span()
     if match := _IN_HOURS.search(text):
-        hours = _number(next((g for g in match.groups() if g), None)) if "час" in match[0] and "полчас" not in match[0] else 0
+        hours = (
+            _number(next((g for g in match.groups() if g), None))
+            if "час" in match[0] and "полчас" not in match[0]
+            else 0
+        )
         return (sent_at + timedelta(hours=hours)).date(), match.span()
     if match := _TODAY.search(text):
         return today, match.span()

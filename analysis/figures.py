@@ -116,7 +116,11 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
 def _direction(metric: Metric, value: float, usual: float | None) -> str:
     if metric.shown == "percent" and usual is not None and abs(value - usual) < 0.03:
         return "same"
-    return direction_of(value * 100, usual * 100) if metric.shown == "percent" and usual is not None else direction_of(value, usual)
+    return (
+        direction_of(value * 100, usual * 100)
+        if metric.shown == "percent" and usual is not None
+        else direction_of(value, usual)
+    )
 
 
 def _note(metric: Metric, facts: Facts) -> str:
@@ -140,8 +144,15 @@ def _note(metric: Metric, facts: Facts) -> str:
 
 def managers(facts: Facts) -> list[dict[str, Any]]:
     """Facts of each manager: those with enough cases first, by what needs attention; the rest by name."""
-    busy = [row for row in facts.managers if row.get("waits_answered") or row.get("open_overdue") or row.get("messages_sent")]
-    ranked = sorted((r for r in busy if _cases(r) >= SMALL_N), key=lambda r: (-_of(r, "open_overdue"), -_of(r, "waits_answered"), r["name"]))
+    busy = [
+        row
+        for row in facts.managers
+        if row.get("waits_answered") or row.get("open_overdue") or row.get("messages_sent")
+    ]
+    ranked = sorted(
+        (r for r in busy if _cases(r) >= SMALL_N),
+        key=lambda r: (-_of(r, "open_overdue"), -_of(r, "waits_answered"), r["name"]),
+    )
     few = sorted((r for r in busy if _cases(r) < SMALL_N), key=lambda r: str(r["name"]))
     return [
         {"manager_id": row["manager_id"], "name": row["name"], "text": _manager_text(row), "facts": dict(row)}

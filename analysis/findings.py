@@ -11,7 +11,7 @@ from analysis.context import DialogReading
 from analysis.evidence import Claims
 from analysis.shapes import Item
 from analysis.wording import one_line
-from synkro import russian
+from synkro import phones, russian
 
 _RISK_ORDER = ("rude_manager", "refund", "complaint", "angry", "broken_promise", "ignored", "other")
 _RISKS_SHOWN = 2
@@ -44,7 +44,7 @@ def risks(readings: Sequence[DialogReading], claims: Claims, told: set[str]) -> 
 
 def _risk_text(found: DialogReading, item: Item) -> str:
     label = v.RISKS.get(item.kind, v.RISKS["other"])
-    client = found.dialog.client_name or "клиент без имени"
+    client = phones.person(found.dialog.client_name, found.dialog.phone, "клиент без имени")
     quote = f"«{one_line(item.quote, 110)}»"
     if item.kind == "rude_manager":
         author = f", {item.author}" if item.author else ""
@@ -65,7 +65,12 @@ def topics(readings: Sequence[DialogReading]) -> list[dict[str, Any]]:
             by_kind.setdefault(kind, []).append(found.dialog.dialog_id)
     order = sorted(by_kind, key=lambda kind: (-len(by_kind[kind]), kind))
     return [
-        {"topic": v.TOPICS.get(k, v.TOPICS["other"]), "kind": k, "count": len(by_kind[k]), "dialog_ids": by_kind[k][:_DIALOGS_LISTED]}
+        {
+            "topic": v.TOPICS.get(k, v.TOPICS["other"]),
+            "kind": k,
+            "count": len(by_kind[k]),
+            "dialog_ids": by_kind[k][:_DIALOGS_LISTED],
+        }
         for k in order
     ]
 
@@ -85,7 +90,9 @@ def objections(readings: Sequence[DialogReading], claims: Claims) -> list[dict[s
                 "topic": label,
                 "kind": kind,
                 "count": len(shown),
-                "claims": [claims.add("objections", label, d, i.message_ids, i.quote) for d, i in shown[:_QUOTES_SHOWN]],
+                "claims": [
+                    claims.add("objections", label, d, i.message_ids, i.quote) for d, i in shown[:_QUOTES_SHOWN]
+                ],
                 "dialog_ids": [dialog_id for dialog_id, _ in shown[:_DIALOGS_LISTED]],
             }
         )
@@ -110,7 +117,7 @@ def promises(readings: Sequence[DialogReading], claims: Claims, last_day: date) 
                 "deadline": promise.deadline.isoformat() if promise.deadline else None,
                 "deadline_display": _deadline(promise.deadline, last_day),
                 "who": who,
-                "client": reading.dialog.client_name or "Клиент без имени",
+                "client": phones.person(reading.dialog.client_name, reading.dialog.phone),
                 "dialog_id": dialog_id,
                 "claims": [claims.add("promises", promise.text, dialog_id, promise.message_ids, promise.quote)],
             }

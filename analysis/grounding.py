@@ -125,9 +125,7 @@ def direction_of(value: float, usual: float | None, tolerance: float = 0.1) -> s
     """``up``, ``down`` or ``same`` (within a tenth) against the usual value; ``none`` without one."""
     if usual is None:
         return "none"
-    if abs(value - usual) <= tolerance * max(abs(usual), 1e-9) or (
-        abs(value - usual) < 1 and abs(usual) >= 1
-    ):
+    if abs(value - usual) <= tolerance * max(abs(usual), 1e-9) or (abs(value - usual) < 1 and abs(usual) >= 1):
         return "same"
     return "up" if value > usual else "down"
 

@@ -27,7 +27,10 @@ def by_code(
 ) -> list[dict[str, Any]]:
     """The sentences of code. ``complaints``: dialogs with a complaint or a demand for money back."""
     if quiet:
-        return [_sentence("Тихий день: новых обращений не было."), _sentence("Ждущих ответа клиентов и срочных дел нет.")]
+        return [
+            _sentence("Тихий день: новых обращений не было."),
+            _sentence("Ждущих ответа клиентов и срочных дел нет."),
+        ]
     sentences = [_waits(facts), _change(facts, rows, complaints)]
     return [_sentence(text) for text in sentences if text][:_MOST]
 
@@ -44,7 +47,11 @@ def _waits(facts: Facts) -> str:
         won = int(facts.numbers.get("deals_won") or 0)
         return _won(facts, won) if facts.has_deals else ""
     if not waiting:
-        return "Все клиенты получили ответ." if facts.numbers.get("is_complete", True) and facts.numbers.get("waits") else ""
+        return (
+            "Все клиенты получили ответ."
+            if facts.numbers.get("is_complete", True) and facts.numbers.get("waits")
+            else ""
+        )
     verb = russian.plural(waiting, "ждёт", "ждут", "ждут")
     text = f"{russian.count(waiting, 'клиент', 'клиента', 'клиентов')} {verb} ответа"
     if overdue and overdue == waiting:
@@ -60,7 +67,9 @@ def _won(facts: Facts, won: int) -> str:
     if not won:
         return "Продаж за период не было."
     amount = facts.numbers.get("deals_won_amount") or 0
-    text = f"{russian.plural(won, 'Закрыта', 'Закрыты', 'Закрыто')} {russian.count(won, 'продажа', 'продажи', 'продаж')}"
+    text = (
+        f"{russian.plural(won, 'Закрыта', 'Закрыты', 'Закрыто')} {russian.count(won, 'продажа', 'продажи', 'продаж')}"
+    )
     return text + (f" на {russian.money(amount, facts.currency)}." if amount else ".")
 
 
@@ -163,7 +172,9 @@ def _closed(text: str) -> str:
     return text if text.endswith((".", "…")) else text + "."
 
 
-def with_claims(sentences: list[dict[str, Any]], actions: Sequence[Mapping[str, Any]], claims: Claims) -> list[dict[str, Any]]:
+def with_claims(
+    sentences: list[dict[str, Any]], actions: Sequence[Mapping[str, Any]], claims: Claims
+) -> list[dict[str, Any]]:
     """The first sentence speaks of those who wait: it shows the same evidence as the first actions."""
     first = [index for action in actions[:3] for index in action["claims"][:1]]
     if sentences and first:

@@ -42,9 +42,7 @@ class Mask:
         self._names = (
             # a name is declined: the stem and up to three letters of an ending
             re.compile(
-                r"(?<![^\W_])(?:"
-                + "|".join(sorted(map(_stem, words), key=len, reverse=True))
-                + r")(?![^\W_])",
+                r"(?<![^\W_])(?:" + "|".join(sorted(map(_stem, words), key=len, reverse=True)) + r")(?![^\W_])",
                 re.I,
             )
             if words
@@ -90,9 +88,7 @@ class Mask:
         if len(digits) == 11 and digits[0] in "78":
             return self._put("ТЕЛ", run)
         if len(digits) in (10, 12) and not re.search(r"[\s()-]", run):
-            return (
-                self._put("ИИН", run) if digits[0] not in "79" or len(digits) == 12 else self._put("ТЕЛ", run)
-            )
+            return self._put("ИИН", run) if digits[0] not in "79" or len(digits) == 12 else self._put("ТЕЛ", run)
         if len(digits) >= 10:
             # «1 250 000 и 480 000» stays apart by its words; ten digits in one run are somebody's number
             return self._put("ТЕЛ", run)

@@ -46,13 +46,17 @@ def find(lines: list[Line], sentences: list[Sentence]) -> list[Promise]:
     found = []
     for sentence in sentences:
         who = sentence.line.kind
-        if who not in ("manager", "client") or sentence.folded.rstrip(" »\")").endswith("?"):
+        if who not in ("manager", "client") or sentence.folded.rstrip(' »")').endswith("?"):
             continue
-        if not (_MANAGER if who == "manager" else _CLIENT).search(sentence.folded) or _NOT_A_PROMISE.search(sentence.folded):
+        if not (_MANAGER if who == "manager" else _CLIENT).search(sentence.folded) or _NOT_A_PROMISE.search(
+            sentence.folded
+        ):
             continue
         when = deadlines.find(sentence.folded, sentence.line.sent_at)
         later = [line for line in lines if line.order > sentence.line.order and line.kind == who]
-        if when is None and (who == "client" or later or not _MANAGER_BARE.search(sentence.folded) or "сейчас" in sentence.folded):
+        if when is None and (
+            who == "client" or later or not _MANAGER_BARE.search(sentence.folded) or "сейчас" in sentence.folded
+        ):
             continue
         found.append(
             Promise(

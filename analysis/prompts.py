@@ -78,7 +78,9 @@ READING_SCHEMA: dict[str, Any] = _object(
     next_step=_or_null(_item(v.NEXT_STEPS)),
     quality={
         "type": "array",
-        "items": _object(name={"type": "string", "enum": list(v.CRITERIA)}, score={"type": "integer"}, n=_N, quote=_TEXT),
+        "items": _object(
+            name={"type": "string", "enum": list(v.CRITERIA)}, score={"type": "integer"}, n=_N, quote=_TEXT
+        ),
     },
 )
 

@@ -172,12 +172,16 @@ class Provider:
         digest = hashlib.sha256(prompt.encode()).hexdigest()
         if reserved is None:
             self._journal(Call(purpose, self.model, digest, len(prompt), status="refused", error="budget"))
-            raise BudgetExceeded("Достигнут предел расхода на AI: поднимите monthly_cap_usd или дождитесь нового месяца.")
+            raise BudgetExceeded(
+                "Достигнут предел расхода на AI: поднимите monthly_cap_usd или дождитесь нового месяца."
+            )
         asks_schema = self._has_schema
         started, actual, tokens_in, tokens_out, failed = time.monotonic(), Decimal(0), 0, 0, None
         self.calls += 1
         try:
-            completion = await self._client.chat.completions.create(**self._arguments(messages, name, schema, max_tokens))
+            completion = await self._client.chat.completions.create(
+                **self._arguments(messages, name, schema, max_tokens)
+            )
             tokens_in, tokens_out = _usage(completion)
             actual = cost(self.budget.price, tokens_in, tokens_out)
             return _text_of(completion), tokens_in, tokens_out, actual
@@ -243,7 +247,9 @@ def _text_of(completion: ChatCompletion) -> str:
 
 def _refuses_schema(error: Exception) -> bool:
     status = getattr(error, "status_code", None)
-    return status in (400, 404, 422) and any(word in str(error).lower() for word in ("response_format", "json_schema", "schema"))
+    return status in (400, 404, 422) and any(
+        word in str(error).lower() for word in ("response_format", "json_schema", "schema")
+    )
 
 
 def extract_object(text: str) -> dict[str, Any] | None:
@@ -277,7 +283,9 @@ def classify(error: Exception) -> SynkroError:
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return AuthenticationError("AI-провайдер не принимает ключ. Проверьте его в настройках.", detail=detail)
     if isinstance(error, openai.NotFoundError):
-        return ConfigurationError("AI-провайдер не знает такой модели или адреса. Проверьте их в настройках.", detail=detail)
+        return ConfigurationError(
+            "AI-провайдер не знает такой модели или адреса. Проверьте их в настройках.", detail=detail
+        )
     if isinstance(error, openai.RateLimitError):
         if "insufficient_quota" in str(error):
             return PermanentError("У AI-провайдера кончились деньги на счёте. Пополните его.", detail=detail)

@@ -84,7 +84,9 @@ def document(part: Part, context: Sequence[Message], mask: Mask, timezone: str) 
         days[-1]["lines"].append([n, _WHO[message.kind], mask.hide(text)])
     found: dict[str, Any] = {"task": "read_dialog", "days": days}
     if context:
-        found["context"] = [[_WHO[m.kind], one_line(mask.hide(m.body), 200)] for m in context if m.kind in _WHO and m.body]
+        found["context"] = [
+            [_WHO[m.kind], one_line(mask.hide(m.body), 200)] for m in context if m.kind in _WHO and m.body
+        ]
     return found
 
 
@@ -220,7 +222,7 @@ class _Grounder:
             known = [self._by_number.get(n) for n in numbers if isinstance(n, int)]
             if len(known) == len(numbers) and all(known):
                 messages = [m for m in known if m is not None]
-                quote = self._mask.restore(quote).strip().strip("«»\"“”").strip()
+                quote = self._mask.restore(quote).strip().strip('«»"“”').strip()
                 ids = locate(quote, [m.message_id for m in messages], messages)
                 if ids:
                     return tuple(ids), quote

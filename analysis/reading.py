@@ -46,7 +46,9 @@ def read_dialogs(ctx: AnalysisContext) -> ReadingsOutcome:
     with db.as_service("readings") as connection:
         found = dialogs.in_window(connection, ctx.tenant_id, ctx.window)
     asks_model = ctx.has_model and len(found) >= ctx.min_dialogs
-    outcome = ReadingsOutcome(total=len(found), reader="model" if asks_model else "rules", model=ctx.model if asks_model else "")
+    outcome = ReadingsOutcome(
+        total=len(found), reader="model" if asks_model else "rules", model=ctx.model if asks_model else ""
+    )
     started = time.monotonic()
     if asks_model:
         asyncio.run(_by_model(ctx, found, outcome))
@@ -91,7 +93,9 @@ def _inside(ctx: AnalysisContext, messages: Sequence[Message]) -> tuple[list[Mes
     return inside, [m for m in messages if m.sent_at < ctx.window.start]
 
 
-def _store(ctx: AnalysisContext, dialog: Dialog, read: Read, version: str, model: str, price: tuple[float, float]) -> None:
+def _store(
+    ctx: AnalysisContext, dialog: Dialog, read: Read, version: str, model: str, price: tuple[float, float]
+) -> None:
     with db.as_service("readings") as connection:
         readings.store(
             connection,
@@ -275,9 +279,7 @@ class _State:
         left = max(1.0, self.until - time.monotonic())
         try:
             async with asyncio.timeout(left):
-                read = await reader.read(
-                    provider, dialog, inside, before, timezone=self.ctx.timezone, own_prompt=own
-                )
+                read = await reader.read(provider, dialog, inside, before, timezone=self.ctx.timezone, own_prompt=own)
         except reader.TooLong:
             return "too_long"
         except BudgetExceeded as error:

@@ -108,11 +108,21 @@ def _outcome(people: list[Line], sentences: list[Sentence], question: Item | Non
             decided = _item("visit", sentence)
         elif is_client and p.CALL_ASKED.search(text):
             decided = _item("call", sentence)
-        elif is_client and p.OBJECTIONS[-2].pattern.search(text) and (decided is None or decided.kind in ("thinking", "call")):
+        elif (
+            is_client
+            and p.OBJECTIONS[-2].pattern.search(text)
+            and (decided is None or decided.kind in ("thinking", "call"))
+        ):
             decided = _item("thinking", sentence)
     if question is not None and (decided is None or decided.kind == "thinking"):
         return Item("waiting", question.message_ids, question.quote)
-    if decided is None and people and people[-1].kind == "manager" and people[-1].text and any(line.kind == "client" for line in people):
+    if (
+        decided is None
+        and people
+        and people[-1].kind == "manager"
+        and people[-1].text
+        and any(line.kind == "client" for line in people)
+    ):
         said = [s for s in line_cutting.sentences(people[-1:]) if sum(map(str.isalnum, s.text)) >= 2]
         return _item("answered", said[-1]) if said else None
     return decided
@@ -130,7 +140,9 @@ def _is_visit(sentence: Sentence) -> bool:
     return find(text, sentence.line.sent_at) is not None
 
 
-def _next_step(question: Item | None, outcome: Item | None, risks: Sequence[Item], found: Sequence[Promise]) -> Item | None:
+def _next_step(
+    question: Item | None, outcome: Item | None, risks: Sequence[Item], found: Sequence[Promise]
+) -> Item | None:
     """What is to be done first: a complaint, a call, an answer, a promise, a meeting."""
     for item in risks:
         if item.kind in ("complaint", "refund", "broken_promise"):

@@ -38,9 +38,7 @@ def plain(text: str) -> str:
     Letters, their case and punctuation are left as they are: nothing here is fuzzy.
     """
     text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
-    text = unicodedata.normalize(
-        "NFKC", _INVISIBLE.sub("", text)
-    )  # NFKC may itself bring an invisible filler out
+    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))  # NFKC may itself bring an invisible filler out
     return _SPACES.sub(" ", text.translate(_QUOTES).translate(_DASHES)).strip()
 
 

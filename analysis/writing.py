@@ -28,7 +28,12 @@ log = logging.getLogger(__name__)
 
 _NO_KEY = "Диалоги разобраны по правилам: модель AI не подключена."
 _COMPLAINTS = ("complaint", "refund")
-_SKIPPED = {"no_text": "без текста", "budget": "сверх лимита расходов", "provider": "без ответа AI", "too_long": "слишком длинные"}
+_SKIPPED = {
+    "no_text": "без текста",
+    "budget": "сверх лимита расходов",
+    "provider": "без ответа AI",
+    "too_long": "слишком длинные",
+}
 
 
 def write_report(ctx: AnalysisContext, outcome: ReadingsOutcome) -> Draft:
@@ -38,7 +43,12 @@ def write_report(ctx: AnalysisContext, outcome: ReadingsOutcome) -> Draft:
     with db.as_service("report") as connection:
         facts = fact_sheet.gather(connection, ctx)
     draft = compose(ctx, outcome, facts)
-    if outcome.reader == "model" and not outcome.ai_down and not draft.body["quiet"] and not draft.body["too_little_data"]:
+    if (
+        outcome.reader == "model"
+        and not outcome.ai_down
+        and not draft.body["quiet"]
+        and not draft.body["too_little_data"]
+    ):
         phrased = _phrase(ctx, outcome, facts, draft)
         if phrased is not None:
             draft = compose(ctx, outcome, facts, phrased)
@@ -58,7 +68,9 @@ def _phrase(ctx: AnalysisContext, outcome: ReadingsOutcome, facts: Facts, draft:
         provider = reading.open_provider(ctx, budget)
         try:
             async with provider:
-                return await headline.by_model(provider, sheet, str(ctx.ai.public.get("prompt") or "") if ctx.ai else "")
+                return await headline.by_model(
+                    provider, sheet, str(ctx.ai.public.get("prompt") or "") if ctx.ai else ""
+                )
         finally:
             outcome.calls += provider.calls
             outcome.cost_usd += budget.spent
@@ -151,7 +163,9 @@ def coverage_line(outcome: ReadingsOutcome) -> str:
     if not outcome.total:
         return ""
     of_all = f"{russian.number(outcome.read)} из {russian.count(outcome.total, 'диалога', 'диалогов', 'диалогов')}"
-    left = ", ".join(f"{russian.number(n)} {_SKIPPED.get(reason, reason)}" for reason, n in sorted(outcome.skipped.items()))
+    left = ", ".join(
+        f"{russian.number(n)} {_SKIPPED.get(reason, reason)}" for reason, n in sorted(outcome.skipped.items())
+    )
     if outcome.by_rules:
         return f"AI прочитал {of_all} ({left}); {russian.number(outcome.by_rules)} разобраны по правилам"
     return f"Прочитано {of_all}" + (f" ({left})" if left else "")
@@ -187,7 +201,9 @@ def reader_of(ctx: AnalysisContext, outcome: ReadingsOutcome) -> dict[str, str]:
     if outcome.by_rules and kind == "rules":
         note = f"AI-раздел недоступен: {(outcome.note or 'нет ответа').rstrip('. ')}; использованы правила."
     elif outcome.by_rules:
-        note = f"AI прочитал не всё: {(outcome.note or 'часть диалогов не подошла').rstrip('. ')}; остальное по правилам."
+        note = (
+            f"AI прочитал не всё: {(outcome.note or 'часть диалогов не подошла').rstrip('. ')}; остальное по правилам."
+        )
     return {"kind": kind, "model": outcome.model, "note": note}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,8 +9,6 @@ from app.texts import language, t
 from synkro import phones, russian
 
 NBSP = russian.NBSP
-#: ten digits and more, with the separators people use: what looks like a phone inside a text, and not like a date
-_PHONE = re.compile(r"(?<![\w/#=-])(?!\d{4}-\d{2}-\d{2})\+?\d(?:[\s()\-‑–.]{0,2}\d){9,14}(?![\w/-])")
 
 
 def _russian() -> bool:
@@ -115,9 +112,9 @@ def phone(e164: str | None) -> str:
 
 def masked(text: str | None) -> str:
     """The text with every phone in it cut to its last four digits: contacts are often named by their number."""
-    return _PHONE.sub(lambda match: phones.mask(match[0]), text or "")
+    return phones.mask_in(text or "")
 
 
 def person(name: str | None, e164: str | None = None) -> str:
     """A client as they may be shown: the name, or the masked phone, or «Клиент без имени»."""
-    return masked((name or "").strip()) or phone(e164) or t("words.nameless")
+    return phones.person(name, e164, t("words.nameless"))

@@ -33,9 +33,7 @@ def storage_url() -> str:
         _relax(url)
     else:
         # «-c name» in two words: Supabase's pooler skips the attached form and the tables would land in public
-        url = (
-            db.owner_url() + ("&" if "?" in db.owner_url() else "?") + f"options=-c%20search_path%3D{SCHEMA}"
-        )
+        url = db.owner_url() + ("&" if "?" in db.owner_url() else "?") + f"options=-c%20search_path%3D{SCHEMA}"
         _make_schema(url)
     parts = urlsplit(url)
     return urlunsplit(parts._replace(scheme="postgresql+psycopg2"))

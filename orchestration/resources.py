@@ -46,9 +46,7 @@ class RunWorker(ConfigurableResource):
     def _queue(self, key: tuple[str, date] | None) -> UUID:
         """Make the job run that a launch from the Dagster UI stands for."""
         if key is None:
-            raise DataError(
-                "Выберите раздел «tenant × day» или передайте run_id: без них неизвестно, чей это отчёт."
-            )
+            raise DataError("Выберите раздел «tenant × day» или передайте run_id: без них неизвестно, чей это отчёт.")
         slug, label = key
         with db.as_service("backfill") as connection:
             tenant = tenants.by_slug(connection, slug)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from synkro import db, runs, runtime, tenants
+from synkro import db, reports, runs, runtime, tenants
 from synkro.windows import Window, instant, label_of, last_closed
 
 #: after a longer outage the older days are for a person to decide
@@ -44,6 +44,10 @@ def enqueue_due(connection: db.Connection, now: datetime) -> list[runs.Run]:
         config = runtime.current(connection, tenant.tenant_id)
         wanted = due(config, now)
         if wanted is None:
+            continue
+        standing = reports.current(connection, tenant.tenant_id, wanted.window)
+        if standing is not None and standing.is_complete:
+            # somebody asked for this very day by hand: a second report would say the same and be sent again
             continue
         run, was_made = runs.request(
             connection,

@@ -54,9 +54,7 @@ class Worker:
         """Take the run's lease; raises :class:`LeaseLost` when another process has it."""
         with db.as_service("worker") as connection:
             run = runs.claim(connection, run_id, dagster_run_id)
-            worker = cls(
-                run, tenants.by_id(connection, run.tenant_id), runtime.current(connection, run.tenant_id)
-            )
+            worker = cls(run, tenants.by_id(connection, run.tenant_id), runtime.current(connection, run.tenant_id))
         worker.work_dir.mkdir(parents=True, exist_ok=True)
         worker._heart.start()
         try:
@@ -160,18 +158,14 @@ class Worker:
                         next_beat = time.monotonic() + runs.HEARTBEAT_SECONDS
                         valid_until = time.monotonic() + runs.LEASE_SECONDS
                     elif runs.is_stopping(connection, self.run):
-                        self._stop_reason = self._stop_reason or Cancelled(
-                            "Запуск остановлен по просьбе человека."
-                        )
+                        self._stop_reason = self._stop_reason or Cancelled("Запуск остановлен по просьбе человека.")
             except LeaseLost as reason:
                 self._stop_reason = reason
                 return
             except (SynkroError, psycopg.Error) as error:
                 logger.warning("heartbeat of %s failed: %s", self.run.run_id, error)
                 if time.monotonic() > valid_until:
-                    self._stop_reason = LeaseLost(
-                        "Связь с базой данных потеряна дольше минуты: запуск остановлен."
-                    )
+                    self._stop_reason = LeaseLost("Связь с базой данных потеряна дольше минуты: запуск остановлен.")
                     return
 
     def _lock_tenant(self) -> None:

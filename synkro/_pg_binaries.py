@@ -115,9 +115,7 @@ def server_version(bin_dir: Path, account: Account | None = None) -> str:
             raise PermissionError(answer.returncode, answer.stderr.strip(), str(bin_dir))
     found = _VERSION.search(answers[1].stdout)
     if not found:
-        raise ConfigurationError(
-            f"Программа {bin_dir / 'postgres'} не назвала свою версию: переустановите Postgres."
-        )
+        raise ConfigurationError(f"Программа {bin_dir / 'postgres'} не назвала свою версию: переустановите Postgres.")
     return found.group(0)
 
 

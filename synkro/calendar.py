@@ -171,9 +171,7 @@ def _shift(name: str, value: object) -> Shift:
         raise DataError(f'{name}: нужны два времени, начало и конец, например ["09:00", "18:00"].')
     begin, end = _minutes(name, value[0]), _minutes(name, value[1], midnight=True)
     if begin == end:
-        raise DataError(
-            f'{name}: начало и конец совпадают. Круглые сутки записываются так: ["00:00", "24:00"].'
-        )
+        raise DataError(f'{name}: начало и конец совпадают. Круглые сутки записываются так: ["00:00", "24:00"].')
     return begin, end if end > begin else end + _DAY_MINUTES
 
 

@@ -138,9 +138,7 @@ def _transaction(role: str, claims: dict[str, Any], application_name: str) -> It
 @contextmanager
 def as_user(user_id: UUID | str) -> Iterator[Connection]:
     """One transaction that sees and does what this user may."""
-    with _transaction(
-        "authenticated", {"sub": str(user_id), "role": "authenticated"}, "synkro app"
-    ) as connection:
+    with _transaction("authenticated", {"sub": str(user_id), "role": "authenticated"}, "synkro app") as connection:
         yield connection
 
 
@@ -154,7 +152,5 @@ def as_service(purpose: str) -> Iterator[Connection]:
 def set_app_password(connection: psycopg.Connection[Any], password: str) -> None:
     """Give the app's login role its password (after the migrations made the role)."""
     connection.execute(
-        sql.SQL("alter role {} with login password {}").format(
-            sql.Identifier(APP_ROLE), sql.Literal(password)
-        )
+        sql.SQL("alter role {} with login password {}").format(sql.Identifier(APP_ROLE), sql.Literal(password))
     )

@@ -87,8 +87,7 @@ def messages(
     """Messages in order; with a window, those inside it and the ``before`` last ones ahead of it for context."""
     if window is None:
         rows = connection.execute(
-            _MESSAGES
-            + ' where f.tenant_id = %s and f.dialog_id = %s order by f.sent_at, f.message_id collate "C"',
+            _MESSAGES + ' where f.tenant_id = %s and f.dialog_id = %s order by f.sent_at, f.message_id collate "C"',
             (tenant_id, dialog_id),
         ).fetchall()
         return [Message(**row) for row in rows]

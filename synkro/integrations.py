@@ -190,9 +190,7 @@ def secrets(tenant_id: UUID, kind: Kind) -> dict[str, str]:
 
 
 @contextmanager
-def locked_secrets(
-    tenant_id: UUID, kind: Kind
-) -> Iterator[tuple[dict[str, str], Callable[[Mapping[str, str]], None]]]:
+def locked_secrets(tenant_id: UUID, kind: Kind) -> Iterator[tuple[dict[str, str], Callable[[Mapping[str, str]], None]]]:
     """The secrets under a row lock, and a function that stores new ones in the same transaction.
 
     For a token refresh: the second worker waits here and then finds the first one's new pair.

@@ -43,9 +43,7 @@ def available(folder: Path = FOLDER) -> list[Migration]:
     return found
 
 
-def migrate(
-    url: str, *, folder: Path = FOLDER, progress: Callable[[str], None] = lambda text: None
-) -> list[Migration]:
+def migrate(url: str, *, folder: Path = FOLDER, progress: Callable[[str], None] = lambda text: None) -> list[Migration]:
     """Apply what is missing and return it. ``url`` is the owner's."""
     applied = []
     with psycopg.connect(url, autocommit=True) as connection:
@@ -56,9 +54,7 @@ def migrate(
             "create table if not exists supabase_migrations.schema_migrations"
             " (version text primary key, statements text[], name text)"
         )
-        done = {
-            row[0] for row in connection.execute("select version from supabase_migrations.schema_migrations")
-        }
+        done = {row[0] for row in connection.execute("select version from supabase_migrations.schema_migrations")}
         for migration in available(folder):
             if migration.version in done:
                 continue
@@ -85,10 +81,7 @@ def pending(url: str, *, folder: Path = FOLDER) -> list[Migration]:
     with psycopg.connect(url) as connection:
         exists = connection.execute("select to_regclass('supabase_migrations.schema_migrations')").fetchone()
         done = (
-            {
-                row[0]
-                for row in connection.execute("select version from supabase_migrations.schema_migrations")
-            }
+            {row[0] for row in connection.execute("select version from supabase_migrations.schema_migrations")}
             if exists and exists[0]
             else set()
         )

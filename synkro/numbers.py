@@ -55,9 +55,7 @@ def managers(connection: db.Connection, tenant_id: UUID, window: Window) -> list
     return [_plain_row(row) for row in rows]
 
 
-def history(
-    connection: db.Connection, tenant_id: UUID, window: Window, days: int = 14
-) -> list[dict[str, Any]]:
+def history(connection: db.Connection, tenant_id: UUID, window: Window, days: int = 14) -> list[dict[str, Any]]:
     """Earlier windows of the same length class (daily with daily), oldest first, the window itself last."""
     rows = connection.execute(
         "select p.*, w.label_date from marts.period_summary p"

@@ -43,9 +43,7 @@ _COLUMNS = (
 )
 
 
-def claim(
-    connection: db.Connection, *, tenant_id: UUID | None = None, report_id: UUID | None = None
-) -> Item | None:
+def claim(connection: db.Connection, *, tenant_id: UUID | None = None, report_id: UUID | None = None) -> Item | None:
     """Take the oldest due row. A row taken over from a dead sender counts as maybe delivered."""
     row = connection.execute(
         "update synkro.outbox o set maybe_delivered = o.maybe_delivered or o.status = 'sending', status = 'sending',"

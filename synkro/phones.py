@@ -32,6 +32,9 @@ _ADDRESS = re.compile(r"\S*@\S*")
 _EXTENSION = re.compile(r"(?:доб|вн(?:утр)?|ext(?:ension)?|[xх#])\s*[.:]?\s*\d{1,6}\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\+?\s*\(?\d[\d\s().‐‑‒–—−-]*\d")
 
+#: a phone inside other words
+_IN_TEXT = re.compile(r"(?<![\w/#=-])(?!\d{4}-\d{2}-\d{2})\+?\d(?:[\s()\-‑–.]{0,2}\d){9,14}(?![\w/-])")
+
 
 def extract(raw: object, region: str = "KZ") -> list[str]:
     """Every phone in the value, in order, without repeats. ``region`` reads numbers without country code."""
@@ -39,9 +42,7 @@ def extract(raw: object, region: str = "KZ") -> list[str]:
         return []
     text = unicodedata.normalize("NFKC", str(raw))
     # digits of other scripts pass \d; numbers copied from a phone book carry invisible direction marks
-    text = "".join(
-        str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text if unicodedata.category(c) != "Cf"
-    )
+    text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text if unicodedata.category(c) != "Cf")
     # a column of numbers read as floats by a spreadsheet: 77000000001.0
     text = re.sub(r"^(\d{10,13})\.0$", r"\1", text)
     found: list[str | None] = []
@@ -61,6 +62,16 @@ def mask(e164: str | None) -> str:
     """``•••• 0001``: what may be shown and logged. Too short to hide anything: nothing is shown."""
     digits = re.sub(r"\D", "", e164 or "")
     return f"•••• {digits[-4:]}" if len(digits) >= 8 else "••••"
+
+
+def mask_in(text: str) -> str:
+    """The text with every phone in it cut to its last four digits: contacts are often named by their number."""
+    return _IN_TEXT.sub(lambda match: mask(match[0]), text)
+
+
+def person(name: str | None, e164: str | None, nameless: str = "Клиент без имени") -> str:
+    """A client as they may be shown: the name, or the masked phone, or the given words."""
+    return mask_in((name or "").strip()) or (mask(e164) if e164 else nameless)
 
 
 def _split(run: str, region: str) -> list[str | None]:

@@ -245,9 +245,7 @@ def ask(
     return Message(**row)
 
 
-def answer(
-    connection: db.Connection, message: Message, text: str, evidence: Sequence[dict[str, Any]]
-) -> None:
+def answer(connection: db.Connection, message: Message, text: str, evidence: Sequence[dict[str, Any]]) -> None:
     """Store the answer (service door: people ask, the system answers)."""
     connection.execute(
         "update synkro.report_messages set answer = %s, evidence = %s, answered_at = now()"

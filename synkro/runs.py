@@ -104,9 +104,7 @@ def request(
     """
     for _ in range(20):
         if idempotency_key is not None:
-            row = connection.execute(
-                _select("tenant_id = %s and idempotency_key = %s"), (tenant_id, idempotency_key)
-            )
+            row = connection.execute(_select("tenant_id = %s and idempotency_key = %s"), (tenant_id, idempotency_key))
             if (kept := row.fetchone()) is not None:
                 return Run(**kept), False
         joined = connection.execute(
@@ -137,9 +135,7 @@ def request(
         ).fetchone()
         if made is not None:
             return Run(**made), True
-    raise DataError(
-        "Не удалось поставить отчёт в очередь: окно одновременно запрашивают несколько раз. Повторите."
-    )
+    raise DataError("Не удалось поставить отчёт в очередь: окно одновременно запрашивают несколько раз. Повторите.")
 
 
 def request_stop(connection: db.Connection, tenant_id: UUID, run_id: UUID) -> Run:
@@ -170,8 +166,7 @@ def get(connection: db.Connection, run_id: UUID | str) -> Run:
 
 def recent(connection: db.Connection, tenant_id: UUID | None = None, limit: int = 50) -> list[Run]:
     rows = connection.execute(
-        _select("(%(tenant)s::uuid is null or tenant_id = %(tenant)s)")
-        + " order by created_at desc limit %(limit)s",
+        _select("(%(tenant)s::uuid is null or tenant_id = %(tenant)s)") + " order by created_at desc limit %(limit)s",
         {"tenant": tenant_id, "limit": limit},
     )
     return [Run(**row) for row in rows]
@@ -180,18 +175,14 @@ def recent(connection: db.Connection, tenant_id: UUID | None = None, limit: int 
 def active(connection: db.Connection, tenant_id: UUID | None = None) -> list[Run]:
     """What waits and what runs, oldest first; people's requests before the nightly batch."""
     rows = connection.execute(
-        _select(
-            "status in ('pending','running','cancelling') and (%(tenant)s::uuid is null or tenant_id = %(tenant)s)"
-        )
+        _select("status in ('pending','running','cancelling') and (%(tenant)s::uuid is null or tenant_id = %(tenant)s)")
         + " order by (trigger_type <> 'manual'), created_at",
         {"tenant": tenant_id},
     )
     return [Run(**row) for row in rows]
 
 
-def events(
-    connection: db.Connection, tenant_id: UUID, run_id: UUID, after: int = 0, limit: int = 500
-) -> list[Event]:
+def events(connection: db.Connection, tenant_id: UUID, run_id: UUID, after: int = 0, limit: int = 500) -> list[Event]:
     rows = connection.execute(
         "select event_id, level, step, message, metadata, created_at from synkro.job_run_events"
         " where tenant_id = %s and run_id = %s and event_id > %s order by event_id limit %s",

@@ -88,9 +88,7 @@ def history(connection: db.Connection, tenant_id: UUID, limit: int = 20) -> list
     ).fetchall()
 
 
-def start(
-    connection: db.Connection, tenant_id: UUID, timezone: str, actor: UUID | None = None
-) -> RuntimeConfig:
+def start(connection: db.Connection, tenant_id: UUID, timezone: str, actor: UUID | None = None) -> RuntimeConfig:
     """Version 1 of a new tenant."""
     config = RuntimeConfig(timezone=zone(timezone).key)
     _insert(connection, tenant_id, config, actor)
@@ -189,9 +187,7 @@ def change(
         after = replace(after, version=before.version + 1)
         _insert(connection, tenant_id, after, actor)
     except psycopg.errors.UniqueViolation:
-        raise DataError(
-            "Настройки только что изменил другой человек. Обновите страницу и повторите."
-        ) from None
+        raise DataError("Настройки только что изменил другой человек. Обновите страницу и повторите.") from None
     return after
 
 
@@ -212,16 +208,12 @@ def fill_working_intervals(
 
     The range must cover every wait: from the first message to the last deadline.
     """
-    spans = working.intervals(
-        working.parse(config.calendar), config.timezone, first, last + timedelta(days=1)
-    )
+    spans = working.intervals(working.parse(config.calendar), config.timezone, first, last + timedelta(days=1))
     connection.execute("delete from synkro.working_intervals where tenant_id = %s", (tenant_id,))
     passed = 0.0
     with (
         connection.cursor() as cursor,
-        cursor.copy(
-            "copy synkro.working_intervals (tenant_id, starts_at, ends_at, minutes_before) from stdin"
-        ) as copy,
+        cursor.copy("copy synkro.working_intervals (tenant_id, starts_at, ends_at, minutes_before) from stdin") as copy,
     ):
         for starts_at, ends_at in spans:
             copy.write_row((tenant_id, starts_at, ends_at, passed))

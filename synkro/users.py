@@ -27,7 +27,16 @@ MAX_PASSWORD_BYTES = 72
 MAX_FAILURES = 10
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _COMMON = frozenset(
-    ["password1234", "123456789012", "qwertyuiop12", "qwerty123456", "administrator", "parolparol12", "passwordpassword", "111111111111"]
+    [
+        "password1234",
+        "123456789012",
+        "qwertyuiop12",
+        "qwerty123456",
+        "administrator",
+        "parolparol12",
+        "passwordpassword",
+        "111111111111",
+    ]
 )
 #: compared against when the account does not exist, so that the answer takes as long
 _NOBODY = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(10))
@@ -102,9 +111,7 @@ def add(
     return User(**profile)
 
 
-def set_password(
-    connection: db.Connection, user_id: UUID, password: str, *, must_change: bool = False
-) -> None:
+def set_password(connection: db.Connection, user_id: UUID, password: str, *, must_change: bool = False) -> None:
     """Change the password and close every browser session of the person (service door)."""
     connection.execute(
         "update auth.users set encrypted_password = %s, updated_at = now() where id = %s",
@@ -154,9 +161,7 @@ def verify(email: str, password: str, ip_address: str | None = None) -> User:
 
 
 def get(connection: db.Connection, user_id: UUID) -> User:
-    row = connection.execute(
-        f"select {_USER} from synkro.user_profiles where user_id = %s", (user_id,)
-    ).fetchone()
+    row = connection.execute(f"select {_USER} from synkro.user_profiles where user_id = %s", (user_id,)).fetchone()
     if row is None:
         raise NotFoundError("Человек не найден.")
     return User(**row)
@@ -190,9 +195,7 @@ def grant(
 ) -> None:
     """Give (or change) a role; ``tenant_id`` is ``None`` for super_admin and only for it."""
     if (tenant_id is None) != (role == "super_admin"):
-        raise DataError(
-            "Роль super_admin действует на всю установку, остальные — в одной компании: уточните компанию."
-        )
+        raise DataError("Роль super_admin действует на всю установку, остальные — в одной компании: уточните компанию.")
     connection.execute(
         "insert into synkro.user_roles (user_id, tenant_id, role, created_by) values (%s, %s, %s, %s)"
         " on conflict (tenant_id, user_id) do update set role = excluded.role, is_active = true",

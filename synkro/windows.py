@@ -141,9 +141,7 @@ def month_window(label: date, day_start: time, tz: str) -> Window:
 
 
 def _union(first: date, last: date, day_start: time, tz: str) -> Window:
-    return Window(
-        business_day_window(first, day_start, tz).start, business_day_window(last, day_start, tz).end
-    )
+    return Window(business_day_window(first, day_start, tz).start, business_day_window(last, day_start, tz).end)
 
 
 def parse_window(from_iso: str, to_iso: str, tz: str) -> Window:

@@ -20,9 +20,7 @@ def main() -> None:
         )
         if done.returncode == 0 and shutil.which("chromium"):
             return
-    sys.exit(
-        "Для проверок нужен браузер chromium: поставьте его (apt-get install chromium) и повторите make test."
-    )
+    sys.exit("Для проверок нужен браузер chromium: поставьте его (apt-get install chromium) и повторите make test.")
 
 
 if __name__ == "__main__":

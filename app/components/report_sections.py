@@ -29,6 +29,12 @@ __all__ = [
 ]
 
 
+#: what a person can do in a day
+TODAY = 3
+#: tiles of numbers, rows of a table: the rest is one press away
+TILES, ROWS = 9, 10
+
+
 def _items(view: ReportView, key: str) -> list[dict[str, Any]]:
     found = view.report.body.get(key)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
@@ -55,23 +61,32 @@ def actions(view: ReportView) -> None:
     with section(t("report.actions"), mark="actions"):
         if not items:
             span("muted", t("report.no_actions"))
-        for number, item in enumerate(items, 1):
-            with div("action", mark=f"action-{number}"):
-                span("n", str(number))
-                with div("stack tight"):
-                    span("strong wrap", words.masked(item.get("text") or ""))
-                    who = [item.get("who"), words.masked(item.get("client")), item.get("phone_masked")]
-                    span("small muted wrap", " · ".join(str(part) for part in who if part))
-                    if item.get("why"):
-                        span("small wrap", words.masked(item["why"]))
-                    _evidence(view, item, 1)
-                with div("stack tight side"):
-                    money = item.get("money_display") or (
-                        words.money(item["money"], view.currency) if item.get("money") else ""
-                    )
-                    if money:
-                        span("money", str(money))
-                    _dialog_link(view, item, "action-dialog")
+        for number, item in enumerate(items[:TODAY], 1):
+            _action(view, item, number)
+        if len(items) > TODAY:
+            with tag("details"):
+                tag("summary", "small", t("report.more_actions", n=len(items) - TODAY), mark="more-actions")
+                for number, item in enumerate(items[TODAY:], TODAY + 1):
+                    _action(view, item, number)
+
+
+def _action(view: ReportView, item: dict[str, Any], number: int) -> None:
+    with div("action", mark=f"action-{number}"):
+        span("n", str(number))
+        with div("stack tight"):
+            span("strong wrap", words.masked(item.get("text") or ""))
+            who = [item.get("who"), words.masked(item.get("client")), item.get("phone_masked")]
+            span("small muted wrap", " · ".join(str(part) for part in who if part))
+            if item.get("why"):
+                span("small wrap", words.masked(item["why"]))
+            _evidence(view, item, 1)
+        with div("stack tight side"):
+            money = item.get("money_display") or (
+                words.money(item["money"], view.currency) if item.get("money") else ""
+            )
+            if money:
+                span("money", str(money))
+            _dialog_link(view, item, "action-dialog")
 
 
 def numbers(view: ReportView) -> None:
@@ -82,7 +97,7 @@ def numbers(view: ReportView) -> None:
         return
     with section(t("report.numbers"), lead=t("report.numbers_lead"), mark="numbers"):
         with div("numbers"):
-            for line in lines:
+            for line in lines[:TILES]:
                 key = line["key"]
                 line = {**line, "value": line.get("value", report.numbers.get(key))}
                 number_tile(
@@ -94,7 +109,7 @@ def numbers(view: ReportView) -> None:
                     n=report.numbers.get(f"{key}_n", report.numbers.get("waits_answered")),
                 )
         with tag("details", "no-print"):
-            tag("summary", "small muted", t("report.all_numbers"), mark="all-numbers")
+            tag("summary", "small", t("report.all_numbers"), mark="all-numbers")
             _all_numbers(view, base)
 
 
@@ -127,7 +142,16 @@ def waiting(view: ReportView) -> None:
         with div("card-head"):
             tag("h2", "", t("report.waiting"))
             span("small muted", lead)
-        waits_table(view.tenant.slug, view.waiting, view.tenant.timezone, view.currency)
+        waits_table(view.tenant.slug, view.waiting[:ROWS], view.tenant.timezone, view.currency)
+        _all_of(view, "unanswered_now", len(view.waiting))
+
+
+def _all_of(view: ReportView, metric: str, total: int) -> None:
+    """The way to the rest of a table."""
+    if total > ROWS:
+        base = f"/t/{view.tenant.slug}/reports/{view.report.report_id}/rows"
+        with div("pager no-print"):
+            link(t("report.show_all", n=words.number(total)), f"{base}/{metric}", "btn small", mark=f"all-{metric}")
 
 
 def managers(view: ReportView) -> None:
@@ -138,7 +162,8 @@ def managers(view: ReportView) -> None:
     with tag("section", "card flush", mark="managers"):
         with div("card-head"):
             tag("h2", "", t("report.managers"))
-        for item in _items(view, "managers"):
+        # the table says the same, and more
+        for item in [] if rows else _items(view, "managers"):
             with div("item").style("padding: 0 16px 8px"):
                 span("strong", f"{item.get('name') or ''}: ")
                 span("wrap", words.masked(item.get("text") or ""))
@@ -255,8 +280,9 @@ def dialogs(view: ReportView) -> None:
                 (t("waits.manager"), ""),
                 (t("dialogs.quote"), "full"),
             ],
-            [_dialog_row(view, one, quotes.get(one.dialog_id)) for one in view.dialogs[:40]],
+            [_dialog_row(view, one, quotes.get(one.dialog_id)) for one in view.dialogs[:ROWS]],
         )
+        _all_of(view, "dialogs", view.dialogs_total)
 
 
 def _dialog_row(view: ReportView, one: Any, claim: dict[str, Any] | None) -> tuple[Any, ...]:
@@ -330,7 +356,8 @@ def data(view: ReportView, *, show_cost: bool) -> None:
             span("strong small", t("data.sources"))
             for load in view.loads:
                 with div("line between small"):
-                    span("grow wrap", f"{t(f'source.{load.source}')} · {load.stream}")
+                    stream = t(f"stream.{load.stream}") if known(f"stream.{load.stream}") else load.stream
+                    span("grow wrap", f"{t(f'source.{load.source}')}: {stream}")
                     span("muted nowrap", words.number(load.loaded))
                     if load.status != "complete":
                         badge(t(f"load.{load.status}"), "bad" if load.status == "failed" else "warn")

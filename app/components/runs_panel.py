@@ -123,7 +123,7 @@ class RunsPanel:
                 note(one.error or t("run.no_cause"), "bad", mark="run-error")
                 if one.error_detail and self.viewer.is_admin(one.tenant_id):
                     with tag("details"):
-                        tag("summary", "small muted", t("run.detail"))
+                        tag("summary", "small", t("run.detail"))
                         div("pre small muted", one.error_detail)
             with div("line"):
                 button(t("run.retry"), lambda: self._retry(one.run_id), "small", mark="retry-run", icon_name="again")

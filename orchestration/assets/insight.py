@@ -48,9 +48,7 @@ def build() -> list[Any]:
         worker = run_worker.worker
         with worker.step("readings", "Читаем диалоги"):
             coverage = read(worker)
-        return MaterializeResult(
-            metadata={"read": coverage.get("read", 0), "total": coverage.get("total", 0)}
-        )
+        return MaterializeResult(metadata={"read": coverage.get("read", 0), "total": coverage.get("total", 0)})
 
     @asset(
         key=AssetKey("report"),
@@ -73,9 +71,7 @@ def build() -> list[Any]:
             }
         )
 
-    @asset(
-        key=AssetKey("telegram_delivery"), deps=[report], kinds={"telegram"}, partitions_def=days, **_COMMON
-    )
+    @asset(key=AssetKey("telegram_delivery"), deps=[report], kinds={"telegram"}, partitions_def=days, **_COMMON)
     def telegram_delivery(run_worker: RunWorker) -> MaterializeResult:
         """Отчёт в Telegram: из очереди исходящих, хотя бы один раз, повтор помечен."""
         worker = run_worker.worker
@@ -108,9 +104,7 @@ def context_of(worker: Worker) -> AnalysisContext:
         report_type=run.report_type,
         timezone=config.timezone,
         period_start=business_date(run.window_start, config.business_day_start, config.timezone),
-        period_end=business_date(
-            run.window_end - timedelta(seconds=1), config.business_day_start, config.timezone
-        ),
+        period_end=business_date(run.window_end - timedelta(seconds=1), config.business_day_start, config.timezone),
         ai=ai,
         ai_secrets=secrets,
         min_dialogs=config.min_dialogs_for_report,
@@ -137,9 +131,8 @@ def write(worker: Worker) -> reports.Report:
     """Write, check and save the report with its letters, under the living lease, in one transaction."""
     from dataclasses import replace
 
-    from analysis.writing import write_report
-
     from analysis.reading import read_dialogs
+    from analysis.writing import write_report
     from delivery.message import telegram_message
     from delivery.sender import letters_for
 

@@ -120,9 +120,7 @@ def extract(worker: Worker) -> list[SourceResult]:
     for result in results:
         _tell(worker, result)
     if all(result.status == "failed" for result in results):
-        causes = " ".join(
-            f"{NAMES[r.source]}: {r.error.message if r.error else 'без причины'}" for r in results
-        )
+        causes = " ".join(f"{NAMES[r.source]}: {r.error.message if r.error else 'без причины'}" for r in results)
         raise TransientError(
             f"Не удалось прочитать ни один источник. {causes}",
             detail="; ".join(str(r.error.detail) for r in results if r.error),

@@ -81,7 +81,9 @@ class Shop:
         """``text``: lines ``К: …`` or ``М: …``, ten minutes apart. ``waits_since``: an open, overdue wait."""
         client_id = f"c-{dialog_id}"
         deal_id = f"deal-{dialog_id}" if price is not None else None
-        self.insert("dim_clients", client_id=client_id, phone=phone, name=client or f"Клиент {dialog_id}", match_status="deal")
+        self.insert(
+            "dim_clients", client_id=client_id, phone=phone, name=client or f"Клиент {dialog_id}", match_status="deal"
+        )
         self.insert("dim_dialogs", dialog_id=dialog_id, client_id=client_id, channel="whatsapp")
         if deal_id:
             self.insert(
@@ -146,24 +148,50 @@ class Shop:
 
     def calls(self) -> list[dict[str, Any]]:
         with db.as_service("test") as connection:
-            return connection.execute("select * from synkro.ai_calls where tenant_id = %s", (self.tenant_id,)).fetchall()
+            return connection.execute(
+                "select * from synkro.ai_calls where tenant_id = %s", (self.tenant_id,)
+            ).fetchall()
 
 
 def open_shop(url: str) -> Shop:
     with db.as_service("test") as connection:
-        tenant = tenants.add(connection, "Мебель Алма", f"alma{hashlib.md5(url.encode(), usedforsecurity=False).hexdigest()[:6]}", "Asia/Almaty")
+        tenant = tenants.add(
+            connection,
+            "Мебель Алма",
+            f"alma{hashlib.md5(url.encode(), usedforsecurity=False).hexdigest()[:6]}",
+            "Asia/Almaty",
+        )
         save(connection, tenant.tenant_id, [ReportWindow(WINDOW, DAY)])
     return Shop(url, tenant.tenant_id)
 
 
 def busy_day(shop: Shop) -> Shop:
     """A believable day: waits with money, a promise, a complaint, objections, four usual weeks."""
-    shop.manager("7", "Асель Ахметова", waits_answered=24, response_n=24, response_p50=6, within_target=0.92, within_target_n=25, open_overdue=2)
-    shop.manager("8", "Данияр Серик", waits_answered=4, response_n=4, response_p50=31, within_target=0.5, within_target_n=4)
+    shop.manager(
+        "7",
+        "Асель Ахметова",
+        waits_answered=24,
+        response_n=24,
+        response_p50=6,
+        within_target=0.92,
+        within_target_n=25,
+        open_overdue=2,
+    )
+    shop.manager(
+        "8", "Данияр Серик", waits_answered=4, response_n=4, response_p50=31, within_target=0.5, within_target_n=4
+    )
     shop.dialog("d1", "К: Здравствуйте, сколько стоит кухня?\nМ: Добрый день! До пятницы скину расчёт\nК: А доставка когда будет?",
                 client="Айгерим", price=450_000, waits_since=WINDOW.end - timedelta(hours=5))  # fmt: skip
-    shop.dialog("d2", "К: Привезли с царапиной, верните деньги\nМ: Сейчас разберусь", client="Олег", phone="+77010000002")
-    shop.dialog("d3", "К: Дорого, у Мебель Сити дешевле\nМ: Могу сделать скидку", client="Ирина", phone="+77010000003", price=90_000)
+    shop.dialog(
+        "d2", "К: Привезли с царапиной, верните деньги\nМ: Сейчас разберусь", client="Олег", phone="+77010000002"
+    )
+    shop.dialog(
+        "d3",
+        "К: Дорого, у Мебель Сити дешевле\nМ: Могу сделать скидку",
+        client="Ирина",
+        phone="+77010000003",
+        price=90_000,
+    )
     shop.dialog("d4", "К: Диван ещё есть?\nМ: Мне некогда, читайте внимательно", client="Жанна", phone="+77010000004")
     shop.dialog("d5", "", client="Тимур", phone="+77010000005", media="..")
     shop.dialog("d6", "К: Спасибо, всё супер!", client="Марат", phone="+77010000006")

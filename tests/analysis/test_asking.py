@@ -64,7 +64,14 @@ def test_every_quote_of_an_answer_stands_in_its_message(busy: Shop) -> None:
 
 def test_what_is_not_there_is_not_known(busy: Shop) -> None:
     made = published(busy)
-    for question in ("Какая погода в Париже?", "??", "", "'; drop table synkro.reports; --", "select * from auth.users", "яблоки & | ! <-> :*"):
+    for question in (
+        "Какая погода в Париже?",
+        "??",
+        "",
+        "'; drop table synkro.reports; --",
+        "select * from auth.users",
+        "яблоки & | ! <-> :*",
+    ):
         assert ask(made, question).text.startswith("Не знаю: в данных"), question
 
 

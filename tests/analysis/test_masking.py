@@ -10,11 +10,24 @@ from analysis.masking import Mask
 from analysis.wording import visible
 
 _HIDDEN = {
-    "ТЕЛ": ("+7 701 123-45-67", "87011234567", "8 (777) 123 45 67", "+77011234567", "7 701 1234567", "+996 555 123 456"),
+    "ТЕЛ": (
+        "+7 701 123-45-67",
+        "87011234567",
+        "8 (777) 123 45 67",
+        "+77011234567",
+        "7 701 1234567",
+        "+996 555 123 456",
+    ),
     "ПОЧТА": ("ivan.petrov@mail.ru", "a_b+c@company.kz"),
     "КАРТА": ("4400 4301 2345 6789", "5169497112345678", "4400-4301-2345-6789"),
     "ИИН": ("900101300123", "5003052454"),
-    "АДРЕС": ("ул. Абая 15, кв 7", "мкр Степной-2, дом 12, кв 40", "проспект Назарбаева 100", "микрорайон Самал 3, д. 5", "кв. 12"),
+    "АДРЕС": (
+        "ул. Абая 15, кв 7",
+        "мкр Степной-2, дом 12, кв 40",
+        "проспект Назарбаева 100",
+        "микрорайон Самал 3, д. 5",
+        "кв. 12",
+    ),
     "ИМЯ": ("Айгерим", "Асель"),
 }
 
@@ -62,7 +75,12 @@ def test_a_thousand_chats_leak_nothing() -> None:
     leaks = 0
     for _ in range(1000):
         name = rng.choice(names)
-        phone = rng.choice(shapes).format(f"{rng.randrange(100):02d}", f"{rng.randrange(1000):03d}", f"{rng.randrange(100):02d}", f"{rng.randrange(100):02d}")
+        phone = rng.choice(shapes).format(
+            f"{rng.randrange(100):02d}",
+            f"{rng.randrange(1000):03d}",
+            f"{rng.randrange(100):02d}",
+            f"{rng.randrange(100):02d}",
+        )
         mail = f"user{rng.randrange(1000)}@mail.kz"
         card = " ".join(f"{rng.randrange(10000):04d}" for _ in range(4)).replace(" ", rng.choice((" ", "")), 3)
         card = "4" + card[1:]

@@ -124,7 +124,18 @@ def ships_no_lie(busy: Shop, model: Model, kind: str) -> None:
     assert ungrounded(ctx, draft) == []
     assert draft.metadata["dropped_claims"] > 0 and draft.metadata["headline_by"] == "code"
     text = draft.summary_text + json.dumps(draft.body, ensure_ascii=False, default=str)
-    for lie in ("47 %", "9 900 000", "500 000", "миллион", "90 процентов", "evil", "http://", "4400", "the client", "<img"):
+    for lie in (
+        "47 %",
+        "9 900 000",
+        "500 000",
+        "миллион",
+        "90 процентов",
+        "evil",
+        "http://",
+        "4400",
+        "the client",
+        "<img",
+    ):
         assert lie not in text, lie
     numbers_are_the_marts(busy, draft)
 
@@ -167,15 +178,36 @@ def test_only_listed_fields_leave_the_house_and_they_are_masked(
     honest = llm_mind.answer
     monkeypatch.setattr(llm_mind, "answer", lambda document: (seen.append(document), honest(document))[1])
     busy.dialog(
-        "d8", "К: Это Айгерим, мой номер +7 701 555 44 33, почта aigerim@mail.kz\nМ: Айгерим, записала", client="Айгерим Ким"
+        "d8",
+        "К: Это Айгерим, мой номер +7 701 555 44 33, почта aigerim@mail.kz\nМ: Айгерим, записала",
+        client="Айгерим Ким",
     )
     report(busy.context_with_ai(model.base_url, model.api_key))
     sent = json.dumps(seen, ensure_ascii=False)
-    for secret in ("Айгерим", "701 555", "aigerim@", "Ким", "+7701", "Асель", str(busy.tenant_id), "Мебель Алма", "1650000", "450000"):
+    for secret in (
+        "Айгерим",
+        "701 555",
+        "aigerim@",
+        "Ким",
+        "+7701",
+        "Асель",
+        str(busy.tenant_id),
+        "Мебель Алма",
+        "1650000",
+        "450000",
+    ):
         assert secret not in sent.replace("450 000", ""), secret
     readings = [d for d in seen if d["task"] == "read_dialog"]
-    assert all(set(d) <= {"task", "days", "context"} and all(set(day) == {"day", "lines"} for day in d["days"]) for d in readings)
-    assert all(set(f) == {"key", "means", "direction", "good"} for d in seen if d["task"] == "write_headline" for f in d["facts"])
+    assert all(
+        set(d) <= {"task", "days", "context"} and all(set(day) == {"day", "lines"} for day in d["days"])
+        for d in readings
+    )
+    assert all(
+        set(f) == {"key", "means", "direction", "good"}
+        for d in seen
+        if d["task"] == "write_headline"
+        for f in d["facts"]
+    )
 
 
 def test_a_very_long_dialog_is_read_in_parts_or_said_to_be_too_long(busy: Shop, model: Model) -> None:

@@ -41,12 +41,20 @@ def test_a_normal_day(busy: Shop) -> None:
     assert ungrounded(ctx, draft) == [] and len(draft.claims) >= 6
     assert draft.coverage == {"read": 6, "total": 7, "skipped": {"no_text": 1}, "by_rules": 0, "media_unread": 2}
     assert body["coverage_line"].replace("\u00a0", " ") == "Прочитано 6 из 7 диалогов (1 без текста)"
-    assert body["headline"][0]["text"].replace("\u00a0", " ") == "2 клиента ждут ответа, все дольше цели; под риском 1 650 000 ₸."
+    assert (
+        body["headline"][0]["text"].replace("\u00a0", " ")
+        == "2 клиента ждут ответа, все дольше цели; под риском 1 650 000 ₸."
+    )
     assert [row["key"] for row in body["numbers"][:5]] == [
         "dialogs", "first_response_p50", "answered_within_target", "unanswered_now", "deals_won",
     ]  # fmt: skip
     first = body["numbers"][1]
-    assert (first["display"], first["usual_display"], first["direction"], first["good"]) == ("12\u00a0мин", "8\u00a0мин", "up", False)
+    assert (first["display"], first["usual_display"], first["direction"], first["good"]) == (
+        "12\u00a0мин",
+        "8\u00a0мин",
+        "up",
+        False,
+    )
     assert {a["client"] for a in body["actions"][:3]} == {"Айгерим", "Света", "Олег"}
     assert all(re.fullmatch(r"•••• \d{4}", a["phone_masked"]) for a in body["actions"])
     assert body["risks"][0]["text"].startswith("Грубый ответ, Асель Ахметова")
@@ -73,11 +81,19 @@ def test_a_quiet_day_is_two_lines(shop: Shop) -> None:
 
 
 def test_an_incomplete_day_says_so(busy: Shop) -> None:
-    gap = {"source": "radist", "reason": "сервис не отвечал с 18:40", "until": "2026-11-20T13:40:00+00:00", "next_attempt": "2026-11-20T18:00:00+00:00"}
+    gap = {
+        "source": "radist",
+        "reason": "сервис не отвечал с 18:40",
+        "until": "2026-11-20T13:40:00+00:00",
+        "next_attempt": "2026-11-20T18:00:00+00:00",
+    }
     draft = report(busy.context(missing=[gap]))
     text = draft.summary_text.replace("\u00a0", " ")
     assert not draft.is_complete
-    assert "Данные неполные: Radist.Online: сервис не отвечал с 18:40. Полные до 20 ноября, 18:40. Следующая попытка: 20 ноября, 23:00." in text
+    assert (
+        "Данные неполные: Radist.Online: сервис не отвечал с 18:40. Полные до 20 ноября, 18:40. Следующая попытка: 20 ноября, 23:00."
+        in text
+    )
     notes = {row["key"]: row for row in draft.body["numbers"]}
     assert notes["dialogs"]["note"] == "данные неполные" and notes["dialogs"]["direction"] == "none"
     assert notes["deals_won"]["direction"] == "down"
@@ -92,14 +108,23 @@ def test_an_incomplete_empty_day_is_not_called_quiet(shop: Shop) -> None:
 def test_too_few_dialogs_make_a_short_report(busy: Shop) -> None:
     draft = report(busy.context(min_dialogs=50))
     assert draft.body["too_little_data"]
-    assert draft.body["headline"][0]["text"].replace("\u00a0", " ") == "Мало данных для выводов: 7 диалогов, нужно не меньше 50."
+    assert (
+        draft.body["headline"][0]["text"].replace("\u00a0", " ")
+        == "Мало данных для выводов: 7 диалогов, нужно не меньше 50."
+    )
     assert draft.body["topics"] == [] and draft.body["numbers"]
 
 
 def test_deals_only(shop: Shop) -> None:
     shop.summary(deals=12, deals_won=4, deals_won_amount=900_000, deals_lost=2, deals_new=5)
     draft = report(shop.context())
-    assert [row["key"] for row in draft.body["numbers"]][:5] == ["deals_new", "deals_won", "deals_won_amount", "deals_lost", "deals"]
+    assert [row["key"] for row in draft.body["numbers"]][:5] == [
+        "deals_new",
+        "deals_won",
+        "deals_won_amount",
+        "deals_lost",
+        "deals",
+    ]
     assert draft.body["headline"][0]["text"].replace("\u00a0", " ").startswith("Закрыты 4 продажи на 900 000")
     assert draft.body["coverage_line"] == "" and not draft.body["too_little_data"]
 

@@ -129,6 +129,8 @@ def test_a_day_belongs_to_the_tenants_zone() -> None:
     """19:30 UTC is already the next day in Almaty."""
     from dataclasses import replace
 
-    late = [replace(m, sent_at=datetime(2026, 11, 18, 19, 30, tzinfo=UTC)) for m in dialog("М: Завтра отправлю договор")]
+    late = [
+        replace(m, sent_at=datetime(2026, 11, 18, 19, 30, tzinfo=UTC)) for m in dialog("М: Завтра отправлю договор")
+    ]
     assert rules.read(late, "Asia/Almaty").promises[0].deadline == date(2026, 11, 20)
     assert rules.read(late, "UTC").promises[0].deadline == date(2026, 11, 19)

@@ -79,7 +79,9 @@ def main(out: Path, base: str, email: str, password: str, only: list[str]) -> No
                 )
                 page = context.new_page()
                 said: list[str] = []
-                page.on("console", lambda message, said=said: said.append(message.text) if message.type == "error" else None)
+                page.on(
+                    "console", lambda message, said=said: said.append(message.text) if message.type == "error" else None
+                )
                 page.goto(f"{base}/login")
                 page.screenshot(path=out / f"login-{size}-{theme}.png")
                 sign_in(page, base, email, password)

@@ -56,7 +56,9 @@ def test_a_company_is_set_up_without_a_page(shell: Shell) -> None:
     person = shell.json("user", "add", "a@b.example", "--tenant", "alpha", "--role", "admin_lite")
     assert len(person["password"]) >= 12
     public = json.dumps({"company_id": 1001, "host": "api.radist.online"})
-    saved = shell.json("integration", "set", "alpha", "radist", "--public", public, stdin="-key-that-starts-with-a-dash-0000")
+    saved = shell.json(
+        "integration", "set", "alpha", "radist", "--public", public, stdin="-key-that-starts-with-a-dash-0000"
+    )
     assert saved["public"]["company_id"] == 1001
     assert saved["secrets"]["api_key"]["tail"] == "0000"
     config = shell.json("runtime", "set", "alpha", "mode=radist_only", "sla_target_minutes=20")
@@ -132,7 +134,9 @@ def test_production_refuses_local_vendors(shell: Shell) -> None:
 
 def test_keys_are_rotated(shell: Shell) -> None:
     shell.json("tenant", "add", "alpha", "--name", "Альфа")
-    shell.json("integration", "set", "alpha", "radist", "--public", '{"company_id": 1}', stdin="key-0123456789-0123456789")
+    shell.json(
+        "integration", "set", "alpha", "radist", "--public", '{"company_id": 1}', stdin="key-0123456789-0123456789"
+    )
     old = shell.environment["SYNKRO_SECRET_KEYS"]
     new = vault.generate_key()
     shell.environment["SYNKRO_SECRET_KEYS"] = f"{new},{old}"

