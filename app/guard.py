@@ -116,7 +116,11 @@ class Guard:
         if method not in _SAFE:
             if not origin_allowed(headers.get("origin"), scope["scheme"], headers.get("host", "")):
                 return _refuse(is_api, 403, "origin", "Запрос пришёл с чужой страницы. Откройте Synkro и повторите.")
-            if not headers.get("content-length", "0").isdigit() or int(headers.get("content-length", "0")) > MAX_BODY:
+            if (
+                "transfer-encoding" in headers
+                or not headers.get("content-length", "0").isdigit()
+                or int(headers.get("content-length", "0")) > MAX_BODY
+            ):
                 return _refuse(is_api, 413, "too_large", "Слишком большой запрос.")
         if is_asset(path):
             return None

@@ -10,9 +10,10 @@ from app.components import forms
 from app.components.actions import act
 from app.components.html import badge, button, div, span, table, tag
 from app.components.report_parts import section
-from app.services import settings
+from app.services import members, settings
 from app.services.access import Viewer
-from app.services.settings import Invited, SettingsView
+from app.services.members import Invited
+from app.services.settings import SettingsView
 from app.texts import t
 from synkro.users import Membership, User
 
@@ -88,7 +89,7 @@ class PeopleEditor:
         email, name, role = self.email.value or "", self.name.value or "", self.role.value
         self.email.wrong("")
         invited = await act(
-            lambda who: settings.invite(who, slug, email, name, role),
+            lambda who: members.invite(who, slug, email, name, role),
             on_error=lambda error: self.email.wrong(error.message),
         )
         if invited is None:
@@ -113,7 +114,7 @@ class PeopleEditor:
 
     async def _change(self, user_id: UUID, role: str) -> None:
         slug = self.view.tenant.slug
-        await act(lambda who: settings.change_role(who, slug, user_id, role), done=t("settings.saved"))
+        await act(lambda who: members.change_role(who, slug, user_id, role), done=t("settings.saved"))
         await self._reload()
 
     async def _revoke(self, user: User) -> None:
@@ -127,5 +128,5 @@ class PeopleEditor:
         is_sure = await dialog
         dialog.delete()
         if is_sure:
-            await act(lambda who: settings.revoke(who, slug, user.user_id), done=t("people.revoked"))
+            await act(lambda who: members.revoke(who, slug, user.user_id), done=t("people.revoked"))
             await self._reload()

@@ -138,3 +138,29 @@ def section(title: str, *, lead: str = "", mark: str = "") -> Any:
         if lead:
             span("small muted", lead)
     return card
+
+
+def client_cell(
+    slug: str,
+    name: str | None,
+    phone: str | None,
+    dialog_id: str | None,
+    message_ids: Sequence[str] | None = None,
+    *,
+    below: Callable[[], Any] | None = None,
+    mark: str = "row",
+) -> Callable[[], Any]:
+    """A client in a table: the name leads to the dialog, the last four digits stand below unless they are the name."""
+    shown = words.person(name, phone)
+
+    def draw() -> None:
+        if dialog_id:
+            link(shown, dialog_href(slug, dialog_id, message_ids), "strong wrap", mark=mark)
+        else:
+            span("strong wrap", shown)
+        if phone and words.phone(phone) not in shown:
+            span("small muted nowrap", words.phone(phone))
+        if below is not None:
+            below()
+
+    return draw

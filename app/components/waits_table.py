@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app import words
-from app.components.html import badge, link, span, table
-from app.components.report_parts import dialog_href
+from app.components.html import badge, span, table
+from app.components.report_parts import client_cell
 from app.texts import t
 from synkro.numbers import Waiting
 
@@ -34,15 +34,12 @@ def waits_table(slug: str, waiting: Sequence[Waiting], timezone: str, currency: 
     )
 
 
-def _client(slug: str, wait: Waiting) -> Callable[[], None]:
-    def draw() -> None:
-        link(words.person(wait.client_name, wait.phone), dialog_href(slug, wait.dialog_id), "strong wrap", mark="wait")
-        if wait.client_name and wait.phone:
-            span("small muted nowrap", words.phone(wait.phone))
+def _client(slug: str, wait: Waiting) -> Callable[[], object]:
+    def deal() -> None:
         if wait.deal_name:
             span("small muted wrap lines2", words.masked(wait.deal_name))
 
-    return draw
+    return client_cell(slug, wait.client_name, wait.phone, wait.dialog_id, below=deal, mark="wait")
 
 
 def _since(wait: Waiting, timezone: str) -> Callable[[], None]:

@@ -16,6 +16,8 @@ from app.services.access import Viewer
 from app.services.dashboards import RANGES, Dashboard
 from app.texts import t
 
+SHOWN = 15
+
 
 @page("/t/{slug}/dashboards")
 async def dashboards_page(viewer: Viewer, slug: str, days: int = 30) -> None:
@@ -130,6 +132,10 @@ def _waiting(view: Dashboard) -> None:
             tag("h2", "", t("report.waiting"))
             span("small muted", t("report.as_of", when=words.moment(view.as_of, view.timezone)))
         if view.waiting:
-            waits_table(view.tenant.slug, view.waiting, view.timezone, view.currency)
+            waits_table(view.tenant.slug, view.waiting[:SHOWN], view.timezone, view.currency)
+            if view.report_id and len(view.waiting) > SHOWN:
+                href = f"/t/{view.tenant.slug}/reports/{view.report_id}/rows/unanswered_now"
+                with div("pager"):
+                    link(t("dashboards.all_waiting"), href, "btn small", mark="all-waiting")
         else:
             div("empty", t("report.nobody_waits"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from analysis import page_text
 from app import words
+from app.components import report_details as details
 from app.components import report_sections as sections
 from app.components.followup import FollowUp
 from app.components.html import button, div, link, note, span, tag
-from app.components.report_parts import coverage_text, evidence, status_badge
+from app.components.report_parts import coverage_text, evidence, section, status_badge
 from app.layout import frame, heading, page
 from app.offload import off_loop
 from app.services import report_view
@@ -50,15 +51,15 @@ async def report_page(viewer: Viewer, slug: str, report_id: str) -> None:
                 sections.numbers(view)
                 sections.waiting(view)
                 sections.managers(view)
-                sections.risks(view)
-                sections.topics(view)
-                sections.promises(view)
-                sections.dialogs(view)
-                sections.claims(view)
+                details.risks(view)
+                details.topics(view)
+                details.promises(view)
+                details.dialogs(view)
+                details.claims(view)
             with div("stack loose"):
                 FollowUp(view, viewer).draw()
                 _versions(view)
-                sections.data(view, show_cost=viewer.is_admin(tenant.tenant_id))
+                details.data(view, show_cost=viewer.is_admin(tenant.tenant_id))
 
 
 def _state(view: ReportView, zone: str) -> None:
@@ -107,7 +108,7 @@ def _headline(view: ReportView) -> None:
 def _versions(view: ReportView) -> None:
     if len(view.versions) < 2:
         return
-    with sections.section(t("report.versions"), mark="versions"):
+    with section(t("report.versions"), mark="versions"):
         for version in view.versions:
             with div("line between"):
                 label = t("report.version", n=version.version)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from app import words
-from app.components.html import badge, div, empty, link, pager, span, table
-from app.components.report_parts import dialog_href, number_text
+from app.components.html import badge, div, empty, pager, span, table
+from app.components.report_parts import client_cell, number_text
 from app.layout import frame, heading, page
 from app.offload import off_loop
 from app.services import report_view, rows
@@ -51,18 +51,8 @@ def _currency(viewer: Viewer, found: Rows) -> str | None:
 
 
 def _client(row: dict[str, Any], slug: str) -> Callable[[], Any]:
-    name = words.person(row.get("client_name"), row.get("phone"))
-
-    def draw() -> None:
-        if row.get("dialog_id"):
-            ids = [row["message_id"]] if row.get("message_id") else None
-            link(name, dialog_href(slug, row["dialog_id"], ids), "strong wrap", mark="row")
-        else:
-            span("strong wrap", name)
-        if row.get("client_name") and row.get("phone"):
-            span("small muted nowrap", words.phone(row["phone"]))
-
-    return draw
+    ids = [row["message_id"]] if row.get("message_id") else None
+    return client_cell(slug, row.get("client_name"), row.get("phone"), row.get("dialog_id"), ids)
 
 
 def _waits(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:

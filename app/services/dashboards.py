@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import db, numbers, runtime
+from synkro import db, numbers, reports, runtime
 from synkro.numbers import Waiting
 from synkro.tenants import Tenant
 from synkro.windows import Window
@@ -30,6 +31,8 @@ class Dashboard:
     funnel: list[dict[str, Any]]
     waiting: list[Waiting]
     as_of: datetime | None
+    #: the report whose rows hold all who wait
+    report_id: UUID | None
 
 
 def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
@@ -50,6 +53,7 @@ def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
             "select currency as code from marts.fct_deals where tenant_id = %s and currency is not null limit 1",
             (tenant_id,),
         ).fetchone()
+        report = reports.current(connection, tenant_id, window) if window else None
         return Dashboard(
             tenant=tenant,
             timezone=config.timezone,
@@ -61,6 +65,7 @@ def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
             funnel=_funnel(connection, tenant_id),
             waiting=numbers.waiting(connection, tenant_id, window, 50) if window else [],
             as_of=latest["as_of"] if latest else None,
+            report_id=report.report_id if report else None,
         )
 
 

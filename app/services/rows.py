@@ -111,7 +111,7 @@ _QUERIES = {
         + _JOIN_CLIENT.format("w")
         + " left join marts.dim_managers a on a.tenant_id = w.tenant_id and a.manager_id = w.replied_by"
         " left join marts.dim_managers r on r.tenant_id = w.tenant_id and r.manager_id = w.responsible_at_open"
-        " where w.tenant_id = %(tenant)s and {condition} order by w.opened_at desc, w.wait_id"
+        " where w.tenant_id = %(tenant)s and {condition} order by w.is_open desc, w.opened_at, w.wait_id"
     ),
     "messages": (
         f"select m.message_id, m.dialog_id, {_NAME}, m.sent_at, m.kind, m.body, m.has_media, a.name as manager_name,"

@@ -352,6 +352,7 @@ EN: dict[str, str] = {
     "dashboards.heatmap": "When clients write",
     "dashboards.heatmap_lead": "by hour, {zone}",
     "dashboards.heatmap_tip": "{day}, {hour}: {n}",
+    "dashboards.all_waiting": "Show all",
     "dashboards.funnel": "Funnel",
     "dashboards.funnel_lead": "open deals now",
     "settings.title": "Settings",

@@ -352,6 +352,7 @@ RU: dict[str, str] = {
     "dashboards.heatmap": "Когда пишут клиенты",
     "dashboards.heatmap_lead": "по часам, {zone}",
     "dashboards.heatmap_tip": "{day}, {hour}: {n}",
+    "dashboards.all_waiting": "Показать всех",
     "dashboards.funnel": "Воронка",
     "dashboards.funnel_lead": "открытые сделки сейчас",
     "settings.title": "Настройки",

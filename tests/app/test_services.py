@@ -19,6 +19,7 @@ from app.services import (
     calendars,
     dashboards,
     export,
+    members,
     operators,
     overview,
     people,
@@ -72,8 +73,8 @@ def test_a_viewer_that_lies_about_tenants_still_sees_nothing(world: World, who: 
             liar, "alpha", "radist", {"company_id": "1"}, {"api_key": "stolen-key-000000"}
         ),
         lambda: settings.check_integration(liar, "alpha", "amocrm"),
-        lambda: settings.invite(liar, "alpha", "evil@example.com", "", "admin_lite"),
-        lambda: settings.revoke(liar, "alpha", world.people["user"].user_id),
+        lambda: members.invite(liar, "alpha", "evil@example.com", "", "admin_lite"),
+        lambda: members.revoke(liar, "alpha", world.people["user"].user_id),
         lambda: operators.add_tenant(liar, "X", "xtenant", "Asia/Almaty"),
         lambda: operators.set_status(liar, "alpha", "paused"),
     ):
@@ -273,33 +274,33 @@ def test_check_stores_what_the_vendor_said(world: World, who: Who, monkeypatch: 
 
 def test_people_are_invited_changed_and_let_go(world: World, who: Who) -> None:
     admin = who("admin")
-    invited = settings.invite(admin, "gamma", "New.Person@example.com", "Новый", "user")
+    invited = members.invite(admin, "gamma", "New.Person@example.com", "Новый", "user")
     assert len(invited.one_time_password) >= 16 and invited.user.must_change_password
     assert users.verify("new.person@example.com", invited.one_time_password).user_id == invited.user.user_id
     with pytest.raises(DataError, match="уже есть роль"):
-        settings.invite(admin, "gamma", "new.person@example.com", "", "user")
-    known = settings.invite(admin, "gamma", "stranger@example.com", "", "user")
+        members.invite(admin, "gamma", "new.person@example.com", "", "user")
+    known = members.invite(admin, "gamma", "stranger@example.com", "", "user")
     assert known.one_time_password == "", "a person with an account keeps their password"
-    settings.change_role(admin, "gamma", invited.user.user_id, "admin_lite")
+    members.change_role(admin, "gamma", invited.user.user_id, "admin_lite")
     assert access.viewer(invited.user).is_admin(world.tenants["gamma"].tenant_id)
-    settings.revoke(admin, "gamma", invited.user.user_id)
-    settings.revoke(admin, "gamma", known.user.user_id)
+    members.revoke(admin, "gamma", invited.user.user_id)
+    members.revoke(admin, "gamma", known.user.user_id)
     assert access.viewer(invited.user).tenants == ()
     with pytest.raises(DataError, match="последний администратор"):
-        settings.revoke(admin, "gamma", admin.user_id)
+        members.revoke(admin, "gamma", admin.user_id)
     for role in ("super_admin", "owner", ""):
         with pytest.raises(DataError, match="роль"):
-            settings.invite(admin, "gamma", f"{uuid4().hex}@example.com", "", role)
+            members.invite(admin, "gamma", f"{uuid4().hex}@example.com", "", role)
     with pytest.raises(Forbidden):
-        settings.invite(who("user"), "alpha", "x@example.com", "", "user")
+        members.invite(who("user"), "alpha", "x@example.com", "", "user")
 
 
 def test_a_right_taken_away_is_gone_at_once(world: World, who: Who) -> None:
     """The viewer of an open page still claims the right; the transaction that writes asks again."""
-    settings.invite(who("admin"), "gamma", "user@example.com", "", "admin_lite")
+    members.invite(who("admin"), "gamma", "user@example.com", "", "admin_lite")
     stale = who("user")
     settings.save_runtime(stale, "gamma", {"session_gap_hours": 30})
-    settings.revoke(who("admin"), "gamma", stale.user_id)
+    members.revoke(who("admin"), "gamma", stale.user_id)
     with pytest.raises((Forbidden, NotFoundError)):
         settings.save_runtime(stale, "gamma", {"session_gap_hours": 31})
     assert settings.load(who("admin"), "gamma").config.session_gap_hours == 30

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,35 +19,24 @@ import synkro.http
 from ingestion.context import LoadContext, SourceResult
 from ingestion.pipelines import read_amocrm, read_radist
 from sandbox import server
-from synkro import db, integrations, migrations, settings, tenants, vault, watermarks
+from synkro import db, integrations, settings, tenants, watermarks
 from synkro.windows import Window
+from tests.conftest import APP_PASSWORD
 
-SERVER = os.environ.get("SYNKRO_TEST_DATABASE_URL", "postgresql://postgres:postgres@127.0.0.1:54315/postgres")
 READ = {"amocrm": read_amocrm, "radist": read_radist}
 
 
-@pytest.fixture(scope="session")
-def database() -> Iterator[str]:
-    """URL of a fresh database; the process's settings point at it."""
-    name = f"ingestion_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(SERVER, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    url = db.with_database(SERVER, name)
-    before = dict(os.environ)
-    os.environ |= {
-        "SYNKRO_DATABASE_URL": url,
-        "SYNKRO_SECRET_KEYS": vault.generate_key(),
-        "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
-    }
+@pytest.fixture(scope="module")
+def database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
+    """URL of a fresh database for the module; the kernel's doors are open to it."""
+    url = make_database(template)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNKRO_DATABASE_URL", url)
+        patch.setenv("SYNKRO_APP_DATABASE_URL", db.with_login(url, db.APP_ROLE, APP_PASSWORD))
+        settings.settings.cache_clear()
+        yield url
+        db.close()
     settings.settings.cache_clear()
-    migrations.migrate(url)
-    yield url
-    db.close()
-    os.environ.clear()
-    os.environ |= before
-    settings.settings.cache_clear()
-    with psycopg.connect(SERVER, autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture(scope="module")

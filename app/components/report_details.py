@@ -1,0 +1,186 @@
+"""The deeper sections of a report: risks, topics, promises, dialogs, evidence, and where the data came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app import words
+from app.components.html import badge, div, facts, link, note, span, table, tag
+from app.components.report_parts import client_cell, dialog_href, evidence, section
+from app.components.report_sections import ROWS, all_of, dialog_link, items_of, quotes
+from app.services.report_view import ReportView
+from app.texts import known, t
+
+
+def risks(view: ReportView) -> None:
+    items = items_of(view, "risks")
+    if not items:
+        return
+    with section(t("report.risks"), mark="risks"), div("stack list"):
+        for item in items:
+            with div("item stack tight"):
+                span("wrap", words.masked(item.get("text") or ""))
+                quotes(view, item)
+                dialog_link(view, item, "risk-dialog")
+
+
+def topics(view: ReportView) -> None:
+    found, objections, lost = items_of(view, "topics"), items_of(view, "objections"), items_of(view, "lost_reasons")
+    if not (found or objections or lost):
+        return
+    with div("grid2"):
+        if found:
+            with section(t("report.topics"), mark="topics"):
+                _counted(found, "topic", view)
+        if objections:
+            with section(t("report.objections"), mark="objections"):
+                _counted(objections, "topic", view)
+        if lost:
+            with section(t("report.lost"), mark="lost"):
+                for item in lost:
+                    with div("line between"):
+                        span("wrap grow", str(item.get("reason") or t("report.no_reason")))
+                        span("muted nowrap", words.number(item.get("count")))
+                        if item.get("amount"):
+                            span("nowrap", words.money(item["amount"], view.currency))
+
+
+def _counted(items: list[dict[str, Any]], key: str, view: ReportView) -> None:
+    top = max((item.get("count") or 0 for item in items), default=0) or 1
+    for item in items[:12]:
+        with div("stack tight"):
+            with div("line between"):
+                span("wrap grow", words.masked(str(item.get(key) or "")))
+                span("muted", words.number(item.get("count")))
+            with div("bar"):
+                tag("i").style(f"width: {min(100, 100 * (item.get('count') or 0) / top):.0f}%")
+            quotes(view, item, 1)
+            ids = item.get("dialog_ids") or []
+            if ids:
+                with div("line small no-print"):
+                    for number, dialog_id in enumerate(ids[:6], 1):
+                        link(t("report.dialog_n", n=number), dialog_href(view.tenant.slug, dialog_id))
+
+
+def promises(view: ReportView) -> None:
+    items = items_of(view, "promises")
+    if not items:
+        return
+    with section(t("report.promises"), mark="promises"), div("stack list"):
+        for item in items:
+            with div("item stack tight"):
+                with div("line between top"):
+                    span("wrap grow", words.masked(item.get("text") or ""))
+                    if item.get("deadline_display") or item.get("deadline"):
+                        badge(str(item.get("deadline_display") or item["deadline"]), "accent")
+                who = [item.get("who"), words.masked(item.get("client"))]
+                span("small muted", " → ".join(str(part) for part in who if part))
+                quotes(view, item, 1)
+
+
+def dialogs(view: ReportView) -> None:
+    if not view.dialogs:
+        return
+    cited: dict[str, dict[str, Any]] = {}
+    for claim in view.report.claims:
+        if claim.get("dialog_id") and claim.get("quote"):
+            cited.setdefault(str(claim["dialog_id"]), claim)
+    base = f"/t/{view.tenant.slug}/reports/{view.report.report_id}/rows/dialogs"
+    with tag("section", "card flush", mark="dialogs"):
+        with div("card-head"):
+            tag("h2", "", t("report.dialogs"))
+            link(words.plural(view.dialogs_total, "plural.dialogs"), base, "small")
+        table(
+            [
+                (t("waits.client"), "lead"),
+                (t("dialogs.deal"), ""),
+                (t("dialogs.messages"), "num"),
+                (t("waits.manager"), ""),
+                (t("dialogs.quote"), "full"),
+            ],
+            [_dialog_row(view, one, cited.get(one.dialog_id)) for one in view.dialogs[:ROWS]],
+        )
+        all_of(view, "dialogs", view.dialogs_total)
+
+
+def _dialog_row(view: ReportView, one: Any, claim: dict[str, Any] | None) -> tuple[Any, ...]:
+    def waits() -> None:
+        if one.has_open_wait:
+            badge(t("dialogs.waits"), "warn")
+
+    client = client_cell(view.tenant.slug, one.client_name, one.phone, one.dialog_id, below=waits, mark="dialog")
+
+    def deal() -> None:
+        if one.deal_name:
+            span("wrap lines2", words.masked(one.deal_name))
+            parts = [one.stage, words.money(one.price, view.currency) if one.price else ""]
+            span("small muted wrap", " · ".join(part for part in parts if part))
+
+    def quoted() -> None:
+        evidence(view.tenant.slug, [claim] if claim else [], 1)
+
+    return (
+        client,
+        deal if one.deal_name else "",
+        words.number(one.messages),
+        one.manager_name or "",
+        quoted if claim else "",
+    )
+
+
+def claims(view: ReportView) -> None:
+    """Every claim with its quote: what the text above stands on."""
+    if not view.report.claims:
+        return
+    with section(t("report.claims"), lead=t("report.claims_lead"), mark="claims"), tag("details"):
+        tag("summary", "small", words.plural(len(view.report.claims), "plural.claims"))
+        with div("stack list").style("margin-top: 10px"):
+            for claim in view.report.claims[:100]:
+                with div("item stack tight"):
+                    if claim.get("text"):
+                        span("wrap", words.masked(claim["text"]))
+                    evidence(view.tenant.slug, [claim], 1)
+
+
+def data(view: ReportView, *, show_cost: bool) -> None:
+    """What was read, what was left out and why."""
+    report, zone = view.report, view.tenant.timezone
+    with section(t("report.data"), mark="data"):
+        reader = (report.body.get("header") or {}).get("reader") or {}
+        pairs = [
+            (t("data.as_of"), words.moment(report.as_of, zone)),
+            (t("report.coverage"), words.percent(_share(report.coverage)) if report.coverage.get("total") else "—"),
+            (t("data.reader"), str(reader.get("model") or t(f"reader.{reader.get('kind')}") if known(f"reader.{reader.get('kind')}") else reader.get("model") or "—")),
+            (t("data.made"), words.moment(report.created_at, zone)),
+        ]  # fmt: skip
+        if show_cost:
+            pairs.append((t("data.cost"), f"{report.cost_usd:.4f} $"))
+        if report.numbers.get("excluded_dialogs"):
+            pairs.append((t("data.excluded"), words.number(report.numbers["excluded_dialogs"])))
+        facts(pairs)
+        skipped = report.coverage.get("skipped") or {}
+        if skipped:
+            span("strong small", t("data.skipped"))
+            facts(
+                (t(f"skip.{why}") if known(f"skip.{why}") else str(why), words.number(n)) for why, n in skipped.items()
+            )
+        for gap in view.missing:
+            note(t("data.gap", source=gap.get("source", ""), reason=gap.get("reason") or ""), "warn")
+        if view.loads:
+            span("strong small", t("data.sources"))
+            for load in view.loads:
+                with div("line between small"):
+                    stream = t(f"stream.{load.stream}") if known(f"stream.{load.stream}") else load.stream
+                    span("grow wrap", f"{t(f'source.{load.source}')}: {stream}")
+                    span("muted nowrap", words.number(load.loaded))
+                    if load.status != "complete":
+                        badge(t(f"load.{load.status}"), "bad" if load.status == "failed" else "warn")
+                if load.error:
+                    span("small bad wrap", load.error)
+        for letter in view.letters:
+            if letter.status == "failed":
+                note(t("data.letter_failed", error=letter.last_error or ""), "bad", mark="letter-failed")
+
+
+def _share(coverage: dict[str, Any]) -> float:
+    return float(coverage.get("read", 0)) / float(coverage["total"])
