@@ -8,20 +8,28 @@ import sys
 import click
 
 from cli import database, demo, doctor, environment, people, reports, sandbox, secrets, serve, setup
-from synkro import db, log
-from synkro.errors import SynkroError
+from synkro import db, log, migrations
+from synkro.errors import ConfigurationError, SynkroError
 from synkro.settings import settings
 
 logger = logging.getLogger(__name__)
 
+#: commands that read or write rows; the others make the tables themselves or need none
+NEED_TABLES = {"tenant", "user", "integration", "runtime", "report", "run"}
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="synkro")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Synkro: отчёты о переписке с клиентами из amoCRM и Radist.
 
     --data-dir ПАПКА (по умолчанию .synkro) — где лежит всё, что пишется на этой машине.
     """
+    if context.invoked_subcommand in NEED_TABLES and not {"-h", "--help"} & set(sys.argv):
+        missing = migrations.pending(db.owner_url())
+        if missing:
+            raise ConfigurationError(f"База не готова: не применено миграций — {len(missing)}. Выполните: synkro db up")
 
 
 for command in (

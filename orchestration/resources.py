@@ -34,6 +34,9 @@ class RunWorker(ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Generator[RunWorker, None, None]:
+        if context.instance is not None:
+            # Dagster opens a connection for each of a run's hundreds of one-row writes unless told to hold one
+            context.instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
         tags = context.run.tags if context.run is not None else {}
         run_id = self.run_id or tags.get(RUN_TAG, "")
         if not run_id:

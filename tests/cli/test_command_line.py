@@ -117,6 +117,14 @@ def test_wrong_usage_is_two(shell: Shell, words: tuple[str, ...]) -> None:
     assert shell.run(*words).returncode == 2
 
 
+def test_an_empty_database_is_told_how_to_fill_it(shell: Shell, empty_database: str) -> None:
+    shell.environment["SYNKRO_DATABASE_URL"] = empty_database
+    done = shell.run("tenant", "list")
+    assert done.returncode == 1
+    assert "synkro db up" in done.stderr
+    assert shell.run("tenant", "--help").returncode == 0
+
+
 def test_missing_keys_are_named(shell: Shell) -> None:
     shell.run("tenant", "add", "alpha", "--name", "Альфа")
     shell.environment["SYNKRO_SECRET_KEYS"] = "short"

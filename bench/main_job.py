@@ -1,0 +1,62 @@
+"""The main job on a small company: the first build with its history, then a repeat of the same window.
+
+Prints the seconds of each step, the processor seconds of this process, and repeat ÷ first.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from synkro import db, migrations, runs, vault
+from synkro.embedded import EmbeddedPostgres
+from synkro.settings import settings
+from tests.town import Town, open_town
+
+
+def steps(run: runs.Run) -> dict[str, float]:
+    """Seconds by step, as the run's own log has them."""
+    with db.as_service("bench") as connection:
+        events = runs.events(connection, run.tenant_id, run.run_id)
+    return {event.step: event.metadata["seconds"] for event in events if "seconds" in event.metadata}
+
+
+def measure(town: Town) -> tuple[float, float, dict[str, float]]:
+    """Wall seconds, processor seconds and seconds by step of one build."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    run = town.build()
+    if run.status != "success":
+        raise SystemExit(f"the run ended as {run.status}: {run.error}")
+    return time.perf_counter() - wall, time.process_time() - cpu, steps(run)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="synkro-bench-") as folder:
+        os.environ |= {
+            "SYNKRO_DATA_DIR": folder,
+            "SYNKRO_SECRET_KEYS": vault.generate_key(),
+            "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
+        }
+        settings.cache_clear()
+        server = EmbeddedPostgres(Path(folder))
+        try:
+            url = db.owner_url()
+            migrations.migrate(url)
+            from orchestration.dbt import deploy
+
+            os.environ["SYNKRO_APP_DATABASE_URL"] = url
+            settings.cache_clear()
+            deploy(url, settings().data_dir, lambda text: None)
+            with open_town("bench") as town:
+                measure(town)  # imports and caches: not what is measured
+                first = measure(town)
+                again = measure(town)
+            for name, (wall, cpu, by_step) in {"build": first, "repeat": again}.items():
+                told = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in by_step.items())
+                print(f"main job, {name}: {wall:.1f} s wall, {cpu:.1f} s cpu ({told})")
+            print(f"main job, repeat ÷ build: {again[0] / first[0]:.2f}")
+        finally:
+            db.close()
+            server.destroy()

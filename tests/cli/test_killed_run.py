@@ -1,0 +1,82 @@
+"""A run whose process is killed in the middle: it is told of with a cause, and a retry gives the same numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from synkro import db, reports, runs
+from tests.town import Town, open_town
+
+
+@pytest.fixture
+def town(database: str) -> Iterator[Town]:
+    with open_town("town", with_ai=False) as made:
+        yield made
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "cli.main", *words]
+
+
+def numbers(town: Town) -> dict[str, Any]:
+    with db.as_service("test") as connection:
+        found = reports.current(connection, town.tenant_id)
+    assert found is not None and found.is_complete
+    return {key: value for key, value in found.numbers.items() if key not in ("as_of", "built_at")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["sources", "marts"])
+def test_killed_told_and_retried(town: Town, step: str) -> None:
+    town.fault("radist", kind="timeout", seconds=3, times=2, path="messages")
+    child = subprocess.Popen(
+        command("report", "run", town.slug, "--wait", "--json"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        run = wait_for_step(town, step)
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait(timeout=30)
+    town.mend()
+    with db.as_service("test") as connection:
+        alive = runs.get(connection, run.run_id)
+        assert alive.status == "running" and alive.lease_until is not None
+        # a minute later, without the minute
+        connection.execute(
+            "update synkro.job_runs set lease_until = now() - interval '1 s' where run_id = %s", (run.run_id,)
+        )
+    shown = subprocess.run(
+        command("run", "show", str(run.run_id), "--json"), capture_output=True, text=True, check=True
+    )
+    told = json.loads(shown.stdout)
+    assert told["status"] == "failed" and "перестал отвечать" in told["error"]
+    retried = subprocess.run(
+        command("run", "retry", str(run.run_id), "--json"), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert retried.returncode == 0, retried.stderr
+    assert json.loads(retried.stdout)["attempt"] == 2
+    after_the_kill = numbers(town)
+    assert town.build().status == "success"
+    assert numbers(town) == after_the_kill
+
+
+def wait_for_step(town: Town, step: str) -> runs.Run:
+    for _ in range(1200):
+        with db.as_service("test") as connection:
+            for run in runs.active(connection, town.tenant_id):
+                if run.status == "running" and run.current_step == step:
+                    return run
+        time.sleep(0.05)
+    raise AssertionError(f"the run never came to the step {step}")
