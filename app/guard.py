@@ -16,7 +16,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 from nicegui import Client, core
 from starlette.datastructures import Headers, MutableHeaders, State
@@ -64,9 +64,7 @@ def origin_allowed(origin: str | None, scheme: str, host: str) -> bool:
     """The page's own origin, as the browser addressed us or as the operator configured it."""
     if not origin or origin == "null":
         return False
-    parts = urlsplit(origin)
-    mine = {f"{scheme}://{host}".lower(), settings().base_url.lower()}
-    return f"{parts.scheme}://{parts.netloc}".lower() in mine and origin.lower().rstrip("/") in mine
+    return origin.lower() in {f"{scheme}://{host}".lower(), settings().base_url.lower()}
 
 
 class Guard:

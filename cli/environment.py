@@ -25,7 +25,7 @@ def take_data_dir(words: list[str]) -> tuple[list[str], str | None]:
         if word == "--data-dir":
             found = next(stream, None)
             if not found:
-                raise SystemExit("Ошибка: после --data-dir укажите папку.")
+                raise click.UsageError("После --data-dir укажите папку.")
         elif word.startswith("--data-dir="):
             found = word.partition("=")[2]
         else:

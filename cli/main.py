@@ -6,10 +6,11 @@ import logging
 import sys
 
 import click
+import psycopg
 
 from cli import database, demo, doctor, environment, people, reports, sandbox, secrets, serve, setup
 from synkro import db, log, migrations
-from synkro.errors import ConfigurationError, SynkroError
+from synkro.errors import ConfigurationError, SynkroError, TransientError
 from synkro.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -26,8 +27,13 @@ def cli(context: click.Context) -> None:
 
     --data-dir ПАПКА (по умолчанию .synkro) — где лежит всё, что пишется на этой машине.
     """
-    if context.invoked_subcommand in NEED_TABLES and not {"-h", "--help"} & set(sys.argv):
-        missing = migrations.pending(db.owner_url())
+    if context.invoked_subcommand in NEED_TABLES and not {"-h", "--help"} & set(context.obj):
+        try:
+            missing = migrations.pending(db.owner_url())
+        except psycopg.OperationalError as error:
+            raise TransientError(
+                "База данных не отвечает. Проверьте SYNKRO_DATABASE_URL и что сервер запущен.", detail=str(error)
+            ) from None
         if missing:
             raise ConfigurationError(f"База не готова: не применено миграций — {len(missing)}. Выполните: synkro db up")
 
@@ -51,12 +57,13 @@ for command in (
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; every failure ends as one plain message, never as a traceback."""
-    words, data_dir = environment.take_data_dir(list(sys.argv[1:] if arguments is None else arguments))
     try:
+        words, data_dir = environment.take_data_dir(list(sys.argv[1:] if arguments is None else arguments))
         environment.load(data_dir)
         log.setup(settings().log_level)
-        cli.main(args=words, standalone_mode=False)
-        status = 0
+        # click gives the code of context.exit() back instead of raising it
+        ended = cli.main(args=words, standalone_mode=False, obj=words)
+        status = ended if isinstance(ended, int) else 0
     except click.exceptions.Exit as leave:
         status = leave.exit_code
     except click.UsageError as error:
@@ -73,12 +80,12 @@ def main(arguments: list[str] | None = None) -> None:
         if error.detail:
             logger.info("%s", error.detail)
         status = 1
+    except BrokenPipeError:
+        status = 0
     except OSError as error:
         reason = "На диске нет места." if error.errno == 28 else f"Система отказала: {error.strerror or error}."
         click.echo(f"Ошибка: {reason} Исправьте это и повторите.", err=True)
         status = 1
-    except BrokenPipeError:
-        status = 0
     except Exception as error:
         logger.debug("unexpected", exc_info=True)
         click.echo(

@@ -39,6 +39,7 @@ def report_run(
         raise click.UsageError("Укажите оба конца окна: --from и --to.")
     with db.as_service("command line") as connection:
         tenant = tenants.by_slug(connection, slug)
+        tenants.ensure_active(tenant)
         config = runtime.current(connection, tenant.tenant_id)
         window, report_type = choose_window(config, from_iso, to_iso, exceed_limits)
         run, was_made = runs.request(
@@ -115,6 +116,8 @@ def report_list(slug: str, limit: int, as_json: bool) -> None:
 @json_option
 def report_show(slug: str, from_iso: str | None, to_iso: str | None, report_id: str | None, as_json: bool) -> None:
     """Показать отчёт: последний, за окно или по номеру."""
+    if bool(from_iso) != bool(to_iso):
+        raise click.UsageError("Укажите оба конца окна: --from и --to.")
     with db.as_service("command line") as connection:
         tenant = tenants.by_slug(connection, slug)
         if report_id:

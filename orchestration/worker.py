@@ -46,6 +46,7 @@ class Worker:
         self._finished = False
         self._closing = threading.Event()
         self._shown_at = 0.0
+        self._step = ""
         self._heart = threading.Thread(target=self._beat, name=f"heartbeat {run.run_id}", daemon=True)
         self._tenant_lock: psycopg.Connection[Any] | None = None
 
@@ -73,13 +74,16 @@ class Worker:
             raise self._stop_reason
 
     def progress(self, step: str, done: int = 0, total: int | None = None, message: str = "") -> None:
-        """Show real counts; written at most twice a second, the last one always."""
+        """Show real counts; written at most twice a second, the last one always.
+
+        A room tells its own word for what it does; the step people see is the run's.
+        """
         now = time.monotonic()
         if now - self._shown_at < PROGRESS_SECONDS and done != total:
             return
         self._shown_at = now
         with db.as_service("progress") as connection:
-            runs.step(connection, self.run, step, done, total, message)
+            runs.step(connection, self.run, self._step or step, done, total, message)
 
     def log(self, step: str, message: str, *, level: str = "info", **metadata: Any) -> None:
         """One line of the run's log, which people read on the page."""
@@ -91,6 +95,7 @@ class Worker:
         """A step of the run: shown when it starts and ends, its failure remembered as the run's cause."""
         self.checkpoint()
         started = time.monotonic()
+        self._step = name
         self.progress(name, 0, None, title)
         self.log(name, title)
         try:

@@ -7,7 +7,7 @@ A check is also how a person lets an account go on that the vendor had stopped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,8 @@ from synkro.errors import AuthenticationError, ConfigurationError, DataError, Sy
 from synkro.http import ApiKeyAuth, BearerAuth, BotTokenAuth, client
 from synkro.settings import settings
 from synkro.vendors import VendorAccount
+
+Check = Callable[[UUID, Mapping[str, Any], Mapping[str, str], bool], dict[str, Any]]
 
 #: a person is waiting, seconds
 _PATIENCE = 25.0
@@ -152,7 +154,8 @@ def check_supabase(
     return {"database": row[0], "server_version": row[1]}
 
 
-_CHECKS = {
+#: the check of each kind
+CHECKS: dict[integrations.Kind, Check] = {
     "amocrm": check_amocrm,
     "radist": check_radist,
     "telegram": check_telegram,
@@ -161,14 +164,25 @@ _CHECKS = {
 }
 
 
+def _same_account(bound: Mapping[str, Any], learned: Mapping[str, Any]) -> None:
+    """A token of another company must not be taken for this one's: two companies' rows would mix."""
+    for field in ("account_id", "company_id"):
+        if bound.get(field) is not None and str(bound[field]) != str(learned.get(field)):
+            raise ConfigurationError(
+                f"Ответил другой аккаунт ({learned.get(field)}), а данные собраны из {bound[field]}. Верните прежний "
+                "доступ или заведите для нового аккаунта отдельную компанию."
+            )
+
+
 def run(tenant_id: UUID, kind: integrations.Kind) -> dict[str, Any]:
     """Check an integration and write what came of it; raises the check's error after writing it down."""
     with db.as_service("check") as connection:
         found = integrations.load(connection, tenant_id, kind)
     try:
-        learned = _CHECKS[kind](
+        learned = CHECKS[kind](
             tenant_id, found.public, integrations.secrets(tenant_id, kind), settings().allow_local_vendors
         )
+        _same_account(found.bound, learned)
     except SynkroError as error:
         with db.as_service("check") as connection:
             integrations.set_status(connection, tenant_id, kind, "error", error=error.message)

@@ -86,8 +86,9 @@ class VendorClient:
     ) -> None:
         self.vendor: Vendor = destination.vendor
         self.base_url = base_url.rstrip("/")
-        #: the vendor's time at its first answer (aware UTC): marks count in its clock, ours may be hours off
-        self.vendor_clock: datetime | None = None
+        #: the vendor's time at its first answer (aware UTC): marks count in its clock, ours may be hours off;
+        #: a gateway with a clock of its own adds a second one
+        self.vendor_clocks: list[datetime] = []
         self._destination = destination
         self._auth = auth
         self._limiter = limiter
@@ -215,8 +216,9 @@ class VendorClient:
         try:
             response = self._http.send(request, auth=auth, stream=True)
             status = response.status_code
-            if self.vendor_clock is None:
-                self.vendor_clock = http_errors.moment(response.headers.get("date", ""))
+            if not self.vendor_clocks:
+                told = (http_errors.moment(text) for text in response.headers.get_list("date"))
+                self.vendor_clocks = [moment for moment in told if moment is not None]
             try:
                 body = response.read()
             finally:

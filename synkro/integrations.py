@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from synkro import db, vault
 from synkro.errors import DataError, NotFoundError
+from synkro.log import redact, register_secret
 
 Kind = Literal["amocrm", "radist", "ai", "telegram", "supabase"]
 KINDS: tuple[Kind, ...] = ("amocrm", "radist", "ai", "telegram", "supabase")
@@ -33,6 +34,10 @@ FIELDS: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "telegram": (("chat_id", "base_url"), ("bot_token",)),
     "supabase": (("url", "publishable_key"), ("secret_key", "db_url")),
 }
+
+
+#: public fields that say where the account is
+_ADDRESS = ("subdomain", "zone", "base_url", "host", "company_id", "url")
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ def save_public(
             raise DataError(f"Поле {name} — секрет: передайте его отдельно, а не в открытой части.")
         if name not in allowed:
             raise DataError(f"У интеграции {kind} нет поля {name}. Есть: {', '.join(allowed)}.")
+    before = find(connection, tenant_id, kind)
     connection.execute(
         "insert into synkro.integration_configs (tenant_id, kind, public_config, status, updated_by)"
         " values (%(tenant)s, %(kind)s, %(public)s, 'unknown', %(actor)s)"
@@ -107,6 +113,11 @@ def save_public(
         " last_error = null, updated_at = now(), updated_by = excluded.updated_by",
         {"tenant": tenant_id, "kind": kind, "public": Jsonb(dict(public)), "actor": actor},
     )
+    if before is not None and any(before.public.get(name) != public.get(name) for name in _ADDRESS):
+        # another address may well be another account: the next good check binds it anew
+        connection.execute(
+            "update synkro.integration_configs set bound = '{}' where tenant_id = %s and kind = %s", (tenant_id, kind)
+        )
 
 
 def set_status(
@@ -124,7 +135,7 @@ def set_status(
         " bound = coalesce(%(bound)s, bound) where tenant_id = %(tenant)s and kind = %(kind)s",
         {
             "status": status,
-            "error": error,
+            "error": redact(error) if error else None,
             "bound": Jsonb(dict(bound)) if bound is not None else None,
             "tenant": tenant_id,
             "kind": kind,
@@ -171,12 +182,16 @@ def save_secrets(connection: db.Connection, tenant_id: UUID, kind: Kind, values:
 
 
 def _unseal(rows: Any, tenant_id: UUID, kind: Kind) -> dict[str, str]:
-    return {
+    values = {
         row["field"]: vault.unseal(
             row["ciphertext"], tenant_id=str(tenant_id), kind=kind, field=row["field"], key_id=row["key_id"]
         )
         for row in rows
     }
+    for value in values.values():
+        # a vendor may repeat it in an error text: from now on no log of this process shows it
+        register_secret(value)
+    return values
 
 
 def secrets(tenant_id: UUID, kind: Kind) -> dict[str, str]:

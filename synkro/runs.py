@@ -9,7 +9,7 @@ was taken over gets :class:`LeaseLost` and commits nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -25,6 +25,15 @@ Status = Literal["pending", "running", "cancelling", "success", "failed", "cance
 ACTIVE: tuple[Status, ...] = ("pending", "running", "cancelling")
 LEASE_SECONDS = 60
 HEARTBEAT_SECONDS = 15
+#: steps of the main job as people read them
+STEP_NAMES = {
+    "queued": "очередь",
+    "sources": "чтение источников",
+    "marts": "расчёт показателей",
+    "readings": "чтение диалогов",
+    "report": "составление отчёта",
+    "delivery": "отправка",
+}
 
 
 @dataclass(frozen=True)
@@ -168,6 +177,15 @@ def recent(connection: db.Connection, tenant_id: UUID | None = None, limit: int 
     rows = connection.execute(
         _select("(%(tenant)s::uuid is null or tenant_id = %(tenant)s)") + " order by created_at desc limit %(limit)s",
         {"tenant": tenant_id, "limit": limit},
+    )
+    return [Run(**row) for row in rows]
+
+
+def of_window(connection: db.Connection, tenant_id: UUID, window: Window) -> list[Run]:
+    """Every attempt at the window, the last one first."""
+    rows = connection.execute(
+        _select("tenant_id = %s and window_start = %s and window_end = %s") + " order by attempt desc",
+        (tenant_id, window.start, window.end),
     )
     return [Run(**row) for row in rows]
 
@@ -319,19 +337,22 @@ def reap(connection: db.Connection) -> list[Run]:
     rows = connection.execute(
         "update synkro.job_runs set lease_token = lease_token + 1, lease_until = null, finished_at = now(),"
         " status = case when report_id is not null then 'success' when status = 'cancelling' then 'cancelled' else 'failed' end,"
-        " error = case when report_id is not null or status = 'cancelling' then null else"
-        " 'Процесс, который вёл запуск, перестал отвечать на шаге «' || current_step || '». Запустите его ещё раз: прочитанное не пропало.' end,"
         " error_detail = 'lease ran out at ' || lease_until::text || ', last heartbeat ' || heartbeat_at::text"
         " where status in ('running', 'cancelling') and lease_until < now()"
         f" returning {_COLUMNS}"
     ).fetchall()
-    ended = [Run(**row) for row in rows]
-    for run in ended:
-        log(
-            connection,
-            run,
-            run.current_step,
-            run.error or "Процесс запуска исчез.",
-            level="error" if run.error else "warning",
-        )
+    ended = []
+    for run in (Run(**row) for row in rows):
+        if run.status == "failed":
+            step_name = STEP_NAMES.get(run.current_step, run.current_step)
+            error = (
+                f"Процесс, который вёл запуск, перестал отвечать на шаге «{step_name}». "
+                "Запустите его ещё раз: прочитанное не пропало."
+            )
+            connection.execute("update synkro.job_runs set error = %s where run_id = %s", (error, run.run_id))
+            log(connection, run, run.current_step, error, level="error")
+            run = replace(run, error=error)
+        else:
+            log(connection, run, run.current_step, "Процесс запуска исчез.", level="warning")
+        ended.append(run)
     return ended

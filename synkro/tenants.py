@@ -77,6 +77,15 @@ def visible(connection: db.Connection) -> list[Tenant]:
     return [Tenant(**row) for row in rows]
 
 
+def ensure_active(tenant: Tenant) -> None:
+    """Raises :class:`DataError` for a tenant that is not to be worked for now."""
+    if tenant.status != "active":
+        state = "приостановлена" if tenant.status == "paused" else "отключена"
+        raise DataError(
+            f"Компания «{tenant.name}» {state}: сначала включите её (synkro tenant pause {tenant.slug} --resume)."
+        )
+
+
 def set_status(connection: db.Connection, tenant_id: UUID, status: Status) -> None:
     connection.execute(
         "update synkro.tenants set status = %s, updated_at = now() where tenant_id = %s", (status, tenant_id)

@@ -26,8 +26,7 @@ from synkro.log import register_secret
 from synkro.settings import settings
 
 _HOW_TO = (
-    'Создайте ключ командой python -c "from synkro.vault import generate_key; print(generate_key())" '
-    "и запишите его в SYNKRO_SECRET_KEYS. Храните копию отдельно от базы: "
+    "Создайте ключ командой synkro secrets make-key и запишите его в SYNKRO_SECRET_KEYS. Храните копию отдельно от базы: "
     "без неё сохранённые доступы не прочитать."
 )
 

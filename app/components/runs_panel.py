@@ -23,15 +23,15 @@ LOOK_SECONDS = 1.0
 
 
 class RunsPanel:
-    def __init__(self, viewer: Viewer, listing: Listing) -> None:
+    def __init__(self, viewer: Viewer, listing: Listing, progress: Progress) -> None:
         self.viewer = viewer
         self.client = context.client
         self.tenant = listing.tenant
         self.zone = listing.config.timezone
         self.channel = live.join(self.client, viewer.user_id, listing.tenant.tenant_id)
-        self.progress = self.channel.progress or Progress(listing.runs, {}, True)
+        self.progress = progress
         self.seen = self.channel.version
-        self._active = {one.run_id for one in listing.runs if one.is_active}
+        self._active = {one.run_id for one in progress.runs if one.is_active}
 
     def draw(self) -> None:
         self._body()

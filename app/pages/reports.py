@@ -28,12 +28,13 @@ from synkro.windows import Window
 async def reports_page(viewer: Viewer, slug: str, p: int = 1) -> None:
     listing = await off_loop(reporting.listing, viewer, slug, p)
     tenant = listing.tenant
+    progress = await off_loop(reporting.progress, viewer.user_id, tenant.tenant_id)
     with frame(viewer, t("reports.title"), tenant=tenant, on="reports"):
         with heading(t("reports.title"), tenant.name):
             pass
         with div("aside"):
             with div("stack loose"):
-                panel = RunsPanel(viewer, listing)
+                panel = RunsPanel(viewer, listing, progress)
                 panel.draw()
                 _list(listing)
             _form(listing, panel)

@@ -29,7 +29,6 @@ class Listing:
     reports: list[Report]
     total: int
     page: int
-    runs: list[Run]
 
     @property
     def pages(self) -> int:
@@ -37,7 +36,7 @@ class Listing:
 
 
 def listing(who: Viewer, slug: str, page: int = 1) -> Listing:
-    """One page of current reports, newest first, with the latest runs."""
+    """One page of current reports, newest first."""
     tenant = access.tenant(who, slug)
     page = max(1, min(page, 10_000))
     with db.as_user(who.user_id) as connection:
@@ -50,7 +49,6 @@ def listing(who: Viewer, slug: str, page: int = 1) -> Listing:
             reports=reports.recent(connection, tenant.tenant_id, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE),
             total=row["n"] if row else 0,
             page=page,
-            runs=runs.recent(connection, tenant.tenant_id, limit=8),
         )
 
 

@@ -6,11 +6,10 @@ A secret goes in and never comes out: what is read here is the public part and t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
@@ -23,13 +22,6 @@ from synkro.settings import settings as environment
 from synkro.tenants import Tenant
 from synkro.users import Membership, User
 
-Check = Callable[[UUID, Mapping[str, Any], Mapping[str, str], bool], dict[str, Any]]
-CHECKS: dict[str, Check] = {
-    "amocrm": checks.check_amocrm,
-    "radist": checks.check_radist,
-    "telegram": checks.check_telegram,
-    "ai": checks.check_ai,
-}
 #: set by the operator for local sandboxes; hidden where local vendors are not allowed
 _LOCAL_ONLY = {"amocrm": ("base_url",), "radist": ("base_url",), "telegram": ("base_url",)}
 #: pace is the operator's business: not on the form, kept when the form is saved
@@ -161,30 +153,14 @@ def check_integration(who: Viewer, slug: str, kind: str) -> Checked:
     known = integrations.check_kind(kind)
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, tenant.tenant_id)
-        found = integrations.load(connection, tenant.tenant_id, known)
+        integrations.load(connection, tenant.tenant_id, known)
     started = datetime.now(UTC)
-    bound: dict[str, Any] | None = None
     message = ""
     try:
-        check = CHECKS.get(known) or _check_supabase
-        bound = check(
-            tenant.tenant_id,
-            found.public,
-            integrations.secrets(tenant.tenant_id, known),
-            environment().allow_local_vendors,
-        )
+        checks.run(tenant.tenant_id, known)
     except SynkroError as error:
         message = redact(error.message)
     seconds = (datetime.now(UTC) - started).total_seconds()
-    with db.as_service("integration check") as connection:
-        integrations.set_status(
-            connection,
-            tenant.tenant_id,
-            known,
-            "ok" if bound is not None else "error",
-            error=message or None,
-            bound=bound,
-        )
     with db.as_user(who.user_id) as connection:
         audit.write(
             connection,
@@ -192,29 +168,10 @@ def check_integration(who: Viewer, slug: str, kind: str) -> Checked:
             tenant_id=tenant.tenant_id,
             actor_id=who.user_id,
             actor=who.user.email,
-            metadata={"kind": known, "ok": bound is not None},
+            metadata={"kind": known, "ok": not message},
             ip_address=who.ip_address,
         )
-        return Checked(bound is not None, message, seconds, integrations.load(connection, tenant.tenant_id, known))
-
-
-def _check_supabase(
-    tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], allow_local: bool
-) -> dict[str, Any]:
-    """The tenant's own database answers ``select version()``."""
-    import psycopg
-
-    url = secrets.get("db_url", "")
-    if not url:
-        raise DataError("Supabase не подключён: заполните поле «db_url».")
-    try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
-            row = connection.execute("select current_setting('server_version')").fetchone()
-    except psycopg.Error:
-        raise DataError(
-            "База Supabase не ответила. Проверьте адрес и пароль в db_url (нужен session pooler, порт 5432)."
-        ) from None
-    return {"server_version": str(row[0]) if row else ""}
+        return Checked(not message, message, seconds, integrations.load(connection, tenant.tenant_id, known))
 
 
 # --- runtime ----------------------------------------------------------------------------------------------

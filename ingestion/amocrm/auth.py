@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ingestion.clock import Clocked
 from ingestion.context import Session
 from synkro import db, integrations, vendors
 from synkro.amocrm_auth import AmocrmAuth
@@ -26,11 +25,10 @@ def opened(session: Session) -> Iterator[tuple[VendorClient, dict[str, Any]]]:
         integration = integrations.load(connection, ctx.tenant_id, "amocrm")
     account = vendors.amocrm(integration.public, ctx.allow_local)
     auth = AmocrmAuth(ctx.tenant_id, integration.public, integrations.secrets(ctx.tenant_id, "amocrm"))
-    clocked = Clocked(auth)
     with client(
         "amocrm",
         account.base_url,
-        auth=clocked,
+        auth=auth,
         account_key=account.key,
         limiter=account.limiter(),
         before_request=session.checkpoint,
@@ -39,7 +37,7 @@ def opened(session: Session) -> Iterator[tuple[VendorClient, dict[str, Any]]]:
     ) as http:
         auth.bind(http)
         answer = http.get("/api/v4/account", {"with": "amojo_id,is_api_filter_enabled,datetime_settings"}) or {}
-        session.set_clock(clocked.told)
+        session.set_clock(http.vendor_clocks)
         _check_account(answer, integration.bound)
         yield http, answer
 

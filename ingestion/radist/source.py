@@ -17,7 +17,6 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from ingestion.clock import Clocked
 from ingestion.context import OVERLAP, Session
 from ingestion.loading import Stream
 from ingestion.radist import paginator
@@ -51,11 +50,10 @@ def opened(session: Session) -> Iterator[Radist]:
     wide = account.limiter()
     # a generous account is generous in both
     listing = account.per_second * RADIST_LISTING_PER_SECOND / RADIST_PER_SECOND
-    clocked = Clocked(ApiKeyAuth(key))
     with client(
         "radist",
         account.base_url,
-        auth=clocked,
+        auth=ApiKeyAuth(key),
         account_key=account.key,
         limiter=wide,
         before_request=session.checkpoint,
@@ -63,7 +61,7 @@ def opened(session: Session) -> Iterator[Radist]:
         allow_local=ctx.allow_local,
     ) as http:
         narrow = Both(account.limiter(per_second=listing, part="/listing"), wide)
-        yield Radist(session, http, narrow, f"/companies/{company}/messaging", clocked)
+        yield Radist(session, http, narrow, f"/companies/{company}/messaging")
 
 
 @dataclass
@@ -78,11 +76,11 @@ class _Known:
 class Radist:
     """One read of one company; ``streams()`` are to be given to :func:`ingestion.loading.run`."""
 
-    def __init__(self, session: Session, http: VendorClient, listing: Limiter, path: str, clock: Clocked) -> None:
+    def __init__(self, session: Session, http: VendorClient, listing: Limiter, path: str) -> None:
         self._session, self._http, self._listing, self._path = session, http, listing, path
         # proves the key and the company before anything begins, and tells the vendor's time
         self._sources = http.get(f"{path}/chats/sources/", expect=list, limiter=listing) or []
-        session.set_clock(clock.told)
+        session.set_clock(http.vendor_clocks)
         self._mapper = Mapper(str(session.ctx.tenant_id), datetime.now(UTC))
         self._known = self._look_up()
         self._history = session.ctx.history_from

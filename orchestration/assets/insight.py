@@ -10,7 +10,7 @@ from dagster import AssetKey, AssetSpec, MaterializeResult, MetadataValue, asset
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
-from synkro import db, integrations, reports, runs
+from synkro import db, integrations, outbox, reports, runs
 from synkro.settings import settings
 from synkro.windows import business_date
 
@@ -172,7 +172,9 @@ def deliver(worker: Worker) -> tuple[int, int]:
     if run.report_id is None:
         return 0, 0
     outcome = send_due(tenant_id=run.tenant_id, report_id=run.report_id, checkpoint=worker.checkpoint)
-    if outcome.sent == 0 and not outcome.errors:
+    with db.as_service("delivery") as connection:
+        letters = outbox.of_report(connection, run.tenant_id, run.report_id)
+    if not letters:
         worker.log("delivery", "Telegram не подключён: отчёт доступен на странице", level="warning")
     elif outcome.errors:
         worker.log("delivery", f"Telegram: {outcome.errors[0]} Отчёт ждёт в очереди.", level="warning")

@@ -35,6 +35,8 @@ STREAMS: dict[str, tuple[str, ...]] = {
     ),
     "radist": ("sources", "chats", "messages"),
 }
+#: the streams without which a source's numbers are not whole
+MAIN_STREAMS = {"amocrm": ("leads", "contacts", "events"), "radist": ("chats", "messages")}
 NAMES = {"amocrm": "amoCRM", "radist": "Radist"}
 
 #: late data: this many business days before the window are computed again
@@ -167,20 +169,16 @@ def _open_window(worker: Worker, results: list[SourceResult]) -> None:
     config, run, tenant_id = worker.config, worker.run, worker.tenant.tenant_id
     now = datetime.now(UTC)
     with db.as_service("windows") as connection:
-        marks = {
-            source: max(
-                (m.complete_until for m in watermarks.all_of(connection, tenant_id) if m.source == source),
-                default=None,
-            )
-            for source in config.sources
-        }
-        reached = {r.source: r.complete_until or marks.get(r.source) for r in results}
+        marks = watermarks.all_of(connection, tenant_id)
+        reached = {r.source: r.complete_until or _reached(marks, r.source) for r in results}
         known = [moment for moment in reached.values() if moment is not None]
-        as_of = min([*known, now]) if known else None
+        # one source never read leaves no moment until which everything is there
+        as_of = min([*known, now]) if len(known) == len(results) else None
         missing = [
             {
                 "source": result.source,
-                "until": until.isoformat() if (until := reached[result.source]) else None,
+                # when all of the window had been read before, there is no «complete until» inside it to tell
+                "until": until.isoformat() if (until := reached[result.source]) and until < run.window_end else None,
                 "reason": result.error.message if result.error else "прочитано не всё",
             }
             for result in results
@@ -196,7 +194,7 @@ def _open_window(worker: Worker, results: list[SourceResult]) -> None:
             for window, day in _earlier_days(run.window, config, span[0]):
                 is_late = day >= label - timedelta(days=LATE_DAYS)
                 if is_late or (window.start, window.end) not in already:
-                    complete = as_of is not None and as_of >= window.end and not missing
+                    complete = as_of is not None and as_of >= window.end
                     others.append(ReportWindow(window, day, "daily", as_of, complete))
             first = min(span[0], run.window_start) - timedelta(days=8)
             last = max(span[1], run.window_end, now) + timedelta(days=60)
@@ -204,6 +202,14 @@ def _open_window(worker: Worker, results: list[SourceResult]) -> None:
         report_windows.save(connection, tenant_id, [own, *others])
     worker.memory["windows"] = [w.window for w in [own, *others]]
     worker.memory["missing"] = missing
+
+
+def _reached(marks: list[watermarks.Watermark], source: str) -> datetime | None:
+    """Until when the source had been read whole before this run; ``None`` when one of its main streams never was."""
+    found = {mark.stream: mark.complete_until for mark in marks if mark.source == source}
+    moments = [found.get(stream) for stream in MAIN_STREAMS[source]]
+    whole = [moment for moment in moments if moment is not None]
+    return min(whole) if len(whole) == len(moments) else None
 
 
 def _earlier_days(window: Window, config: runtime.RuntimeConfig, first: datetime) -> list[tuple[Window, Any]]:

@@ -109,7 +109,8 @@ create policy "people change their own profile" on synkro.user_profiles for upda
 
 -- Settings are changed by administrators.
 grant insert (tenant_id, kind, status, public_config, updated_by),
-      update (status, public_config, last_error, updated_at, updated_by) on synkro.integration_configs to authenticated;
+      update (status, public_config, bound, last_error, updated_at, updated_by) on synkro.integration_configs
+      to authenticated;
 create policy "administrators connect integrations" on synkro.integration_configs for insert to authenticated
   with check (tenant_id = any (array(select synkro.my_admin_tenants())));
 create policy "administrators change integrations" on synkro.integration_configs for update to authenticated

@@ -97,6 +97,16 @@ async def test_foreign_and_absent_are_the_same_bytes(site: Site, world: World) -
         assert dict(answer.headers) == dict(absent.headers), path
 
 
+async def test_a_report_is_found_under_its_own_company_only(site: Site, world: World) -> None:
+    """The operator sees both companies, and still no address mixes them."""
+    operator = await site.signed_in("operator")
+    for slug, other in (("alpha", "beta"), ("beta", "alpha")):
+        report = world.reports[slug].report_id
+        for tail in ("", "/rows/messages", "/export/numbers.csv"):
+            assert (await operator.get(f"/t/{slug}/reports/{report}{tail}")).status_code == 200
+            assert (await operator.get(f"/t/{other}/reports/{report}{tail}")).status_code == 404
+
+
 async def test_the_neighbour_is_nowhere(site: Site, world: World) -> None:
     browser = await site.signed_in("admin")
     for path in addresses(world).values():

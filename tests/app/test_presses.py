@@ -12,7 +12,7 @@ from nicegui.testing import User
 from app.live import live
 from app.services import settings as settings_service
 from app.texts import RU
-from synkro import db, runs, sessions
+from synkro import checks, db, runs, sessions
 from synkro.errors import SynkroError
 from tests.app.conftest import Site
 from tests.app.world import SECRET, World
@@ -119,7 +119,7 @@ async def test_a_secret_is_typed_saved_checked_and_never_shown(
     def refuses(*_: object) -> dict[str, object]:
         raise SynkroError("Radist отказал: ключ не подходит.")
 
-    monkeypatch.setitem(settings_service.CHECKS, "radist", refuses)
+    monkeypatch.setitem(checks.CHECKS, "radist", refuses)
     person = await site.person("admin")
     await person.open("/t/alpha/settings")
     assert element(person, "amocrm-access_token").value == ""  # type: ignore[attr-defined]

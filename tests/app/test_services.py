@@ -31,7 +31,7 @@ from app.services import (
     transcripts,
 )
 from app.services.access import Forbidden, Viewer
-from synkro import audit, db, integrations, runs, users
+from synkro import audit, checks, db, integrations, users
 from synkro.errors import DataError, NotFoundError, SynkroError
 from tests.app.world import HOSTILE, SECRET, World
 
@@ -257,14 +257,14 @@ def test_check_stores_what_the_vendor_said(world: World, who: Who, monkeypatch: 
         assert secrets == {"access_token": SECRET}
         return {"account_id": 7, "name": "Алатау"}
 
-    monkeypatch.setitem(settings.CHECKS, "amocrm", good)
+    monkeypatch.setitem(checks.CHECKS, "amocrm", good)
     checked = settings.check_integration(admin, "alpha", "amocrm")
     assert checked.is_ok and checked.integration.status == "ok" and checked.integration.bound["name"] == "Алатау"
 
     def bad(*_: object) -> dict[str, object]:
         raise SynkroError(f"Токен {SECRET} не подошёл")
 
-    monkeypatch.setitem(settings.CHECKS, "amocrm", bad)
+    monkeypatch.setitem(checks.CHECKS, "amocrm", bad)
     checked = settings.check_integration(admin, "alpha", "amocrm")
     assert not checked.is_ok and checked.integration.status == "error"
     assert SECRET not in checked.message and SECRET not in (checked.integration.last_error or "")
@@ -448,9 +448,3 @@ def test_calendar_round_trip_and_errors() -> None:
     ):
         with pytest.raises(DataError, match=word):
             calendars.read(True, days_, holidays, overrides)
-
-
-def test_runs_shown_are_the_tenants(world: World, who: Who) -> None:
-    listing = reporting.listing(who("user"), "alpha")
-    assert {run.tenant_id for run in listing.runs} == {world.tenants["alpha"].tenant_id}
-    assert isinstance(listing.runs[0], runs.Run)

@@ -80,8 +80,27 @@ def test_each_tenant_is_queued_once_whatever_happens_to_the_run(two: tuple[UUID,
         assert enqueue_due(connection, now + timedelta(seconds=5)) == []
         for run in runs.active(connection):
             runs.finish(connection, runs.claim(connection, run.run_id), "failed", error="сбой")
+        connection.execute("update synkro.job_runs set finished_at = %s", (now,))
         assert enqueue_due(connection, now + timedelta(minutes=10)) == []
         assert len(enqueue_due(connection, now + timedelta(days=1))) == 2
+
+
+def test_a_failed_day_is_tried_again_a_few_times_and_a_stopped_one_is_not(two: tuple[UUID, UUID]) -> None:
+    now = at("2026-03-02 22:11")
+    made = 0
+    with db.as_service("test") as connection:
+        tenants.set_status(connection, two[1], "paused")
+        for attempt in range(8):
+            moment = now + timedelta(minutes=31 * attempt)
+            made += len(enqueue_due(connection, moment))
+            for run in runs.active(connection):
+                runs.finish(connection, runs.claim(connection, run.run_id), "failed", error="сбой")
+            connection.execute("update synkro.job_runs set finished_at = %s", (moment,))
+        assert made == 4
+        tenants.set_status(connection, two[1], "active")
+        (waiting,) = enqueue_due(connection, now)
+        runs.request_stop(connection, waiting.tenant_id, waiting.run_id)
+        assert enqueue_due(connection, now + timedelta(hours=2)) == []
 
 
 def test_a_paused_tenant_is_quiet(two: tuple[UUID, UUID]) -> None:

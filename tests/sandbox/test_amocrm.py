@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import FIRST, NOW, amo, root
+from tests.sandbox.conftest import FIRST, NO_CERTIFICATES, NOW, amo, root
 
 LONG_AGO = datetime(2026, 9, 1, tzinfo=UTC)
 
@@ -262,7 +262,7 @@ def refresh(sandbox: Sandbox, token: str, **more: str) -> httpx.Response:
         "refresh_token": token,
         "redirect_uri": "https://x.example",
     }
-    return httpx.post(f"{a['base_url']}/oauth2/access_token", json={**body, **more}, verify=False)
+    return httpx.post(f"{a['base_url']}/oauth2/access_token", json={**body, **more}, verify=NO_CERTIFICATES)
 
 
 def test_tokens_rotate_and_a_used_refresh_token_is_revoked(own: Sandbox) -> None:
@@ -313,8 +313,8 @@ def test_tokens_by_form_and_by_code(own: Sandbox) -> None:
         "grant_type": "authorization_code",
         "code": code,
     }
-    assert httpx.post(f"{a['base_url']}/oauth2/access_token", data=body, verify=False).status_code == 200
-    assert httpx.post(f"{a['base_url']}/oauth2/access_token", data=body, verify=False).status_code == 400
+    assert httpx.post(f"{a['base_url']}/oauth2/access_token", data=body, verify=NO_CERTIFICATES).status_code == 200
+    assert httpx.post(f"{a['base_url']}/oauth2/access_token", data=body, verify=NO_CERTIFICATES).status_code == 400
 
 
 def test_more_than_seven_a_second_is_429_and_insisting_is_403(sandbox: Sandbox) -> None:

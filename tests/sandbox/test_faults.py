@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.faults import KINDS
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import amo, radist, root
+from tests.sandbox.conftest import NO_CERTIFICATES, amo, radist, root
 
 LISTING = "/messaging/chats/with_contacts/"
 MESSAGES = "/messaging/messages/"
@@ -116,7 +116,7 @@ def test_a_token_that_stays_bad_after_a_refresh(own: Sandbox) -> None:
     }
     strike(own, {"kind": "unauthorized_after_refresh"})
     with amo(own) as client:
-        fresh = httpx.post(f"{a['base_url']}/oauth2/access_token", json=body, verify=False)
+        fresh = httpx.post(f"{a['base_url']}/oauth2/access_token", json=body, verify=NO_CERTIFICATES)
         assert fresh.status_code == 200
         assert (
             client.get("/leads", headers={"Authorization": f"Bearer {fresh.json()['access_token']}"}).status_code == 401
@@ -128,7 +128,7 @@ def test_a_token_that_stays_bad_after_a_refresh(own: Sandbox) -> None:
         refused = httpx.post(
             f"{a['base_url']}/oauth2/access_token",
             json={**body, "refresh_token": fresh.json()["refresh_token"]},
-            verify=False,
+            verify=NO_CERTIFICATES,
         )
         assert refused.status_code == 401 and refused.json()["hint"] == "Token has been revoked"
 

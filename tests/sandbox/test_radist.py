@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.model import Chat
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import NOW, radist, root
+from tests.sandbox.conftest import NO_CERTIFICATES, NOW, radist, root
 
 LISTING = "/messaging/chats/with_contacts/"
 MESSAGES = "/messaging/messages/"
@@ -192,7 +192,7 @@ def test_the_door(sandbox: Sandbox) -> None:
             httpx.get(
                 f"{a['base_url']}/companies/77/messaging/chats/sources/",
                 headers={"X-Api-Key": a["api_key"]},
-                verify=False,
+                verify=NO_CERTIFICATES,
             ).status_code
             == 404
         )
@@ -210,9 +210,9 @@ def test_company_connections_and_sources(sandbox: Sandbox) -> None:
     a = sandbox.addresses["radist"]
     with radist(sandbox) as client:
         key = {"X-Api-Key": a["api_key"]}
-        assert "id" in httpx.get(f"{a['base_url']}/users/me", headers=key, verify=False).json()
+        assert "id" in httpx.get(f"{a['base_url']}/users/me", headers=key, verify=NO_CERTIFICATES).json()
         assert (
-            httpx.get(f"{a['base_url']}/companies/", headers=key, verify=False).json()["companies"][0]["id"]
+            httpx.get(f"{a['base_url']}/companies/", headers=key, verify=NO_CERTIFICATES).json()["companies"][0]["id"]
             == a["company_id"]
         )
         kinds = {c["type"] for c in client.get("/connections/").json()["connections"]}

@@ -18,7 +18,7 @@ from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.server import PortBusy, Sandbox, start
 from sandbox.world import World
-from tests.sandbox.conftest import NOW
+from tests.sandbox.conftest import NO_CERTIFICATES, NOW
 
 FEW = {"first_day": date(2026, 11, 17), "last_day": date(2026, 11, 20)}
 
@@ -43,11 +43,13 @@ def test_addresses_are_what_the_settings_of_the_product_ask_for(sandbox: Sandbox
     }
     assert a["radist"]["base_url"].endswith("/v2") and a["radist"]["api_key"].startswith("-")
     models = httpx.get(
-        f"{a['llm']['base_url']}/models", headers={"Authorization": f"Bearer {a['llm']['api_key']}"}, verify=False
+        f"{a['llm']['base_url']}/models",
+        headers={"Authorization": f"Bearer {a['llm']['api_key']}"},
+        verify=NO_CERTIFICATES,
     )
     assert a["llm"]["model"] in {m["id"] for m in models.json()["data"]}
     for url in (a["amocrm"]["base_url"], a["telegram"]["base_url"]):
-        assert httpx.get(f"{url}/_violations", verify=False).json() == []
+        assert httpx.get(f"{url}/_violations", verify=NO_CERTIFICATES).json() == []
 
 
 def test_ports_follow_the_base_and_a_busy_one_is_named() -> None:
@@ -73,10 +75,10 @@ def test_a_busy_last_port_frees_the_others() -> None:
 def test_after_stop_nobody_answers() -> None:
     with start("small", now=NOW, **FEW) as sandbox:
         url = sandbox.addresses["radist"]["base_url"]
-        with httpx.Client(verify=False) as client:
+        with httpx.Client(verify=NO_CERTIFICATES) as client:
             assert client.get(f"{url}/users/me").status_code == 401
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/users/me", verify=False)
+        httpx.get(f"{url}/users/me", verify=NO_CERTIFICATES)
 
 
 def test_the_default_days_are_forty_up_to_now_and_time_goes_on() -> None:

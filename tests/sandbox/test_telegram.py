@@ -13,7 +13,7 @@ import pytest
 from sandbox import telegram as vendor
 from sandbox.server import Sandbox
 from sandbox.telegram.text import BadText, parse, utf16
-from tests.sandbox.conftest import root, telegram
+from tests.sandbox.conftest import NO_CERTIFICATES, root, telegram
 
 GROUP, OWNER = vendor.GROUP_CHAT, vendor.OWNER_CHAT
 
@@ -145,8 +145,11 @@ def test_topics_of_a_forum(sandbox: Sandbox) -> None:
 def test_a_wrong_token_and_a_wrong_method(sandbox: Sandbox) -> None:
     a = sandbox.addresses["telegram"]
     with telegram(sandbox) as client, root(sandbox, "telegram") as control:
-        assert httpx.get(f"{a['base_url']}/bot1:AAwrong/getMe", verify=False).json()["description"] == "Unauthorized"
-        assert httpx.get(f"{a['base_url']}/botnonsense/getMe", verify=False).status_code == 401
+        assert (
+            httpx.get(f"{a['base_url']}/bot1:AAwrong/getMe", verify=NO_CERTIFICATES).json()["description"]
+            == "Unauthorized"
+        )
+        assert httpx.get(f"{a['base_url']}/botnonsense/getMe", verify=NO_CERTIFICATES).status_code == 401
         assert client.get("/sendGift").status_code == 404
         written = control.get("/_journal").text
     assert a["bot_token"] not in written and "AAwrong" not in written and "/bot***/sendGift" in written

@@ -135,7 +135,7 @@ def test_a_dead_worker_is_told_of_with_a_cause(tenant: UUID) -> None:
         assert [ended.run_id for ended in runs.reap(connection)] == [run.run_id]
         after = runs.get(connection, run.run_id)
         assert after.status == "failed"
-        assert after.error is not None and "marts" in after.error
+        assert after.error is not None and "расчёт показателей" in after.error
         assert runs.events(connection, tenant, run.run_id)[-1].level == "error"
         assert runs.reap(connection) == []
 
