@@ -20,6 +20,7 @@ from app.services.reporting import Progress
 logger = logging.getLogger("synkro.app")
 
 POLL_SECONDS = 1.5
+REAP_SECONDS = 15.0
 Key = tuple[UUID, UUID]
 
 
@@ -63,6 +64,15 @@ class Live:
                 await self.poll()
             except Exception as error:
                 logger.warning("Не удалось прочитать ход запусков: %s", error)
+
+    async def reap_forever(self) -> None:
+        """End runs whose worker died, also where no Dagster daemon is there to do it."""
+        while True:
+            await asyncio.sleep(REAP_SECONDS)
+            try:
+                await off_loop(reporting.reap)
+            except Exception as error:
+                logger.warning("Не удалось проверить зависшие запуски: %s", error)
 
 
 live = Live()

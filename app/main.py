@@ -75,7 +75,9 @@ def build() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(live.poll_forever()), asyncio.create_task(guard.recheck_forever())]
+    tasks = [
+        asyncio.create_task(forever()) for forever in (live.poll_forever, live.reap_forever, guard.recheck_forever)
+    ]
     yield
     for task in tasks:
         task.cancel()

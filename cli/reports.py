@@ -10,7 +10,7 @@ import click
 from cli.environment import say
 from cli.output import emit, json_option, table
 from cli.people import ACTOR
-from synkro import audit, db, reports, runs, runtime, services, shapes, tenants, windows
+from synkro import audit, db, reaper, reports, runs, runtime, services, shapes, tenants, windows
 from synkro.errors import DataError, NotFoundError, SynkroError
 
 #: a living engine that has not touched the row for this long is busy with others: we do it ourselves
@@ -145,7 +145,7 @@ def run() -> None:
 def run_list(slug: str | None, limit: int, as_json: bool) -> None:
     """Последние запуски (одной компании или все)."""
     with db.as_service("command line") as connection:
-        runs.reap(connection)
+        reaper.reap(connection)
         names = {tenant.tenant_id: tenant.slug for tenant in tenants.visible(connection)}
         where = tenants.by_slug(connection, slug).tenant_id if slug else None
         found = runs.recent(connection, where, limit)
@@ -176,7 +176,7 @@ def run_list(slug: str | None, limit: int, as_json: bool) -> None:
 def run_show(run_id: str, as_json: bool) -> None:
     """Состояние запуска и его журнал."""
     with db.as_service("command line") as connection:
-        runs.reap(connection)
+        reaper.reap(connection)
         found = runs.get(connection, run_id)
         slug = tenants.by_id(connection, found.tenant_id).slug
         events = runs.events(connection, found.tenant_id, found.run_id)
@@ -212,7 +212,7 @@ def run_stop(run_id: str, as_json: bool) -> None:
 def run_retry(run_id: str, wait: bool, as_json: bool) -> None:
     """Запустить то же окно ещё раз."""
     with db.as_service("command line") as connection:
-        runs.reap(connection)
+        reaper.reap(connection)
         before = runs.get(connection, run_id)
         slug = tenants.by_id(connection, before.tenant_id).slug
         config = runtime.current(connection, before.tenant_id)
@@ -257,7 +257,7 @@ def _drive(run: runs.Run) -> runs.Run:
     queued_at = time.monotonic()
     while True:
         with db.as_service("command line") as connection:
-            runs.reap(connection)
+            reaper.reap(connection)
             now = runs.get(connection, run.run_id)
             engine = services.is_alive(connection, "engine")
         if not now.is_active:

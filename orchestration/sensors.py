@@ -22,7 +22,7 @@ from dagster import (
 from orchestration.jobs import REPORT_JOB
 from orchestration.partitions import RUN_TAG, TENANT_TAG, TENANTS, key_of
 from orchestration.schedules import enqueue_due
-from synkro import db, runs, runtime, services, tenants
+from synkro import db, reaper, runs, runtime, services, tenants
 from synkro.windows import business_date
 
 OFFER_AGAIN = timedelta(minutes=2)
@@ -41,7 +41,7 @@ def build() -> Any:
         known = set(context.instance.get_dynamic_partitions(TENANTS))
         with db.as_service("queue sensor") as connection:
             services.beat(connection, ENGINE)
-            runs.reap(connection)
+            reaper.reap(connection)
             enqueue_due(connection, datetime.now(UTC))
             everyone = {tenant.tenant_id: tenant for tenant in tenants.visible(connection)}
             slugs = {tenant.slug for tenant in everyone.values() if tenant.status != "disabled"}

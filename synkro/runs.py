@@ -9,7 +9,7 @@ was taken over gets :class:`LeaseLost` and commits nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -82,7 +82,7 @@ class Event:
     created_at: datetime
 
 
-_COLUMNS = (
+COLUMNS = (
     "tenant_id, run_id, mode, trigger_type, report_type, status, current_step, window_start, window_end, attempt,"
     " created_at, progress, error, error_detail, lease_token, lease_until, heartbeat_at, dagster_run_id, report_id,"
     " requested_by, cancel_requested_at, picked_at, started_at, finished_at"
@@ -90,7 +90,7 @@ _COLUMNS = (
 
 
 def _select(where: str) -> str:
-    return f"select {_COLUMNS} from synkro.job_runs where {where}"
+    return f"select {COLUMNS} from synkro.job_runs where {where}"
 
 
 # --- asking -----------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def request(
             " select %(tenant)s, %(mode)s, %(trigger)s, %(type)s, %(start)s, %(end)s, %(key)s,"
             " coalesce(max(attempt), 0) + 1, %(by)s from synkro.job_runs"
             " where tenant_id = %(tenant)s and window_start = %(start)s and window_end = %(end)s"
-            f" on conflict do nothing returning {_COLUMNS}",
+            f" on conflict do nothing returning {COLUMNS}",
             {
                 "tenant": tenant_id,
                 "mode": mode,
@@ -226,7 +226,7 @@ def claim(connection: db.Connection, run_id: UUID, dagster_run_id: str | None = 
         " lease_token = lease_token + 1, lease_until = now() + make_interval(secs => %(lease)s), heartbeat_at = now(),"
         " started_at = coalesce(started_at, now()), dagster_run_id = coalesce(%(dagster)s, dagster_run_id)"
         " where run_id = %(run)s and status in ('pending', 'running', 'cancelling')"
-        f" and (lease_until is null or lease_until < now()) returning {_COLUMNS}",
+        f" and (lease_until is null or lease_until < now()) returning {COLUMNS}",
         {"lease": LEASE_SECONDS, "run": run_id, "dagster": dagster_run_id},
     ).fetchone()
     if row is None:
@@ -327,32 +327,3 @@ def finish(
     ).fetchone()
     if row is None:
         raise LeaseLost("Запуск перешёл к другому процессу: его исход запишет тот процесс.")
-
-
-def reap(connection: db.Connection) -> list[Run]:
-    """End every run whose lease ran out; returns them. Any process may call this at any time.
-
-    A run that published its report before its process died is a success: the outbox delivers without it.
-    """
-    rows = connection.execute(
-        "update synkro.job_runs set lease_token = lease_token + 1, lease_until = null, finished_at = now(),"
-        " status = case when report_id is not null then 'success' when status = 'cancelling' then 'cancelled' else 'failed' end,"
-        " error_detail = 'lease ran out at ' || lease_until::text || ', last heartbeat ' || heartbeat_at::text"
-        " where status in ('running', 'cancelling') and lease_until < now()"
-        f" returning {_COLUMNS}"
-    ).fetchall()
-    ended = []
-    for run in (Run(**row) for row in rows):
-        if run.status == "failed":
-            step_name = STEP_NAMES.get(run.current_step, run.current_step)
-            error = (
-                f"Процесс, который вёл запуск, перестал отвечать на шаге «{step_name}». "
-                "Запустите его ещё раз: прочитанное не пропало."
-            )
-            connection.execute("update synkro.job_runs set error = %s where run_id = %s", (error, run.run_id))
-            log(connection, run, run.current_step, error, level="error")
-            run = replace(run, error=error)
-        else:
-            log(connection, run, run.current_step, "Процесс запуска исчез.", level="warning")
-        ended.append(run)
-    return ended

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import audit, db, reports, runs, runtime, services, windows
+from synkro import audit, db, reaper, reports, runs, runtime, services, windows
 from synkro.errors import DataError
 from synkro.reports import Report
 from synkro.runs import Event, Run
@@ -212,6 +212,12 @@ def percent(run: Run) -> float:
     done, total = run.progress.get("done") or 0, run.progress.get("total") or 0
     inside = min(1.0, done / total) if total else 0.3
     return round(first + (last - first) * inside, 3)
+
+
+def reap() -> None:
+    """End the runs whose lease ran out."""
+    with db.as_service("reaper") as connection:
+        reaper.reap(connection)
 
 
 _STEPS = {

@@ -147,10 +147,10 @@ def test_the_vendors_clock_is_that_of_its_first_answer(vendor: FakeVendor) -> No
         json_answer(b"{}", 200, "Date: Wed, 01 Jan 2020 00:00:00 GMT"), json_answer(b"{}", 200, "Date: tomorrow")
     )
     client = make(vendor)
-    assert client.vendor_clock is None
+    assert client.vendor_clocks == []
     client.get("/x")
     client.get("/x")
-    assert client.vendor_clock == datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    assert client.vendor_clocks == [datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)]
 
 
 # --- how long, how much ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from synkro import db, reports, runs, runtime, tenants
+from synkro import db, reaper, reports, runs, runtime, tenants
 from synkro.errors import LeaseLost
 from synkro.windows import Window
 
@@ -129,15 +129,15 @@ def test_a_dead_worker_is_told_of_with_a_cause(tenant: UUID) -> None:
     with db.as_service("test") as connection:
         held = runs.claim(connection, run.run_id)
         runs.step(connection, held, "marts", 3, 10, "Считаем витрины")
-        assert runs.reap(connection) == []
+        assert reaper.reap(connection) == []
     expire(run)
     with db.as_service("test") as connection:
-        assert [ended.run_id for ended in runs.reap(connection)] == [run.run_id]
+        assert [ended.run_id for ended in reaper.reap(connection)] == [run.run_id]
         after = runs.get(connection, run.run_id)
         assert after.status == "failed"
         assert after.error is not None and "расчёт показателей" in after.error
         assert runs.events(connection, tenant, run.run_id)[-1].level == "error"
-        assert runs.reap(connection) == []
+        assert reaper.reap(connection) == []
 
 
 def test_a_worker_that_died_after_publishing_has_succeeded(tenant: UUID) -> None:
@@ -148,7 +148,7 @@ def test_a_worker_that_died_after_publishing_has_succeeded(tenant: UUID) -> None
         runs.attach_report(connection, held, made.report_id)
     expire(run)
     with db.as_service("test") as connection:
-        runs.reap(connection)
+        reaper.reap(connection)
         assert runs.get(connection, run.run_id).status == "success"
 
 
@@ -164,7 +164,7 @@ def test_stop_ends_a_waiting_run_at_once_and_marks_a_running_one(tenant: UUID) -
         runs.heartbeat(connection, held)
     expire(running)
     with db.as_service("test") as connection:
-        runs.reap(connection)
+        reaper.reap(connection)
         assert runs.get(connection, running.run_id).status == "cancelled"
 
 
