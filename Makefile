@@ -39,5 +39,5 @@ bench: setup-dev
 	$(BIN)/python -m bench
 
 clean:
-	-@[ -x $(BIN)/synkro ] && $(BIN)/synkro db down
+	-@[ ! -x $(BIN)/synkro ] || $(BIN)/synkro db down --delete
 	rm -rf .venv .synkro build *.egg-info .ruff_cache .mypy_cache .hypothesis

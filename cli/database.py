@@ -27,9 +27,14 @@ def up() -> None:
 
 
 @db_group.command()
-def down() -> None:
+@click.option("--delete", is_flag=True, help="И удалить все её данные.")
+def down(delete: bool) -> None:
     """Остановить встроенный Postgres этой папки."""
     db.close()
+    if delete:
+        db.embedded().destroy()
+        click.echo("База остановлена и удалена.")
+        return
     db.embedded().stop()
     click.echo("База остановлена.")
 
