@@ -155,7 +155,8 @@ def _head(body: Mapping[str, Any], header: Mapping[str, Any], plan: _Plan, incom
     yield _title(header, plan)
     as_of = _moment(header.get("as_of"), header)
     facts = [_prose(body.get("coverage_line"), plan).rstrip("."), f"данные на {as_of}" if as_of else ""]
-    yield " · ".join(fact for fact in facts if fact)
+    told = " · ".join(fact for fact in facts if fact)
+    yield told[:1].upper() + told[1:]
     yield _prose((header.get("reader") or {}).get("note"), plan)
     yield incomplete
 

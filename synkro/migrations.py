@@ -67,9 +67,15 @@ def migrate(url: str, *, folder: Path = FOLDER, progress: Callable[[str], None] 
                         " values (%s, %s, %s)",
                         (migration.version, [migration.sql], migration.name),
                     )
-            except psycopg.Error as error:
+            except psycopg.errors.DiskFull as error:
                 raise ConfigurationError(
-                    f"Миграция {migration.version}_{migration.name} не применилась, база осталась на предыдущей.",
+                    "На диске базы данных нет места: освободите его и повторите, применённое останется.",
+                    detail=str(error),
+                ) from None
+            except psycopg.Error as error:
+                cause = str(error).strip().splitlines()[0]
+                raise ConfigurationError(
+                    f"Миграция {migration.version}_{migration.name} не применилась, база осталась на предыдущей: {cause}",
                     detail=str(error),
                 ) from error
             applied.append(migration)

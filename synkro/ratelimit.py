@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -69,16 +70,16 @@ def _too_long(seconds: float) -> TransientError:
     )
 
 
-class _Waiting:
+class _Waiting(ABC):
     """The waiting all limiters share; take a slot, sleep towards it, take another if a block came between."""
 
+    @abstractmethod
     def _take(self) -> float:
         """Reserve a slot: seconds until it, negative seconds until a block ends (nothing reserved)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _blocked_for(self) -> float:
         """Seconds until the block ends, 0 without one."""
-        raise NotImplementedError
 
     def acquire(self, *, check: Check | None = None, max_wait: float = math.inf) -> float:
         start = time.monotonic()

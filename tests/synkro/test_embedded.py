@@ -259,12 +259,12 @@ def test_a_closed_clone_gets_its_programs_and_data_elsewhere(place: Path, monkey
         server.start()
 
 
-def _start_as_nobody(folder: str, answers: multiprocessing.Queue) -> None:
+def _start_as_nobody(folder: str, answers: multiprocessing.Queue, bin_dir: Path) -> None:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
     try:
-        server = EmbeddedPostgres(Path(folder))
+        server = EmbeddedPostgres(Path(folder), bin_dir=bin_dir)
         first = server.start()
         answers.put((first.attached, server.is_running()))
         server.stop()
@@ -275,20 +275,22 @@ def _start_as_nobody(folder: str, answers: multiprocessing.Queue) -> None:
 @as_root
 def test_an_ordinary_user_runs_it_as_himself_and_root_keeps_his_account(place: Path) -> None:
     os.chown(place, 65534, 65534)
+    # the same programs for both, where both can reach them: this tree may lie behind a closed door
+    bin_dir, _ = binaries.resolve(None, binaries.Account("nobody", 65534, 65534))
     context = multiprocessing.get_context("fork")
     answers: multiprocessing.Queue = context.Queue()
-    starter = context.Process(target=_start_as_nobody, args=(str(place), answers))
+    starter = context.Process(target=_start_as_nobody, args=(str(place), answers, bin_dir))
     starter.start()
     assert answers.get(timeout=30) == (False, True)
     starter.join(timeout=30)
-    server = EmbeddedPostgres(place)
+    server = EmbeddedPostgres(place, bin_dir=bin_dir)
     server.start()
     assert Path(f"/proc/{postmaster(server)}").stat().st_uid == 65534
     server.stop()
 
     # the other way round: a cluster of root's helper account is not an ordinary user's
     os.chown(server._pgdata, 12345, 12345)
-    starter = context.Process(target=_start_as_nobody, args=(str(place), answers))
+    starter = context.Process(target=_start_as_nobody, args=(str(place), answers, bin_dir))
     starter.start()
     assert "принадлежит другому пользователю" in answers.get(timeout=30)
     starter.join(timeout=30)

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from synkro import isolation
+from synkro.settings import settings
 
 HOLES = {
     "a policy was dropped": ('drop policy "members read their tenant" on synkro.reports', "synkro.reports"),
@@ -45,6 +46,14 @@ HOLES = {
 
 
 def test_a_fresh_installation_is_closed(database: str) -> None:
+    assert isolation.findings(database) == []
+
+
+def test_a_full_rebuild_of_the_marts_leaves_it_closed(database: str) -> None:
+    """What dbt replaces comes back without policies unless the build puts them on: look after the rebuild."""
+    from orchestration.dbt import full_refresh
+
+    full_refresh(database, settings().data_dir)
     assert isolation.findings(database) == []
 
 
