@@ -1,0 +1,62 @@
+"""The asset graph: from the vendors to Telegram without a gap, dbt's tests as checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dagster import AssetKey
+
+from orchestration.assets.sources import STREAMS
+from orchestration.definitions import build
+
+
+@pytest.fixture(scope="module")
+def graph() -> Any:
+    return build().resolve_asset_graph()
+
+
+def ancestors(graph: Any, key: AssetKey) -> set[AssetKey]:
+    found: set[AssetKey] = set()
+    front = {key}
+    while front:
+        front = {parent for item in front for parent in graph.get(item).parent_keys} - found
+        found |= front
+    return found
+
+
+def test_telegram_follows_from_every_stream_of_both_vendors(graph: Any) -> None:
+    behind = ancestors(graph, AssetKey(["vendor", "telegram"]))
+    assert {AssetKey(["vendor", "amocrm"]), AssetKey(["vendor", "radist"])} <= behind
+    unused = {
+        AssetKey([f"raw_{source}", stream])
+        for source, streams in STREAMS.items()
+        for stream in streams
+        if AssetKey([f"raw_{source}", stream]) not in behind
+    }
+    assert unused == set()
+
+
+def test_the_chain_has_its_order(graph: Any) -> None:
+    report = ancestors(graph, AssetKey("report"))
+    assert AssetKey("dialog_readings") in report
+    assert AssetKey(["marts", "period_summary"]) in report
+    assert AssetKey("report") in ancestors(graph, AssetKey("telegram_delivery"))
+    assert AssetKey(["marts", "fct_messages"]) in ancestors(graph, AssetKey("dialog_readings"))
+
+
+def test_assets_are_partitioned_by_tenant_and_day(graph: Any) -> None:
+    for key in graph.executable_asset_keys:
+        dimensions = {d.name for d in graph.get(key).partitions_def.partitions_defs}
+        assert dimensions == {"tenant", "day"}, key
+
+
+def test_dbt_tests_are_checks(graph: Any) -> None:
+    keys = list(graph.asset_check_keys)
+    assert len(keys) >= 40
+    assert {key.asset_key.path[0] for key in keys} >= {"marts", "intermediate"}
+
+
+def test_the_groups_tell_the_story(graph: Any) -> None:
+    groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    assert {"vendors", "amocrm", "radist", "staging", "intermediate", "marts", "report"} <= groups
