@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import sys
 from typing import Any
 
@@ -13,6 +14,9 @@ from cli.people import ACTOR
 from synkro import audit, checks, db, integrations, runtime, tenants
 from synkro.errors import DataError, SynkroError
 from synkro.numbers import plain
+
+#: a program that pipes a secret does so at once
+STDIN_SECONDS = 3.0
 
 
 @click.group()
@@ -28,8 +32,7 @@ def integration() -> None:
 def integration_set(slug: str, kind: integrations.Kind, public: str | None, as_json: bool) -> None:
     """Сохранить подключение. Секрет читается из стандартного ввода: JSON с полями или одно значение."""
     values = _object("--public", public) if public is not None else None
-    secret = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
-    sealed = _secret(kind, secret)
+    sealed = _secret(kind, _standard_input())
     with db.as_service("command line") as connection:
         tenant = tenants.by_slug(connection, slug)
         if values is not None:
@@ -93,6 +96,14 @@ def _object(name: str, text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f'{name}: нужен объект JSON, например {{"company_id": 1001}}.')
     return value
+
+
+def _standard_input() -> str:
+    """What was piped in; empty at a terminal, and when a caller left an open pipe nobody writes to."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    ready, _, _ = select.select([sys.stdin], [], [], STDIN_SECONDS)
+    return sys.stdin.read().strip() if ready else ""
 
 
 def _secret(kind: integrations.Kind, text: str) -> dict[str, str]:

@@ -140,6 +140,17 @@ def test_production_refuses_local_vendors(shell: Shell) -> None:
     assert "SYNKRO_ALLOW_LOCAL_VENDORS" in done.stderr
 
 
+def test_an_open_pipe_without_a_writer_is_not_waited_for(shell: Shell) -> None:
+    shell.run("tenant", "add", "alpha", "--name", "Альфа")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "integration", "set", "alpha", "radist", "--public", '{"company_id": 1}'],
+        env=shell.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    assert child.wait(timeout=30) == 0
+
+
 def test_keys_are_rotated(shell: Shell) -> None:
     shell.json("tenant", "add", "alpha", "--name", "Альфа")
     shell.json(
