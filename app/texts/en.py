@@ -80,7 +80,7 @@ EN: dict[str, str] = {
     "kind.telegram": "Telegram",
     "kind.telegram.about": "The bot that sends the report and answers questions.",
     "kind.supabase": "Own Supabase",
-    "kind.supabase.about": "Optional: the company's data is kept in its own project.",
+    "kind.supabase.about": "The access is kept and checked. For now the data stays in the installation's database.",
     "integration.ok": "Connected",
     "integration.error": "Error",
     "integration.unknown": "Not checked",

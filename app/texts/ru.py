@@ -80,7 +80,7 @@ RU: dict[str, str] = {
     "kind.telegram": "Telegram",
     "kind.telegram.about": "Бот, который присылает отчёт и отвечает на вопросы.",
     "kind.supabase": "Свой Supabase",
-    "kind.supabase.about": "По желанию: данные компании хранятся в её собственном проекте.",
+    "kind.supabase.about": "Доступ сохраняется и проверяется. Данные пока остаются в базе установки.",
     "integration.ok": "Подключено",
     "integration.error": "Ошибка",
     "integration.unknown": "Не проверено",
