@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from nicegui import ui
@@ -71,9 +70,6 @@ class CalendarEditor:
         with div("note accent stack tight", mark="calendar-preview"):
             hours = calendars.weekly_hours(value)
             span("strong", t("calendar.around_the_clock") if hours is None else t("calendar.hours", hours=f"{hours:g}"))
-            if value:
-                with div("small muted wrap"):
-                    span("", json.dumps(value, ensure_ascii=False))
 
     def _example(self) -> None:
         self.is_set.control.value = True

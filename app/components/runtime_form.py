@@ -126,6 +126,12 @@ def _short(message: str, name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return t("words.yes") if value else t("words.no")
+    return settings.text_of(value) or "—"
+
+
 def _difference(row: dict[str, object], before: dict[str, object] | None) -> str:
     if before is None:
         return t("runtime.first")
@@ -133,7 +139,5 @@ def _difference(row: dict[str, object], before: dict[str, object] | None) -> str
     parts = []
     for key in changed:
         name = t(f"runtime.{key}")
-        parts.append(
-            name if key == "calendar" else f"{name}: {settings.text_of(before[key])} → {settings.text_of(row[key])}"
-        )
+        parts.append(name if key == "calendar" else f"{name}: {_shown(before[key])} → {_shown(row[key])}")
     return "; ".join(parts)

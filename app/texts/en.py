@@ -5,6 +5,8 @@ from __future__ import annotations
 EN: dict[str, str] = {
     "words.today": "today",
     "words.never": "not yet",
+    "words.yes": "yes",
+    "words.no": "no",
     "words.just_now": "just now",
     "words.ago": "{time} ago",
     "words.nameless": "Unnamed client",

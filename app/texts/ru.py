@@ -5,6 +5,8 @@ from __future__ import annotations
 RU: dict[str, str] = {
     "words.today": "сегодня",
     "words.never": "ещё не было",
+    "words.yes": "да",
+    "words.no": "нет",
     "words.just_now": "только что",
     "words.ago": "{time} назад",
     "words.nameless": "Клиент без имени",
