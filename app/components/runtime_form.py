@@ -14,6 +14,7 @@ from app.components.report_parts import section
 from app.services import settings
 from app.services.settings import RUNTIME_FIELDS, SettingsView
 from app.texts import known, t
+from app.words import masked
 from synkro.errors import SynkroError
 from synkro.runtime import MODES
 
@@ -129,7 +130,7 @@ def _short(message: str, name: str) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return t("words.yes") if value else t("words.no")
-    return settings.text_of(value) or "—"
+    return masked(settings.text_of(value)) or "—"
 
 
 def _difference(row: dict[str, object], before: dict[str, object] | None) -> str:
