@@ -41,9 +41,12 @@ def database(make_database: Callable[[str | None], str], template: str) -> Itera
 
 @pytest.fixture(scope="module")
 def outside() -> Iterator[server.Sandbox]:
-    """One small company's vendors for the tests of a module; each test works on it as the last one left it."""
-    first = (datetime.now(UTC) - timedelta(days=9)).date()
-    with server.start("small", first_day=first) as sandbox:
+    """One small company's vendors for the tests of a module; each test works on it as the last one left it.
+
+    Its stories end days ago: what changes during a test is what the test changes.
+    """
+    today = datetime.now(UTC).date()
+    with server.start("small", first_day=today - timedelta(days=11), last_day=today - timedelta(days=3)) as sandbox:
         yield sandbox
 
 
@@ -75,6 +78,8 @@ class Company:
     url: str
     outside: server.Sandbox
     work: list[Path] = field(default_factory=list)
+    #: when the last read began
+    began: datetime = datetime(2000, 1, 1, tzinfo=UTC)
 
     def context(
         self,
@@ -107,6 +112,7 @@ class Company:
         )
 
     def read(self, source: str, **options: Any) -> SourceResult:
+        self.began = datetime.now(UTC)
         return READ[source](self.context(**options))
 
     def sql(self, query: str, *values: Any) -> list[dict[str, Any]]:
