@@ -142,8 +142,16 @@ def _roles(connection: psycopg.Connection[Any]) -> list[str]:
         " from pg_roles r where rolname = any (%s)",
         (list(PEOPLE),),
     ).fetchall()
+    misnamed = connection.execute(
+        "select m.rolname from pg_auth_members a join pg_roles m on m.oid = a.member join pg_roles g on g.oid = a.roleid"
+        # whoever made the role may hold it to pass it on
+        " where g.rolname = 'synkro_analyst' and not a.admin_option and not starts_with(m.rolname, 'analyst_')"
+    ).fetchall()
     return [
         f"role {row['rolname']}: must not be superuser, bypass row level security or own tables"
         for row in rows
         if row["rolsuper"] or row["rolbypassrls"] or row["owns"]
+    ] + [
+        f"role {row['rolname']}: an analyst whose name does not begin with analyst_ may claim to be anyone"
+        for row in misnamed
     ]

@@ -1,0 +1,198 @@
+"""An analyst's login: sees the marts of its companies, whatever SQL it writes; the documented queries run."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from psycopg.rows import dict_row
+
+from cli.analysts import analyst
+from synkro import analysts, db, settings, tenants, users
+from synkro.errors import DataError, NotFoundError
+from tests.conftest import APP_PASSWORD
+from tests.transforms.conftest import Company
+
+DOC = Path(__file__).parents[2] / "docs" / "analysts.md"
+QUERIES = re.findall(r"\*\*(\d+)\. (.+?)\*\*.*?```sql\n(.*?)```", DOC.read_text(), re.S)
+PHONE = "+77001112233"
+
+
+@dataclass
+class Login:
+    name: str
+    url: str
+    ours: Company
+    others: Company
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        with psycopg.connect(self.url, row_factory=dict_row) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+def fill(company: Company, price: int) -> None:
+    """A day of everything the queries look at."""
+    company.manager(71, "Анна")
+    company.pipeline(5)
+    company.put("raw_radist.sources", id=1, type="whatsapp")
+    company.put("raw_radist.sources", id=2, type="telegram")
+    company.contact(1, PHONE)
+    company.deal(1, 1, manager=71, price=price)
+    company.deal(2, 1, manager=71, price=price, status=142, closed="2026-03-02 12:00")
+    company.deal(3, 1, manager=71, price=price, status=143, closed="2026-03-02 12:00")
+    company.chat(1, PHONE)
+    company.chat(2, PHONE, connection=2)
+    company.say(1, "2026-03-02 10:00", "client", "Есть рассрочка?")
+    company.say(1, "2026-03-02 10:07", "us", "Да, на год", by=71, contact=1)
+    company.say(2, "2026-03-02 10:09", "us", "Отправили договор")
+    company.say(1, "2026-03-02 16:00", "client", "Когда привезёте?")
+    company.say(1, "2026-03-02 16:00:01", "us", "Мы скоро ответим")
+    company.put(
+        "raw_amocrm.events", id="moved", type="lead_status_changed", entity_type="lead", entity_id=2,
+        created_at=company.at("2026-03-02 12:00"),
+        payload={"created_by": 71, "value_before": [{"lead_status": {"id": 1, "pipeline_id": 5}}],
+                 "value_after": [{"lead_status": {"id": 142, "pipeline_id": 5}}]},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def login(marts_db: str, company: Callable[..., Company], work: Path) -> Iterator[Login]:
+    ours, others = company("ours"), company("others")
+    for each, price in ((ours, 500), (others, 9_000_000)):
+        fill(each, price)
+        each.build(each.window("2026-03-02 06:00", "2026-03-03 06:00"), work=work)
+    name = f"anna_{secrets.token_hex(3)}"
+    with psycopg.connect(marts_db, autocommit=True, row_factory=dict_row) as owner:
+        tenant = tenants.by_slug(owner, "ours")
+        password = analysts.add(owner, name, [tenant], timeout_seconds=60)
+        yield Login(name, analysts.connection_string(marts_db, name, password), ours, others)
+        analysts.remove(owner, name)
+
+
+def test_there_are_twenty_queries() -> None:
+    assert [int(number) for number, _, _ in QUERIES] == list(range(1, 21))
+
+
+#: answered by nothing in a company where nobody writes through two channels at once, is a robot, …
+@pytest.mark.parametrize(("number", "title", "query"), QUERIES, ids=[number for number, _, _ in QUERIES])
+def test_documented_query(login: Login, number: str, title: str, query: str) -> None:
+    """Each finds something, and nothing of the neighbour, whose every price is nine million."""
+    rows = login.rows(query)
+
+    assert rows, title
+    assert not [row for row in rows if "9000000" in str(row)]
+
+
+def test_the_rows_behind_a_number_are_the_number(login: Login) -> None:
+    rows = login.rows(QUERIES[19][2])
+
+    assert len(rows) == rows[0]["unanswered_now"] == 1
+
+
+def test_marts_and_api_show_one_company(login: Login) -> None:
+    """Every relation there is, not a list of names; the owner sees that the neighbour has rows too."""
+    relations = login.rows(
+        "select table_schema || '.' || quote_ident(table_name) as name from information_schema.tables"
+        " where table_schema in ('marts', 'api')"
+    )
+    assert len(relations) >= 22
+    for relation in relations:
+        found = login.rows(f"select distinct tenant_id from {relation['name']}")
+        assert {row["tenant_id"] for row in found} == {login.ours.tenant_id}, relation["name"]
+        assert login.others.rows(relation["name"], "count(*) as n")[0]["n"] > 0, relation["name"]
+
+
+def test_claims_of_another_person_open_nothing(login: Login, marts_db: str) -> None:
+    """Red when claims count for every login: an analyst writes any ``request.jwt.claims`` it likes."""
+    with psycopg.connect(marts_db, autocommit=True, row_factory=dict_row) as owner:
+        boss = users.add(owner, f"{secrets.token_hex(4)}@example.test", "a long enough password 1")
+        users.grant(owner, boss.user_id, None, "super_admin")
+    claim = (
+        f'select set_config(\'request.jwt.claims\', \'{{"sub": "{boss.user_id}", "role": "authenticated"}}\', false)'
+    )
+    with psycopg.connect(login.url, row_factory=dict_row) as connection:
+        connection.execute(claim)  # type: ignore[arg-type]
+        found = connection.execute("select distinct tenant_id from marts.fct_messages").fetchall()
+    assert [row["tenant_id"] for row in found] == [login.ours.tenant_id]
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "select * from raw_radist.messages",
+        "select * from synkro.tenants",
+        "select * from synkro.analyst_grants",
+        "select * from private.vendor_limits",
+        "select * from auth.users",
+        "set role service_role",
+        "set role authenticated",
+        "set default_transaction_read_only = off; delete from marts.fct_messages",
+        "set default_transaction_read_only = off; insert into synkro.analyst_grants select tenant_id, session_user from marts.fct_deals",
+        "set default_transaction_read_only = off; create table marts.mine as select 1 as one",
+        "alter role current_user superuser",
+    ],
+)
+def test_nothing_else_is_open(login: Login, attempt: str) -> None:
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
+        login.rows(attempt)
+
+
+def test_a_long_statement_is_cancelled(login: Login, marts_db: str) -> None:
+    name = f"brief_{secrets.token_hex(3)}"
+    with psycopg.connect(marts_db, autocommit=True) as owner:
+        password = analysts.add(owner, name, [], timeout_seconds=1)
+        try:
+            with (
+                psycopg.connect(analysts.connection_string(marts_db, name, password)) as connection,
+                pytest.raises(psycopg.errors.QueryCanceled),
+            ):
+                connection.execute("select pg_sleep(30)")
+        finally:
+            analysts.remove(owner, name)
+
+
+def test_names(login: Login, marts_db: str) -> None:
+    with psycopg.connect(marts_db, autocommit=True) as owner:
+        with pytest.raises(DataError, match="уже есть"):
+            analysts.add(owner, login.name, [], timeout_seconds=60)
+        with pytest.raises(DataError, match="строчные латинские"):
+            analysts.add(owner, "Анна; drop role postgres", [], timeout_seconds=60)
+        with pytest.raises(NotFoundError, match="analyst list"):
+            analysts.remove(owner, "nobody")
+
+
+def test_the_pooler_of_supabase_wants_the_project() -> None:
+    owner = "postgresql://postgres.abcd:x@pool.example:5432/postgres"
+
+    assert (
+        analysts.connection_string(owner, "anna", "p") == "postgresql://analyst_anna.abcd:p@pool.example:5432/postgres"
+    )
+
+
+def test_the_command_line(marts_db: str, login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNKRO_DATABASE_URL", marts_db)
+    monkeypatch.setenv("SYNKRO_APP_DATABASE_URL", db.with_login(marts_db, db.APP_ROLE, APP_PASSWORD))
+    settings.settings.cache_clear()
+    name, run = f"boris_{secrets.token_hex(3)}", CliRunner().invoke
+    try:
+        made = run(analyst, ["add", name, "--tenant", "ours", "--tenant", "others"], catch_exceptions=False)
+        assert made.exit_code == 0 and "больше не покажем" in made.output
+        address = made.output.strip().splitlines()[-1]
+        with psycopg.connect(address) as connection:
+            assert connection.execute("select count(distinct tenant_id) from fct_messages").fetchone() == (2,)
+        listed = run(analyst, ["list"], catch_exceptions=False).output
+        assert re.search(rf"{name}\s+analyst_{name}\s+others, ours", listed) and address.split(":")[2] not in listed
+        assert run(analyst, ["remove", name], catch_exceptions=False).exit_code == 0
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(address)
+        assert run(analyst, ["add", "vera"], catch_exceptions=False).exit_code == 2
+    finally:
+        db.close()
+        settings.settings.cache_clear()
