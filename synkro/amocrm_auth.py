@@ -3,7 +3,8 @@
 An access token lives a day and every refresh hands out a new refresh token, the old one being good for one
 use only. So the pair is renewed under a row lock, the new one is stored before anyone uses it, and whoever
 meets a 401 first looks whether somebody else has renewed already: any number of workers make one refresh. A
-refresh that amoCRM refuses is not tried again: a person has to connect anew.
+refresh that amoCRM refuses is written on the integration under the same lock and not tried again by anyone: a
+person has to connect anew, or to press «Проверить», which tries once more.
 """
 
 from __future__ import annotations
@@ -29,13 +30,17 @@ class AmocrmAuth(BearerAuth):
     """Bearer token of one tenant's amoCRM. Safe to share between threads.
 
     ``secrets``: ``access_token`` alone (long-lived), or ``client_secret`` and ``refresh_token`` with or
-    without an access token; ``public`` then holds ``client_id`` and ``redirect_uri``.
+    without an access token; ``public`` then holds ``client_id`` and ``redirect_uri``. ``by_person``: somebody
+    asks for it now, so a refresh that was refused is tried again.
     """
 
-    def __init__(self, tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self, tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], *, by_person: bool = False
+    ) -> None:
         super().__init__(self._current)
         self._tenant_id = tenant_id
         self._public = public
+        self._by_person = by_person
         self._token = secrets.get("access_token", "")
         self._can_renew = bool(secrets.get("refresh_token"))
         self._client: VendorClient | None = None
@@ -67,14 +72,28 @@ class AmocrmAuth(BearerAuth):
         with lock:
             if self._token != refused:
                 return
-            with integrations.locked_secrets(self._tenant_id, "amocrm") as (stored, save):
-                token = stored.get("access_token", "")
-                if not token or token == refused:
-                    pair = self._exchange(stored)
-                    save(pair)
-                    token = pair["access_token"]
+            with integrations.locked_secrets(self._tenant_id, "amocrm") as row:
+                token, refusal = self._renewed(row, refused)
+            # raised out here: inside, the note of the refusal would be rolled back
+            if refusal is not None:
+                raise refusal
             register_secret(token)
             self._token = token
+
+    def _renewed(self, row: integrations.Locked, refused: str) -> tuple[str, AuthenticationError | None]:
+        """The token to go on with, by whoever it was renewed; or why there is none."""
+        token = row.secrets.get("access_token", "")
+        if token and token != refused:
+            return token, None
+        if row.refused == NEEDS_REAUTH and not self._by_person:
+            return "", AuthenticationError(NEEDS_REAUTH, detail="an earlier refresh was refused")
+        try:
+            pair = self._exchange(row.secrets)
+        except AuthenticationError as error:
+            row.refuse(NEEDS_REAUTH)
+            return "", error
+        row.save(pair)
+        return pair["access_token"], None
 
     def _exchange(self, stored: Mapping[str, str]) -> dict[str, str]:
         missing = not (stored.get("refresh_token") and stored.get("client_secret") and self._public.get("client_id"))

@@ -47,7 +47,7 @@ def check_amocrm(
 ) -> dict[str, Any]:
     """``GET account``: ``{"account_id", "name", "subdomain", "is_api_filter_enabled"}``."""
     account = vendors.amocrm(public, allow_local)
-    auth = AmocrmAuth(tenant_id, public, secrets)
+    auth = AmocrmAuth(tenant_id, public, secrets, by_person=True)
     limiter = _pick_up(account)
     with client(
         "amocrm",

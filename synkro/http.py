@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
 
@@ -33,7 +34,7 @@ from synkro.http_errors import (
     VendorUnauthorized,
     VendorUnavailable,
 )
-from synkro.http_transport import AsyncGuardedTransport, Bounds, GuardedTransport
+from synkro.http_transport import AsyncGuardedTransport, Bounds, Fresh, GuardedTransport
 from synkro.log import redact, silence_http_loggers
 from synkro.ratelimit import Limiter, LocalLimiter
 from synkro.settings import settings
@@ -172,9 +173,14 @@ class VendorClient:
         refreshed = anonymous or self._auth is None
         for attempt in range(1, bounds.tries + 1):
             self._before()
-            limiter.acquire(check=self._before, max_wait=max(0.0, started + patience - time.monotonic()))
+            turn = partial(
+                limiter.acquire, check=self._before, max_wait=max(0.0, started + patience - time.monotonic())
+            )
+            turn()
+            request = build()
+            request.extensions["trace"] = Fresh(turn)
             try:
-                return self._once(build(), None if anonymous else self._auth, expect)
+                return self._once(request, None if anonymous else self._auth, expect)
             except VendorUnauthorized:
                 if refreshed or attempt == bounds.tries:
                     raise

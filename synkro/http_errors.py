@@ -216,24 +216,18 @@ def excerpt(body: bytes) -> str:
 
 
 def retry_after(headers: httpx.Headers, answer: Any) -> float | None:
-    """Seconds the vendor asks us to wait: the header (seconds or a date), then the body (Kommo, Telegram)."""
-    text = headers.get("retry-after", "").strip()
-    if text:
-        try:
-            return _sane(float(text))
-        except ValueError:
-            seconds = _until_date(text, headers.get("date", ""))
-            if seconds is not None:
-                return seconds
+    """Seconds the vendor asks us to wait, told as seconds or as a date: the header, then the body (Kommo, Telegram)."""
+    told = [headers.get("retry-after", "").strip()]
     if isinstance(answer, dict):
         parameters = answer.get("parameters")
-        nested = parameters.get("retry_after") if isinstance(parameters, dict) else None
-        for value in (answer.get("retry_after"), nested):
-            try:
-                if value is not None and not isinstance(value, bool):
-                    return _sane(float(value))
-            except (TypeError, ValueError):
-                continue
+        told += [answer.get("retry_after"), parameters.get("retry_after") if isinstance(parameters, dict) else None]
+    for value in told:
+        try:
+            seconds = None if value is None or isinstance(value, bool) else _sane(float(value))
+        except (TypeError, ValueError):
+            seconds = _until_date(value, headers.get("date", "")) if value and isinstance(value, str) else None
+        if seconds is not None:
+            return seconds
     return None
 
 

@@ -1,21 +1,72 @@
-"""Tokens that live a day and renew once, however many workers meet the expired one."""
+"""Tokens that live a day and renew once, however many workers meet the expired one.
+
+Over the sandbox's real token endpoint. Mutants these tests were seen to kill: a refresh without the row lock (one a
+process), a pair that is not stored before its first use, a refusal that nobody remembers (a refresh per worker), and the look
+for somebody else's newer token left out (a refresh per worker, each killing the pair before).
+"""
 
 from __future__ import annotations
 
-import threading
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from sandbox import server
-from synkro import db, integrations
+from synkro import checks, db, integrations
 from synkro.amocrm_auth import NEEDS_REAUTH, AmocrmAuth
 from synkro.errors import AuthenticationError
 from synkro.http import VendorClient, client
 from synkro.ratelimit import LocalLimiter
 from tests.ingestion.conftest import Company
+
+ROOT = Path(__file__).parents[2]
+
+#: a worker process: so many threads, each with an auth of its own, make one call as soon as a line comes in
+WORKERS = """
+import sys, threading
+from uuid import UUID
+from synkro import db, integrations
+from synkro.amocrm_auth import AmocrmAuth
+from synkro.errors import SynkroError
+from synkro.http import client
+from synkro.ratelimit import LocalLimiter
+tenant, count = UUID(sys.argv[1]), int(sys.argv[2])
+with db.as_service("test") as connection:
+    public = integrations.load(connection, tenant, "amocrm").public
+secrets = integrations.secrets(tenant, "amocrm")
+def work():
+    auth = AmocrmAuth(tenant, public, secrets)
+    with client("amocrm", public["base_url"], auth=auth, account_key="t", limiter=LocalLimiter(1000), allow_local=True) as http:
+        auth.bind(http)
+        try:
+            print(http.get("/api/v4/account")["id"], flush=True)
+        except SynkroError as error:
+            print(error.kind, flush=True)
+print("ready", flush=True)
+sys.stdin.readline()
+threads = [threading.Thread(target=work) for _ in range(count)]
+[t.start() for t in threads]; [t.join() for t in threads]
+db.close()
+"""
+
+#: a worker that is killed when the vendor has answered and nothing is committed
+KILLED = (
+    """
+import os, signal
+from synkro import integrations
+integrations.save_secrets = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+"""
+    + WORKERS
+)
 
 
 @pytest.fixture
@@ -53,23 +104,113 @@ def worker(company: Company, secrets: Mapping[str, str]) -> VendorClient:
     return http
 
 
-def test_eight_workers_meet_an_expired_token_and_refresh_once(oauth: Company) -> None:
-    secrets = integrations.secrets(oauth.tenant_id, "amocrm")
-    workers = [worker(oauth, secrets) for _ in range(8)]
-    barrier, answers = threading.Barrier(8), []
+def together(company: Company, processes: int, threads: int, program: str = WORKERS) -> list[str]:
+    """What the workers say that all begin at once; the processes must live."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(company.tenant_id), str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=dict(os.environ),
+        )
+        for _ in range(processes)
+    ]  # fmt: skip
+    for child in children:
+        assert child.stdout is not None and child.stdout.readline() == "ready\n"
+    said: list[str] = []
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        said += child.communicate(timeout=60)[0].split()
+        assert child.returncode in (0, -signal.SIGKILL)
+    return said
 
-    def work(http: VendorClient) -> None:
-        barrier.wait()
-        answers.append(http.get("/api/v4/account")["id"])
 
-    threads = [threading.Thread(target=work, args=(http,)) for http in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == 8 and exchanges(oauth) == 1
+def test_twenty_workers_meet_an_expired_token_and_refresh_once(oauth: Company) -> None:
+    """Four processes of five threads."""
+    before = integrations.secrets(oauth.tenant_id, "amocrm")
+    said = together(oauth, 4, 5)
+    assert len(said) == 20 and len(set(said)) == 1 and said[0].isdigit()
+    assert exchanges(oauth) == 1
     stored = integrations.secrets(oauth.tenant_id, "amocrm")
-    assert all(stored[name] != secrets[name] for name in ("access_token", "refresh_token"))
+    assert all(stored[name] != before[name] for name in ("access_token", "refresh_token"))
+
+
+def test_a_refusal_is_met_once_by_twenty_workers_and_shown(oauth: Company) -> None:
+    """Nobody asks again until a person does; the person sees why at once, not at the end of the run."""
+    oauth.outside.faults["amocrm"].add({"kind": "refresh_refused", "path": "/oauth2/"})
+    assert together(oauth, 4, 5) == ["authentication"] * 20
+    assert exchanges(oauth) == 1
+    integration = oauth.integration("amocrm")
+    assert (integration.status, integration.last_error) == ("error", NEEDS_REAUTH)
+    # the next run asks the vendor for nothing it has refused
+    assert oauth.read("amocrm").status == "failed"
+    assert exchanges(oauth) == 1
+    # a person may try once more with the same pair
+    with pytest.raises(AuthenticationError):
+        checks.run(oauth.tenant_id, "amocrm")
+    assert exchanges(oauth) == 2
+    oauth.outside.faults["amocrm"].clear()
+    assert checks.run(oauth.tenant_id, "amocrm")["account_id"]
+    assert exchanges(oauth) == 3 and oauth.integration("amocrm").status == "ok"
+    assert oauth.read("amocrm").status == "complete"
+
+
+def test_a_new_pair_after_a_refusal_is_used(oauth: Company) -> None:
+    """Saving a secret forgets the refusal."""
+    oauth.outside.faults["amocrm"].add({"kind": "refresh_refused", "path": "/oauth2/"})
+    assert together(oauth, 1, 1) == ["authentication"]
+    oauth.outside.faults["amocrm"].clear()
+    with db.as_service("test") as connection:
+        stored = oauth.outside.addresses["amocrm"]["refresh_token"]
+        integrations.save_secrets(connection, oauth.tenant_id, "amocrm", {"refresh_token": stored})
+    assert together(oauth, 1, 1)[0].isdigit()
+
+
+@pytest.mark.parametrize("reuse", ["strict", "grace"])
+def test_killed_between_the_answer_and_the_commit(oauth: Company, reuse: str) -> None:
+    """The new pair is lost. If the vendor still takes the old one, nothing happened; else a person is asked, once."""
+    oauth.outside.faults["amocrm"].add({"kind": "switch", "name": "refresh_reuse", "value": reuse})
+    before = integrations.secrets(oauth.tenant_id, "amocrm")
+    assert together(oauth, 1, 1, KILLED) == []
+    assert integrations.secrets(oauth.tenant_id, "amocrm") == before and exchanges(oauth) == 1
+    started = time.monotonic()
+    said = together(oauth, 2, 2)
+    assert exchanges(oauth) == 2, "one more try by the four of them"
+    if reuse == "grace":
+        assert len(said) == 4 and all(text.isdigit() for text in said)
+    else:
+        assert said == ["authentication"] * 4
+        assert oauth.integration("amocrm").last_error == NEEDS_REAUTH and time.monotonic() - started < 60
+        assert oauth.read("amocrm").status == "failed" and exchanges(oauth) == 2
+
+
+def test_a_token_that_expires_in_mid_walk_is_renewed_each_time(oauth: Company) -> None:
+    """Twice in one read, under several threads: each time once, and not a row is lost."""
+    asked: list[Any] = []
+
+    def checkpoint() -> None:
+        asked.append(None)
+        if len(asked) in (8, 30):
+            httpx.post(f"{oauth.outside.addresses['amocrm']['base_url']}/_expire")
+
+    assert oauth.read("amocrm", checkpoint=checkpoint).status == "complete"
+    assert len(asked) > 30 and exchanges(oauth) == 3, "the one it met and the two on the way"
+    window = oauth.outside.world
+    assert oauth.ids("raw_amocrm.leads") >= {
+        row.id for row in window.company.deals if not row.history.state(window.now()).get("is_deleted", True)
+    }
+
+
+def test_a_long_lived_token_is_not_renewed(oauth: Company) -> None:
+    """There is nothing to renew it with: 401 asks a person, and the token endpoint is never called."""
+    with db.as_service("test") as connection:
+        integrations.save_secrets(connection, oauth.tenant_id, "amocrm", {"refresh_token": "", "client_secret": ""})
+    result = oauth.read("amocrm")
+    assert result.status == "failed" and isinstance(result.error, AuthenticationError)
+    assert exchanges(oauth) == 0
+    integration = oauth.integration("amocrm")
+    assert integration.status == "error" and "Проверьте подключение amoCRM" in (integration.last_error or "")
 
 
 def test_a_read_renews_its_token_and_goes_on(oauth: Company) -> None:

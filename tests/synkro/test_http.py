@@ -176,6 +176,14 @@ def test_a_dripping_server_meets_the_deadline_once(vendor: FakeVendor, where: st
     assert len(vendor.received) == 1
 
 
+def test_a_client_has_bounds_unless_told_otherwise() -> None:
+    """Those of amoCRM's own SDK, a minute for the whole of a try, four tries."""
+    with http.client("amocrm", "https://acme.amocrm.ru", account_key="t", limiter=LocalLimiter(99)) as client:
+        bounds = client._bounds
+        assert (bounds.connect, bounds.read, bounds.total, bounds.tries) == (5.0, 20.0, 60.0, 4)
+        assert (client._http.timeout.connect, client._http.timeout.read) == (5.0, 20.0)
+
+
 def test_silence_meets_the_read_timeout(vendor: FakeVendor) -> None:
     vendor.says(lambda peer, _: time.sleep(2))
     with pytest.raises(TransientError, match="не ответил вовремя"):
@@ -258,6 +266,20 @@ def test_throttling_until_a_date_goes_by_the_vendors_clock(vendor: FakeVendor) -
     assert 1.0 <= vendor.at[1] - vendor.at[0] < 1.4
 
 
+@pytest.mark.parametrize("where", ["header", "body"])
+def test_throttling_until_a_date_without_the_vendors_clock(vendor: FakeVendor, where: str) -> None:
+    """Ours, then; a date has whole seconds, so the pause may be a second shorter."""
+    date = format_datetime(datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=3), usegmt=True)
+    refusal = (
+        json_answer(b"{}", 429, f"Retry-After: {date}")
+        if where == "header"
+        else json_answer(f'{{"retry_after": "{date}"}}'.encode(), 429)
+    )
+    vendor.says(refusal, json_answer())
+    assert make(vendor).get("/x") == {"ok": True}
+    assert 1.5 <= vendor.at[1] - vendor.at[0] < 3.8
+
+
 def test_throttling_stops_the_whole_account(vendor: FakeVendor) -> None:
     vendor.says(json_answer(b"{}", 429, "Retry-After: 0.5"), json_answer())
     client = make(vendor)
@@ -291,6 +313,33 @@ def test_a_throttling_storm_ends_after_four_tries(vendor: FakeVendor) -> None:
     with pytest.raises(TransientError):
         make(vendor).get("/x")
     assert len(vendor.received) == 4
+
+
+class Counting(LocalLimiter):
+    """How many turns were taken."""
+
+    turns = 0
+
+    def acquire(self, **options: Any) -> float:
+        self.turns += 1
+        return super().acquire(**options)
+
+
+@pytest.mark.parametrize(("seconds", "turns"), [(0.0, 1), (0.1, 2)])
+def test_a_turn_that_went_stale_while_a_connection_was_opened_is_taken_again(
+    vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch, seconds: float, turns: int
+) -> None:
+    """A handshake holds a request up: the vendor's second begins when it arrives, not when its turn came."""
+    connect = socket.create_connection
+
+    def slowly(*args: Any, **options: Any) -> socket.socket:
+        time.sleep(seconds)
+        return connect(*args, **options)
+
+    monkeypatch.setattr(socket, "create_connection", slowly)
+    limiter = Counting(1000)
+    assert make(vendor, limiter=limiter).get("/x") == {"ok": True}
+    assert limiter.turns == turns
 
 
 # --- 401, 403 --------------------------------------------------------------------------------------------
