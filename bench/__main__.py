@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench import main_job
+from bench import ingestion_landing, main_job
 
 if __name__ == "__main__":
+    ingestion_landing.main()
     main_job.main()

@@ -24,6 +24,9 @@ from synkro.windows import Window
 #: read again on every run: vendors write late, and amoCRM's time stamps are whole seconds
 OVERLAP = timedelta(minutes=10)
 
+#: how far before its window a first load begins, unless the run says otherwise
+HISTORY = timedelta(days=60)
+
 #: progress is a row in the database: not more often than this, in seconds
 _PROGRESS_GAP = 0.5
 
@@ -47,13 +50,13 @@ class LoadContext:
     allow_local: bool
     #: dialogs whose messages are read in one run; 0 = all of them
     radist_fetch_limit: int = 0
-    #: first load: how far back before the window's start
-    history_days: int = 60
+    #: where a first load begins, aware UTC; None = :data:`HISTORY` before the window's start
+    history_from: datetime | None = None
 
     @property
-    def history_from(self) -> datetime:
-        """The beginning of a first load."""
-        return self.window.start - timedelta(days=self.history_days)
+    def history_start(self) -> datetime:
+        """The beginning of a first load: what was asked for, or the usual stretch before the window."""
+        return self.history_from or self.window.start - HISTORY
 
 
 @dataclass

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from ingestion.amocrm import auth as amocrm
 from ingestion.amocrm.source import Amocrm
 from ingestion.context import LoadContext, Session, SourceResult
-from ingestion.loading import Stream, record, result, run
+from ingestion.loading import record, result, run
+from ingestion.parts import Stream
 from ingestion.radist import source as radist
 from ingestion.rows import Tally
 from synkro import db, integrations

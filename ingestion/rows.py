@@ -6,6 +6,7 @@ that cannot be kept raises :class:`Rejected` with a reason from :data:`REASONS`;
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -14,7 +15,10 @@ from typing import Any
 
 from dlt.common.json import json
 
+from ingestion import shapes
 from synkro.watermarks import StreamLoad
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -36,6 +40,7 @@ NOTES = {
     "possible_gap": "больше сообщений в одно мгновение, чем отдаёт страница",
     "over_limit": "диалог отложен из-за ограничения числа диалогов",
     "stub": "карточка удалена или недоступна, сохранён только номер",
+    "changed_type": "поле пришло в непривычном виде",
 }
 
 #: a row later than this from now is a mistake of somebody's clock
@@ -154,7 +159,8 @@ class Tally:
     """Counts one stream's rows into its :class:`StreamLoad` while they pass.
 
     ``seen`` counts different rows: the same row on two pages is one row (noted as ``repeated``), so
-    ``seen = rejected + loaded`` is the whole reconciliation.
+    ``seen = rejected + loaded`` is the whole reconciliation. A row that comes again long after its part was loaded
+    is counted and loaded again: only the keys of two parts are remembered.
     """
 
     def __init__(self, load: StreamLoad) -> None:
@@ -162,14 +168,33 @@ class Tally:
         #: rows that should stand in raw after the load
         self.kept = 0
         self._keys: set[Hashable] = set()
+        self._keys_before: set[Hashable] = set()
         self._lock = threading.Lock()
+        #: fields of another type, each named once in the log
+        self._told: set[str] = set()
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._keys
+        return key in self._keys or key in self._keys_before
+
+    def turn(self) -> None:
+        """A part that holds rows of this stream was handed over: what was kept before the part is forgotten.
+
+        Not what was kept during it: the page under way may belong to the next part, and a key that comes twice
+        in one part would fail its merge.
+        """
+        with self._lock:
+            self._keys_before, self._keys = self._keys, set()
 
     def note(self, reason: str, count: int = 1) -> None:
         with self._lock:
             self.load.reasons[reason] = self.load.reasons.get(reason, 0) + count
+
+    def _other_types(self, payload: Row) -> bool:
+        names = shapes.changed(self.load.source, self.load.stream, payload)
+        for name in set(names) - self._told:
+            self._told.add(name)
+            log.warning("%s %s: %s came as another type", self.load.source, self.load.stream, name)
+        return bool(names)
 
     def keep(
         self,
@@ -182,21 +207,21 @@ class Tally:
 
         ``keys``: what was kept before, where the whole stream would be too much to remember.
         """
-        return list(self._keep(items, make, key, self._keys if keys is None else keys))
+        return list(self._keep(items, make, key, keys))
 
     def _keep(
         self,
         items: Iterable[Any],
         make: Callable[[Row], Row],
         key: Callable[[Row], Hashable],
-        keys: set[Hashable],
+        keys: set[Hashable] | None,
     ) -> Iterator[Row]:
         for item in items:
             try:
                 if not isinstance(item, dict):
                     raise Rejected("not_object")
                 row = make(item)
-                if key(row) in keys:
+                if key(row) in (self if keys is None else keys):
                     self.note("repeated")
                     continue
                 row["payload"], changed = payload(row["payload"])
@@ -208,8 +233,11 @@ class Tally:
                 continue
             if changed:
                 self.note("cleaned")
-            keys.add(key(row))
+            if self._other_types(row["payload"]):
+                self.note("changed_type")
             with self._lock:
+                # looked up here: a part may have been handed over since the last row
+                (self._keys if keys is None else keys).add(key(row))
                 self.load.seen += 1
                 self.kept += 1
             yield row

@@ -1,7 +1,8 @@
 """How far each stream of each tenant is known to be complete, and what each run read to get there.
 
 A watermark is moved only after the loaded rows were counted against the vendor's answer, never beyond now,
-and never backwards: a row dated 2100 hides nothing, and a forced old window undoes nothing.
+and never backwards: a row dated 2100 hides nothing, and a forced old window undoes nothing. A stream that is not
+through yet leaves a :class:`Backfill` instead: where its next attempt goes on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from synkro import db
 
 Source = Literal["amocrm", "radist"]
 
+#: a mark is no later than the moment it was written, whatever somebody or a clock that was ahead put there
+_MARK = "least(complete_until, updated_at, now()) as complete_until"
+
 
 @dataclass(frozen=True)
 class Watermark:
@@ -25,6 +29,27 @@ class Watermark:
     complete_until: datetime
     cursor: dict[str, Any] = field(default_factory=dict)
     updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """An unfinished read of one stream; everything before ``position`` stands in raw, counted."""
+
+    source: Source
+    stream: str
+    #: how far back this read goes, aware UTC; None = from the beginning of the account
+    read_from: datetime | None
+    #: when its first attempt began
+    started_at: datetime
+    position: dict[str, Any]
+    #: rows, days or dialogs, whatever the stream counts; ``total`` None: nobody knows before the end
+    done: int = 0
+    total: int | None = None
+    updated_at: datetime | None = None
+
+    def reaches(self, needed: datetime | None) -> bool:
+        """Whether this read goes at least as far back as ``needed`` (None = from the beginning)."""
+        return self.read_from is None or (needed is not None and self.read_from <= needed)
 
 
 @dataclass
@@ -49,7 +74,7 @@ class StreamLoad:
 
 def find(connection: db.Connection, tenant_id: UUID, source: Source, stream: str) -> Watermark | None:
     row = connection.execute(
-        "select source, stream, complete_until, cursor, updated_at from synkro.watermarks"
+        f"select source, stream, {_MARK}, cursor, updated_at from synkro.watermarks"
         " where tenant_id = %s and source = %s and stream = %s",
         (tenant_id, source, stream),
     ).fetchone()
@@ -58,7 +83,7 @@ def find(connection: db.Connection, tenant_id: UUID, source: Source, stream: str
 
 def all_of(connection: db.Connection, tenant_id: UUID) -> list[Watermark]:
     rows = connection.execute(
-        "select source, stream, complete_until, cursor, updated_at from synkro.watermarks where tenant_id = %s"
+        f"select source, stream, {_MARK}, cursor, updated_at from synkro.watermarks where tenant_id = %s"
         " order by source, stream",
         (tenant_id,),
     )
@@ -78,7 +103,8 @@ def advance(
         "insert into synkro.watermarks (tenant_id, source, stream, complete_until, cursor)"
         " values (%(tenant)s, %(source)s, %(stream)s, least(%(until)s, now()), %(cursor)s)"
         " on conflict (tenant_id, source, stream) do update"
-        " set complete_until = greatest(synkro.watermarks.complete_until, excluded.complete_until),"
+        " set complete_until = greatest("
+        "least(synkro.watermarks.complete_until, synkro.watermarks.updated_at, now()), excluded.complete_until),"
         " cursor = excluded.cursor, updated_at = now()",
         {
             "tenant": tenant_id,
@@ -87,6 +113,36 @@ def advance(
             "until": complete_until,
             "cursor": Jsonb(cursor or {}),
         },
+    )
+
+
+def backfills_of(connection: db.Connection, tenant_id: UUID) -> list[Backfill]:
+    """The tenant's unfinished reads."""
+    rows = connection.execute(
+        "select source, stream, read_from, started_at, position, done, total, updated_at from synkro.backfills"
+        " where tenant_id = %s order by source, stream",
+        (tenant_id,),
+    )
+    return [Backfill(**row) for row in rows]
+
+
+def keep_backfill(connection: db.Connection, tenant_id: UUID, backfill: Backfill) -> None:
+    """Store where this read stands, instead of what was known of it."""
+    connection.execute(
+        "insert into synkro.backfills (tenant_id, source, stream, read_from, started_at, position, done, total)"
+        " values (%(tenant)s, %(source)s, %(stream)s, %(read_from)s, %(started_at)s, %(position)s, %(done)s, %(total)s)"
+        " on conflict (tenant_id, source, stream) do update set read_from = excluded.read_from,"
+        " started_at = excluded.started_at, position = excluded.position, done = excluded.done,"
+        " total = excluded.total, updated_at = now()",
+        {"tenant": tenant_id, **backfill.__dict__, "position": Jsonb(backfill.position)},
+    )
+
+
+def drop_backfill(connection: db.Connection, tenant_id: UUID, source: Source, stream: str) -> None:
+    """This stream has nothing unfinished any more."""
+    connection.execute(
+        "delete from synkro.backfills where tenant_id = %s and source = %s and stream = %s",
+        (tenant_id, source, stream),
     )
 
 

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from synkro.errors import DataError
+from synkro.errors import DataError, TransientError
 from synkro.http import VendorRefused
 
 Item = dict[str, Any]
@@ -65,12 +65,16 @@ def items(answer: Any, key: str) -> Page:
     return rows
 
 
-def pages(get: Get, path: str, key: str, params: Mapping[str, Any], limit: int | None = None) -> Iterator[Page]:
-    """Page after page, for lists that stand still."""
+def pages(
+    get: Get, path: str, key: str, params: Mapping[str, Any], limit: int | None = None, *, shrinks: bool = False
+) -> Iterator[Page]:
+    """Page after page, for lists that stand still. ``shrinks``: a page that was promised may be gone by now."""
     guard = _LoopGuard(path)
     for number in count(1):
         rows, more = ask(get, path, {**params, "limit": limit or PAGE, "page": number}, key)
         guard.look(rows)
+        if not rows and number > 1 and not shrinks:
+            raise _broken_off(path)
         yield rows
         if not rows or not more:
             return
@@ -96,6 +100,8 @@ def _oldest_first(get: Get, path: str, key: str, params: Mapping[str, Any], star
     while True:
         asked = {**order, **({"filter[updated_at][from]": start} if start else {})}
         rows, more = ask(get, path, asked, key)
+        if not rows and border:
+            raise _broken_off(path)
         times = [updated for row in rows if (updated := _updated(row)) is not None]
         if times != sorted(times) or (times and times[0] < start):
             raise FilterIgnored
@@ -117,7 +123,7 @@ def _one_second(get: Get, path: str, key: str, params: Mapping[str, Any], second
     known: set[Any] = set()
     while True:
         fresh = turned = 0
-        for rows in pages(get, path, key, {**params, **bounds}):
+        for rows in pages(get, path, key, {**params, **bounds}, shrinks=True):
             new = [row for row in rows if _id(row) not in known]
             known |= {_id(row) for row in new}
             fresh, turned = fresh + len(new), turned + 1
@@ -128,12 +134,33 @@ def _one_second(get: Get, path: str, key: str, params: Mapping[str, Any], second
 
 
 def _newest_first(get: Get, path: str, key: str, params: Mapping[str, Any], start: int) -> Iterator[Page]:
-    """Without filters. An edit repeats rows at a border and hides none; the edited row is the next run's."""
-    for rows in pages(get, path, key, {**params, "order[updated_at]": "desc"}):
-        times = [updated for row in rows if (updated := _updated(row)) is not None]
-        yield [row for row in rows if (_updated(row) or start) >= start]
-        if times and times == sorted(times, reverse=True) and times[-1] < start:
+    """Without filters. An edit repeats rows at a border and hides one only: the edited row, which jumps to the top.
+
+    So the top is looked at again until it shows nothing new; what jumps after that is the next run's.
+    """
+    known: set[Any] = set()
+    for turn in range(_PATIENCE):
+        turned = 0
+        for rows in pages(get, path, key, {**params, "order[updated_at]": "desc"}):
+            ids = {_id(row) for row in rows}
+            if turn and ids <= known:
+                return
+            known |= ids
+            turned += 1
+            times = [updated for row in rows if (updated := _updated(row)) is not None]
+            yield [row for row in rows if (_updated(row) or start) >= start]
+            if times and times == sorted(times, reverse=True) and times[-1] < start:
+                break
+        if turned == 1:
             return
+
+
+def _broken_off(path: str) -> TransientError:
+    """The page before named a next one, and there it is empty, twice asked."""
+    return TransientError(
+        "amoCRM оборвала список: пообещала продолжение и прислала пустую страницу. Запустите снова позже.",
+        detail=path,
+    )
 
 
 def created_between(

@@ -2,14 +2,16 @@
 
 Deals and contacts are read from the beginning of the account on a first load, however old they are: a dialog
 is tied to a deal by a contact's phone, and that contact may have last changed a year ago. The log, the calls
-and the recycle bin start ``history_days`` before the window. Later loads start at the stream's mark minus an
-overlap; deals and contacts are walked whole again once a week. Contacts that deals name and no walk has shown are fetched by id once the deals are through.
+and the recycle bin start at the context's ``history_start``. Later loads start at the stream's mark minus an
+overlap; deals and contacts are walked whole again once a week. Contacts that deals name and no walk has shown are
+fetched by id once the deals are through. A read that was cut goes on where its last loaded part ends (``walks.py``,
+``log.py``).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,15 +19,18 @@ from typing import Any
 from psycopg.rows import tuple_row
 
 from ingestion.amocrm import paginator
+from ingestion.amocrm.log import Slices
 from ingestion.amocrm.mapping import Mapper, contacts_of
 from ingestion.amocrm.paginator import FilterIgnored
+from ingestion.amocrm.walks import Walk
 from ingestion.context import OVERLAP, Session
-from ingestion.loading import Stream
+from ingestion.parts import Point, Stream
 from ingestion.rows import Row, Tally
-from synkro import db, watermarks
+from ingestion.start import left, start
+from synkro import db
 from synkro.errors import PermanentError
 from synkro.http import VendorClient, VendorForbidden
-from synkro.watermarks import StreamLoad, Watermark
+from synkro.watermarks import Backfill, StreamLoad
 
 #: of the account's own event types these are read; an unknown one in a filter fails the whole request
 EVENTS = (
@@ -49,6 +54,7 @@ _IDS = 50
 _STEP = 0.5
 #: between walks over all deals and contacts
 _WHOLE_EVERY = timedelta(days=7)
+Read = Callable[[Tally], Iterator[list[Row]]]
 
 
 class Amocrm:
@@ -63,51 +69,79 @@ class Amocrm:
         self._named: set[int] = set()
         self._types: list[str] | None = None
         self._types_lock = threading.Lock()
-        with db.as_service("ingestion marks") as connection:
-            self._marks: dict[str, Watermark] = {
-                mark.stream: mark
-                for mark in watermarks.all_of(connection, session.ctx.tenant_id)
-                if mark.source == "amocrm"
-            }
+        self._left = left(session.ctx, "amocrm")
+        #: by walk; a stream may make more than one
+        self._walks: dict[str, Walk] = {}
+        #: the streams that go on with an earlier attempt, and when that attempt began
+        self._resumed: dict[str, datetime] = {}
 
     def streams(self) -> list[Stream]:
         """In the order their first requests are made."""
-        history = self._session.ctx.history_from
         return [
-            self._stream("account", self._one),
-            self._stream("leads", self._leads, from_start=True),
-            self._stream("contacts", self._contacts, from_start=True),
-            self._stream("events", self._events, history),
-            self._stream("notes", self._notes, history),
-            self._stream("deleted", self._deleted, history),
-            self._stream("users", lambda tally: self._dictionary(tally, "/api/v4/users", "users")),
-            self._stream("pipelines", lambda tally: self._dictionary(tally, "/api/v4/leads/pipelines", "pipelines")),
-            self._stream(
-                "loss_reasons",
-                lambda tally: self._dictionary(tally, "/api/v4/leads/loss_reasons", "loss_reasons"),
+            self._dictionary("account", self._one),
+            self._whole("leads", self._leads),
+            self._whole("contacts", self._contacts),
+            self._log("events", self._events),
+            self._log("notes", self._notes),
+            self._log("deleted", self._deleted),
+            self._dictionary("users", lambda tally: self._list(tally, "/api/v4/users", "users")),
+            self._dictionary("pipelines", lambda tally: self._list(tally, "/api/v4/leads/pipelines", "pipelines")),
+            self._dictionary(
+                "loss_reasons", lambda tally: self._list(tally, "/api/v4/leads/loss_reasons", "loss_reasons")
             ),
         ]
 
-    def _stream(self, name: str, read: Any, history: datetime | None = None, *, from_start: bool = False) -> Stream:
-        load = StreamLoad("amocrm", name)
-        mark = self._marks.get(name)
-        cursor: dict[str, Any] = {}
-        if history is not None:
-            # a window older than anything read so far: the whole stretch again
-            covered = mark is not None and mark.cursor.get("from", "9") <= self._session.ctx.window.start.isoformat()
-            load.read_from = mark.complete_until - OVERLAP if mark and covered else history
-            cursor = {"from": min(history.isoformat(), mark.cursor.get("from", "9") if mark else "9")}
-        elif from_start:
-            # linking a contact may leave a deal's updated_at alone: once a week everything is read again
-            now = self._session.started_at
-            whole = datetime.fromisoformat(mark.cursor.get("whole_at", "2000-01-01T00:00:00Z")) if mark else None
-            if mark and whole and now - whole < _WHOLE_EVERY:
-                load.read_from = mark.complete_until - OVERLAP
-                cursor = {"whole_at": whole.isoformat()}
-            else:
-                cursor = {"whole_at": now.isoformat()}
-        tally = Tally(load)
-        return Stream(name, tally, lambda: read(tally), cursor=cursor)
+    def _dictionary(self, name: str, read: Read) -> Stream:
+        """Read whole on every run."""
+        tally = Tally(StreamLoad("amocrm", name))
+        return Stream(name, tally, lambda: read(tally))
+
+    def _whole(self, name: str, read: Read) -> Stream:
+        """From the beginning of the account, and again once a week: linking a contact may leave a deal's
+        ``updated_at`` alone."""
+        tally, now, mark = Tally(StreamLoad("amocrm", name)), self._session.started_at, self._left.marks.get(name)
+        whole = datetime.fromisoformat(mark.cursor.get("whole_at", "2000-01-01T00:00:00Z")) if mark else None
+        if mark and whole and now - whole < _WHOLE_EVERY:
+            tally.load.read_from = mark.complete_until - OVERLAP
+        else:
+            whole = None
+        unfinished = self._left.unfinished(name, tally.load.read_from)
+        if unfinished:
+            tally.load.read_from = unfinished.read_from
+            if unfinished.read_from is None:
+                # links made after the first attempt had passed a deal wait for the next whole walk
+                whole = unfinished.started_at
+        stream = Stream(name, tally, lambda: read(tally), cursor={"whole_at": (whole or now).isoformat()})
+        return self._resumable(stream, unfinished, (name,))
+
+    def _log(self, name: str, read: Read) -> Stream:
+        """From the beginning of history, then from the mark on."""
+        tally, begin = Tally(StreamLoad("amocrm", name)), start(self._session.ctx, self._left, name)
+        tally.load.read_from = begin.read_from
+        stream = Stream(name, tally, lambda: read(tally), cursor={"from": begin.reaches.isoformat()})
+        if name == "events":
+            self._slices = Slices(self._session, begin)
+            stream.point, stream.begun = self._slices.point, self._slices.begun
+        elif name == "notes":
+            return self._resumable(stream, begin.unfinished, ("contacts", "leads"))
+        return stream
+
+    def _resumable(self, stream: Stream, unfinished: Backfill | None, walks: tuple[str, ...]) -> Stream:
+        """``walks``: the walks of this stream, each with its own second in the position."""
+        before = unfinished.position if unfinished else {}
+        done = unfinished.done if unfinished else 0
+        for name in walks:
+            self._walks[f"{stream.name}.{name}"] = Walk(self._session, before.get(name), stream.load.read_from)
+
+        def point() -> Point | None:
+            made = {name: self._walks[f"{stream.name}.{name}"] for name in walks}
+            known = {name: walk.second for name, walk in made.items() if walk.second is not None}
+            return Point(known, done + sum(walk.rows for walk in made.values())) if known else None
+
+        stream.point = point
+        if unfinished:
+            stream.begun = self._resumed[stream.name] = unfinished.started_at
+        return stream
 
     def _get(self, path: str, params: Any = None, **options: Any) -> Any:
         return self._http.get(path, params, **options)
@@ -115,13 +149,27 @@ class Amocrm:
     def _show(self, tally: Tally, what: str) -> None:
         self._session.progress(tally.load.seen, None, f"amoCRM, {what}: {tally.load.seen}")
 
+    def _walk(
+        self, name: str, path: str, key: str, params: dict[str, Any], *, filters: bool = True
+    ) -> Iterator[list[Any]]:
+        """Rows of a walk by ``updated_at`` that can be resumed; ``name``: stream and walk."""
+        walk = self._walks[name]
+
+        def get(path: str, params: Any) -> Any:
+            walk.asks(params)
+            return self._get(path, params)
+
+        for rows in paginator.updated_since(get, path, key, params, walk.since, filters=filters):
+            yield rows
+            walk.saw(rows)
+
     # --- dictionaries --------------------------------------------------------------------------------------
 
     def _one(self, tally: Tally) -> Iterator[list[Row]]:
         tally.load.requests += 1
         yield tally.keep([self._account], self._mapper.dictionary, _id)
 
-    def _dictionary(self, tally: Tally, path: str, key: str) -> Iterator[list[Row]]:
+    def _list(self, tally: Tally, path: str, key: str) -> Iterator[list[Row]]:
         try:
             for rows in paginator.pages(lambda *args: self._get(*args, forbidden_ok=True), path, key, {}):
                 yield tally.keep(rows, self._mapper.dictionary, _id)
@@ -136,15 +184,8 @@ class Amocrm:
 
     def _leads(self, tally: Tally) -> Iterator[list[Row]]:
         try:
-            walk = paginator.updated_since(
-                self._get,
-                "/api/v4/leads",
-                "leads",
-                {"with": "contacts,loss_reason"},
-                tally.load.read_from,
-                filters=self._filters,
-            )
-            for rows in walk:
+            params = {"with": "contacts,loss_reason"}
+            for rows in self._walk("leads.leads", "/api/v4/leads", "leads", params, filters=self._filters):
                 kept = tally.keep(rows, self._mapper.lead, _id)
                 for row in kept:
                     self._named.update(contacts_of(row["payload"]))
@@ -154,17 +195,16 @@ class Amocrm:
             self._leads_done.set()
 
     def _contacts(self, tally: Tally) -> Iterator[list[Row]]:
-        walk = paginator.updated_since(
-            self._get, "/api/v4/contacts", "contacts", {}, tally.load.read_from, filters=self._filters
-        )
+        walk = self._walk("contacts.contacts", "/api/v4/contacts", "contacts", {}, filters=self._filters)
         for rows in walk:
             self._show(tally, "контакты")
             yield tally.keep(rows, self._mapper.contact, _id)
         while not self._leads_done.wait(_STEP):
             self._session.checkpoint()
-        missing = self._not_in_raw(sorted(number for number in self._named if number not in tally))
-        for start in range(0, len(missing), _IDS):
-            yield from self._contacts_by_id(tally, missing[start : start + _IDS])
+        named = self._named | self._named_before()
+        missing = self._not_in_raw(sorted(number for number in named if number not in tally))
+        for first in range(0, len(missing), _IDS):
+            yield from self._contacts_by_id(tally, missing[first : first + _IDS])
 
     def _contacts_by_id(self, tally: Tally, ids: list[int]) -> Iterator[list[Row]]:
         found: list[dict[str, Any]] = []
@@ -179,6 +219,18 @@ class Amocrm:
         if stubs:
             tally.note("stub", len(stubs))
         yield tally.keep(stubs, self._mapper.stub, _id)
+
+    def _named_before(self) -> set[int]:
+        """Contacts named by deals that the attempts before this one have loaded."""
+        attempts = [self._resumed[name] for name in ("leads", "contacts") if name in self._resumed]
+        if not attempts:
+            return set()
+        with db.as_service("ingestion contacts") as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            rows = cursor.stream(
+                "select payload -> '_embedded' from raw_amocrm.leads where tenant_id = %s and seen_at >= %s",
+                (self._session.ctx.tenant_id, min(attempts)),
+            )
+            return {number for row in rows for number in contacts_of({"_embedded": row[0]})}
 
     def _not_in_raw(self, ids: list[int]) -> list[int]:
         """Contacts raw does not hold, or holds as a stub only."""
@@ -206,34 +258,25 @@ class Amocrm:
                 self._types = [str(item.get("key")) for item in listed if isinstance(item, dict)]
             return [name for name in names if name in self._types]
 
-    def _logged(self, tally: Tally, names: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
+    def _logged(self, names: tuple[str, ...], begin: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:
         wanted = self._wanted(names)
         if wanted:
-            assert tally.load.read_from is not None
             yield from paginator.created_between(
-                self._get,
-                "/api/v4/events",
-                "events",
-                {"filter[type]": ",".join(wanted)},
-                tally.load.read_from,
-                self._session.until,
+                self._get, "/api/v4/events", "events", {"filter[type]": ",".join(wanted)}, begin, end
             )
 
     def _events(self, tally: Tally) -> Iterator[list[Row]]:
-        for rows in self._logged(tally, EVENTS):
-            self._show(tally, "события")
-            yield tally.keep(rows, self._mapper.event, _id)
+        for begin, end in self._slices.all():
+            for rows in self._logged(EVENTS, begin, end):
+                self._slices.page()
+                yield tally.keep(rows, self._mapper.event, _id)
+            done, total = self._slices.days
+            self._session.progress(done, total, f"amoCRM, события: дней прочитано {done} из {total}")
 
     def _notes(self, tally: Tally) -> Iterator[list[Row]]:
         for plural, singular in (("contacts", "contact"), ("leads", "lead")):
-            walk = paginator.updated_since(
-                self._get,
-                f"/api/v4/{plural}/notes",
-                "notes",
-                {"filter[note_type][]": list(CALLS)},
-                tally.load.read_from,
-            )
-            for rows in walk:
+            params = {"filter[note_type][]": list(CALLS)}
+            for rows in self._walk(f"notes.{plural}", f"/api/v4/{plural}/notes", "notes", params):
                 self._show(tally, "звонки")
                 yield tally.keep(
                     [row for row in rows if not isinstance(row, dict) or row.get("note_type") in CALLS],
@@ -257,7 +300,8 @@ class Amocrm:
                 if rows and not gone:
                     break
                 yield tally.keep(gone, partial(self._mapper.deleted, singular), _entity)
-        for rows in self._logged(tally, DELETIONS):
+        assert tally.load.read_from is not None
+        for rows in self._logged(DELETIONS, tally.load.read_from, self._session.until):
             yield tally.keep(rows, self._mapper.deleted_by_event, _entity)
 
 

@@ -1,7 +1,8 @@
 """Reads the messages of many dialogs at once, a few threads under one limiter, memory flat.
 
-In flow dialogs from a queue that the listing fills (``None`` ends it); out come pages of raw rows. A dialog
-that cannot be read is remembered in ``unread`` and does not stop the others; a vendor that is down does.
+In flow dialogs from a queue that the listing fills (``None`` ends it); out come pages of raw rows, and after the
+last page of a dialog its id. A dialog that cannot be read is remembered in ``unread`` and does not stop the others;
+a vendor that is down does.
 """
 
 from __future__ import annotations
@@ -37,10 +38,12 @@ class Task:
     connection_id: int | None
     since: datetime
     updated_at: datetime
+    #: a second look, beyond what the limit of dialogs counts; skipped when the limit is used up
+    extra: bool = False
 
 
 class DialogReader:
-    """``pages()`` once; then ``unread``, ``over_limit``, ``done`` and ``error`` tell what became of it."""
+    """``pages()`` once; then ``unread``, ``over_limit``, ``skipped``, ``done`` and ``error`` tell what became of it."""
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class DialogReader:
     ) -> None:
         self._session, self._http, self._path = session, http, path
         self._mapper, self._tally, self._tasks = mapper, tally, tasks
-        self._out: queue.Queue[list[Row] | BaseException | None] = queue.Queue(_BUFFER)
+        self._out: queue.Queue[list[Row] | int | BaseException | None] = queue.Queue(_BUFFER)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._failed_in_row = 0
@@ -62,10 +65,12 @@ class DialogReader:
         self.done = 0
         self.unread: set[int] = set()
         self.over_limit: set[int] = set()
+        self.skipped = 0
         self.error: SynkroError | None = None
 
-    def pages(self, limit: int) -> Iterator[list[Row]]:
-        """Rows of all dialogs, in no order; ``limit`` dialogs at most, 0 for all. Raises orders to stop."""
+    def pages(self, limit: int) -> Iterator[list[Row] | int]:
+        """Rows of all dialogs, in no order, and the id of each dialog whose rows have all been given out; ``limit``
+        dialogs at most, 0 for all. Raises orders to stop."""
         self._limit = limit
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(_THREADS)]
         for thread in threads:
@@ -104,9 +109,12 @@ class DialogReader:
                 self._tasks.put(None)
                 return None
             with self._lock:
-                if self._given_up:
+                full = bool(self._limit) and self._taken >= self._limit
+                if (full or self._given_up) and task.extra:
+                    self.skipped += 1
+                elif self._given_up:
                     self.unread.add(task.chat_id)
-                elif self._limit and self._taken >= self._limit:
+                elif full:
                     self.unread.add(task.chat_id)
                     self.over_limit.add(task.chat_id)
                 else:
@@ -137,11 +145,12 @@ class DialogReader:
             with self._lock:
                 self._failed_in_row = 0
                 self.done += 1
-            self._session.progress(self.done, None, f"Radist, прочитано диалогов: {self.done}")
+            self._put(task.chat_id)
 
     def _fail(self, task: Task, error: SynkroError) -> None:
         with self._lock:
-            self.unread.add(task.chat_id)
+            # the mark stays, so a second look that failed is due again
+            self.unread |= set() if task.extra else {task.chat_id}
             self.error = self.error or error
             if isinstance(error, DataError | NotFoundError):
                 return

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ingestion.radist.mapping import moment_of
-from synkro.errors import DataError
+from synkro.errors import DataError, TransientError
 
 Get = Callable[..., Any]
 
@@ -28,7 +28,27 @@ _PATIENCE = 3
 
 
 def contacts(get: Get, path: str) -> Iterator[list[Any]]:
-    """Every listed contact. A live listing moves: the same contact may come twice."""
+    """Every listed contact. A live listing moves: the same contact may come twice.
+
+    Whoever writes during the walk jumps from a page it has not reached to the first one, which it has left. So the
+    top of the list is looked at again until it shows nobody new; who jumps after that is the next run's.
+    """
+    known: set[Any] = set()
+    for turn in range(_PATIENCE):
+        pages = 0
+        for rows in _walk(get, path):
+            pages += 1
+            ids = {row.get("contact_id") if isinstance(row, dict) else None for row in rows}
+            if turn and ids <= known:
+                return
+            known |= ids
+            yield rows
+        if pages == 1:
+            return
+
+
+def _walk(get: Get, path: str) -> Iterator[list[Any]]:
+    """The listing from its top to its end."""
     params: dict[str, Any] = {"limit": PAGE}
     used: set[str] = set()
     while True:
@@ -49,9 +69,13 @@ def messages(get: Get, path: str, chat_id: int, since: datetime, on_gap: Callabl
     known: set[str] = set()
     until: datetime | None = None
     stale = 0
+    # asked for together with the oldest message of the page before: such a page cannot be empty
+    promised = False
     while True:
         extra = {"until": stamp(until)} if until else {}
         rows = _ask(get, path, {"chat_id": chat_id, "limit": PAGE, **extra}, list)
+        if not rows and promised:
+            raise TransientError("Radist прислал пустую страницу посреди диалога. Запустите снова позже.")
         ids = {str(row.get("message_id")) for row in rows if isinstance(row, dict)}
         stale = 0 if ids - known else stale + 1
         known |= ids
@@ -68,9 +92,9 @@ def messages(get: Get, path: str, chat_id: int, since: datetime, on_gap: Callabl
             raise DataError("Radist отдаёт одни и те же сообщения по кругу, диалог прочитан не до конца.")
         if stale or oldest + _MILLISECOND == until:
             on_gap()
-            until = oldest - _MILLISECOND
+            until, promised = oldest - _MILLISECOND, False
         else:
-            until = oldest + _MILLISECOND
+            until, promised = oldest + _MILLISECOND, True
 
 
 def _ask(get: Get, path: str, params: Mapping[str, Any], kind: type) -> Any:

@@ -4,25 +4,35 @@ The listing of dialogs is slow (one page a second) and always walked whole; mess
 few threads, as soon as the listing shows that a dialog changed. A dialog is read when its contact was updated
 since the last whole read, when raw does not know it yet, or when an earlier run left it unread: those are
 remembered beside the mark, before anything is loaded, so that no crash forgets them.
+
+A read that was cut goes on: its position holds the dialogs already read whole. Of those the next attempt reads only
+what changed since the first attempt began (minus the overlap), the others as if nothing had happened. So every
+dialog is whole up to its own reading, and what the listing says was touched after the first attempt began is read
+again by the last one: the mark may be the moment the *last* attempt began, as if it had read everything itself.
+A dialog that turns up once more during one attempt waits for the next run, as it always did.
+
+Once a day dialogs with a message in the three days before the mark are looked at again, back to those three days,
+though the listing does not call them changed: messages may be delivered late, with their old date.
 """
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg.rows import tuple_row
 
 from ingestion.context import OVERLAP, Session
-from ingestion.loading import Stream
+from ingestion.parts import Point, Stream
 from ingestion.radist import paginator
 from ingestion.radist.dialogs import DialogReader, Task
 from ingestion.radist.mapping import Mapper, chats_of
 from ingestion.rows import Row, Tally
+from ingestion.start import left, start
 from synkro import db, integrations, vendors, watermarks
 from synkro.errors import AuthenticationError, ConfigurationError, TransientError
 from synkro.http import ApiKeyAuth, VendorClient, client
@@ -64,12 +74,18 @@ def opened(session: Session) -> Iterator[Radist]:
         yield Radist(session, http, narrow, f"/companies/{company}/messaging")
 
 
+#: dialogs this fresh are looked at again once a day, this far back before the mark
+LATE = timedelta(days=3)
+_LATE_EVERY = timedelta(days=1)
+
+
 @dataclass
 class _Known:
-    """What earlier runs left: dialogs in raw, dialogs still unread, and how far messages are whole."""
+    """What earlier runs left: dialogs in raw, those with fresh messages, and those still unread."""
 
     mark: Watermark | None
     chats: set[int]
+    recent: set[int]
     unread: set[int]
 
 
@@ -82,41 +98,67 @@ class Radist:
         self._sources = http.get(f"{path}/chats/sources/", expect=list, limiter=listing) or []
         session.set_clock(http.vendor_clocks)
         self._mapper = Mapper(str(session.ctx.tenant_id), datetime.now(UTC))
-        self._known = self._look_up()
-        self._history = session.ctx.history_from
-        mark, start = self._known.mark, session.ctx.window.start.isoformat()
-        #: a window older than anything read so far means the whole stretch again
-        self._covered = mark is not None and mark.cursor.get("from", "9") <= start
-        self._since = mark.complete_until - OVERLAP if mark and self._covered else self._history
+        before = left(session.ctx, "radist")
+        self._begin = start(session.ctx, before, "messages")
+        self._since = self._begin.read_from
+        #: of dialogs no run has read: as far back as the others were
+        self._history = min(session.ctx.history_start, self._begin.reaches)
+        mark, unfinished = before.marks.get("messages"), self._begin.unfinished
+        position = unfinished.position if unfinished else {}
+        self._began = unfinished.started_at if unfinished else session.started_at
+        self._whole_before: set[int] = set(position.get("whole", ()))
+        self._whole = set(self._whole_before)
+        looked = datetime.fromisoformat(mark.cursor.get("late_at", "2000-01-01T00:00:00Z")) if mark else None
+        #: this read takes the second look; the attempts at one read agree
+        self._late = bool(position.get("late", looked is None or self._began - looked >= _LATE_EVERY))
+        self._known = self._look_up(mark)
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._queued: set[int] = set()
         self._new: set[int] = set()
         self._listed = False
 
-    def _look_up(self) -> _Known:
+    def _look_up(self, mark: Watermark | None) -> _Known:
         tenant = self._session.ctx.tenant_id
         with db.as_service("ingestion radist") as connection:
-            mark = watermarks.find(connection, tenant, "radist", "messages")
-            rows = connection.cursor(row_factory=tuple_row).execute(
-                "select id from raw_radist.chats where tenant_id = %s", (tenant,)
-            )
+            cursor = connection.cursor(row_factory=tuple_row)
+            rows = cursor.execute("select id from raw_radist.chats where tenant_id = %s", (tenant,))
             chats = {row[0] for row in rows}
-        return _Known(mark, chats, set(mark.cursor.get("unread", ())) if mark else set())
+            recent = set()
+            if mark and self._late:
+                fresh = cursor.execute(
+                    "select distinct chat_id from raw_radist.messages where tenant_id = %s and sent_at >= %s",
+                    (tenant, mark.complete_until - LATE),
+                )
+                recent = {row[0] for row in fresh}
+        return _Known(mark, chats, recent, set(mark.cursor.get("unread", ())) if mark else set())
 
     def streams(self) -> list[Stream]:
         sources, chats, messages = (Tally(StreamLoad("radist", name)) for name in ("sources", "chats", "messages"))
         messages.load.read_from = self._since
-        earliest = self._known.mark.cursor.get("from", "9") if self._known.mark else "9"
         stream = Stream(
             "messages",
             messages,
             lambda: self._messages(stream),
-            cursor={"from": min(self._history.isoformat(), earliest), "unread": []},
+            cursor={"from": self._begin.reaches.isoformat(), "unread": []},
+            point=self._point,
+            begun=self._began,
         )
         return [
             Stream("sources", sources, lambda: self._read_sources(sources)),
-            Stream("chats", chats, lambda: self._chats(chats)),
+            Stream("chats", chats, lambda: self._chats(chats), before_load=self._remember),
             stream,
         ]
+
+    def _point(self) -> Point | None:
+        whole = self._whole.copy()
+        if not whole:
+            return None
+        return Point({"whole": sorted(whole), "late": self._late}, len(whole), self._dialogs)
+
+    @property
+    def _dialogs(self) -> int:
+        """Dialogs this read is about, as far as the listing has told."""
+        return len(self._queued | self._whole)
 
     # --- sources and dialogs -------------------------------------------------------------------------------
 
@@ -134,16 +176,15 @@ class Radist:
                     self._mapper.chat,
                     lambda row: row["id"],
                 )
-                for task in (self._task(row) for row in rows):
-                    if task is not None and limit:
-                        changed.append(task)
-                    elif task is not None:
-                        self._tasks.put(task)
+                tasks = [task for task in map(self._task, rows) if task is not None]
+                changed.extend(tasks if limit else ())
+                for task in () if limit else tasks:
+                    self._tasks.put(task)
                 self._session.progress(tally.load.seen, None, f"Radist, диалоги: {tally.load.seen}")
                 yield rows
             self._listed = True
             # with a limit the freshest dialogs come first, which only the whole listing tells
-            for task in sorted(changed, key=lambda task: task.updated_at, reverse=True):
+            for task in sorted(changed, key=lambda task: (not task.extra, task.updated_at), reverse=True):
                 self._tasks.put(task)
         finally:
             self._tasks.put(None)
@@ -153,24 +194,44 @@ class Radist:
 
     def _task(self, chat: Row) -> Task | None:
         """What to read of this dialog, None if nothing."""
-        number, updated = chat["id"], chat["updated_at"]
-        fresh = number not in self._known.chats or number in self._known.unread
-        if fresh:
-            self._new.add(number)
-        if not (fresh or updated is None or updated >= self._since):
+        number, updated, known = chat["id"], chat["updated_at"], self._known
+        since, extra = self._since, False
+        if number in self._queued:
             return None
-        since = self._history if fresh else self._since
-        return Task(number, chat["connection_id"], since, updated or self._session.started_at)
+        if number in self._whole_before:
+            since = max(since, self._began - OVERLAP)
+        elif known.mark is None or number not in known.chats or number in known.unread:
+            self._new.add(number)
+            since, updated = self._history, None
+        elif number in known.recent:
+            extra = updated is not None and updated < since
+            since, updated = min(since, known.mark.complete_until - LATE), None
+        if updated is not None and updated < since:
+            return None
+        self._queued.add(number)
+        return Task(number, chat["connection_id"], since, chat["updated_at"] or self._session.started_at, extra)
 
     # --- messages ------------------------------------------------------------------------------------------
 
     def _messages(self, stream: Stream) -> Iterator[list[Row]]:
         session, tally = self._session, stream.tally
         reader = DialogReader(session, self._http, f"{self._path}/messages/", self._mapper, tally, self._tasks)
-        yield from reader.pages(limit=session.ctx.radist_fetch_limit)
-        unread = reader.unread
-        self._remember(unread)
-        stream.cursor["unread"] = sorted(unread)
+        for page in reader.pages(limit=session.ctx.radist_fetch_limit):
+            if isinstance(page, list):
+                yield page
+            else:
+                # its pages were all handed on before
+                self._whole.add(page)
+                done, known = len(self._whole), self._dialogs
+                session.progress(done, known, f"Radist, прочитано диалогов: {done} из {known}")
+                yield []
+        self._remember(reader.unread)
+        stream.cursor["unread"] = sorted(reader.unread)
+        mark = self._known.mark
+        if self._late and not reader.skipped:
+            stream.cursor["late_at"] = self._began.isoformat()
+        elif mark and "late_at" in mark.cursor:
+            stream.cursor["late_at"] = mark.cursor["late_at"]
         if reader.error is not None:
             stream.fail(reader.error)
         elif not self._listed:
@@ -180,16 +241,16 @@ class Radist:
             stream.moves_anyway = True
             stream.fail(
                 ConfigurationError(
-                    f"Прочитано диалогов: {reader.done} из {reader.done + len(unread)}. Остальные отложены "
+                    f"Прочитано диалогов: {reader.done} из {reader.done + len(reader.unread)}. Остальные отложены "
                     "до следующего запуска: в настройках ограничено число диалогов."
                 )
             )
 
-    def _remember(self, unread: set[int]) -> None:
+    def _remember(self, unread: Iterable[int] = ()) -> None:
         """Note new and unread dialogs beside the mark before raw learns of them: a crash hides none."""
-        mark, pending = self._known.mark, self._new | unread
+        mark, pending = self._known.mark, self._new.copy().union(unread)
         if mark is None or not pending:
-            # without a mark the next run is a first load and reads every dialog
+            # without a mark every dialog that was not read whole counts as new
             return
         ctx = self._session.ctx
         with db.as_service("ingestion radist") as connection:

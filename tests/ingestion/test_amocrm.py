@@ -333,8 +333,9 @@ def test_a_window_older_than_anything_read_is_read_too(company: Company) -> None
     from synkro.windows import Window
 
     now = datetime.now(UTC)
-    company.read("amocrm", history_days=1)
+    company.read("amocrm", history_from=now - timedelta(days=2))
     few = len(company.ids("raw_amocrm.events"))
-    company.read("amocrm", window=Window(now - timedelta(days=6), now - timedelta(days=5)), history_days=1)
+    old = Window(now - timedelta(days=6), now - timedelta(days=5))
+    company.read("amocrm", window=old, history_from=now - timedelta(days=7))
     assert len(company.ids("raw_amocrm.events")) > few
     assert company.marks()["events"].cursor["from"] < (now - timedelta(days=6)).isoformat()

@@ -74,7 +74,7 @@ def test_tables_are_never_emptied() -> None:
 def test_rows_that_did_not_arrive_stop_the_mark(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     true_count = loading._rows_of
 
-    def one_less(connection: Any, session: Any, table: str, load_id: str | None) -> int:
+    def one_less(connection: Any, session: Any, table: str, load_id: str) -> int:
         return true_count(connection, session, table, load_id) - (table == "leads")
 
     monkeypatch.setattr(loading, "_rows_of", one_less)

@@ -219,6 +219,40 @@ def test_a_dialog_that_failed_is_read_later_though_it_did_not_change(company: Co
     assert_whole(company)
 
 
+def test_a_message_delivered_late_is_seen_by_the_daily_second_look(company: Company) -> None:
+    """It has its old date, and its contact is not touched: the listing says nothing of it."""
+    world, now = company.outside.world, datetime.now(UTC)
+    # the listing speaks of contacts: theirs must have been silent, whatever other tests have said
+    quiet = [chats[0].id for _, chats, last in world.talking(now) if last < now - timedelta(hours=2)]
+    fresh, older = quiet[:2]
+    world.say(fresh, "Свежее сообщение", at=now - timedelta(minutes=30))
+    assert company.read("radist").status == "complete"
+    late = world.say(fresh, "Пришло позже", at=now - timedelta(days=2))
+    too_late = world.say(older, "Пришло слишком поздно", at=now - timedelta(days=9))
+    try:
+        company.outside.journals["radist"].clear()
+        assert company.read("radist").status == "complete"
+        assert late.id not in company.ids("raw_radist.messages"), "the look of this day was taken"
+        company.sql(
+            "update synkro.watermarks set cursor = cursor || %s::jsonb where tenant_id = %s and stream = 'messages'"
+            " returning stream",
+            f'{{"late_at": "{(now - timedelta(hours=25)).isoformat()}"}}',
+            company.tenant_id,
+        )
+        company.outside.journals["radist"].clear()
+        assert company.read("radist").status == "complete"
+        held_ids = company.ids("raw_radist.messages")
+        assert late.id in held_ids and too_late.id not in held_ids
+        assert fresh in asked_chats(company) and older not in asked_chats(company)
+        company.outside.journals["radist"].clear()
+        company.read("radist")
+        assert len(asked_chats(company)) <= 5, "once a day"
+    finally:
+        for message in (late, too_late):
+            world.chats[message.chat_id].messages.remove(message)
+            world.chats[message.chat_id].settle()
+
+
 def test_a_limit_of_dialogs_puts_the_rest_off(company: Company) -> None:
     now = datetime.now(UTC)
     last = company.outside.world.expected(now - HISTORY, now).chats
