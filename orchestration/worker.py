@@ -60,6 +60,7 @@ class Worker:
         worker._heart.start()
         try:
             worker._lock_tenant()
+            worker._sweep()
         except BaseException as error:
             worker.fail(error)
             worker.close()
@@ -189,6 +190,16 @@ class Worker:
                 waited = True
             self.checkpoint()
             time.sleep(0.5)
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left on this disk: dialogs lie in there in clear text."""
+        # listed before asked: whoever makes his directory meanwhile has claimed his run first
+        folders = [folder for folder in self.work_dir.parent.iterdir() if folder != self.work_dir]
+        with db.as_service("worker") as connection:
+            alive = {str(run.run_id) for run in runs.active(connection)} - {str(self.run.run_id)}
+        for folder in folders:
+            if not any(folder.name.startswith(run_id) for run_id in alive):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def __enter__(self) -> Worker:
         return self

@@ -34,6 +34,8 @@ REASONS = {
     503: b"Service Unavailable",
     504: b"Gateway Timeout",
 }
+#: filters by time, of amoCRM
+_SPAN = re.compile(r"_at\]\[(from|to)\]$")
 _TIME_KEYS = (
     "updated_at",
     "created_at",
@@ -216,14 +218,15 @@ async def _bent(fault: Fault, call: Call, watchers: list[Fault]) -> None:
             call.faults.hooks.get(kind, lambda _: None)(before)
     if kind == "oversize_page":
         return await call.send(await call.answer(extra={"sandbox.oversize": int(fault.params["factor"])}))
-    query = _without_until(call.scope["query_string"]) if kind == "next_link_loop" else None
+    query = _asked(fault, call.scope["query_string"])
     answer = await call.answer(query=query)
     previous = fault.state.get(path, [])
     _remember(watchers, answer, path)
     if kind == "truncated_json":
         return await call.send(_cut(answer))
     payload = answer.json()
-    if payload is not None and kind not in ("page_drift", "page_delete"):
+    untouched = kind in ("page_drift", "page_delete") or (kind == "clock_skew" and not fault.params["records"])
+    if payload is not None and not untouched:
         payload = _bend(fault, payload, previous, call)
         answer = answer.with_json(payload)
     if kind == "clock_skew":
@@ -238,8 +241,24 @@ def _cut(answer: Answer) -> Answer:
     return half
 
 
-def _without_until(query: bytes) -> bytes:
-    return urlencode([(k, v) for k, v in parse_qsl(query.decode(), keep_blank_values=True) if k != "until"]).encode()
+def _asked(fault: Fault, query: bytes) -> bytes | None:
+    """What the vendor hears of the query; None: all of it."""
+    pairs = parse_qsl(query.decode(), keep_blank_values=True)
+    if fault.kind == "next_link_loop":
+        pairs = [(k, v) for k, v in pairs if k != "until"]
+    elif fault.kind == "clock_skew" and fault.params["records"]:
+        back = timedelta(hours=-float(fault.params["hours"]))
+        pairs = [(k, _moved(v, back) if k == "until" or _SPAN.search(k) else v) for k, v in pairs]
+    else:
+        return None
+    return urlencode(pairs).encode()
+
+
+def _moved(value: str, by: timedelta) -> str:
+    """A moment of a filter, Unix seconds or ISO 8601, in the clock of the records."""
+    if value.isdigit():
+        return str(int(value) + int(by.total_seconds()))
+    return (datetime.fromisoformat(value) + by).isoformat()
 
 
 def _remember(watchers: list[Fault], answer: Answer, path: str) -> None:
@@ -295,7 +314,7 @@ def _bend(fault: Fault, payload: Any, previous: list[Any], call: Call) -> Any:
         random.Random(len(records)).shuffle(records)
     elif kind == "null_id":
         key = id_key(records[0])
-        records[0][key] = None
+        fault.state["harmed"], records[0][key] = records[0][key], None
         if fault.params["drop"]:
             del records[0][key]
     elif kind == "clock_skew":
@@ -304,7 +323,12 @@ def _bend(fault: Fault, payload: Any, previous: list[Any], call: Call) -> Any:
     elif kind == "bad_time":
         records[0]["created_at"] = fault.params["value"]
     elif kind == "row_2100":
-        _shift(records[0], timedelta(0), year=2100)
+        # one and the same record however often it is served
+        key = id_key(records[0])
+        harmed = fault.state.setdefault("harmed", records[0][key])
+        for record in records:
+            if record.get(key) == harmed:
+                _shift(record, timedelta(0), year=2100)
     return payload
 
 
