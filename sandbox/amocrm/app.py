@@ -19,10 +19,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.amocrm.oauth import Tokens
-from sandbox.amocrm.pages import Pages
+from sandbox.amocrm.account_pages import AccountPages
+from sandbox.amocrm.entity_pages import EntityPages
+from sandbox.amocrm.log_pages import LogPages
+from sandbox.amocrm.oauth import Tokens, oauth_problem
 from sandbox.amocrm.query import Problem, problem, problem_body
-from sandbox.amocrm.settings import FIELDS
+from sandbox.amocrm.settings import ACCOUNT_ID, FIELDS
 from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.spoil import HTML
@@ -40,6 +42,7 @@ SWITCHES: dict[str, Any] = {
     "rate_limit_body": "json",  # or html
     "retry_after": 1,  # seconds; the real service says 300
     "block_after": 0,  # so many 429 within a minute and every call is 403 until the faults are cleared
+    "unauthorized_as": "problem",  # or oauth: a bad access token is refused in the token endpoint's words; both were seen
     "is_admin": True,  # off: /users and /webhooks are 403
 }
 
@@ -69,46 +72,47 @@ def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
 
 
 class Server:
-    """The door: who may come in, how often and with which method; what is behind it is in ``pages``."""
+    """The door: who may come in, how often and with which method; what is behind it is in the ``…_pages``."""
 
     def __init__(self, world: World, journal: Journal, faults: Faults) -> None:
         self.world, self.journal, self.faults = world, journal, faults
         self.switches = faults.switches
-        self.pages = Pages(world, faults.switches)
         self.tokens = Tokens(world.company.seed, faults.switches)
         self._refusals: deque[float] = deque()
 
     def routes(self) -> list[Route]:
+        world, switches = self.world, self.switches
+        account, entities, log = AccountPages(world, switches), EntityPages(world, switches), LogPages(world, switches)
         pages: dict[str, Callable[[Request], Response]] = {
-            "account": self.pages.account,
-            "users": self.pages.users,
-            "users/{id:int}": self.pages.one_user,
-            "leads/pipelines": self.pages.pipelines,
-            "leads/pipelines/{id:int}": self.pages.one_pipeline,
-            "leads/pipelines/{id:int}/statuses": self.pages.statuses,
-            "leads/loss_reasons": self.pages.loss_reasons,
-            "leads/loss_reasons/{id:int}": self.pages.one_loss_reason,
-            "{entity:entity}/custom_fields": self.pages.custom_fields,
-            "{entity:entity}/tags": self.pages.tags,
-            "{entity:entity}/notes": self.pages.notes,
-            "{entity:entity}/{id:int}/notes": self.pages.notes,
-            "{entity:entity}/{id:int}/notes/{note:int}": self.pages.one_note,
-            "leads/unsorted": self.pages.nothing,
-            "leads": self.pages.leads,
-            "leads/{id:int}": self.pages.one_lead,
-            "contacts": self.pages.contacts,
-            "contacts/{id:int}": self.pages.one_contact,
-            "companies": self.pages.nothing,
-            "customers": self.pages.nothing,
-            "events": self.pages.events,
-            "events/types": self.pages.event_types,
-            "events/{id}": self.pages.one_event,
-            "tasks": self.pages.tasks,
-            "tasks/{id:int}": self.pages.one_task,
-            "talks": self.pages.nothing,
-            "talks/{id:int}": self.pages.unknown,
-            "webhooks": self.pages.webhooks,
-            "sources": self.pages.nothing,
+            "account": account.account,
+            "users": account.users,
+            "users/{id:int}": account.one_user,
+            "leads/pipelines": account.pipelines,
+            "leads/pipelines/{id:int}": account.one_pipeline,
+            "leads/pipelines/{id:int}/statuses": account.statuses,
+            "leads/loss_reasons": account.loss_reasons,
+            "leads/loss_reasons/{id:int}": account.one_loss_reason,
+            "{entity:entity}/custom_fields": account.custom_fields,
+            "{entity:entity}/tags": account.tags,
+            "{entity:entity}/notes": log.notes,
+            "{entity:entity}/{id:int}/notes": log.notes,
+            "{entity:entity}/{id:int}/notes/{note:int}": log.one_note,
+            "leads/unsorted": _nothing,
+            "leads": entities.leads,
+            "leads/{id:int}": entities.one_lead,
+            "contacts": entities.contacts,
+            "contacts/{id:int}": entities.one_contact,
+            "companies": _nothing,
+            "customers": _nothing,
+            "events": log.events,
+            "events/types": log.event_types,
+            "events/{id}": log.one_event,
+            "tasks": log.tasks,
+            "tasks/{id:int}": log.one_task,
+            "talks": _nothing,
+            "talks/{id:int}": _unknown,
+            "webhooks": account.webhooks,
+            "sources": _nothing,
         }
         every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         found = [
@@ -116,8 +120,9 @@ class Server:
             for path, page in pages.items()
         ]
         found.append(Route("/oauth2/access_token", self.token, methods=every))
+        found.append(Route("/oauth2/account/current/subdomain", self.whereabouts))
         found += [Route("/_expire", self.expire, methods=["POST"]), Route("/_edit", self.edit, methods=["POST"])]
-        return [*found, Route("/{rest:path}", self._guarded(self.pages.unknown), methods=every)]
+        return [*found, Route("/{rest:path}", self._guarded(_unknown), methods=every)]
 
     # --- the door -----------------------------------------------------------------------------------------------
 
@@ -131,14 +136,19 @@ class Server:
             if not self.faults.allow("api"):
                 return self._too_many()
             if not self.tokens.accepts(request.headers.get("authorization")):
-                return problem(401, "Неверный логин или пароль", "Unauthorized")
+                return self._unauthorized()
             entity = request.path_params.get("entity", "leads")
             try:
-                return self.pages.unknown(request) if entity not in FIELDS else page(request)
+                return _unknown(request) if entity not in FIELDS else page(request)
             except Problem as refused:
                 return refused.response()
 
         return handler
+
+    def _unauthorized(self) -> Response:
+        if self.switches["unauthorized_as"] == "oauth":
+            return oauth_problem(401, "Токен доступа просрочен")
+        return problem(401, "Неверный логин или пароль", "Unauthorized")
 
     def _too_many(self) -> Response:
         now = time.monotonic()
@@ -161,6 +171,15 @@ class Server:
         body = await request.json() if "json" in request.headers.get("content-type", "") else dict(await request.form())
         return self.tokens.exchange(body)
 
+    async def whereabouts(self, request: Request) -> Response:
+        """Where the account of a refresh token lives: here, always."""
+        if request.headers.get("x-refresh-token") not in self.tokens.issued:
+            return self._unauthorized()
+        name = self.world.company.subdomain
+        return JSONResponse(
+            {"id": ACCOUNT_ID, "subdomain": name, "domain": f"{name}.amocrm.ru", "top_level_domain": "ru"}
+        )
+
     async def expire(self, request: Request) -> Response:
         self.tokens.expire()
         return JSONResponse({"ok": True})
@@ -181,3 +200,11 @@ class Server:
 def _gateway(status: int, reason: str) -> Response:
     body = HTML % (status, reason.encode(), status, reason.encode())
     return Response(body, status, media_type="text/html")
+
+
+def _nothing(request: Request) -> Response:
+    return Response(status_code=204)
+
+
+def _unknown(request: Request) -> Response:
+    return problem(404, f"Cannot GET {request.url.path}", "Not Found")

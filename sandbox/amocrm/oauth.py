@@ -1,5 +1,8 @@
 """Tokens: a long-lived one, and pairs that rotate at ``POST /oauth2/access_token``.
 
+``GET /oauth2/account/current/subdomain`` tells a client whose refresh was refused where the account lives now; the
+host to ask is ``api_domain`` of the access token. Source: the official PHP client.
+
 Every refresh gives a new pair. ``refresh_reuse`` = ``strict``: the old refresh token is dead at once; ``grace``: it
 works until the new access token is first used, which saves a client whose answer got lost.
 """
@@ -19,6 +22,8 @@ from starlette.responses import JSONResponse, Response
 from sandbox.amocrm.query import problem_body
 
 LIFE = 86400
+#: every account's tokens name such a host besides the account's own
+API_DOMAIN = "api-b.amocrm.ru"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ def jwt(seed: int, salt: str, expires: int) -> str:
         "aud": _digest(seed, "client")[:8],
         "jti": _digest(seed, salt)[:16],
         "exp": expires,
-        "api_domain": "127.0.0.1",
+        "api_domain": API_DOMAIN,
         "scopes": ["crm"],
     }
     parts = [{"typ": "JWT", "alg": "RS256"}, claims]
@@ -70,6 +75,8 @@ class Tokens:
         self.access: dict[str, float] = {self.first.access_token: 4_102_444_800}
         self.refresh: set[str] = {self.first.refresh_token}
         self.codes: set[str] = {self.first.code}
+        #: every refresh token ever given out, the revoked ones too
+        self.issued: set[str] = set(self.refresh)
         self._old: dict[str, str] = {}  # grace: new access token -> the refresh token it will kill
         self._count = 0
 
@@ -88,22 +95,22 @@ class Tokens:
     def exchange(self, body: Mapping[str, Any]) -> Response:
         """``POST /oauth2/access_token``."""
         if body.get("client_id") != self.first.client_id or body.get("client_secret") != self.first.client_secret:
-            return _refused(401, "Проверьте client_id и client_secret")
+            return oauth_problem(401, "Проверьте client_id и client_secret")
         grant = body.get("grant_type")
         if grant == "authorization_code":
             if body.get("code") not in self.codes:
-                return _refused(
+                return oauth_problem(
                     400, "Код авторизации неверен или уже использован", hint="Authorization code has expired"
                 )
             self.codes.discard(str(body.get("code")))
             return self._issue(None)
         if grant != "refresh_token":
-            return _refused(
+            return oauth_problem(
                 400, "The authorization grant type is not supported", hint="Check the `grant_type` parameter"
             )
         used = str(body.get("refresh_token"))
         if used not in self.refresh:
-            return _refused(401, "Токен был отозван", hint="Token has been revoked")
+            return oauth_problem(401, "Токен был отозван", hint="Token has been revoked")
         return self._issue(used)
 
     def _issue(self, used: str | None) -> Response:
@@ -117,12 +124,14 @@ class Tokens:
         elif used:
             self.refresh.discard(used)
         self.refresh.add(refresh)
+        self.issued.add(refresh)
         return JSONResponse(
             {"token_type": "Bearer", "expires_in": life, "access_token": access, "refresh_token": refresh}
         )
 
 
-def _refused(status: int, detail: str, **more: Any) -> Response:
+def oauth_problem(status: int, detail: str, **more: Any) -> Response:
+    """A refusal in the words of the token endpoint; clients tell it by its ``type``."""
     body = problem_body(status, detail, "Ошибка авторизации", **more)
     body["type"] = "https://developers.amocrm.ru/v3/errors/OAuthProblemJson"
     return JSONResponse(body, status, media_type="application/problem+json")
