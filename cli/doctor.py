@@ -11,8 +11,9 @@ import click
 import psycopg
 
 from cli.output import emit, json_option
-from synkro import db, isolation, migrations, services, vault
+from synkro import db, history, integrations, isolation, migrations, ratelimit, runtime, services, tenants, vault
 from synkro.errors import SynkroError
+from synkro.reconciliation import SOURCE_NAMES
 from synkro.settings import settings
 
 #: below this a run may not finish
@@ -88,6 +89,36 @@ def _doors() -> str:
     return "приложение входит в базу своей ролью"
 
 
+def _history() -> str:
+    """How far back each company's sources reach: a report that compares needs five weeks."""
+    said = []
+    with db.as_service("doctor") as connection:
+        for tenant in tenants.visible(connection):
+            found = history.depths(connection, tenant.tenant_id)
+            config = runtime.current(connection, tenant.tenant_id)
+            days = {source: history.since(found, source, config) for source in config.sources}
+            parts = [f"{SOURCE_NAMES[name]} {f'с {day}' if day else 'ещё не загружен'}" for name, day in days.items()]
+            said.append(f"{tenant.slug}: {', '.join(parts)}")
+    return "; ".join(said) or "компаний пока нет"
+
+
+def sources() -> str:
+    """Accounts the vendors stopped, and connections that do not work: a person has to act."""
+    with db.as_service("doctor") as connection:
+        said = [f"{account}: {reason}" for account, reason in ratelimit.stopped_accounts(connection).items()]
+        for tenant in tenants.visible(connection):
+            said += [
+                f"{tenant.slug}, {kind}: {found.last_error}"
+                for kind, found in integrations.all_of(connection, tenant.tenant_id).items()
+                if found.status == "error"
+            ]
+    if said:
+        raise SynkroError(
+            f"Нужен человек. {' '.join(said)} Устраните причину и выполните synkro integration check КОМПАНИЯ СЕРВИС."
+        )
+    return "ни один сервис не остановлен"
+
+
 def _disk() -> str:
     settings().data_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings().data_dir).free
@@ -113,5 +144,7 @@ CHECKS: list[tuple[str, Callable[[], str]]] = [
     ("миграции", _migrations),
     ("изоляция", _isolation),
     ("вход приложения", _doors),
+    ("история", _history),
+    ("сервисы", sources),
     ("процессы", _engine),
 ]

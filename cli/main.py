@@ -8,7 +8,7 @@ import sys
 import click
 import psycopg
 
-from cli import analysts, database, demo, doctor, environment, people, reports, sandbox, secrets, serve, setup
+from cli import analysts, database, demo, doctor, environment, history, people, reports, sandbox, secrets, serve, setup
 from synkro import db, log, migrations
 from synkro.errors import ConfigurationError, SynkroError, TransientError
 from synkro.settings import settings
@@ -16,7 +16,7 @@ from synkro.settings import settings
 logger = logging.getLogger(__name__)
 
 #: commands that read or write rows; the others make the tables themselves or need none
-NEED_TABLES = {"tenant", "user", "analyst", "integration", "runtime", "report", "run"}
+NEED_TABLES = {"tenant", "user", "analyst", "integration", "runtime", "report", "run", "backfill"}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,6 +47,7 @@ for command in (
     setup.runtime_group,
     reports.report,
     reports.run,
+    history.backfill,
     secrets.secrets,
     serve.serve,
     demo.demo,

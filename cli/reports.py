@@ -10,7 +10,7 @@ import click
 from cli.environment import say
 from cli.output import emit, json_option, table
 from cli.people import ACTOR
-from synkro import audit, db, reaper, reports, runs, runtime, services, shapes, tenants, windows
+from synkro import audit, db, reaper, reconciliation, reports, runs, runtime, services, shapes, tenants, windows
 from synkro.errors import DataError, NotFoundError, SynkroError
 
 #: a living engine that has not touched the row for this long is busy with others: we do it ourselves
@@ -60,8 +60,8 @@ def report_run(
         )
     if wait:
         run = wait_for(run, quiet=as_json)
-    emit(shapes.run_json(run, slug), as_json, _sentence(run, was_made))
-    _raise_if_failed(run, wait)
+    emit(shapes.run_json(run, slug), as_json, sentence(run))
+    raise_if_failed(run, wait)
 
 
 def choose_window(
@@ -128,9 +128,10 @@ def report_show(slug: str, from_iso: str | None, to_iso: str | None, report_id: 
             zone = runtime.current(connection, tenant.tenant_id).timezone
             window = windows.parse_window(from_iso, to_iso, zone) if from_iso and to_iso else None
             found = reports.current(connection, tenant.tenant_id, window)
+        lines = reconciliation.of_report(connection, found) if found else []
     if found is None:
         raise NotFoundError(f"Отчёта ещё нет. Постройте его: synkro report run {slug} --wait.")
-    emit(shapes.report_json(found), as_json, found.telegram_text or found.summary_text)
+    emit(shapes.report_json(found, lines), as_json, found.telegram_text or found.summary_text)
 
 
 @click.group()
@@ -181,7 +182,7 @@ def run_show(run_id: str, as_json: bool) -> None:
         slug = tenants.by_id(connection, found.tenant_id).slug
         events = runs.events(connection, found.tenant_id, found.run_id)
     lines = [f"{event.created_at:%H:%M:%S} {event.step}: {event.message}" for event in events]
-    emit(shapes.run_json(found, slug), as_json, "\n".join([_sentence(found, False), *lines]))
+    emit(shapes.run_json(found, slug), as_json, "\n".join([sentence(found), *lines]))
 
 
 @run.command("stop")
@@ -202,7 +203,7 @@ def run_stop(run_id: str, as_json: bool) -> None:
             actor=ACTOR,
             metadata={"run_id": str(found.run_id)},
         )
-    emit(shapes.run_json(found, slug), as_json, _sentence(found, False))
+    emit(shapes.run_json(found, slug), as_json, sentence(found))
 
 
 @run.command("retry")
@@ -223,6 +224,7 @@ def run_retry(run_id: str, wait: bool, as_json: bool) -> None:
             mode=config.mode,
             trigger_type="manual",
             report_type=before.report_type,
+            history_from=before.history_from,
         )
         audit.write(
             connection,
@@ -233,8 +235,8 @@ def run_retry(run_id: str, wait: bool, as_json: bool) -> None:
         )
     if wait:
         made = wait_for(made, quiet=as_json)
-    emit(shapes.run_json(made, slug), as_json, _sentence(made, True))
-    _raise_if_failed(made, wait)
+    emit(shapes.run_json(made, slug), as_json, sentence(made))
+    raise_if_failed(made, wait)
 
 
 def wait_for(run: runs.Run, *, quiet: bool = False) -> runs.Run:
@@ -290,7 +292,8 @@ def _watch(run: runs.Run, done: object) -> None:
             last = event.event_id
         text = now.progress.get("message") or ""
         if text and text != shown and not events and now.is_active:
-            total = now.progress.get("total")
+            # the message of the sources holds the counts of both
+            total = now.progress.get("total") if now.current_step != "sources" else None
             count = f" {now.progress.get('done')} из {total}" if total else ""
             say(f"  {datetime.now().astimezone():%H:%M:%S} · {text}{count}")
             shown = text
@@ -298,7 +301,7 @@ def _watch(run: runs.Run, done: object) -> None:
             return
 
 
-def _sentence(run: runs.Run, was_made: bool) -> str:
+def sentence(run: runs.Run) -> str:
     state = {
         "pending": "ждёт очереди",
         "running": f"идёт, шаг «{run.current_step}»",
@@ -310,6 +313,6 @@ def _sentence(run: runs.Run, was_made: bool) -> str:
     return f"Запуск {run.run_id} (попытка {run.attempt}): {state}"
 
 
-def _raise_if_failed(run: runs.Run, wait: bool) -> None:
+def raise_if_failed(run: runs.Run, wait: bool) -> None:
     if wait and run.status != "success":
         raise SynkroError(run.error or "Запуск остановлен до конца.")

@@ -1,88 +1,204 @@
-"""Whose report is due: pure rules over the tenants' runtime configuration, written into the queue."""
+"""Whose reports are due: pure rules over the tenants' runtime configuration, written into the queue.
+
+A window is owed once its scheduled time has passed. After an outage every window that fell due meanwhile is queued,
+once, the oldest first; what fell due while the schedule was off, or the tenant paused, is not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from synkro import db, reports, runs, runtime, tenants
-from synkro.windows import Window, instant, label_of, last_closed
+from synkro import calendar, db, runs, runtime
+from synkro.windows import (
+    Window,
+    business_date,
+    business_day_window,
+    instant,
+    last_closed,
+    month_window,
+    week_window,
+)
 
-#: after a longer outage the older days are for a person to decide
-CATCH_UP = timedelta(days=1, hours=12)
-
+#: after a longer outage the older windows are for a person to decide
+CATCH_UP = timedelta(days=7)
 
 #: a vendor that was down needs time; after so many attempts a person has to look
 TRY_AGAIN = timedelta(minutes=30)
 MAX_ATTEMPTS = 4
 
+_DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class Due:
+    """A window that is owed since ``at``; ``key`` names it for ever."""
+
     window: Window
+    report_type: str
     key: str
+    at: datetime
 
 
-def due(config: runtime.RuntimeConfig, now: datetime) -> Due | None:
-    """The last closed business day, once its scheduled time has passed; ``None`` before it or when the schedule is off."""
+@dataclass(frozen=True)
+class _State:
+    """What became of a window so far."""
+
+    attempts: int
+    last_attempt: int
+    last_status: str
+    last_finished_at: datetime | None
+
+
+def due(config: runtime.RuntimeConfig, now: datetime, since: datetime) -> list[Due]:
+    """What has fallen due by ``now``, oldest first. ``since``: from when on the schedule has been in force."""
     if not config.is_schedule_enabled:
-        return None
-    window = last_closed(now, config.business_day_start, config.timezone)
+        return []
+    # a schedule that is switched on reports the day that closed last, though it fell due before
+    last = last_closed(now, config.business_day_start, config.timezone)
+    owed = [
+        one
+        for one in (*_days(config, now), *_weeks(config, now), *_months(config, now))
+        if one.at <= now <= one.at + CATCH_UP and (one.at >= since or one.window == last)
+    ]
+    return sorted(owed, key=lambda one: (one.at, one.window.end - one.window.start))
+
+
+def _days(config: runtime.RuntimeConfig, now: datetime) -> Iterator[Due]:
+    today = business_date(now, config.business_day_start, config.timezone)
+    for back in range(1, CATCH_UP.days + 2):
+        label = today - back * _DAY
+        window = business_day_window(label, config.business_day_start, config.timezone)
+        yield Due(window, "daily", f"daily:{label.isoformat()}", _scheduled(config, window))
+
+
+def _weeks(config: runtime.RuntimeConfig, now: datetime) -> Iterator[Due]:
+    """The week before, on Monday."""
+    if not config.is_weekly_enabled:
+        return
+    today = business_date(now, config.business_day_start, config.timezone)
+    for weeks in (1, 2):
+        monday = today - (today.weekday() + 7 * weeks) * _DAY
+        window = week_window(monday, config.business_day_start, config.timezone)
+        yield Due(window, "weekly", f"weekly:{monday.isoformat()}", _scheduled(config, window, monday + 7 * _DAY))
+
+
+def _months(config: runtime.RuntimeConfig, now: datetime) -> Iterator[Due]:
+    """The month before, on the first day of the month on which anybody works."""
+    if not config.is_monthly_enabled:
+        return
+    first = business_date(now, config.business_day_start, config.timezone).replace(day=1)
+    window = month_window(first - _DAY, config.business_day_start, config.timezone)
+    works = calendar.parse(config.calendar).shifts
+    working = next((day for day in (first + n * _DAY for n in range(28)) if works(day)), first)
+    key = f"monthly:{(first - _DAY):%Y-%m}"
+    yield Due(window, "monthly", key, _scheduled(config, window, working))
+
+
+def _scheduled(config: runtime.RuntimeConfig, window: Window, earliest: date | None = None) -> datetime:
+    """The first scheduled time after the window has closed, not before the local date ``earliest``.
+
+    The day closes at 22:01 and the report is asked for at 09:00: that is the next morning.
+    """
     where = ZoneInfo(config.timezone)
     closed_on = window.end.astimezone(where).date()
-    at = instant(closed_on, config.scheduled_run_time, where)
-    if at < window.end:
-        # the day closes at 22:01 and the report is asked for at 09:00: that is the next morning
-        at = instant(closed_on + timedelta(days=1), config.scheduled_run_time, where)
-    if now < at or now - window.end > CATCH_UP:
-        return None
-    return Due(window, f"daily:{label_of(window, config.timezone).isoformat()}")
+    day = max(closed_on, earliest or closed_on)
+    at = instant(day, config.scheduled_run_time, where)
+    return at if at >= window.end else instant(day + _DAY, config.scheduled_run_time, where)
 
 
-def _next_key(attempts: Sequence[runs.Run], key: str, now: datetime) -> str | None:
-    """The key of the next attempt, ``None`` while none is due.
+# --- into the queue ---------------------------------------------------------------------------------------
 
-    A day that failed, or whose report had to be marked incomplete, is tried again a few times; a day a person
-    stopped is left alone.
-    """
-    if not attempts:
-        return key
-    last = attempts[0]
-    if last.is_active or last.status == "cancelled" or len(attempts) >= MAX_ATTEMPTS:
-        return None
-    if last.finished_at is None or now - last.finished_at < TRY_AGAIN:
-        return None
-    return f"{key}:{last.attempt + 1}"
+_TENANTS = """
+select t.tenant_id, {columns},
+       greatest(
+         t.status_since,
+         -- the first version of the unbroken row of versions that have the schedule on
+         (select min(v.created_at) from synkro.tenant_runtime_configs v
+          where v.tenant_id = t.tenant_id and v.version > coalesce(
+            (select max(o.version) from synkro.tenant_runtime_configs o
+             where o.tenant_id = t.tenant_id and not o.is_schedule_enabled), 0))
+       ) as since
+from synkro.tenants t
+join synkro.tenant_runtime_configs c on c.tenant_id = t.tenant_id and c.is_current
+where t.status = 'active' and c.is_schedule_enabled
+order by t.slug
+"""
+
+_ATTEMPTS = """
+select distinct on (tenant_id, window_start, window_end)
+       tenant_id, window_start, window_end, attempt as last_attempt, status as last_status,
+       finished_at as last_finished_at, count(*) over (partition by tenant_id, window_start, window_end) as attempts
+from synkro.job_runs
+where window_end > %(after)s
+order by tenant_id, window_start, window_end, attempt desc
+"""
+
+_WHOLE = "select tenant_id, window_start, window_end from synkro.reports where is_current and is_complete and window_end > %(after)s"
+
+_Key = tuple[UUID, datetime, datetime]
 
 
 def enqueue_due(connection: db.Connection, now: datetime) -> list[runs.Run]:
-    """Queue what is due for every active tenant; asking again for the same day makes nothing."""
+    """Queue what is due for every active tenant; asking again for the same window makes nothing.
+
+    Three queries, however many tenants there are: this is asked every five seconds.
+    """
+    after = {"after": now - CATCH_UP - 2 * _DAY}
+    states: dict[_Key, _State] = {}
+    for row in connection.execute(_ATTEMPTS, after):
+        states[_key(row)] = _State(row["attempts"], row["last_attempt"], row["last_status"], row["last_finished_at"])
+    # somebody asked for this very day by hand: a second report would say the same and be sent again
+    whole = {_key(row) for row in connection.execute(_WHOLE, after)}
     made = []
-    for tenant in tenants.visible(connection):
-        if tenant.status != "active":
-            continue
-        config = runtime.current(connection, tenant.tenant_id)
-        wanted = due(config, now)
-        if wanted is None:
-            continue
-        standing = reports.current(connection, tenant.tenant_id, wanted.window)
-        if standing is not None and standing.is_complete:
-            # somebody asked for this very day by hand: a second report would say the same and be sent again
-            continue
-        key = _next_key(runs.of_window(connection, tenant.tenant_id, wanted.window), wanted.key, now)
-        if key is None:
-            continue
-        run, was_made = runs.request(
-            connection,
-            tenant.tenant_id,
-            wanted.window,
-            mode=config.mode,
-            trigger_type="scheduled",
-            report_type="daily",
-            idempotency_key=key,
-        )
-        if was_made:
-            made.append(run)
+    for tenant_id, config, since in _schedules(connection):
+        for one in due(config, now, since):
+            place = (tenant_id, one.window.start, one.window.end)
+            key = None if place in whole else _next_key(states.get(place), one.key, now)
+            if key is None:
+                continue
+            run, was_made = runs.request(
+                connection,
+                tenant_id,
+                one.window,
+                mode=config.mode,
+                trigger_type="scheduled",
+                report_type=one.report_type,
+                idempotency_key=key,
+            )
+            if was_made:
+                made.append(run)
     return made
+
+
+def _schedules(connection: db.Connection) -> list[tuple[UUID, runtime.RuntimeConfig, datetime]]:
+    """(tenant, configuration in force, since when its schedule has been on) of every tenant that has one."""
+    query = _TENANTS.format(columns=", ".join(f"c.{name}" for name in runtime.NAMES))
+    found = []
+    for row in connection.execute(query).fetchall():
+        tenant_id, since = row.pop("tenant_id"), row.pop("since")
+        found.append((tenant_id, runtime.RuntimeConfig(**row), since))
+    return found
+
+
+def _key(row: dict[str, Any]) -> _Key:
+    return row["tenant_id"], row["window_start"], row["window_end"]
+
+
+def _next_key(state: _State | None, key: str, now: datetime) -> str | None:
+    """The key of the next attempt, ``None`` while none is due.
+
+    A window that failed, or whose report had to be marked incomplete, is tried again a few times; one that a person
+    stopped is left alone.
+    """
+    if state is None:
+        return key
+    if state.last_status in runs.ACTIVE or state.last_status == "cancelled" or state.attempts >= MAX_ATTEMPTS:
+        return None
+    if state.last_finished_at is None or now - state.last_finished_at < TRY_AGAIN:
+        return None
+    return f"{key}:{state.last_attempt + 1}"

@@ -48,6 +48,24 @@ def save(connection: db.Connection, tenant_id: UUID, rows: Sequence[ReportWindow
         )
 
 
+def missing_of(connection: db.Connection, tenant_id: UUID, window: Window) -> list[dict[str, Any]]:
+    """``[{"source", "until", "reason"}]`` of what the window lacks."""
+    row = connection.execute(
+        "select missing from synkro.report_windows where tenant_id = %s and window_start = %s and window_end = %s",
+        (tenant_id, window.start, window.end),
+    ).fetchone()
+    return list(row["missing"]) if row else []
+
+
+def add_missing(connection: db.Connection, tenant_id: UUID, window: Window, gaps: Sequence[dict[str, Any]]) -> None:
+    """Note what turned out to be missing after the window was saved; it is complete no more (service door)."""
+    connection.execute(
+        "update synkro.report_windows set is_complete = false, missing = missing || %s, updated_at = now()"
+        " where tenant_id = %s and window_start = %s and window_end = %s",
+        (Jsonb(list(gaps)), tenant_id, window.start, window.end),
+    )
+
+
 def built(connection: db.Connection, tenant_id: UUID) -> set[tuple[datetime, datetime]]:
     """Windows whose numbers stand in the marts already (service door)."""
     rows = connection.execute(

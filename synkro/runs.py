@@ -62,6 +62,8 @@ class Run:
     picked_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    #: the history this run reads first, aware UTC; None = the usual increment
+    history_from: datetime | None = None
 
     @property
     def window(self) -> Window:
@@ -85,7 +87,7 @@ class Event:
 COLUMNS = (
     "tenant_id, run_id, mode, trigger_type, report_type, status, current_step, window_start, window_end, attempt,"
     " created_at, progress, error, error_detail, lease_token, lease_until, heartbeat_at, dagster_run_id, report_id,"
-    " requested_by, cancel_requested_at, picked_at, started_at, finished_at"
+    " requested_by, cancel_requested_at, picked_at, started_at, finished_at, history_from"
 )
 
 
@@ -106,10 +108,12 @@ def request(
     report_type: str,
     requested_by: UUID | None = None,
     idempotency_key: str | None = None,
+    history_from: datetime | None = None,
 ) -> tuple[Run, bool]:
     """Queue a run of the window, or join the one that is under way. Returns ``(run, was_made)``.
 
     The same ``idempotency_key`` (a missed schedule tick, a repeated API call) returns its run whatever its state.
+    With ``history_from`` only a run that reads at least as far back is joined; another one raises :class:`DataError`.
     """
     for _ in range(20):
         if idempotency_key is not None:
@@ -123,12 +127,12 @@ def request(
             (tenant_id, window.start, window.end),
         ).fetchone()
         if joined is not None:
-            return Run(**joined), False
+            return _joined(Run(**joined), history_from), False
         made = connection.execute(
             "insert into synkro.job_runs (tenant_id, mode, trigger_type, report_type, window_start, window_end,"
-            " idempotency_key, attempt, requested_by)"
+            " idempotency_key, attempt, requested_by, history_from)"
             " select %(tenant)s, %(mode)s, %(trigger)s, %(type)s, %(start)s, %(end)s, %(key)s,"
-            " coalesce(max(attempt), 0) + 1, %(by)s from synkro.job_runs"
+            " coalesce(max(attempt), 0) + 1, %(by)s, %(history)s from synkro.job_runs"
             " where tenant_id = %(tenant)s and window_start = %(start)s and window_end = %(end)s"
             f" on conflict do nothing returning {COLUMNS}",
             {
@@ -140,11 +144,22 @@ def request(
                 "end": window.end,
                 "key": idempotency_key,
                 "by": requested_by,
+                "history": history_from,
             },
         ).fetchone()
         if made is not None:
             return Run(**made), True
     raise DataError("Не удалось поставить отчёт в очередь: окно одновременно запрашивают несколько раз. Повторите.")
+
+
+def _joined(run: Run, history_from: datetime | None) -> Run:
+    """The run under way, if it reads the history that is asked for."""
+    if history_from is None or (run.history_from is not None and run.history_from <= history_from):
+        return run
+    raise DataError(
+        f"За последний закрытый день уже идёт запуск {run.run_id}, но так глубоко историю он не читает. "
+        "Дождитесь его конца или остановите его («Остановить» на странице отчётов, synkro run stop) и повторите."
+    )
 
 
 def request_stop(connection: db.Connection, tenant_id: UUID, run_id: UUID) -> Run:

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from synkro import calendar as working
-from synkro import db
+from synkro import db, rubric
 from synkro.errors import DataError, NotFoundError
 from synkro.phones import normalise
 from synkro.windows import zone
@@ -33,6 +33,9 @@ class RuntimeConfig:
     business_day_start: time = time(22, 1)
     scheduled_run_time: time = time(22, 10)
     is_schedule_enabled: bool = False
+    #: with the schedule on: the week before on Monday, the month before on its first working day
+    is_weekly_enabled: bool = True
+    is_monthly_enabled: bool = True
     #: dialogs read per run at most; 0 = all of them
     radist_fetch_limit: int = 0
     min_dialogs_for_report: int = 1
@@ -44,6 +47,8 @@ class RuntimeConfig:
     calendar: dict[str, Any] | None = None
     excluded_phones: list[str] = field(default_factory=list)
     bot_senders: list[str] = field(default_factory=list)
+    #: lines of synkro/rubric.py; empty: the product's own rubric
+    quality_rubric: list[str] = field(default_factory=list)
     version: int = 0
 
     @property
@@ -56,7 +61,8 @@ class RuntimeConfig:
         }[self.mode]
 
 
-_NAMES = [f.name for f in fields(RuntimeConfig)]
+#: columns of ``synkro.tenant_runtime_configs`` that make a :class:`RuntimeConfig`
+NAMES = [f.name for f in fields(RuntimeConfig)]
 _BOUNDS = {
     "radist_fetch_limit": (0, 1_000_000),
     "min_dialogs_for_report": (0, 100_000),
@@ -71,7 +77,7 @@ _BOUNDS = {
 def current(connection: db.Connection, tenant_id: UUID) -> RuntimeConfig:
     """The version in force; raises :class:`NotFoundError` for a tenant the door does not show."""
     row = connection.execute(
-        f"select {', '.join(_NAMES)} from synkro.tenant_runtime_configs where tenant_id = %s and is_current",
+        f"select {', '.join(NAMES)} from synkro.tenant_runtime_configs where tenant_id = %s and is_current",
         (tenant_id,),
     ).fetchone()
     if row is None:
@@ -82,7 +88,7 @@ def current(connection: db.Connection, tenant_id: UUID) -> RuntimeConfig:
 def history(connection: db.Connection, tenant_id: UUID, limit: int = 20) -> list[dict[str, Any]]:
     """Versions, newest first, with author and time."""
     return connection.execute(
-        f"select {', '.join(_NAMES)}, created_at, created_by from synkro.tenant_runtime_configs"
+        f"select {', '.join(NAMES)}, created_at, created_by from synkro.tenant_runtime_configs"
         " where tenant_id = %s order by version desc limit %s",
         (tenant_id, limit),
     ).fetchall()
@@ -101,8 +107,8 @@ def parse(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parse_one(key: str, value: Any) -> Any:
-    if key == "version" or key not in _NAMES:
-        known = ", ".join(name for name in _NAMES if name != "version")
+    if key == "version" or key not in NAMES:
+        known = ", ".join(name for name in NAMES if name != "version")
         raise DataError(f"Настройки {key} нет. Есть: {known}.")
     if key == "timezone":
         return zone(str(value)).key
@@ -116,7 +122,7 @@ def _parse_one(key: str, value: Any) -> Any:
         except ValueError:
             raise DataError(f"{key}: «{value}» — не время. Укажите часы и минуты, например 22:01.") from None
         return parsed.replace(second=0, microsecond=0, tzinfo=None)
-    if key == "is_schedule_enabled":
+    if key in ("is_schedule_enabled", "is_weekly_enabled", "is_monthly_enabled"):
         if isinstance(value, bool):
             return value
         text = str(value).strip().lower()
@@ -129,6 +135,8 @@ def _parse_one(key: str, value: Any) -> Any:
         return parsed
     if key == "excluded_phones":
         return [_phone(part) for part in _list(key, value)]
+    if key == "quality_rubric":
+        return rubric.parse(_json(key, value) if isinstance(value, str) and value.lstrip().startswith("[") else value)
     if key == "bot_senders":
         return _list(key, value)
     low, high = _BOUNDS[key]
@@ -195,8 +203,8 @@ def _insert(connection: db.Connection, tenant_id: UUID, config: RuntimeConfig, a
     values = {**asdict(config), "version": max(config.version, 1)}
     values["calendar"] = Jsonb(config.calendar) if config.calendar is not None else None
     connection.execute(
-        f"insert into synkro.tenant_runtime_configs (tenant_id, created_by, {', '.join(_NAMES)})"
-        f" values (%(tenant)s, %(actor)s, {', '.join(f'%({name})s' for name in _NAMES)})",
+        f"insert into synkro.tenant_runtime_configs (tenant_id, created_by, {', '.join(NAMES)})"
+        f" values (%(tenant)s, %(actor)s, {', '.join(f'%({name})s' for name in NAMES)})",
         {"tenant": tenant_id, "actor": actor, **values},
     )
 

@@ -5,9 +5,11 @@ Whatever leaves here is plain JSON: moments as ISO 8601, ids as text, money as n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from synkro.numbers import plain
+from synkro.reconciliation import Line
 from synkro.reports import Report
 from synkro.runs import Run
 from synkro.tenants import Tenant
@@ -15,10 +17,10 @@ from synkro.tenants import Tenant
 _CLAIM = ("section", "text", "dialog_id", "message_ids", "quote")
 
 
-def report_json(report: Report) -> dict[str, Any]:
-    """``synkro report show --json`` and ``GET /api/v1/…/reports/{id}``."""
+def report_json(report: Report, reconciliation: Sequence[Line] | None = None) -> dict[str, Any]:
+    """``synkro report show --json`` and ``GET /api/v1/…/reports/{id}``; lists leave the reconciliation out."""
     coverage = report.coverage or {}
-    return {
+    found = {
         "id": str(report.report_id),
         "version": report.version,
         "is_current": report.is_current,
@@ -39,6 +41,25 @@ def report_json(report: Report) -> dict[str, Any]:
         "claims": [{name: claim.get(name) for name in _CLAIM} for claim in report.claims],
         "cost_usd": float(report.cost_usd),
     }
+    if reconciliation is not None:
+        found["reconciliation"] = [line_json(line) for line in reconciliation]
+    return found
+
+
+def line_json(line: Line) -> dict[str, Any]:
+    """One stream of the run that read the report's window."""
+    return {
+        "source": line.source,
+        "stream": line.stream,
+        "status": line.status,
+        "requests": line.requests,
+        "seen": line.seen,
+        "rejected": line.rejected,
+        "reasons": line.reasons,
+        "loaded": line.loaded,
+        "difference": line.difference,
+        "read_until": plain(line.read_until),
+    }
 
 
 def run_json(run: Run, slug: str) -> dict[str, Any]:
@@ -53,6 +74,7 @@ def run_json(run: Run, slug: str) -> dict[str, Any]:
         "attempt": run.attempt,
         "window_start": plain(run.window_start),
         "window_end": plain(run.window_end),
+        "history_from": plain(run.history_from),
         "report_id": plain(run.report_id),
     }
 

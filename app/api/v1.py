@@ -17,7 +17,7 @@ from app.offload import off_loop
 from app.services import access, health, report_view, reporting
 from app.services.access import Viewer
 from app.texts import t
-from synkro import db, reports, runs, shapes
+from synkro import db, reconciliation, reports, runs, shapes
 from synkro.errors import NotFoundError, SynkroError
 
 router = APIRouter(prefix="/api")
@@ -81,7 +81,7 @@ async def tenant_reports(request: Request, slug: str, limit: Limit = 50, offset:
 async def tenant_report(request: Request, slug: str, report_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
         with db.as_user(who.user_id) as connection:
-            return shapes.report_json(report_view.find(connection, who, slug, report_id)[1])
+            return _whole(connection, report_view.find(connection, who, slug, report_id)[1])
 
     return await _as(request, work)
 
@@ -90,7 +90,7 @@ async def tenant_report(request: Request, slug: str, report_id: str) -> dict[str
 async def report(request: Request, report_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
         with db.as_user(who.user_id) as connection:
-            return shapes.report_json(reports.get(connection, report_id))
+            return _whole(connection, reports.get(connection, report_id))
 
     return await _as(request, work)
 
@@ -110,6 +110,13 @@ async def request_run(
     request: Request, slug: str, from_: Annotated[str, Body(alias="from", min_length=8, max_length=40)], to: Iso
 ) -> dict[str, Any]:
     return await _as(request, lambda who: shapes.run_json(reporting.request(who, slug, from_, to)[0], slug))
+
+
+@router.post("/v1/tenants/{slug}/backfill", summary="Загрузить историю с этого дня (администратор)", status_code=202)
+async def request_history(
+    request: Request, slug: str, from_: Annotated[str, Body(alias="from", embed=True, min_length=8, max_length=40)]
+) -> dict[str, Any]:
+    return await _as(request, lambda who: shapes.run_json(reporting.load_history(who, slug, from_)[0], slug))
 
 
 @router.get("/v1/runs/{run_id}", summary="Запуск")
@@ -132,6 +139,10 @@ async def retry_run(request: Request, run_id: str) -> dict[str, Any]:
         return shapes.run_json(reporting.retry(who, run_id)[0], tenant.slug)
 
     return await _as(request, work)
+
+
+def _whole(connection: db.Connection, found: reports.Report) -> dict[str, Any]:
+    return shapes.report_json(found, reconciliation.of_report(connection, found))
 
 
 def _run_json(found: runs.Run, tenant: access.Tenant) -> dict[str, Any]:

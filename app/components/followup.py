@@ -26,8 +26,7 @@ class FollowUp:
         with section(t("ask.title"), lead=t("ask.lead"), mark="followup"):
             self._messages()
             with div("chips no-print"):
-                for number in (1, 2, 3):
-                    text = t(f"ask.suggestion_{number}")
+                for number, text in enumerate(questions.suggested(self.view.report), 1):
                     tag("button", "chip", text, type="button", mark=f"suggestion-{number}").on(
                         "click", lambda text=text: self._ask(text), args=[]
                     )

@@ -132,10 +132,19 @@ Cell = str | Callable[[], Any] | None
 
 
 def table(
-    columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Cell]], *, mark: str = "", cards: bool = True
+    columns: Sequence[tuple[str, str]],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    mark: str = "",
+    cards: bool = True,
+    tight: bool = False,
 ) -> ui.element:
-    """``columns``: (title, classes). On a phone each row becomes a card whose first cell is its title."""
-    with div("scroll") as wrapper, tag("table", "t cards" if cards else "t", mark=mark):
+    """``columns``: (title, classes). On a phone each row becomes a card whose first cell is its title.
+
+    ``tight``: the cells of such a card stand three abreast, for rows of many small numbers.
+    """
+    kind = "t" + (" cards" if cards else "") + (" tight" if tight else "")
+    with div("scroll") as wrapper, tag("table", kind, mark=mark):
         with tag("thead"), tag("tr"):
             for title, classes in columns:
                 tag("th", classes, title, scope="col")

@@ -166,17 +166,6 @@ def data(view: ReportView, *, show_cost: bool) -> None:
             )
         for gap in view.missing:
             note(t("data.gap", source=gap.get("source", ""), reason=gap.get("reason") or ""), "warn")
-        if view.loads:
-            span("strong small", t("data.sources"))
-            for load in view.loads:
-                with div("line between small"):
-                    stream = t(f"stream.{load.stream}") if known(f"stream.{load.stream}") else load.stream
-                    span("grow wrap", f"{t(f'source.{load.source}')}: {stream}")
-                    span("muted nowrap", words.number(load.loaded))
-                    if load.status != "complete":
-                        badge(t(f"load.{load.status}"), "bad" if load.status == "failed" else "warn")
-                if load.error:
-                    span("small bad wrap", load.error)
         for letter in view.letters:
             if letter.status == "failed":
                 note(t("data.letter_failed", error=letter.last_error or ""), "bad", mark="letter-failed")

@@ -9,10 +9,12 @@ from urllib.parse import quote
 from app import words
 from app.components.charts import spark
 from app.components.html import anchor, badge, div, link, span, tag
+from app.services import reporting
 from app.services.report_view import LOWER_IS_BETTER, UNITS
 from app.services.rows import METRICS
 from app.texts import known, language, t
 from synkro.numbers import SMALL_N
+from synkro.runs import Event, Run
 
 _RUN = {
     "success": "good",
@@ -36,8 +38,30 @@ def status_badge(status: str, is_complete: bool) -> None:
             badge(t("report.incomplete"), "warn")
 
 
+def log_lines(events: Sequence[Event], zone: str, mark: str = "run-log") -> None:
+    """The run's log as people read it, warnings in their colour."""
+    with div("log", mark=mark):
+        for event in events:
+            with div(f"entry {event.level}"):
+                span("", words.clock(event.created_at, zone))
+                span("", words.masked(event.message))
+
+
 def step_text(step: str) -> str:
     return t(f"step.{step}") if known(f"step.{step}") else step
+
+
+def progress(one: Run) -> None:
+    """The bar of a run under way, and what it is at."""
+    share = reporting.percent(one)
+    with div("progress", role="progressbar", aria_valuenow=round(share * 100), aria_label=t("run.progress")):
+        tag("i").style(f"width: {share * 100:.1f}%")
+    done, total = one.progress.get("done"), one.progress.get("total")
+    message = words.masked(one.progress.get("message"))
+    # two sources are read at once: their message holds the counts of both
+    counted = f"{words.number(done)} / {words.number(total)} " if total and one.current_step != "sources" else ""
+    if message or counted:
+        span("small muted wrap", counted + message, mark="progress-text")
 
 
 def coverage_text(coverage: dict[str, Any] | None) -> str:

@@ -9,17 +9,20 @@ from nicegui import context, ui
 from app import words
 from app.components.actions import act
 from app.components.html import button, div, link, note, span, tag
-from app.components.report_parts import run_badge, section, step_text
+from app.components.report_parts import log_lines, progress, run_badge, section, step_text
 from app.live import live
 from app.offload import off_loop
 from app.services import reporting
 from app.services.access import Viewer
 from app.services.reporting import Listing, Progress
 from app.texts import t
+from synkro import history
 from synkro.runs import Run
 
 #: pages look into memory this often
 LOOK_SECONDS = 1.0
+#: both sources tell a line a stream: fewer would hide the first of them
+LOG_LINES = 30
 
 
 class RunsPanel:
@@ -27,6 +30,7 @@ class RunsPanel:
         self.viewer = viewer
         self.client = context.client
         self.tenant = listing.tenant
+        self.config = listing.config
         self.zone = listing.config.timezone
         self.channel = live.join(self.client, viewer.user_id, listing.tenant.tenant_id)
         self.progress = progress
@@ -70,18 +74,13 @@ class RunsPanel:
                 self._failed_card(newest)
 
     def _active_card(self, one: Run) -> None:
-        share = reporting.percent(one)
         with section(self._window(one), mark="active-run"):
             with div("line between"):
                 with div("line"):
                     run_badge(one.status)
                     span("", step_text(one.current_step))
-                span("muted", words.percent(share))
-            with div("progress", role="progressbar", aria_valuenow=round(share * 100), aria_label=t("run.progress")):
-                tag("i").style(f"width: {share * 100:.1f}%")
-            done, total = one.progress.get("done"), one.progress.get("total")
-            if total:
-                span("small muted", f"{words.number(done)} / {words.number(total)} {one.progress.get('message') or ''}")
+                span("muted", words.percent(reporting.percent(one)))
+            progress(one)
             self._hints(one)
             self._log(one.run_id)
             with div("line"):
@@ -108,11 +107,7 @@ class RunsPanel:
         events = self.progress.events.get(run_id)
         if not events:
             return
-        with div("log", mark="run-log"):
-            for event in events[-12:]:
-                with div(f"entry {event.level}"):
-                    span("", words.clock(event.created_at, self.zone))
-                    span("", words.masked(event.message))
+        log_lines(events[-LOG_LINES:], self.zone)
 
     def _failed_card(self, one: Run) -> None:
         with section(self._window(one), mark="failed-run"):
@@ -131,9 +126,13 @@ class RunsPanel:
                     link(t("overview.open_report"), f"/t/{self.tenant.slug}/reports/{one.report_id}", "btn small")
 
     def _window(self, one: Run) -> str:
-        return f"{words.moment(one.window_start, self.zone)} – {words.moment(one.window_end, self.zone)}" + (
-            f" · {t('run.attempt', n=one.attempt)}" if one.attempt > 1 else ""
-        )
+        parts = [f"{words.moment(one.window_start, self.zone)} – {words.moment(one.window_end, self.zone)}"]
+        if one.history_from is not None:
+            day = history.day_of(one.history_from, self.config)
+            parts.insert(0, t("history.loading", day=words.day(day, year=True)))
+        if one.attempt > 1:
+            parts.append(t("run.attempt", n=one.attempt))
+        return " · ".join(parts)
 
     async def _stop(self, run_id: UUID) -> None:
         if await act(lambda who: reporting.stop(who, run_id), done=t("run.stop_asked")) is not None:

@@ -15,6 +15,7 @@ from app.services import settings
 from app.services.settings import RUNTIME_FIELDS, SettingsView
 from app.texts import known, t
 from app.words import masked
+from synkro import rubric
 from synkro.errors import SynkroError
 from synkro.runtime import MODES
 
@@ -62,10 +63,12 @@ class RuntimeForm:
             return forms.select(label, mark, {mode: t(f"mode.{mode}") for mode in MODES}, value)
         if name == "timezone":
             return forms.select(label, mark, sorted({*zones(), value}), value, search=True)
-        if name == "is_schedule_enabled":
+        if isinstance(value, bool):
             return forms.switch(label, mark, value, hint=hint)
         if name in ("business_day_start", "scheduled_run_time"):
             return forms.text(label, mark, settings.text_of(value), hint=hint, kind="time")
+        if name == "quality_rubric":
+            return forms.area(label, mark, "\n".join(one.line for one in rubric.of(value)), hint=hint)
         kind = "number" if name in _NUMBERS else "text"
         return forms.text(label, mark, settings.text_of(value), hint=hint, kind=kind)
 

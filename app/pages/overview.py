@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from app import words
 from app.components.html import badge, div, empty, facts, link, note, span, tag
-from app.components.report_parts import coverage_text, run_badge, status_badge
+from app.components.report_parts import coverage_text, progress, run_badge, status_badge, step_text
 from app.layout import frame, heading, page
 from app.offload import off_loop
 from app.services import overview
 from app.services.access import Viewer
 from app.services.overview import Card
 from app.texts import t
+from synkro.reconciliation import SOURCE_NAMES
 
 
 @page("/")
@@ -38,7 +41,7 @@ def _card(card: Card, viewer: Viewer) -> None:
                 badge(t(f"tenant.{tenant.status}"), "warn")
         _trouble(card, viewer)
         _numbers(card)
-        pairs = [(t(f"source.{source}"), words.ago(until)) for source, until in card.freshness.items()]
+        pairs = [(t(f"source.{source}"), _reach(card, source, until)) for source, until in card.freshness.items()]
         if card.report:
             coverage = coverage_text(card.report["coverage"])
             if coverage:
@@ -68,23 +71,28 @@ def _trouble(card: Card, viewer: Viewer) -> None:
             if viewer.is_admin(tenant.tenant_id):
                 link(t("overview.connect"), f"/t/{tenant.slug}/settings")
     for kind, error in card.broken.items():
-        note(f"{t(f'kind.{kind}')}: {error or t('integration.error')}", "bad", mark="broken")
+        # a vendor's error often names the vendor itself
+        said = error.removeprefix(f"{SOURCE_NAMES.get(kind, kind)}: ") or t("integration.error")
+        note(f"{t(f'kind.{kind}')}: {said}", "bad", mark="broken")
     if card.failed is not None:
         with div("note bad stack tight", mark="failed-run"):
             span("strong", t("overview.failed", when=words.ago(card.failed.finished_at)))
             span("lines2", card.failed.error or t("run.no_cause"))
     if card.active is not None:
-        with div("line"):
-            run_badge(card.active.status)
-            span("small muted", t(f"step.{card.active.current_step}") if _known(card) else card.active.current_step)
+        with div("stack tight", mark="active-run"):
+            with div("line"):
+                run_badge(card.active.status)
+                span("small muted", step_text(card.active.current_step))
+            progress(card.active)
     if card.is_stale:
         note(t("overview.stale"), "warn")
 
 
-def _known(card: Card) -> bool:
-    from app.texts import known
-
-    return card.active is not None and known(f"step.{card.active.current_step}")
+def _reach(card: Card, source: str, until: datetime | None) -> str:
+    """«12 мин назад, история с 20 сентября 2026»."""
+    since = card.since.get(source)
+    when = words.ago(until)
+    return t("overview.since", when=when, day=words.day(since, year=True)) if since else when
 
 
 def _numbers(card: Card) -> None:

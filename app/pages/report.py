@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis import page_text
 from app import words
+from app.components import reconciliation
 from app.components import report_details as details
 from app.components import report_sections as sections
 from app.components.followup import FollowUp
@@ -56,6 +57,7 @@ async def report_page(viewer: Viewer, slug: str, report_id: str) -> None:
                 details.promises(view)
                 details.dialogs(view)
                 details.claims(view)
+                reconciliation.draw(view)
             with div("stack loose"):
                 FollowUp(view, viewer).draw()
                 _versions(view)

@@ -10,6 +10,7 @@ from nicegui import ui
 from app import words
 from app.components import forms
 from app.components.actions import act
+from app.components.history_form import HistoryForm
 from app.components.html import button, div, empty, link, pager, span, table, tag
 from app.components.report_parts import coverage_text, section, status_badge
 from app.components.runs_panel import RunsPanel
@@ -37,7 +38,10 @@ async def reports_page(viewer: Viewer, slug: str, p: int = 1) -> None:
                 panel = RunsPanel(viewer, listing, progress)
                 panel.draw()
                 _list(listing)
-            _form(listing, panel)
+            with div("stack loose"):
+                _form(listing, panel)
+                if viewer.is_admin(tenant.tenant_id):
+                    HistoryForm(listing, panel).draw()
 
 
 def _list(listing: Listing) -> None:

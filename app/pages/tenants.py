@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from nicegui import ui
@@ -30,6 +31,7 @@ async def tenants_page(viewer: Viewer) -> None:
             pass
         _services(view)
         TenantList(view).draw()
+        _spending(view)
         AddTenant(viewer).draw()
 
 
@@ -43,6 +45,52 @@ def _services(view: Installation) -> None:
             badge(f"{name}: {t('tenants.alive') if alive else words.ago(beat)}", "good" if alive else "bad")
     if view.failed_letters:
         note(t("tenants.letters", n=words.number(view.failed_letters)), "bad")
+
+
+def _usd(value: Decimal) -> str:
+    """A call costs a fraction of a cent."""
+    return f"{words.number(float(value), 2 if not value or value >= Decimal('0.1') else 5)} $"
+
+
+def _spending(view: Installation) -> None:
+    """What the AI costs: a call, a report, a day, a month, each beside its cap."""
+    caps = {name: _usd(value) for name, value in view.caps.items()}
+    with section(
+        t("spend.title"),
+        lead=t("spend.lead", today=_usd(view.spent_today), cap=caps["installation_day"]),
+        mark="spending",
+    ):
+        table(
+            [
+                (t("tenants.name"), "lead"),
+                (t("spend.model"), ""),
+                (t("spend.call", cap=caps["call"]), "num"),
+                (t("spend.report", cap=caps["report"]), "num"),
+                (t("spend.today", cap=caps["tenant_day"]), "num"),
+                (t("spend.refused"), "num"),
+                (t("spend.month"), "num"),
+            ],
+            [_spend_row(line) for line in view.tenants],
+            mark="spend",
+        )
+
+
+def _spend_row(line: TenantLine) -> tuple[Any, ...]:
+    one = line.spend
+    if one is None:
+        return (line.tenant.name, "—", "—", "—", "—", "—", "—")
+    call = "—"
+    if one.call_mean is not None and one.call_most is not None:
+        call = t("spend.mean", mean=_usd(one.call_mean), most=_usd(one.call_most))
+    return (
+        line.tenant.name,
+        one.model or "—",
+        call,
+        "—" if one.last_report is None else _usd(one.last_report),
+        f"{_usd(one.today)} · {words.plural(one.calls_today, 'plural.calls')}",
+        words.number(one.refused_today),
+        _usd(one.month),
+    )
 
 
 class TenantList:
@@ -59,7 +107,6 @@ class TenantList:
                     (t("tenants.last_run"), ""),
                     (t("tenants.failures"), "num"),
                     (t("tenants.people"), "num"),
-                    (t("tenants.cost"), "num"),
                     ("", ""),
                 ],
                 [self._row(line) for line in self.view.tenants],
@@ -102,7 +149,6 @@ class TenantList:
             last,
             words.number(line.failures_7d),
             words.number(line.people),
-            f"{line.cost_month:.2f} $",
             switch,
         )
 

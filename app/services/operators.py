@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import audit, db, readings, runtime, services, tenants
+from synkro import audit, db, runtime, services, spending, tenants
 from synkro.errors import DataError
+from synkro.settings import settings
+from synkro.spending import Spend
 from synkro.tenants import Tenant
 
 
@@ -20,7 +23,8 @@ class TenantLine:
     last_run: dict[str, Any] | None
     failures_7d: int
     people: int
-    cost_month: Decimal
+    #: None while no model was ever asked and no report made
+    spend: Spend | None
 
 
 @dataclass(frozen=True)
@@ -29,23 +33,35 @@ class Installation:
     #: service → last heartbeat
     beats: dict[str, datetime]
     failed_letters: int
+    #: spent on AI today (UTC) by everybody, US dollars
+    spent_today: Decimal
+    #: the operator's caps, of SYNKRO_AI_*_CAP_USD
+    caps: Mapping[str, Decimal]
 
 
 def installation(who: Viewer) -> Installation:
     """For the operator alone."""
     if not who.is_operator:
         raise access.Forbidden("Это может только оператор установки.")
-    month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    env = settings()
+    caps = {
+        "call": env.ai_call_cap_usd,
+        "report": env.ai_report_cap_usd,
+        "tenant_day": env.ai_tenant_day_cap_usd,
+        "installation_day": env.ai_day_cap_usd,
+    }
     with db.as_user(who.user_id) as connection:
         access.check_operator_now(connection)
-        lines = [_line(connection, tenant, month) for tenant in tenants.visible(connection)]
+        spend = spending.overview(connection)
+        lines = [_line(connection, tenant, spend.get(tenant.tenant_id)) for tenant in tenants.visible(connection)]
         letters = connection.execute("select count(*) as n from synkro.outbox where status = 'failed'").fetchone()
     with db.as_service("operator") as connection:
         beats = services.last_beats(connection)
-    return Installation(lines, beats, letters["n"] if letters else 0)
+    today = sum((one.today for one in spend.values()), Decimal(0))
+    return Installation(lines, beats, letters["n"] if letters else 0, today, caps)
 
 
-def _line(connection: db.Connection, tenant: Tenant, month: datetime) -> TenantLine:
+def _line(connection: db.Connection, tenant: Tenant, spend: Spend | None) -> TenantLine:
     last = connection.execute(
         "select run_id, status, error, window_end, created_at, finished_at from synkro.job_runs where tenant_id = %s"
         " order by created_at desc limit 1",
@@ -62,7 +78,7 @@ def _line(connection: db.Connection, tenant: Tenant, month: datetime) -> TenantL
         last,
         counts["failures"] if counts else 0,
         counts["people"] if counts else 0,
-        readings.spent(connection, tenant.tenant_id, month),
+        spend,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.services.access import Viewer
 from app.services.report_view import currency_of
-from synkro import db, integrations, runs, runtime
+from synkro import db, history, integrations, runs, runtime
 from synkro.runs import Run
 from synkro.tenants import Tenant
 
@@ -22,6 +22,8 @@ class Card:
     role: str
     #: {source: complete until}, the earliest stream of each connector of the tenant's mode
     freshness: dict[str, datetime | None]
+    #: {source: the local day it is whole from}
+    since: dict[str, date | None]
     report: dict[str, Any] | None
     currency: str | None
     active: Run | None
@@ -46,12 +48,14 @@ def cards(who: Viewer) -> list[Card]:
 
 def _card(connection: db.Connection, who: Viewer, tenant: Tenant) -> Card:
     tenant_id = tenant.tenant_id
-    sources = runtime.current(connection, tenant_id).sources
+    config = runtime.current(connection, tenant_id)
+    sources = config.sources
     marks = connection.execute(
         "select source, min(complete_until) as until from synkro.watermarks where tenant_id = %s group by source",
         (tenant_id,),
     )
     until = {row["source"]: row["until"] for row in marks}
+    depths = history.depths(connection, tenant_id)
     report = connection.execute(
         "select report_id, report_type, period_start, period_end, status, is_complete, as_of, numbers, coverage, created_at"
         " from synkro.reports where tenant_id = %s and is_current order by window_end desc, created_at desc limit 1",
@@ -64,6 +68,7 @@ def _card(connection: db.Connection, who: Viewer, tenant: Tenant) -> Card:
         tenant=tenant,
         role=who.role_in(tenant_id),
         freshness={source: until.get(source) for source in sources},
+        since={source: history.since(depths, source, config) for source in sources},
         report=report,
         currency=currency_of(connection, tenant_id),
         active=active[0] if active else None,

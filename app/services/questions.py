@@ -10,7 +10,7 @@ from app.services import report_view
 from app.services.access import Viewer
 from synkro import db, reports
 from synkro.errors import DataError
-from synkro.reports import Message
+from synkro.reports import Message, Report
 
 MAX_QUESTION = 1000
 
@@ -34,6 +34,11 @@ def ask(who: Viewer, slug: str, report_id: UUID | str, question: str) -> Message
         )
 
 
+def suggested(report: Report) -> list[str]:
+    """Questions that this report has something unusual to say about."""
+    return asking.suggestions(report.body)
+
+
 def thread(who: Viewer, slug: str, report_id: UUID | str) -> list[Message]:
     with db.as_user(who.user_id) as connection:
         _, report = report_view.find(connection, who, slug, report_id)
@@ -45,7 +50,10 @@ def answer(who: Viewer, slug: str, asked: Message) -> Answer:
     with db.as_user(who.user_id) as connection:
         _, report = report_view.find(connection, who, slug, asked.report_id)
         before = [one for one in reports.thread(connection, report) if one.created_at < asked.created_at]
-        found = asking.answer(connection, report, asked.question, before)
+    # the network is waited for outside a transaction
+    picked = asking.pick(asking.context_of(report), report, asked.question, before)
+    with db.as_user(who.user_id) as connection:
+        found = asking.answer(connection, report, asked.question, before, picked)
     # people ask, the system answers: no user may write an answer
     with db.as_service("answer") as connection:
         reports.answer(connection, asked, found.text, found.evidence)

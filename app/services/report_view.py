@@ -8,14 +8,15 @@ from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import db, dialogs, numbers, outbox, reports, watermarks
+from synkro import db, dialogs, numbers, outbox, reconciliation, report_windows, reports, runs
 from synkro.dialogs import Dialog
 from synkro.errors import NotFoundError
 from synkro.numbers import Waiting
 from synkro.outbox import Item
+from synkro.reconciliation import Count, Line
 from synkro.reports import Message, Report
+from synkro.runs import Event
 from synkro.tenants import Tenant
-from synkro.watermarks import StreamLoad
 
 #: rows of one table on the page; the rest is behind the number
 CAP = 100
@@ -33,7 +34,11 @@ class ReportView:
     dialogs_total: int
     history: list[dict[str, Any]]
     usual: dict[str, float]
-    loads: list[StreamLoad]
+    #: vendor → raw by stream, raw → marts by day
+    lines: list[Line]
+    counts: list[Count]
+    #: the log of the run that made the report
+    log: list[Event]
     letters: list[Item]
     missing: list[dict[str, Any]] = field(default_factory=list)
     currency: str | None = None
@@ -61,10 +66,7 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
         tenant, report = find(connection, who, slug, report_id)
         tenant_id, window = tenant.tenant_id, report.window
         found = dialogs.in_window(connection, tenant_id, window)
-        missing = connection.execute(
-            "select missing from synkro.report_windows where tenant_id = %s and window_start = %s and window_end = %s",
-            (tenant_id, window.start, window.end),
-        ).fetchone()
+        log = runs.events(connection, tenant_id, report.run_id) if report.run_id else []
         return ReportView(
             tenant=tenant,
             report=report,
@@ -76,9 +78,11 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             dialogs_total=len(found),
             history=numbers.history(connection, tenant_id, window),
             usual=numbers.usual(connection, tenant_id, window),
-            loads=watermarks.loads_of(connection, tenant_id, report.run_id) if report.run_id else [],
+            lines=reconciliation.of_report(connection, report),
+            counts=reconciliation.counts_of(connection, report),
+            log=[event for event in log if event.level != "debug"],
             letters=outbox.of_report(connection, tenant_id, report.report_id),
-            missing=missing["missing"] if missing else [],
+            missing=report_windows.missing_of(connection, tenant_id, window),
             currency=currency_of(connection, tenant_id),
         )
 

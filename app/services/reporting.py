@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import audit, db, reaper, reports, runs, runtime, services, windows
+from synkro import audit, db, history, reaper, reports, runs, runtime, services, watermarks, windows
 from synkro.errors import DataError
 from synkro.reports import Report
 from synkro.runs import Event, Run
@@ -29,6 +29,10 @@ class Listing:
     reports: list[Report]
     total: int
     page: int
+    #: how far back each stream reaches
+    depths: list[history.Depth]
+    #: reads that were cut: the next run goes on with them
+    unfinished: list[watermarks.Backfill]
 
     @property
     def pages(self) -> int:
@@ -49,6 +53,8 @@ def listing(who: Viewer, slug: str, page: int = 1) -> Listing:
             reports=reports.recent(connection, tenant.tenant_id, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE),
             total=row["n"] if row else 0,
             page=page,
+            depths=history.depths(connection, tenant.tenant_id),
+            unfinished=watermarks.backfills_of(connection, tenant.tenant_id),
         )
 
 
@@ -82,8 +88,7 @@ def request(who: Viewer, slug: str, from_iso: str, to_iso: str) -> tuple[Run, bo
     tenant = access.tenant(who, slug)
     with db.as_user(who.user_id) as connection:
         config = runtime.current(connection, tenant.tenant_id)
-        if tenant.status != "active":
-            raise DataError("Компания на паузе: отчёты не строятся. Снять паузу может оператор.")
+        _refuse_paused(tenant)
         window = windows.parse_window(from_iso, to_iso, config.timezone)
         windows.check_forced(
             window,
@@ -104,6 +109,29 @@ def request(who: Viewer, slug: str, from_iso: str, to_iso: str) -> tuple[Run, bo
         if made:
             _note(connection, who, tenant, "run.requested", run)
         return run, made
+
+
+def load_history(who: Viewer, slug: str, from_day: str) -> tuple[Run, bool]:
+    """Queue the load of the history from a local day on, or join the one that reads as far. For administrators.
+
+    Raises :class:`DataError` for a bad day and for a run under way that reads less.
+    """
+    tenant = access.administered(who, slug)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+        _refuse_paused(tenant)
+        config = runtime.current(connection, tenant.tenant_id)
+        run, made = history.request(
+            connection, tenant.tenant_id, config, from_day, datetime.now(UTC), requested_by=who.user_id
+        )
+        if made:
+            _note(connection, who, tenant, "run.history", run)
+        return run, made
+
+
+def _refuse_paused(tenant: Tenant) -> None:
+    if tenant.status != "active":
+        raise DataError("Компания на паузе: отчёты не строятся. Снять паузу может оператор.")
 
 
 def _type_of(window: Window, config: RuntimeConfig) -> str:
@@ -136,8 +164,9 @@ def retry(who: Viewer, run_id: UUID | str) -> tuple[Run, bool]:
     """The same window again; limits of age do not apply to what was asked for before."""
     run, tenant = run_of(who, run_id)
     with db.as_user(who.user_id) as connection:
-        if tenant.status != "active":
-            raise DataError("Компания на паузе: отчёты не строятся. Снять паузу может оператор.")
+        _refuse_paused(tenant)
+        if run.history_from is not None:
+            access.check_admin_now(connection, tenant.tenant_id)
         again, made = runs.request(
             connection,
             run.tenant_id,
@@ -146,6 +175,7 @@ def retry(who: Viewer, run_id: UUID | str) -> tuple[Run, bool]:
             trigger_type="manual",
             report_type=run.report_type,
             requested_by=who.user_id,
+            history_from=run.history_from,
         )
         if made:
             _note(connection, who, tenant, "run.retried", again)
@@ -164,6 +194,7 @@ def _note(connection: db.Connection, who: Viewer, tenant: Tenant, action: str, r
             "window_start": run.window_start.isoformat(),
             "window_end": run.window_end.isoformat(),
             "attempt": run.attempt,
+            **({"history_from": run.history_from.isoformat()} if run.history_from else {}),
         },
         ip_address=who.ip_address,
     )
@@ -208,9 +239,10 @@ def percent(run: Run) -> float:
     """0..1 of the whole run: the steps weigh what they take on an ordinary day."""
     if run.status == "success":
         return 1.0
-    first, last = _STEPS.get(run.current_step, (0.0, 0.03))
+    steps = _HISTORY_STEPS if run.history_from else _STEPS
+    first, last = steps.get(run.current_step, (0.0, 0.03))
     done, total = run.progress.get("done") or 0, run.progress.get("total") or 0
-    inside = min(1.0, done / total) if total else 0.3
+    inside = min(1.0, done / total) if total else 0.05 if run.history_from else 0.3
     return round(first + (last - first) * inside, 3)
 
 
@@ -228,6 +260,14 @@ _STEPS = {
     "report": (0.88, 0.97),
     "delivery": (0.97, 1.0),
     "done": (1.0, 1.0),
+}
+#: months of history are hours of reading; what follows takes the minutes of any other day
+_HISTORY_STEPS = _STEPS | {
+    "sources": (0.02, 0.9),
+    "marts": (0.9, 0.93),
+    "readings": (0.93, 0.98),
+    "report": (0.98, 0.99),
+    "delivery": (0.99, 1.0),
 }
 
 

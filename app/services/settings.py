@@ -129,11 +129,14 @@ def forget_secret(who: Viewer, slug: str, kind: str, name: str) -> Integration:
 
 def _public_value(name: str, value: str) -> Any:
     text = str(value).strip()
-    if name == "monthly_cap_usd":
+    if name in ("daily_cap_usd", "monthly_cap_usd"):
         try:
-            return float(text.replace(",", "."))
+            value_usd = float(text.replace(",", "."))
         except ValueError:
-            raise DataError(f"monthly_cap_usd: «{text}» — не число. Укажите сумму в долларах, например 50.") from None
+            value_usd = -1.0
+        if not 0 <= value_usd < 1e9:
+            raise DataError(f"{name}: «{text}» — не число. Укажите сумму в долларах, например 50.")
+        return value_usd
     if name == "chat_id" and "," in text:
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
@@ -183,6 +186,8 @@ RUNTIME_FIELDS = (
     "business_day_start",
     "is_schedule_enabled",
     "scheduled_run_time",
+    "is_weekly_enabled",
+    "is_monthly_enabled",
     "sla_target_minutes",
     "session_gap_hours",
     "min_dialogs_for_report",
@@ -192,6 +197,7 @@ RUNTIME_FIELDS = (
     "telegram_followup_minutes",
     "excluded_phones",
     "bot_senders",
+    "quality_rubric",
 )
 
 

@@ -10,7 +10,7 @@ from dagster import AssetKey, AssetSpec, MaterializeResult, MetadataValue, asset
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
-from synkro import db, integrations, outbox, reports, runs
+from synkro import db, integrations, outbox, report_windows, reports, rubric, runs
 from synkro.settings import settings
 from synkro.windows import business_date
 
@@ -95,6 +95,8 @@ def context_of(worker: Worker) -> AnalysisContext:
     run, tenant, config = worker.run, worker.tenant, worker.config
     with db.as_service("analysis") as connection:
         ai = integrations.find(connection, tenant.tenant_id, "ai")
+        # a step executed alone finds what the reading left behind
+        missing = report_windows.missing_of(connection, tenant.tenant_id, run.window)
     secrets = integrations.secrets(tenant.tenant_id, "ai") if ai is not None else {}
     return AnalysisContext(
         tenant_id=tenant.tenant_id,
@@ -111,8 +113,9 @@ def context_of(worker: Worker) -> AnalysisContext:
         checkpoint=worker.checkpoint,
         progress=worker.progress,
         base_url=f"{settings().base_url}/t/{tenant.slug}",
-        missing=worker.memory.get("missing", []),
+        missing=worker.memory.get("missing", missing),
         allow_local=settings().allow_local_vendors,
+        rubric=rubric.of(config.quality_rubric),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, MaterializeResult
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
+from orchestration import opening, reconciling
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
@@ -99,6 +100,7 @@ def transform(worker: Worker) -> list[Any]:
         "marts",
         f"Собрано таблиц: {len(built)}, проверок пройдено: {len(tested) - len(failed)} из {len(tested)}",
     )
+    opening.note_lost(worker, reconciling.compare(worker))
     return [*built, *tested]
 
 

@@ -14,7 +14,8 @@ REPORT_KEYS = [
     "summary_text", "telegram_text", "numbers", "coverage", "claims", "cost_usd",
 ]  # fmt: skip
 RUN_KEYS = [
-    "id", "tenant", "status", "current_step", "progress", "error", "attempt", "window_start", "window_end", "report_id",
+    "id", "tenant", "status", "current_step", "progress", "error", "attempt", "window_start", "window_end",
+    "history_from", "report_id",
 ]  # fmt: skip
 FOREIGN_ORIGINS = [
     {}, {"Origin": "null"}, {"Origin": "http://evil.example"}, {"Origin": "https://test"}, {"Origin": "http://test:81"},
@@ -33,7 +34,7 @@ async def test_shapes(site: Site, world: World) -> None:
     listed = (await browser.get("/api/v1/tenants/alpha/reports")).json()
     assert [list(one) for one in listed] == [REPORT_KEYS] and listed[0]["version"] == 2
     report = (await browser.get(f"/api/v1/tenants/alpha/reports/{world.reports['alpha'].report_id}")).json()
-    assert report == listed[0]
+    assert report == {**listed[0], "reconciliation": []}
     assert report == (await browser.get(f"/api/v1/reports/{report['id']}")).json()
     assert report["coverage"] == {"read": 11, "total": 13, "skipped": {"no_text": 2}}
     assert list(report["claims"][0]) == ["section", "text", "dialog_id", "message_ids", "quote"]

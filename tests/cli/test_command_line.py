@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,20 @@ def test_a_company_is_set_up_without_a_page(shell: Shell) -> None:
     assert shell.json("run", "list") == []
 
 
+def test_a_history_is_queued_joined_and_refused_when_it_goes_deeper(shell: Shell) -> None:
+    shell.json("tenant", "add", "alpha", "--name", "Альфа", "--timezone", "Asia/Almaty")
+    days = [(datetime.now(UTC) - timedelta(days=back)).date().isoformat() for back in (90, 30, 200)]
+    queued = shell.json("backfill", "alpha", "--from", days[0])
+    assert queued["status"] == "pending" and queued["history_from"] is not None
+    assert shell.json("backfill", "alpha", "--from", days[1])["id"] == queued["id"]
+    assert shell.json("report", "run", "alpha")["id"] == queued["id"]
+    deeper = shell.run("backfill", "alpha", "--from", days[2])
+    assert deeper.returncode == 1 and "synkro run stop" in deeper.stderr and queued["id"] in deeper.stderr
+    shell.json("run", "stop", queued["id"])
+    again = shell.json("run", "retry", queued["id"], "--no-wait")
+    assert again["history_from"] == queued["history_from"] and again["attempt"] == 2
+
+
 def test_a_secret_is_never_printed(shell: Shell) -> None:
     shell.json("tenant", "add", "alpha", "--name", "Альфа")
     secret = "canary-secret-value-0123456789"
@@ -87,6 +102,10 @@ def test_a_secret_is_never_printed(shell: Shell) -> None:
         (("report", "run", "alpha", "--from", "2099-01-01T00:00", "--to", "2099-01-02T00:00"), "ещё не закончилось"),
         (("report", "run", "alpha", "--from", "2020-01-01T00:00", "--to", "2020-01-02T00:00"), "слишком давно"),
         (("report", "run", "alpha", "--from", "вчера", "--to", "2020-01-02T00:00"), "from"),
+        (("backfill", "nobody", "--from", "2026-01-01"), "не найдена"),
+        (("backfill", "alpha", "--from", "2099-01-01"), "Поле «from»: день 2099-01-01 ещё не закончился"),
+        (("backfill", "alpha", "--from", "2001-01-01"), "за 5 лет"),
+        (("backfill", "alpha", "--from", "позавчера"), "не похоже на дату"),
         (("run", "show", "00000000-0000-0000-0000-000000000000"), "не найден"),
         (("run", "show", "not-a-number"), "не найден"),
         (("runtime", "set", "alpha", "sla_target_minutes=never"), "не целое число"),
@@ -111,7 +130,14 @@ def test_a_failure_is_one_plain_sentence(shell: Shell, words: tuple[str, ...], s
 
 
 @pytest.mark.parametrize(
-    "words", [("report",), ("report", "run"), ("no-such-command",), ("report", "run", "alpha", "--from", "2026-01-01")]
+    "words",
+    [
+        ("report",),
+        ("report", "run"),
+        ("no-such-command",),
+        ("report", "run", "alpha", "--from", "2026-01-01"),
+        ("backfill", "alpha"),
+    ],
 )
 def test_wrong_usage_is_two(shell: Shell, words: tuple[str, ...]) -> None:
     assert shell.run(*words).returncode == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ import pytest
 from orchestration.schedules import due, enqueue_due
 from synkro import db, runs, runtime, tenants
 from synkro.runtime import RuntimeConfig
+from synkro.windows import label_of
 
 ALMATY = RuntimeConfig(timezone="Asia/Almaty", is_schedule_enabled=True)
 
@@ -20,45 +22,90 @@ def at(text: str, zone: str = "Asia/Almaty") -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
+#: the schedule has been on for years
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def keys(config: RuntimeConfig, now: datetime, since: datetime = LONG_AGO, kind: str = "daily") -> list[str]:
+    return [one.key for one in due(config, now, since) if one.report_type == kind]
+
+
 @pytest.mark.parametrize(
-    ("now", "key"),
+    ("now", "newest"),
     [
-        ("2026-03-02 22:00", None),  # the day of the 2nd is not over, the 1st's report is too old to be due again
-        ("2026-03-02 22:05", None),  # closed at 22:01, scheduled for 22:10
+        ("2026-03-02 22:00", "daily:2026-03-01"),  # until 22:01 the last closed day is the 1st
+        ("2026-03-02 22:05", "daily:2026-03-01"),  # the 2nd closed at 22:01 and is scheduled for 22:10
         ("2026-03-02 22:10", "daily:2026-03-02"),
         ("2026-03-03 09:00", "daily:2026-03-02"),
     ],
 )
-def test_the_day_is_due_at_its_time(now: str, key: str | None) -> None:
-    found = due(ALMATY, at(now))
-    if now == "2026-03-02 22:00":
-        # until 22:01 the last closed day is the 1st, which was due the evening before
-        assert found is not None and found.key == "daily:2026-03-01"
-    else:
-        assert (found.key if found else None) == key
+def test_the_day_is_due_at_its_time(now: str, newest: str) -> None:
+    assert keys(ALMATY, at(now))[-1] == newest
 
 
 def test_a_morning_report_comes_the_next_morning() -> None:
     config = replace(ALMATY, scheduled_run_time=time(9, 0))
-    assert due(config, at("2026-03-02 23:00")) is None
-    found = due(config, at("2026-03-03 09:00"))
-    assert found is not None and found.key == "daily:2026-03-02"
+    assert keys(config, at("2026-03-02 23:00"))[-1] == "daily:2026-03-01"
+    assert keys(config, at("2026-03-03 09:00"))[-1] == "daily:2026-03-02"
 
 
 def test_a_day_of_a_clock_change_has_its_report() -> None:
     config = replace(ALMATY, timezone="Europe/Berlin")
-    found = due(config, at("2026-03-29 22:10", "Europe/Berlin"))
-    assert found is not None and found.window.hours == 23
+    found = due(config, at("2026-03-29 22:10", "Europe/Berlin"), LONG_AGO)[-1]
+    assert (found.key, found.window.hours) == ("daily:2026-03-29", 23)
 
 
-def test_an_old_day_is_left_to_people() -> None:
-    config = replace(ALMATY, scheduled_run_time=time(22, 10))
-    found = due(config, at("2026-03-04 22:00"))
-    assert found is not None and found.key == "daily:2026-03-03"
+def test_days_missed_in_an_outage_come_once_each_and_in_order() -> None:
+    """Red when only the last closed day is looked at, or the newest is queued first."""
+    found = due(replace(ALMATY, is_weekly_enabled=False, is_monthly_enabled=False), at("2026-03-11 23:00"), LONG_AGO)
+
+    assert [one.key[-5:] for one in found] == ["03-05", "03-06", "03-07", "03-08", "03-09", "03-10", "03-11"]
+    assert [one.at for one in found] == sorted(one.at for one in found)
+
+
+def test_what_fell_due_before_the_schedule_was_on_is_not_owed() -> None:
+    """Switched on in the night after the 10th: that day is reported at once, the days before it never."""
+    assert keys(ALMATY, at("2026-03-11 02:00"), at("2026-03-11 01:00")) == ["daily:2026-03-10"]
+    assert keys(ALMATY, at("2026-03-11 02:00"), at("2026-03-09 22:05")) == ["daily:2026-03-09", "daily:2026-03-10"]
+    assert keys(ALMATY, at("2026-03-10 02:00"), at("2026-03-10 01:00"), "weekly") == []
+
+
+@pytest.mark.parametrize(
+    ("now", "week"),
+    [
+        ("2026-03-09 22:09", "weekly:2026-02-23"),  # Monday before the hour: still the week before the last
+        ("2026-03-09 22:10", "weekly:2026-03-02"),
+        ("2026-03-15 23:00", "weekly:2026-03-02"),  # the next week has closed and waits for its Monday
+    ],
+)
+def test_the_week_is_due_on_monday(now: str, week: str) -> None:
+    assert keys(ALMATY, at(now), kind="weekly")[-1] == week
+
+
+def test_a_week_is_seven_business_days() -> None:
+    found = [one for one in due(ALMATY, at("2026-03-09 22:10"), LONG_AGO) if one.report_type == "weekly"][-1]
+    assert (found.window.start, found.window.end) == (at("2026-03-01 22:01"), at("2026-03-08 22:01"))
+
+
+def test_the_month_is_due_on_its_first_working_day() -> None:
+    """March 1, 2026 is a Sunday and the 2nd a holiday: the report of February comes on the 3rd."""
+    office = {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
+    config = replace(ALMATY, calendar={"weekly": office, "holidays": ["2026-03-02"]})
+
+    assert keys(config, at("2026-03-03 22:09"), kind="monthly") == []
+    assert keys(config, at("2026-03-03 22:10"), kind="monthly") == ["monthly:2026-02"]
+    assert keys(ALMATY, at("2026-03-01 22:10"), kind="monthly") == ["monthly:2026-02"]
+
+
+def test_days_come_before_the_week_that_holds_them() -> None:
+    kinds = [one.report_type for one in due(ALMATY, at("2026-03-02 22:10"), at("2026-03-01 22:05"))]
+    assert kinds == ["daily", "monthly", "daily", "weekly"]
 
 
 def test_off_means_off() -> None:
-    assert due(replace(ALMATY, is_schedule_enabled=False), at("2026-03-02 23:00")) is None
+    assert due(replace(ALMATY, is_schedule_enabled=False), at("2026-03-02 23:00"), LONG_AGO) == []
+    quiet = replace(ALMATY, is_weekly_enabled=False, is_monthly_enabled=False)
+    assert {one.report_type for one in due(quiet, at("2026-03-10 23:00"), LONG_AGO)} == {"daily"}
 
 
 @pytest.fixture
@@ -115,3 +162,45 @@ def test_a_new_time_takes_effect_at_once(two: tuple[UUID, UUID]) -> None:
         runtime.change(connection, two[0], {"scheduled_run_time": "23:30"})
         assert enqueue_due(connection, at("2026-03-02 23:00")) == []
         assert len(enqueue_due(connection, at("2026-03-02 23:31"))) == 1
+
+
+def test_an_outage_is_made_good_once_and_in_order(two: tuple[UUID, UUID]) -> None:
+    now = at("2026-03-06 23:00")
+    with db.as_service("test") as connection:
+        tenants.set_status(connection, two[1], "paused")
+        connection.execute("update synkro.tenants set status_since = '2026-03-03'")
+        connection.execute("update synkro.tenant_runtime_configs set created_at = '2026-03-03'")
+        made = enqueue_due(connection, now)
+        labels = [label_of(run.window, "Asia/Almaty").day for run in made if run.report_type == "daily"]
+        assert labels == [3, 4, 5, 6]
+        assert enqueue_due(connection, now + timedelta(minutes=1)) == []
+
+
+def test_what_fell_due_while_paused_is_not_made_good(two: tuple[UUID, UUID]) -> None:
+    with db.as_service("test") as connection:
+        connection.execute("update synkro.tenant_runtime_configs set created_at = '2026-01-01'")
+        connection.execute("update synkro.tenants set status_since = '2026-01-01'")
+        tenants.set_status(connection, two[1], "paused")
+        tenants.set_status(connection, two[1], "active")
+        made = enqueue_due(connection, at("2026-03-06 23:00"))
+        assert len([run for run in made if run.tenant_id == two[1]]) == 1
+        assert len([run for run in made if run.tenant_id == two[0]]) > 5
+
+
+def test_the_queue_is_looked_at_with_three_queries(two: tuple[UUID, UUID]) -> None:
+    """Whatever the number of tenants: this is asked every five seconds."""
+    now, asked = at("2026-03-02 22:11"), 0
+
+    class Counting:
+        def __init__(self, connection: db.Connection) -> None:
+            self._connection = connection
+
+        def execute(self, *arguments: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return self._connection.execute(*arguments)
+
+    with db.as_service("test") as connection:
+        enqueue_due(connection, now)
+        assert enqueue_due(Counting(connection), now) == []  # type: ignore[arg-type]
+    assert asked == 3

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from synkro import audit, db, integrations, runs, runtime, tenants, users
+from synkro import audit, db, integrations, reconciliation, runs, runtime, tenants, users
 from synkro.windows import Window
 
 WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
@@ -21,7 +21,8 @@ PRIVATE = ("private.integration_secrets", "private.web_sessions", "private.login
 #: tenant tables a member reads
 SHARED = (
     "tenants", "integration_configs", "tenant_runtime_configs", "working_intervals", "report_windows", "job_runs",
-    "job_run_events", "reports", "report_messages", "outbox", "watermarks", "stream_loads", "dialog_readings",
+    "job_run_events", "reports", "report_messages", "outbox", "watermarks", "backfills", "stream_loads", "dialog_readings",
+    "reconciliations",
 )  # fmt: skip
 
 
@@ -56,6 +57,8 @@ def house(database: str) -> House:
                 " values (%s, 'd', 'h', 'p', 'm', '{}')",
                 (tenant.tenant_id,),
             )
+            counted = [reconciliation.Count("radist", "messages", WINDOW.end.date(), 5, {"group": 2}, 3)]
+            reconciliation.save(connection, tenant.tenant_id, run.run_id, counted)
             made[slug] = (tenant.tenant_id, run.run_id)
         people = {
             name: users.add(connection, f"{name}@x.example", PASSWORD).user_id
