@@ -145,7 +145,7 @@ def test_a_window_without_a_row_is_refused(filled: Filled, work: Path) -> None:
 
 def test_a_run_without_a_tenant_stops(marts_db: str, work: Path) -> None:
     with pytest.raises(DataError) as refused:
-        dbt._run(marts_db, settings().data_dir, ["run", "--select", "fct_deals"], {}, work)
+        dbt.run(marts_db, settings().data_dir, ["run", "--select", "fct_deals"], {}, work)
 
     assert "no tenant" in (refused.value.detail or "")
 

@@ -13,6 +13,7 @@
 {% endmacro %}
 
 {% macro open_to_members() -%}
+{%- if makes_tables() -%}
 do $hook$
 declare
   relation regclass := '{{ this }}';
@@ -32,9 +33,11 @@ begin
   end if;
 end
 $hook$
+{%- endif -%}
 {%- endmacro %}
 
 {% macro lock_to_workers() -%}
+{%- if makes_tables() -%}
 do $hook$
 declare
   relation regclass := '{{ this }}';
@@ -50,15 +53,22 @@ begin
   end if;
 end
 $hook$
+{%- endif -%}
+{%- endmacro %}
+
+{# A tenant's run inserts into the tables of the deploy (macros/incremental.sql); whatever makes one locks it. #}
+{% macro makes_tables() -%}
+    {{ return(var('tenant_id', none) is none or not is_incremental()) }}
 {%- endmacro %}
 
 {% macro grant_to_workers() -%}
     grant select on {{ this }} to service_role
 {%- endmacro %}
 
-{# A full refresh replaces a mart and takes its api view with it; the function makes the missing ones. #}
+{# A full refresh replaces a mart and takes its api view with it; the function makes the missing ones. A tenant's run
+   replaces nothing. #}
 {% macro refresh_api() -%}
-    {%- if execute and flags.WHICH in ('run', 'build') -%}
+    {%- if execute and flags.WHICH in ('run', 'build') and var('tenant_id', none) is none -%}
         select synkro.refresh_api()
     {%- endif -%}
 {%- endmacro %}

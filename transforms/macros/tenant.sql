@@ -38,10 +38,10 @@
 {%- endmacro %}
 
 {# Pre-hook. delete+insert would leave the rows of a day that became empty: what is rebuilt is deleted first, in the
-   transaction of the insert. Models tagged `window` keep the windows that this invocation does not build. #}
+   transaction of the insert. #}
 {% macro forget() -%}
     {%- if is_incremental() -%}
-        delete from {{ this }} where {{ window_filter() if 'window' in model.tags else tenant_filter() }}
+        delete from {{ this }} where {{ rebuilt(model.name) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -50,4 +50,14 @@
    costs more than it saves, and a busy tenant's sorts should not go to disk. #}
 {% macro quiet_planner() -%}
     select set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true), set_config('work_mem', '64MB', true)
+{%- endmacro %}
+
+{# The rows of a table whose moment lies in the window `n`, by index. The fence keeps the planner from reading the whole
+   tenant and joining it to the windows; nested loops are off, and here one is right. #}
+{% macro rows_of_window(relation, moment) -%}
+    (
+        select * from {{ relation }} as x
+        where x.tenant_id = n.tenant_id and x.{{ moment }} >= n.window_start and x.{{ moment }} < n.window_end
+        offset 0
+    )
 {%- endmacro %}

@@ -1,15 +1,25 @@
 {#
   Label of the business day that contains a moment: the local date of the day's midpoint.
   Start 22:01 → [D-1 22:01, D 22:01) is D; start 06:00 → [D 06:00, D+1 06:00) is D.
-  Wall-clock arithmetic in the tenant's zone, so a day of 23 or 25 hours keeps its label.
+  Wall-clock arithmetic in the tenant's zone, so a day of 23 or 25 hours keeps its label. Where the clock shows the start
+  of a day twice, the day starts the first time (as in synkro/windows.py); Postgres reads such a time as the second.
 #}
 {% macro business_date(moment, timezone, day_start) -%}
-    ((({{ moment }} at time zone {{ timezone }}) - {{ day_start }}::interval)::date
+    {%- set day = "((" ~ moment ~ " at time zone " ~ timezone ~ ") - " ~ day_start ~ "::interval)::date" -%}
+    {%- set next_start = "(" ~ day ~ " + 1 + " ~ day_start ~ "::interval)" -%}
+    {%- set an_hour_before = "((" ~ next_start ~ " at time zone " ~ timezone ~ ") - interval '1 hour')" -%}
+    ({{ day }}
+        + ({{ moment }} >= {{ an_hour_before }} and {{ an_hour_before }} at time zone {{ timezone }} = {{ next_start }})::integer
         + {{ day_start }}::interval + interval '12 hours')::date
 {%- endmacro %}
 
 {% macro minutes_between(a, b) -%}
     trim_scale(round(extract(epoch from {{ b }} - {{ a }}) / 60, 4))
+{%- endmacro %}
+
+{# A percentile as it is shown. percentile_cont counts in floating point: 832.275 comes as 832.27499…, so its noise goes first. #}
+{% macro shown_minutes(percentile) -%}
+    round(round({{ percentile }}::numeric, 6), 2)
 {%- endmacro %}
 
 {#

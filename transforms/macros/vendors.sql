@@ -1,6 +1,22 @@
 {# amoCRM writes moments as Unix seconds; 0 and null both mean "never". #}
 {% macro unix_time(value) -%}
-    to_timestamp(nullif(({{ value }})::numeric, 0)::double precision)
+    case when ({{ value }}) ~ '^[0-9]{1,11}(\.[0-9]+)?$' then to_timestamp(nullif(({{ value }})::numeric, 0)::double precision) end
+{%- endmacro %}
+
+{#
+  A vendor's field may come as another type tomorrow. A cast would then fail the view, and with it every tenant's run:
+  what cannot be read is null here, stands in raw as it came, and ingestion notes it (`changed_type`).
+#}
+{% macro as_number(value) -%}
+    case when ({{ value }}) ~ '^-?[0-9]{1,15}(\.[0-9]{1,9})?$' then ({{ value }})::numeric end
+{%- endmacro %}
+
+{% macro as_integer(value, digits=18) -%}
+    case when ({{ value }}) ~ '^-?[0-9]{1,{{ digits }}}$' then ({{ value }})::bigint end
+{%- endmacro %}
+
+{% macro as_flag(value, otherwise) -%}
+    case when lower({{ value }}) in ('true', '1') then true when lower({{ value }}) in ('false', '0') then false else {{ otherwise }} end
 {%- endmacro %}
 
 {# Radist's open vocabulary of sources, mapped to the channels we show. The vendor's word is kept beside it. #}

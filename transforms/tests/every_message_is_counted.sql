@@ -1,25 +1,27 @@
--- Raw messages = messages of the mart + messages of dialogs left out by rule.
-with raw as (
-    select tenant_id, count(*) as messages
-    from {{ ref('stg_radist__messages') }}
-    where {{ tenant_filter() }}
-    group by tenant_id
+-- Raw messages = messages of the mart + messages of dialogs left out by rule, in every dialog this run rebuilt.
+with dialogs as (
+    select tenant_id, chat_id, dialog_id, excluded_reason
+    from {{ ref('int_dialogs') }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
 ),
-left_out as (
-    select m.tenant_id, count(*) as messages
+raw as (
+    select m.tenant_id, d.excluded_reason is not null as is_left_out, count(*) as messages
     from {{ ref('stg_radist__messages') }} as m
-    join {{ ref('int_dialogs') }} as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
-    where d.excluded_reason is not null and {{ tenant_filter('m.tenant_id') }}
-    group by m.tenant_id
+    join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
+    where {{ tenant_filter('m.tenant_id') }}{{ among('m.chat_id', 'select chat_id from dialogs') }}
+    group by m.tenant_id, d.excluded_reason is not null
 ),
 mart as (
     select tenant_id, count(*) as messages
     from {{ ref('fct_messages') }}
-    where {{ tenant_filter() }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
     group by tenant_id
 )
-select r.tenant_id, r.messages, coalesce(m.messages, 0) as in_mart, coalesce(l.messages, 0) as left_out
+select r.tenant_id, r.messages, coalesce(m.messages, 0) as in_mart
 from raw as r
 left join mart as m using (tenant_id)
-left join left_out as l using (tenant_id)
-where r.messages <> coalesce(m.messages, 0) + coalesce(l.messages, 0)
+where not r.is_left_out and r.messages <> coalesce(m.messages, 0)
+union all
+select m.tenant_id, 0, m.messages
+from mart as m
+where not exists (select from raw as r where r.tenant_id = m.tenant_id and not r.is_left_out)

@@ -1,7 +1,11 @@
+with waits as (
+    select tenant_id, client_id, wait_id, opened_at, closed_at
+    from {{ ref('fct_waits') }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+)
 select a.tenant_id, a.wait_id, b.wait_id as other
-from {{ ref('fct_waits') }} as a
-join {{ ref('fct_waits') }} as b
+from waits as a
+join waits as b
     on b.tenant_id = a.tenant_id and b.client_id = a.client_id and b.wait_id <> a.wait_id
     and b.opened_at >= a.opened_at and b.opened_at < coalesce(a.closed_at, 'infinity')
     and (b.opened_at > a.opened_at or b.wait_id > a.wait_id)
-where {{ tenant_filter('a.tenant_id') }}

@@ -1,12 +1,15 @@
-{{ config(indexes=[{'columns': ['tenant_id', 'client_id'], 'unique': true}]) }}
+{{ config(indexes=[
+    {'columns': ['tenant_id', 'client_id'], 'unique': true},
+    {'columns': ['tenant_id', 'first_message_at']},
+]) }}
 -- Everyone who has a dialog or a deal, and how well dialogs and CRM meet in them.
 
 with people as (
 
-    select tenant_id, client_id from {{ ref('dim_dialogs') }} where {{ tenant_filter() }}
+    select tenant_id, client_id from {{ ref('dim_dialogs') }} where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
     union
     select tenant_id, client_id from {{ ref('fct_deals') }}
-    where client_id is not null and not is_deleted and {{ tenant_filter() }}
+    where client_id is not null and not is_deleted and {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
 
 ),
 
@@ -18,7 +21,7 @@ spoken as (
         min(sent_at) filter (where kind = 'client') as first_message_at,
         max(sent_at) as last_message_at
     from {{ ref('fct_messages') }}
-    where {{ tenant_filter() }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
     group by tenant_id, client_id
 
 ),
@@ -32,7 +35,7 @@ dialogs as (
         (array_agg(contact_name order by last_message_at desc nulls last, dialog_id collate "C")
             filter (where contact_name is not null))[1] as name
     from {{ ref('dim_dialogs') }}
-    where {{ tenant_filter() }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
     group by tenant_id, client_id
 
 ),
@@ -45,7 +48,7 @@ contacts as (
         (array_agg(contact_id order by updated_at desc nulls last, contact_id collate "C"))[1] as contact_id,
         (array_agg(name order by updated_at desc nulls last, contact_id collate "C") filter (where name is not null))[1] as name
     from {{ ref('int_contacts') }}
-    where client_id is not null and {{ tenant_filter() }}
+    where client_id is not null and {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
     group by tenant_id, client_id
 
 ),
@@ -54,7 +57,7 @@ deals as (
 
     select tenant_id, client_id, count(*) as deal_count
     from {{ ref('fct_deals') }}
-    where client_id is not null and not is_deleted and {{ tenant_filter() }}
+    where client_id is not null and not is_deleted and {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
     group by tenant_id, client_id
 
 )

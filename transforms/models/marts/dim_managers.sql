@@ -8,20 +8,40 @@ with users as (
 
 ),
 
-mentioned as (
+tenants as (
 
-    select tenant_id, responsible_id as manager_id from {{ ref('fct_deals') }}
-    where responsible_id is not null and {{ tenant_filter() }}
+    select tenant_id from {{ ref('stg_synkro__settings') }}
+    where is_current and {{ tenant_filter() }}
+
+),
+
+-- A few names among millions of rows: each look-up of the index gives the next one.
+mentioned as (
+    {% for table, column in [('fct_deals', 'responsible_id'), ('int_message_authors', 'author_id'), ('int_calls', 'author_id'), ('int_deal_owners', 'manager_id')] %}
+    select n.tenant_id, v.manager_id
+    from tenants as n
+    cross join lateral (
+        with recursive found as (
+            (
+                select m.{{ column }} as manager_id from {{ ref(table) }} as m
+                where m.tenant_id = n.tenant_id and m.{{ column }} is not null
+                order by m.{{ column }}
+                limit 1
+            )
+            union all
+            select (
+                select m.{{ column }} from {{ ref(table) }} as m
+                where m.tenant_id = n.tenant_id and m.{{ column }} > f.manager_id
+                order by m.{{ column }}
+                limit 1
+            )
+            from found as f
+            where f.manager_id is not null
+        )
+        select manager_id from found where manager_id is not null
+    ) as v
     union
-    select tenant_id, author_id from {{ ref('int_message_authors') }}
-    where author_id is not null and {{ tenant_filter() }}
-    union
-    select tenant_id, author_id from {{ ref('int_calls') }}
-    where author_id is not null and {{ tenant_filter() }}
-    union
-    select tenant_id, manager_id from {{ ref('int_deal_owners') }}
-    where {{ tenant_filter() }}
-    union
+    {%- endfor %}
     select tenant_id, manager_id from users
 
 )

@@ -2,12 +2,15 @@
     {'columns': ['tenant_id', 'deal_id'], 'unique': true},
     {'columns': ['tenant_id', 'client_id']},
     {'columns': ['tenant_id', 'closed_at']},
+    {'columns': ['tenant_id', 'created_at']},
+    {'columns': ['tenant_id', 'contact_id']},
+    {'columns': ['tenant_id', 'responsible_id']},
 ]) }}
 
 with deals as (
 
     select * from {{ ref('stg_amocrm__leads') }}
-    where {{ tenant_filter() }}
+    where {{ tenant_filter() }} and {{ touched('raw_deal', 'raw_id') }}
 
 ),
 
@@ -20,12 +23,21 @@ account as (
 
 ),
 
+pipelines as (
+
+    select tenant_id, pipeline_id, max(pipeline) as pipeline
+    from {{ ref('stg_amocrm__stages') }}
+    where {{ tenant_filter() }}
+    group by tenant_id, pipeline_id
+
+),
+
 -- An alive row read after the tombstone was restored from the bin.
 deleted as (
 
     select tenant_id, entity_id as deal_id, max(deleted_at) as deleted_at
     from {{ ref('stg_amocrm__deleted') }}
-    where entity = 'deal' and {{ tenant_filter() }}
+    where entity = 'deal' and {{ tenant_filter() }} and {{ touched('raw_deal', 'raw_id') }}
     group by tenant_id, entity_id
 
 )
@@ -37,7 +49,7 @@ select
     d.main_contact_id as contact_id,
     d.name,
     d.pipeline_id,
-    s.pipeline,
+    p.pipeline,
     d.status_id,
     -- a stage that was removed from the account keeps its number
     coalesce(s.stage, '№ ' || d.status_id) as stage,
@@ -54,9 +66,14 @@ select
 from deals as d
 left join {{ ref('stg_amocrm__stages') }} as s
     on s.tenant_id = d.tenant_id and s.pipeline_id = d.pipeline_id and s.status_id = d.status_id
+-- a pipeline keeps its name when the stage is gone
+left join pipelines as p on p.tenant_id = d.tenant_id and p.pipeline_id = d.pipeline_id
 left join {{ ref('stg_amocrm__loss_reasons') }} as r
     on r.tenant_id = d.tenant_id and r.loss_reason_id = d.loss_reason_id
-left join {{ ref('int_contacts') }} as c
+left join (
+    select * from {{ ref('int_contacts') }}
+    where {{ tenant_filter() }}{{ among('contact_id', 'select main_contact_id from deals') }}
+) as c
     on c.tenant_id = d.tenant_id and c.contact_id = d.main_contact_id
 left join account as a on a.tenant_id = d.tenant_id
 left join deleted as x on x.tenant_id = d.tenant_id and x.deal_id = d.deal_id

@@ -4,7 +4,14 @@
     {'columns': ['tenant_id', 'client_id', 'sent_at']},
 ]) }}
 
-with numbered as (
+with starts as (
+
+    select * from {{ ref('int_sessions') }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+
+),
+
+numbered as (
 
     select
         m.*,
@@ -12,13 +19,14 @@ with numbered as (
             partition by m.tenant_id, m.client_id order by m.sent_at, m.message_id collate "C", m.dialog_id collate "C"
         ) as session_no
     from {{ ref('int_messages') }} as m
-    left join {{ ref('int_sessions') }} as s
+    left join starts as s
         on s.tenant_id = m.tenant_id and s.dialog_id = m.dialog_id and s.message_id = m.message_id
-    where {{ tenant_filter('m.tenant_id') }}
+    where {{ tenant_filter('m.tenant_id') }} and {{ touched('client', 'm.client_id') }}
 
 ),
 
-credited as (
+-- the owner is looked up once, and used twice
+credited as materialized (
 
     select
         n.*,
@@ -52,5 +60,5 @@ select
     c.has_media,
     c.needs_reply
 from credited as c
-join {{ ref('int_sessions') }} as s
+join starts as s
     on s.tenant_id = c.tenant_id and s.client_id = c.client_id and s.session_no = c.session_no

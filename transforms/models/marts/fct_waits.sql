@@ -5,24 +5,37 @@
     {'columns': ['tenant_id', 'dialog_id']},
 ]) }}
 
-with credited as (
+with messages as (
+
+    select tenant_id, dialog_id, message_id, session_id, kind, author_id, author_source, sent_at
+    from {{ ref('fct_messages') }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+
+),
+
+-- the owners are looked up once, and used twice
+credited as materialized (
 
     select
         w.*,
         m.session_id,
         -- the answer belongs to its author; a call to the one who spoke
-        case when w.closed_by = 'call' then w.answer_author_id else a.author_id end as replied_by,
+        case when w.closed_by = 'call' then w.answer_author_id else a.author_id end as author_id,
         case when w.is_answered and w.closed_by <> 'call' then a.author_source
              when w.closed_by = 'call' and w.answer_author_id is not null then 'event'
              else 'none'
-        end as replied_by_source,
+        end as author_source,
+        -- telephony that names nobody: as with a message, the deal's responsible
+        case when w.closed_by = 'call' and w.answer_author_id is null
+            then {{ responsible_at('w.tenant_id', 'w.client_id', 'w.closed_at') }}
+        end as call_owner_id,
         {{ responsible_at('w.tenant_id', 'w.client_id', 'w.opened_at') }} as responsible_at_open
     from {{ ref('int_waits') }} as w
-    join {{ ref('fct_messages') }} as m
+    join messages as m
         on m.tenant_id = w.tenant_id and m.dialog_id = w.dialog_id and m.message_id = w.opened_by_message_id
-    left join {{ ref('fct_messages') }} as a
+    left join messages as a
         on a.tenant_id = w.tenant_id and a.dialog_id = w.answered_in_dialog_id and a.message_id = w.answered_by_ref
-    where {{ tenant_filter('w.tenant_id') }}
+    where {{ tenant_filter('w.tenant_id') }} and {{ touched('client', 'w.client_id') }}
 
 ),
 
@@ -30,8 +43,8 @@ with credited as (
 initiators as (
 
     select distinct on (tenant_id, session_id) tenant_id, session_id, kind
-    from {{ ref('fct_messages') }}
-    where kind <> 'system' and {{ tenant_filter() }}
+    from messages
+    where kind <> 'system'
     order by tenant_id, session_id, sent_at, message_id collate "C", dialog_id collate "C"
 
 )
@@ -47,8 +60,8 @@ select
     c.last_client_at,
     c.closed_at,
     c.closed_by,
-    c.replied_by,
-    c.replied_by_source,
+    coalesce(c.author_id, c.call_owner_id) as replied_by,
+    case when c.call_owner_id is not null then 'deal' else c.author_source end as replied_by_source,
     c.responsible_at_open,
     c.response_minutes,
     c.response_minutes_calendar,

@@ -1,4 +1,4 @@
-{{ config(tags=['window'], indexes=[
+{{ config(indexes=[
     {'columns': ['tenant_id', 'window_start', 'window_end', 'dialog_id'], 'unique': true},
     {'columns': ['tenant_id', 'dialog_id']},
 ]) }}
@@ -22,9 +22,7 @@ spoken as (
         count(*) filter (where m.kind = 'manager') as manager_messages,
         max(m.sent_at) as last_message_at
     from windows as n
-    join {{ ref('fct_messages') }} as m
-        on m.tenant_id = n.tenant_id and m.sent_at >= n.window_start and m.sent_at < n.window_end
-    where {{ tenant_filter('m.tenant_id') }}
+    cross join lateral {{ rows_of_window(ref('fct_messages'), 'sent_at') }} as m
     group by n.tenant_id, n.window_start, n.window_end, n.now_at, m.dialog_id, m.client_id
 
 ),
@@ -40,8 +38,12 @@ transcripts as (
     from spoken as s
     cross join lateral (
         select m.message_id, m.sent_at, m.kind, m.body
-        from {{ ref('fct_messages') }} as m
-        where m.tenant_id = s.tenant_id and m.dialog_id = s.dialog_id and m.sent_at < s.window_end
+        from (
+            -- the dialog first: by the order alone the planner would walk the tenant's messages back in time
+            select * from {{ ref('fct_messages') }} as x
+            where x.tenant_id = s.tenant_id and x.dialog_id = s.dialog_id and x.sent_at < s.window_end
+            offset 0
+        ) as m
         order by m.sent_at desc, m.message_id collate "C" desc
         limit s.messages + {{ context_messages }}
     ) as t
@@ -68,6 +70,7 @@ deals as (
     select distinct on (tenant_id, client_id) tenant_id, client_id, deal_id, responsible_id, price
     from {{ ref('fct_deals') }}
     where client_id is not null and not is_deleted and {{ tenant_filter() }}
+      and client_id = any (array(select client_id from spoken))
     order by tenant_id, client_id, (stage_kind = 'open') desc, updated_at desc nulls last, deal_id collate "C"
 
 )

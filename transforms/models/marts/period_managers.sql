@@ -1,4 +1,4 @@
-{{ config(tags=['window'], indexes=[
+{{ config(indexes=[
     {'columns': ['tenant_id', 'window_start', 'window_end', 'manager_id'], 'unique': true},
 ]) }}
 -- An answer counts for its author, a question nobody answered for the manager responsible when it was asked.
@@ -50,9 +50,8 @@ sent as (
         count(*) as messages_sent,
         count(distinct m.dialog_id) as dialogs
     from windows as n
-    join {{ ref('fct_messages') }} as m
-        on m.tenant_id = n.tenant_id and m.sent_at >= n.window_start and m.sent_at < n.window_end
-    where m.kind = 'manager' and m.author_id is not null and {{ tenant_filter('m.tenant_id') }}
+    cross join lateral {{ rows_of_window(ref('fct_messages'), 'sent_at') }} as m
+    where m.kind = 'manager' and m.author_id is not null
     group by n.tenant_id, n.window_start, n.window_end, m.author_id
 
 ),
@@ -64,9 +63,8 @@ won as (
         coalesce(sum(d.price) filter (where d.stage_kind = 'won'), 0) as deals_won_amount,
         count(*) filter (where d.stage_kind = 'lost') as deals_lost
     from windows as n
-    join {{ ref('fct_deals') }} as d
-        on d.tenant_id = n.tenant_id and d.closed_at >= n.window_start and d.closed_at < n.window_end
-    where d.responsible_id is not null and not d.is_deleted and {{ tenant_filter('d.tenant_id') }}
+    cross join lateral {{ rows_of_window(ref('fct_deals'), 'closed_at') }} as d
+    where d.responsible_id is not null and not d.is_deleted
     group by n.tenant_id, n.window_start, n.window_end, d.responsible_id
 
 ),
@@ -90,11 +88,11 @@ select
     m.manager_id,
     coalesce(a.waits_answered, 0)::integer as waits_answered,
     coalesce(a.response_n, 0)::integer as response_n,
-    round(a.response_p50::numeric, 2) as response_p50,
-    round(a.response_p90::numeric, 2) as response_p90,
+    {{ shown_minutes('a.response_p50') }} as response_p50,
+    {{ shown_minutes('a.response_p90') }} as response_p90,
     coalesce(a.first_response_n, 0)::integer as first_response_n,
-    round(a.first_response_p50::numeric, 2) as first_response_p50,
-    round(a.answered_in_time::numeric / nullif(coalesce(a.waits_answered, 0) + coalesce(u.late, 0), 0), 4) as within_target,
+    {{ shown_minutes('a.first_response_p50') }} as first_response_p50,
+    round(coalesce(a.answered_in_time, 0)::numeric / nullif(coalesce(a.waits_answered, 0) + coalesce(u.late, 0), 0), 4) as within_target,
     (coalesce(a.waits_answered, 0) + coalesce(u.late, 0))::integer as within_target_n,
     (coalesce(a.breached, 0) + coalesce(u.late, 0))::integer as breached,
     coalesce(u.open_waits, 0)::integer as open_waits,

@@ -1,4 +1,4 @@
-{{ config(tags=['window'], indexes=[{'columns': ['tenant_id', 'window_start', 'window_end'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['tenant_id', 'window_start', 'window_end'], 'unique': true}]) }}
 
 {%- set key = 'tenant_id, window_start, window_end' %}
 {%- set n_key = 'n.tenant_id, n.window_start, n.window_end' %}
@@ -24,9 +24,7 @@ spoken as (
         count(distinct m.session_id) as sessions,
         count(distinct m.client_id) as clients
     from windows as n
-    join {{ ref('fct_messages') }} as m
-        on m.tenant_id = n.tenant_id and m.sent_at >= n.window_start and m.sent_at < n.window_end
-    where {{ tenant_filter('m.tenant_id') }}
+    cross join lateral {{ rows_of_window(ref('fct_messages'), 'sent_at') }} as m
     group by {{ n_key }}
 
 ),
@@ -40,24 +38,34 @@ dialogs as (
         count(*) filter (where c.match_status = 'no_phone') as dialogs_no_phone,
         count(*) filter (where c.match_status = 'no_contact') as dialogs_no_contact,
         count(*) filter (where c.match_status = 'contact_without_deal') as dialogs_contact_without_deal
-    from {{ ref('period_dialogs') }} as d
-    join {{ ref('dim_clients') }} as c using (tenant_id, client_id)
-    where {{ window_filter() }}
+    from (select * from {{ ref('period_dialogs') }} where {{ window_filter() }}) as d
+    join (
+        select tenant_id, client_id, match_status from {{ ref('dim_clients') }}
+        where {{ tenant_filter() }}
+          and client_id = any (array(select client_id from {{ ref('period_dialogs') }} where {{ window_filter() }}))
+    ) as c using (tenant_id, client_id)
     group by {{ key }}
 
 ),
 
 -- Left out by rule, but never in silence.
+read as (
+
+    select distinct {{ n_key }}, m.chat_id
+    from windows as n
+    cross join lateral {{ rows_of_window(ref('stg_radist__messages'), 'sent_at') }} as m
+
+),
+
 excluded as (
 
     select
         {{ n_key }},
-        count(distinct d.chat_id) as excluded_dialogs
-    from windows as n
-    join {{ ref('int_dialogs') }} as d on d.tenant_id = n.tenant_id
-    join {{ ref('stg_radist__messages') }} as m on m.tenant_id = d.tenant_id and m.chat_id = d.chat_id
-    where d.excluded_reason is not null and m.sent_at >= n.window_start and m.sent_at < n.window_end
-      and {{ tenant_filter('d.tenant_id') }} and {{ tenant_filter('m.tenant_id') }}
+        count(*) as excluded_dialogs
+    from read as n
+    join {{ ref('int_dialogs') }} as d on d.tenant_id = n.tenant_id and d.chat_id = n.chat_id
+    where d.excluded_reason is not null and {{ tenant_filter('d.tenant_id') }}
+      and d.chat_id = any (array(select chat_id from read))
     group by {{ n_key }}
 
 ),
@@ -66,9 +74,7 @@ newcomers as (
 
     select {{ n_key }}, count(*) as new_clients
     from windows as n
-    join {{ ref('dim_clients') }} as c
-        on c.tenant_id = n.tenant_id and c.first_message_at >= n.window_start and c.first_message_at < n.window_end
-    where {{ tenant_filter('c.tenant_id') }}
+    cross join lateral {{ rows_of_window(ref('dim_clients'), 'first_message_at') }} as c
     group by {{ n_key }}
 
 ),
@@ -110,6 +116,14 @@ waited as (
 ),
 
 -- Open deals, at the window's now, of clients who wait longer than promised. A client waits once, a deal is counted once.
+late as (
+
+    select distinct {{ key }}, client_id
+    from {{ ref('int_window_waits') }}
+    where is_open_now and is_past_deadline_now and {{ window_filter() }}
+
+),
+
 at_risk as (
 
     select
@@ -118,15 +132,11 @@ at_risk as (
         count(*) as deals_at_risk,
         count(*) filter (where coalesce(d.price, 0) <= 0) as money_at_risk_unpriced
     from windows as n
-    join {{ ref('fct_deals') }} as d on d.tenant_id = n.tenant_id
+    join late as w using ({{ key }})
+    join {{ ref('fct_deals') }} as d on d.tenant_id = w.tenant_id and d.client_id = w.client_id
     where not d.is_deleted
       and d.created_at <= n.now_at and (d.closed_at is null or d.closed_at > n.now_at)
-      and {{ tenant_filter('d.tenant_id') }}
-      and exists (
-          select from {{ ref('int_window_waits') }} as w
-          where w.tenant_id = n.tenant_id and w.window_start = n.window_start and w.window_end = n.window_end
-            and w.client_id = d.client_id and w.is_open_now and w.is_past_deadline_now
-      )
+      and {{ tenant_filter('d.tenant_id') }} and d.client_id = any (array(select client_id from late))
     group by {{ n_key }}
 
 ),
@@ -136,30 +146,29 @@ touched as (
 
     select n.tenant_id, n.window_start, n.window_end, d.deal_id
     from windows as n
-    join {{ ref('period_dialogs') }} as p using (tenant_id, window_start, window_end)
+    join (select * from {{ ref('period_dialogs') }} where {{ window_filter() }}) as p using ({{ key }})
     join {{ ref('fct_deals') }} as d on d.tenant_id = p.tenant_id and d.client_id = p.client_id
-    where not d.is_deleted and d.created_at < n.window_end and (d.closed_at is null or d.closed_at >= n.window_start)
+    where d.created_at < n.window_end and (d.closed_at is null or d.closed_at >= n.window_start)
       and {{ tenant_filter('d.tenant_id') }}
+      and d.client_id = any (array(select client_id from {{ ref('period_dialogs') }} where {{ window_filter() }}))
 
     union
 
-    select n.tenant_id, n.window_start, n.window_end, d.deal_id
+    select {{ n_key }}, d.deal_id
     from windows as n
-    join {{ ref('fct_deals') }} as d on d.tenant_id = n.tenant_id
-    where not d.is_deleted and {{ tenant_filter('d.tenant_id') }}
-      and (
-          d.created_at >= n.window_start and d.created_at < n.window_end
-          or d.closed_at >= n.window_start and d.closed_at < n.window_end
-      )
+    cross join lateral {{ rows_of_window(ref('fct_deals'), 'created_at') }} as d
 
     union
 
-    select n.tenant_id, n.window_start, n.window_end, d.deal_id
+    select {{ n_key }}, d.deal_id
     from windows as n
-    join {{ ref('fct_deal_stage_changes') }} as c
-        on c.tenant_id = n.tenant_id and c.changed_at >= n.window_start and c.changed_at < n.window_end
-    join {{ ref('fct_deals') }} as d on d.tenant_id = c.tenant_id and d.deal_id = c.deal_id
-    where not d.is_deleted and {{ tenant_filter('d.tenant_id') }}
+    cross join lateral {{ rows_of_window(ref('fct_deals'), 'closed_at') }} as d
+
+    union
+
+    select {{ n_key }}, c.deal_id
+    from windows as n
+    cross join lateral {{ rows_of_window(ref('fct_deal_stage_changes'), 'changed_at') }} as c
 
 ),
 
@@ -181,6 +190,8 @@ deals as (
             d.closed_at >= n.window_start and d.closed_at < n.window_end as is_closed
         from touched as n
         join {{ ref('fct_deals') }} as d on d.tenant_id = n.tenant_id and d.deal_id = n.deal_id
+        where not d.is_deleted and {{ tenant_filter('d.tenant_id') }}
+          and d.deal_id = any (array(select deal_id from touched))
     ) as n
     group by {{ n_key }}
 
@@ -205,11 +216,11 @@ select
     coalesce(s.clients, 0)::integer as clients,
     coalesce(f.deals, 0)::integer as deals,
     coalesce(c.new_clients, 0)::integer as new_clients,
-    round(w.first_response_p50::numeric, 2) as first_response_p50,
-    round(w.first_response_p90::numeric, 2) as first_response_p90,
+    {{ shown_minutes('w.first_response_p50') }} as first_response_p50,
+    {{ shown_minutes('w.first_response_p90') }} as first_response_p90,
     coalesce(w.first_response_n, 0)::integer as first_response_n,
-    round(w.response_p50::numeric, 2) as response_p50,
-    round(w.response_p90::numeric, 2) as response_p90,
+    {{ shown_minutes('w.response_p50') }} as response_p50,
+    {{ shown_minutes('w.response_p90') }} as response_p90,
     coalesce(w.response_n, 0)::integer as response_n,
     coalesce(w.waits_answered, 0)::integer as waits_answered,
     coalesce(w.waits_unattributed, 0)::integer as waits_unattributed,

@@ -2,7 +2,6 @@
 -- phone → client. One phone is one client; the phones of one amoCRM contact are one client too, through any chain of
 -- contacts. The client's id is the smallest of its phones, so it does not depend on the order of loading.
 -- A phone of many contacts is a shop's or a switchboard's, a contact of many phones a list: neither connects people.
-{% set bridge_limit = 10 %}
 
 with recursive excluded as (
 
@@ -15,39 +14,41 @@ with recursive excluded as (
 
 contact_phones as (
 
-    select c.tenant_id, c.contact_id, c.phone
-    from {{ ref('stg_amocrm__contact_phones') }} as c
-    where {{ tenant_filter('c.tenant_id') }}
-      and not exists (
-          select from excluded as e where e.tenant_id = c.tenant_id and e.phone = c.phone
-      )
+    -- all phones of each contact that has one of ours
+    select tenant_id, contact_id, phone
+    from {{ ref('int_contact_phones') }}
+    where {{ tenant_filter() }}
+      {{- among('contact_id', 'select contact_id from ' ~ ref('int_contact_phones') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('phone', 'phone')) }}
 
 ),
 
 all_phones as (
 
-    select tenant_id, phone from contact_phones
+    select tenant_id, phone from contact_phones where {{ touched('phone', 'phone') }}
     union
     select tenant_id, phone from {{ ref('stg_radist__chats') }}
-    where phone is not null and {{ tenant_filter() }}
+    where phone is not null and {{ tenant_filter() }} and {{ touched('phone', 'phone') }}
 
 ),
 
-counted as (
+contacts_of_phone as (
 
-    select
-        *,
-        count(*) over (partition by tenant_id, contact_id) as phones_of_contact,
-        count(*) over (partition by tenant_id, phone) as contacts_of_phone
-    from contact_phones
+    select tenant_id, phone, count(*) as contacts
+    from {{ ref('int_contact_phones') }}
+    where {{ tenant_filter() }}
+      {{- among('phone', 'select phone from contact_phones') }}
+    group by tenant_id, phone
 
 ),
 
 bridges as (
 
-    select tenant_id, contact_id, phone
-    from counted
-    where phones_of_contact between 2 and {{ bridge_limit }} and contacts_of_phone <= {{ bridge_limit }}
+    select c.tenant_id, c.contact_id, c.phone
+    from (
+        select *, count(*) over (partition by tenant_id, contact_id) as phones_of_contact from contact_phones
+    ) as c
+    join contacts_of_phone as n on n.tenant_id = c.tenant_id and n.phone = c.phone
+    where c.phones_of_contact between 2 and {{ bridge_limit() }} and n.contacts <= {{ bridge_limit() }}
 
 ),
 
@@ -78,6 +79,11 @@ select
     p.tenant_id,
     p.phone,
     -- the order above is by code point, the column is not: an index of another collation serves no join
-    coalesce(s.client_id, p.phone) collate "default" as client_id
+    coalesce(s.client_id, p.phone) collate "default" as client_id,
+    -- whose contacts it does not tell apart
+    coalesce(n.contacts > {{ bridge_limit() }}, false) as is_shared,
+    e.phone is not null as is_excluded
 from all_phones as p
 left join smallest as s on s.tenant_id = p.tenant_id and s.phone = p.phone
+left join contacts_of_phone as n on n.tenant_id = p.tenant_id and n.phone = p.phone
+left join excluded as e on e.tenant_id = p.tenant_id and e.phone = p.phone

@@ -17,13 +17,18 @@ select
     w.is_first_response,
     w.is_off_hours,
     w.response_minutes,
-    least(w.closed_at, n.as_of) > w.sla_deadline_at as is_breached,
-    n.now_at > w.sla_deadline_at as is_past_deadline_now,
+    -- no deadline: the calendar ends before the target runs out
+    coalesce(least(w.closed_at, n.as_of) > w.sla_deadline_at, false) as is_breached,
+    coalesce(n.now_at > w.sla_deadline_at, false) as is_past_deadline_now,
     {{ minutes_between('w.opened_at', 'n.now_at') }} as age_minutes
 from {{ ref('int_windows') }} as n
-join {{ ref('fct_waits') }} as w
-    on w.tenant_id = n.tenant_id
-    and w.opened_at < n.window_end
-    and (w.opened_at >= n.window_start or w.opened_at > n.now_at - interval '7 days')
-    and (w.opened_at >= n.window_start or w.closed_at is null or w.closed_at > n.now_at)
-where {{ window_filter('n') }} and {{ tenant_filter('w.tenant_id') }}
+cross join lateral (
+    select * from {{ ref('fct_waits') }} as x
+    where x.tenant_id = n.tenant_id
+      and x.opened_at < n.window_end and x.opened_at >= least(n.window_start, n.now_at - interval '7 days')
+      and (x.opened_at >= n.window_start or x.opened_at > n.now_at - interval '7 days')
+      and (x.opened_at >= n.window_start or x.closed_at is null or x.closed_at > n.now_at)
+    -- see rows_of_window
+    offset 0
+) as w
+where {{ window_filter('n') }}

@@ -1,28 +1,56 @@
-{{ config(indexes=[{'columns': ['tenant_id', 'dialog_id', 'message_id'], 'unique': true}]) }}
+{{ config(indexes=[
+    {'columns': ['tenant_id', 'dialog_id', 'message_id'], 'unique': true},
+    {'columns': ['tenant_id', 'client_id']},
+    {'columns': ['tenant_id', 'author_id']},
+]) }}
 -- Which amoCRM event an outgoing message belongs to. Radist names no author; the event does, but carries no text and
 -- no id of ours: they meet by client and time, within 10 s, one to one. Each round takes the pairs that are each
 -- other's nearest; what is left over tries again. That settles which messages and which events have a partner; they are
 -- then paired in order of time, so a burst keeps its order (in one dimension the sorted pairing has the smallest
 -- largest distance: nobody is moved beyond the 10 s).
-{% set rounds = 3 %}
+{% set rounds = 6 %}
 
-with messages as (
+with dialogs as (
+
+    select tenant_id, chat_id, client_id from {{ ref('int_dialogs') }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }} and excluded_reason is null
+
+),
+
+messages as (
 
     select m.tenant_id, m.dialog_id, m.message_id, m.sent_at, d.client_id
     from {{ ref('stg_radist__messages') }} as m
-    join {{ ref('int_dialogs') }} as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
-    where {{ tenant_filter('m.tenant_id') }} and {{ tenant_filter('d.tenant_id') }}
-      and m.direction = 'outbound' and not m.is_system and d.excluded_reason is null
+    join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
+    where {{ tenant_filter('m.tenant_id') }}{{ among('m.chat_id', 'select chat_id from dialogs') }}
+      and m.direction = 'outbound' and not m.is_system
+
+),
+
+sent as (
+
+    select * from {{ ref('stg_amocrm__chat_events') }}
+    where {{ tenant_filter() }}
+    {%- if is_partial() %} and (
+        contact_id = any (array(select contact_id from {{ ref('int_contacts') }} where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}))
+        or deal_id = any (array(select deal_id from {{ ref('fct_deals') }} where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}))
+    )
+    {%- endif %}
 
 ),
 
 events as (
 
     select e.tenant_id, e.event_id, e.created_at, e.created_by, coalesce(c.client_id, f.client_id) as client_id
-    from {{ ref('stg_amocrm__chat_events') }} as e
-    left join {{ ref('int_contacts') }} as c on c.tenant_id = e.tenant_id and c.contact_id = e.contact_id
-    left join {{ ref('fct_deals') }} as f on f.tenant_id = e.tenant_id and f.deal_id = e.deal_id
-    where {{ tenant_filter('e.tenant_id') }}
+    from sent as e
+    left join (
+        select * from {{ ref('int_contacts') }}
+        where {{ tenant_filter() }}{{ among('contact_id', 'select contact_id from sent') }}
+    ) as c on c.tenant_id = e.tenant_id and c.contact_id = e.contact_id
+    left join (
+        select * from {{ ref('fct_deals') }}
+        where {{ tenant_filter() }}{{ among('deal_id', 'select deal_id from sent') }}
+    ) as f on f.tenant_id = e.tenant_id and f.deal_id = e.deal_id
 
 ),
 
@@ -100,6 +128,7 @@ select
     m.tenant_id,
     m.dialog_id,
     m.message_id,
+    m.client_id,
     e.event_id,
     -- 0 mixes robots, broadcasts and answers typed in the phone app: it names nobody, and says nothing of a robot
     nullif(e.created_by, '0') as author_id,

@@ -1,6 +1,7 @@
 {{ config(indexes=[
     {'columns': ['tenant_id', 'dialog_id', 'message_id'], 'unique': true},
     {'columns': ['tenant_id', 'client_id', 'sent_at']},
+    {'columns': ['tenant_id', 'text_hash', 'sent_at']},
 ]) }}
 -- Every message that counts, with its client, its kind and whether it needs an answer.
 -- A bot is: a flag of the source, a known sender, a template, the same text to 5 or more dialogs within 10 minutes,
@@ -13,11 +14,18 @@ with settings as (
 
 ),
 
+dialogs as (
+
+    select * from {{ ref('int_dialogs') }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }} and excluded_reason is null
+
+),
+
 messages as (
 
     select
         m.tenant_id, m.dialog_id, m.message_id, d.client_id, d.channel, m.sent_at, m.direction, m.message_type, m.body,
-        m.has_media, m.is_system, m.is_flagged_bot, m.sender, a.author_id, a.event_id as author_event_id,
+        m.has_media, m.is_system, m.is_flagged_bot, m.sender, {{ text_hash('m') }} as text_hash, a.author_id, a.event_id as author_event_id,
         {{ business_date('m.sent_at', 's.timezone', 's.business_day_start') }} as business_date,
         (
             m.sender is not null and s.bot_senders_lower ? m.sender
@@ -26,12 +34,36 @@ messages as (
             or u.email is not null and s.bot_senders_lower ? lower(u.email)
         ) as is_known_bot
     from {{ ref('stg_radist__messages') }} as m
-    join {{ ref('int_dialogs') }} as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
+    join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
     join (select *, lower(bot_senders::text)::jsonb as bot_senders_lower from settings) as s on s.tenant_id = m.tenant_id
-    left join {{ ref('int_message_authors') }} as a
+    left join (
+        select * from {{ ref('int_message_authors') }} where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    ) as a
         on a.tenant_id = m.tenant_id and a.dialog_id = m.dialog_id and a.message_id = m.message_id
     left join {{ ref('stg_amocrm__users') }} as u on u.tenant_id = a.tenant_id and u.manager_id = a.author_id
-    where {{ tenant_filter('m.tenant_id') }} and {{ tenant_filter('d.tenant_id') }} and d.excluded_reason is null
+    where {{ tenant_filter('m.tenant_id') }}{{ among('m.chat_id', 'select chat_id from dialogs') }}
+
+),
+
+lines as (
+
+    select tenant_id, dialog_id, message_id, sent_at, text_hash
+    from messages
+    where text_hash is not null
+    {%- if is_partial() %}
+
+    union all
+
+    -- the same text to the clients who stay as they are
+    select distinct '{{ var("tenant_id") }}'::uuid, o.dialog_id, o.message_id, o.sent_at, l.text_hash
+    from (select distinct text_hash, sent_at from messages where text_hash is not null) as l
+    cross join lateral (
+        select m.dialog_id, m.message_id, m.sent_at from {{ this }} as m
+        where {{ tenant_filter('m.tenant_id') }} and m.text_hash = l.text_hash
+          and m.sent_at between l.sent_at - interval '10 minutes' and l.sent_at + interval '10 minutes'
+        offset 0
+    ) as o
+    {%- endif %}
 
 ),
 
@@ -40,13 +72,12 @@ suspects as (
 
     select * from (
         select
-            tenant_id, dialog_id, message_id, sent_at, md5(body) as text_hash,
+            tenant_id, dialog_id, message_id, sent_at, text_hash,
             count(*) over (
-                partition by tenant_id, md5(body) order by sent_at
+                partition by tenant_id, text_hash order by sent_at
                 range between interval '10 minutes' preceding and interval '10 minutes' following
             ) as copies
-        from messages
-        where direction = 'outbound' and not is_system and body is not null
+        from lines
     ) as counted
     where copies >= 5
 
@@ -132,13 +163,14 @@ select
     direction,
     kind,
     bot_sign,
-    case when kind in ('manager', 'bot') then author_id end as event_author_id,
+    case when kind = 'manager' then author_id end as event_author_id,
     author_event_id,
     sent_at,
     business_date,
     message_type,
     body,
     has_media,
+    text_hash,
     kind = 'client' and not (
         message_type = 'reaction'
         or is_after_answer and (

@@ -20,7 +20,7 @@ ordered as (
             partition by tenant_id, client_id order by sent_at, message_id collate "C", dialog_id collate "C"
         ) as previous_at
     from {{ ref('int_messages') }}
-    where {{ tenant_filter() }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
 
 ),
 
@@ -36,7 +36,8 @@ starts as (
                select from {{ ref('int_waits') }} as w
                where w.tenant_id = o.tenant_id and w.client_id = o.client_id
                  and w.opened_at < o.sent_at
-                 and w.opened_at + interval '7 days' > o.sent_at
+                 -- an answer at exactly 7 days is one: the wait was open until then
+                 and w.opened_at + interval '7 days' >= o.sent_at
                  -- closed by this very message: open until it came
                  and (w.closed_at is null or w.closed_at >= o.sent_at)
            )

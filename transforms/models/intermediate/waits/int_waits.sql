@@ -1,6 +1,8 @@
 {{ config(indexes=[
     {'columns': ['tenant_id', 'wait_id'], 'unique': true},
     {'columns': ['tenant_id', 'client_id', 'opened_at']},
+    {'columns': ['tenant_id', 'opened_at']},
+    {'columns': ['tenant_id', 'sla_deadline_at']},
 ]) }}
 -- The atom of every speed metric: a client waits.
 -- Opens at the first message that needs an answer while no wait of that client is open; closes at the first later
@@ -20,13 +22,13 @@ moments as (
         kind = 'client' as is_client, needs_reply as asks, kind = 'manager' as answers, false as is_call,
         event_author_id as author_id
     from {{ ref('int_messages') }}
-    where kind in ('client', 'manager') and {{ tenant_filter() }}
+    where kind in ('client', 'manager') and {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
 
     union all
 
     select tenant_id, client_id, called_at, call_id, null, false, false, true, true, author_id
     from {{ ref('int_calls') }}
-    where {{ tenant_filter() }}
+    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
 
 ),
 
@@ -131,7 +133,8 @@ closed as (
 
 ),
 
-timed as (
+-- Materialised, as what follows: inlined, each look-up in the calendar would be made again for every use of its result.
+timed as materialized (
 
     select
         c.*,
@@ -158,16 +161,25 @@ timed as (
 
 ),
 
-measured as (
+worked as materialized (
+
+    select
+        t.*,
+        {{ working_seconds('t.tenant_id', 't.closed_at') }} as worked_at_close,
+        {{ working_seconds('t.tenant_id', 't.last_client_at') }} as worked_at_last
+    from timed as t
+
+),
+
+measured as materialized (
 
     select
         t.*,
         t.closed_by in ('manager', 'other_channel', 'call') as is_answered,
-        {{ working_seconds('t.tenant_id', 't.closed_at') }} - t.worked_at_open as response_seconds,
-        {{ working_seconds('t.tenant_id', 't.closed_at') }}
-            - {{ working_seconds('t.tenant_id', 't.last_client_at') }} as response_seconds_from_last,
+        t.worked_at_close - t.worked_at_open as response_seconds,
+        t.worked_at_close - t.worked_at_last as response_seconds_from_last,
         {{ add_working_minutes('t.tenant_id', 't.opened_at', 't.worked_at_open', 't.sla_target_minutes') }} as sla_deadline_at
-    from timed as t
+    from worked as t
 
 )
 
@@ -195,7 +207,6 @@ select
     m.sla_deadline_at,
     coalesce(coalesce(m.closed_at, m.as_of) > m.sla_deadline_at, false) as is_breached,
     m.closed_at is null as is_open,
-    m.as_of,
     {{ business_date('m.opened_at', 's.timezone', 's.business_day_start') }} as business_date
 from measured as m
 join settings as s on s.tenant_id = m.tenant_id and s.is_current

@@ -1,6 +1,7 @@
 -- Normalised at loading (one home for the rule: synkro/phones.py); here they are only unpacked.
 select distinct
     c.tenant_id,
+    c.id as raw_id,
     c.id::text as contact_id,
     p.phone
 from {{ source('raw_amocrm', 'contacts') }} as c

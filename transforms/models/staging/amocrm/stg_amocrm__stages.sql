@@ -2,10 +2,13 @@
 select
     p.tenant_id,
     p.id as pipeline_id,
-    (s.status ->> 'id')::bigint as status_id,
+    {{ as_integer("s.status ->> 'id'") }} as status_id,
     p.payload ->> 'name' as pipeline,
     s.status ->> 'name' as stage,
-    (p.payload ->> 'sort')::integer as pipeline_sort,
-    (s.status ->> 'sort')::integer as stage_sort
+    ({{ as_integer("p.payload ->> 'sort'", 9) }})::integer as pipeline_sort,
+    ({{ as_integer("s.status ->> 'sort'", 9) }})::integer as stage_sort
 from {{ source('raw_amocrm', 'pipelines') }} as p
-cross join lateral jsonb_array_elements(p.payload -> '_embedded' -> 'statuses') as s (status)
+cross join lateral jsonb_array_elements(
+    case jsonb_typeof(p.payload #> '{_embedded,statuses}') when 'array' then p.payload #> '{_embedded,statuses}' end
+) as s (status)
+where {{ as_integer("s.status ->> 'id'") }} is not null

@@ -4,5 +4,5 @@ select
     id::text as manager_id,
     coalesce(nullif(btrim(payload ->> 'name'), ''), payload ->> 'email', id::text) as name,
     payload ->> 'email' as email,
-    coalesce((payload -> 'rights' ->> 'is_active')::boolean, true) as is_active
+    {{ as_flag("payload -> 'rights' ->> 'is_active'", 'true') }} as is_active
 from {{ source('raw_amocrm', 'users') }}

@@ -1,0 +1,220 @@
+"""An independent second opinion on every number: the marts, computed in plain Python from raw rows.
+
+Written from metrics.md and the decisions in transforms/README.md, never from the SQL: a rule that both
+misread the same way is the only kind of mistake that the comparison cannot see. It is slow and simple on purpose,
+and shares no code with the product; ``database.py`` alone knows it, to load a company and to build its marts.
+
+:func:`compute` gives ``{table: {key: {column: value}}}`` for the columns of metrics.md §5; a key is the row's
+identity without the tenant.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.transforms.oracle.clock import Clock, minutes
+from tests.transforms.oracle.people import People
+from tests.transforms.oracle.periods import Period, Timed, rounded
+from tests.transforms.oracle.raw import Company, Row, Settings
+from tests.transforms.oracle.talk import Message, by_client, messages
+from tests.transforms.oracle.waits import Session, Wait, talks
+
+__all__ = ["Company", "Settings", "Table", "compute"]
+
+Table = dict[tuple[Any, ...], Row]
+
+
+def compute(company: Company) -> dict[str, Table]:
+    clock, people = Clock(company), People(company)
+    as_of = max(window["as_of"] for window in company.windows)
+    found = messages(company, people)
+    waits, sessions = talks(company, people, found, as_of)
+    timed = [_timed(wait, company, clock) for wait in waits]
+    tables = {
+        "fct_messages": _fct_messages(found, clock),
+        "fct_waits": {(one.wait.wait_id,): _fct_wait(one, company, clock, as_of) for one in timed},
+        "fct_sessions": {(one.session_id,): _fct_session(one, company, clock, as_of) for one in sessions},
+        "fct_deals": _fct_deals(company, people),
+        "dim_clients": _dim_clients(people, found),
+        "dim_dialogs": _dim_dialogs(people, found),
+        "period_summary": {},
+        "period_managers": {},
+        "period_dialogs": {},
+    }
+    for row in company.windows:
+        period = Period(row, company, people, clock, found, timed)
+        span = (row["window_start"], row["window_end"])
+        tables["period_summary"][span] = period.summary()
+        tables["period_managers"] |= {(*span, manager): line for manager, line in period.managers().items()}
+        tables["period_dialogs"] |= {(*span, dialog): line for dialog, line in period.dialogs().items()}
+    return tables
+
+
+def _target(company: Company, moment: datetime) -> int:
+    """The target in force then; before the first was set, the one of now."""
+    targets = company.settings.targets
+    return next((target for since, target in reversed(targets) if since <= moment), targets[-1][1])
+
+
+def _timed(wait: Wait, company: Company, clock: Clock) -> Timed:
+    spent = clock.bh(wait.opened_at, wait.closed_at) if wait.is_answered and wait.closed_at else None
+    return Timed(
+        wait,
+        deadline=clock.bh_add(wait.opened_at, _target(company, wait.opened_at)),
+        minutes=spent,
+        is_off_hours=spent == 0 and not clock.is_working(wait.opened_at),
+    )
+
+
+def _fct_messages(found: list[Message], clock: Clock) -> Table:
+    return {
+        (one.dialog_id, one.message_id): {
+            "client_id": one.client_id,
+            "session_id": one.session_id,
+            "channel": one.channel,
+            "direction": one.direction,
+            "kind": one.kind,
+            "bot_sign": one.bot_sign,
+            "author_id": one.author_id,
+            "author_source": one.author_source,
+            "sent_at": one.sent_at,
+            "business_date": clock.business_date(one.sent_at),
+            "body": one.body,
+            "has_media": one.has_media,
+            "needs_reply": one.needs_reply,
+        }
+        for one in found
+    }
+
+
+def _fct_wait(one: Timed, company: Company, clock: Clock, as_of: datetime) -> Row:
+    wait = one.wait
+    ended = wait.closed_at if wait.is_answered else None
+    return {
+        "client_id": wait.opening.client_id,
+        "dialog_id": wait.opening.dialog_id,
+        "session_id": wait.session_id,
+        "opened_at": wait.opened_at,
+        "last_client_at": wait.last_client_at,
+        "closed_at": wait.closed_at,
+        "closed_by": wait.closed_by,
+        "replied_by": wait.replied_by,
+        "responsible_at_open": wait.responsible,
+        "response_minutes": rounded(one.minutes, 4),
+        "response_minutes_calendar": rounded(minutes(ended - wait.opened_at), 4) if ended else None,
+        "response_minutes_from_last": rounded(clock.bh(wait.last_client_at, ended), 4) if ended else None,
+        "is_first_response": wait.is_first,
+        "is_off_hours": one.is_off_hours,
+        "sla_target_minutes": _target(company, wait.opened_at),
+        "sla_deadline_at": one.deadline,
+        "is_breached": one.deadline is not None and (wait.closed_at or as_of) > one.deadline,
+        "is_open": wait.closed_at is None,
+        "business_date": clock.business_date(wait.opened_at),
+    }
+
+
+def _fct_session(one: Session, company: Company, clock: Clock, as_of: datetime) -> Row:
+    first = one.waits[0] if one.waits and one.initiated_by == "client" else None
+    spent = clock.bh(first.opened_at, first.closed_at) if first and first.is_answered and first.closed_at else None
+    ended_at = one.messages[-1].sent_at
+    if any(wait.closed_at is None for wait in one.waits):
+        state = "waiting"
+    else:
+        state = "ended" if as_of - ended_at > timedelta(hours=company.settings.session_gap_hours) else "active"
+    return {
+        "client_id": one.client_id,
+        "started_at": one.messages[0].sent_at,
+        "ended_at": ended_at,
+        "initiated_by": one.initiated_by,
+        "state": state,
+        "message_count": len(one.messages),
+        "first_response_minutes": rounded(spent, 4),
+    }
+
+
+def _fct_deals(company: Company, people: People) -> Table:
+    pipelines = {row["id"]: row["payload"]["name"] for row in company.pipelines}
+    stages = {
+        (row["id"], status["id"]): status["name"]
+        for row in company.pipelines
+        for status in row["payload"]["_embedded"]["statuses"]
+    }
+    reasons = {row["id"]: row["payload"]["name"] for row in company.loss_reasons}
+    return {
+        (one.deal_id,): {
+            "client_id": one.client_id,
+            "name": one.name,
+            "pipeline_id": one.pipeline_id,
+            "pipeline": pipelines.get(one.pipeline_id),
+            "status_id": one.status_id,
+            "stage": stages.get((one.pipeline_id, one.status_id), f"№ {one.status_id}"),
+            "stage_kind": one.stage_kind,
+            "price": one.price,
+            "responsible_id": one.responsible_id,
+            "loss_reason": reasons.get(one.loss_reason_id or 0) if one.stage_kind == "lost" else None,
+            "created_at": one.created_at,
+            "updated_at": one.updated_at,
+            "closed_at": one.closed_at,
+            "is_deleted": one.is_deleted,
+        }
+        for one in people.deals.values()
+    }
+
+
+def _dim_clients(people: People, found: list[Message]) -> Table:
+    said = by_client(found)
+    dialogs = {one.client_id for one in people.dialogs.values() if not one.is_left_out}
+    contacts: dict[str, list[Row]] = defaultdict(list)
+    for id, row in people.contacts.items():
+        contacts[people.client_of_contact[id] or ""].append(row)
+    clients = dialogs | {client for client, deals in people.deals_of.items() if deals}
+    table: Table = {}
+    for client in clients:
+        phone = client if client.startswith("+") else None
+        known = sorted(contacts[client], key=lambda row: str(row["id"]))
+        known.sort(key=lambda row: row["updated_at"], reverse=True)
+        if people.deals_of[client]:
+            status = "matched"
+        elif phone is None:
+            status = "no_phone"
+        else:
+            status = "contact_without_deal" if known else "no_contact"
+        names = [row["payload"]["name"] for row in known] + _names_in_messengers(people, said.get(client, []), client)
+        table[(client,)] = {
+            "phone": phone,
+            "name": next((name for name in names if name), None),
+            "first_message_at": next((one.sent_at for one in said.get(client, []) if one.kind == "client"), None),
+            "match_status": status,
+        }
+    return table
+
+
+def _names_in_messengers(people: People, said: list[Message], client: str) -> list[str | None]:
+    """Of the client's dialogs, the one spoken in last first."""
+    last = {one.dialog_id: one.sent_at for one in said}
+    mine = [one for one in people.dialogs.values() if one.client_id == client and not one.is_left_out]
+    silent = sorted((one for one in mine if one.dialog_id not in last), key=lambda one: one.dialog_id)
+    spoken = sorted((one for one in mine if one.dialog_id in last), key=lambda one: one.dialog_id)
+    spoken.sort(key=lambda one: last[one.dialog_id], reverse=True)
+    return [one.contact_name for one in spoken + silent]
+
+
+def _dim_dialogs(people: People, found: list[Message]) -> Table:
+    said: dict[str, list[Message]] = defaultdict(list)
+    for message in found:
+        said[message.dialog_id].append(message)
+    return {
+        (one.dialog_id,): {
+            "client_id": one.client_id,
+            "channel": one.channel,
+            "connection_id": one.connection_id,
+            "contact_name": one.contact_name,
+            "first_message_at": said[one.dialog_id][0].sent_at if said[one.dialog_id] else None,
+            "last_message_at": said[one.dialog_id][-1].sent_at if said[one.dialog_id] else None,
+            "message_count": len(said[one.dialog_id]),
+        }
+        for one in people.dialogs.values()
+        if not one.is_left_out
+    }

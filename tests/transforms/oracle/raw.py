@@ -1,0 +1,49 @@
+"""What the oracle is given: one tenant's raw rows as the connectors write them, and its settings.
+
+Rows are plain dicts with the columns of the raw tables; ``payload`` is the vendor's JSON as a dict. All moments are
+aware. Nothing here is computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Settings:
+    """The tenant's settings. ``calendars``: the calendar JSON valid from each local date, the first one for ever before."""
+
+    timezone: str
+    business_day_start: time
+    calendars: list[tuple[date, dict[str, Any] | None]]
+    #: target in working minutes, and the moment it was set; the last one is in force now
+    targets: list[tuple[datetime, int]]
+    session_gap_hours: int = 24
+    mode: str = "amocrm_radist"
+    excluded_phones: list[str] = field(default_factory=list)
+    bot_senders: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Company:
+    """``calendar_range``: first and last local date for which working time is known, both included."""
+
+    settings: Settings
+    calendar_range: tuple[date, date]
+    sources: list[Row] = field(default_factory=list)
+    chats: list[Row] = field(default_factory=list)
+    messages: list[Row] = field(default_factory=list)
+    users: list[Row] = field(default_factory=list)
+    pipelines: list[Row] = field(default_factory=list)
+    loss_reasons: list[Row] = field(default_factory=list)
+    contacts: list[Row] = field(default_factory=list)
+    leads: list[Row] = field(default_factory=list)
+    deleted: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    notes: list[Row] = field(default_factory=list)
+    #: window_start, window_end, as_of, is_complete
+    windows: list[Row] = field(default_factory=list)

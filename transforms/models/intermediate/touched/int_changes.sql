@@ -1,0 +1,96 @@
+{{ config(indexes=[{'columns': ['tenant_id', 'kind']}]) }}
+-- Chats, contacts, deals and events that changed, or whose phone or contact did, with the client they belonged to.
+-- depends_on: {{ ref('int_client_phones') }} {{ ref('int_touched_phones') }} {{ ref('int_contact_phones') }}
+-- depends_on: {{ ref('stg_radist__chats') }} {{ source('private', 'raw_changes') }}
+{% if not is_partial() %}
+select
+    null::uuid as tenant_id, null::text as kind, null::text as id, null::text as client_id,
+    null::boolean as was_counted, null::timestamptz as since, null::timestamptz as until
+where false
+{% else %}
+with claimed as (
+
+    select kind, id, min(since) as since, max(until) as until
+    from {{ source('private', 'raw_changes') }}
+    where {{ tenant_filter() }} and is_claimed
+    group by kind, id
+
+),
+
+-- phones that are another client's now, or tell their contacts apart no more
+moved as (
+
+    select p.phone
+    from {{ ref('int_touched_phones') }} as p
+    left join (
+        select phone, client_id, is_shared from {{ ref('int_client_phones') }}
+        where {{ tenant_filter() }} and {{ touched('phone', 'phone') }}
+    ) as i on i.phone = p.phone
+    where {{ tenant_filter('p.tenant_id') }} and (p.client_id, p.is_shared) is distinct from (i.client_id, i.is_shared)
+
+),
+
+chats as (
+
+    select id::bigint as id from claimed where kind = 'chat'
+    union
+    select chat_id from {{ ref('stg_radist__chats') }}
+    where {{ tenant_filter() }} and phone = any (array(select phone from moved))
+    union
+    select chat_id from {{ ref('stg_radist__chats') }}
+    where {{ tenant_filter() }} and connection_id = any (array(select id::bigint from claimed where kind = 'connection'))
+
+),
+
+contacts as (
+
+    select id from claimed where kind = 'contact'
+    union
+    select contact_id from {{ ref('int_contact_phones') }}
+    where {{ tenant_filter() }} and phone = any (array(select phone from moved))
+
+),
+
+deals as (
+
+    select id from claimed where kind = 'deal'
+    union
+    select deal_id from {{ before('fct_deals') }}
+    where {{ tenant_filter() }} and contact_id = any (array(select id from contacts))
+
+)
+
+select
+    '{{ var("tenant_id") }}'::uuid as tenant_id, 'chat' as kind, c.id::text as id, d.client_id,
+    coalesce(d.excluded_reason is null and d.chat_id is not null, false) as was_counted, k.since, k.until
+from chats as c
+left join (
+    select chat_id, client_id, excluded_reason from {{ before('int_dialogs') }}
+    where {{ tenant_filter() }} and chat_id = any (array(select id from chats))
+) as d on d.chat_id = c.id
+left join claimed as k on k.kind = 'chat' and k.id = c.id::text
+
+union all
+
+select '{{ var("tenant_id") }}'::uuid, 'contact', c.id, b.client_id, null, null, null
+from contacts as c
+left join (
+    select contact_id, client_id from {{ before('int_contacts') }}
+    where {{ tenant_filter() }} and contact_id = any (array(select id from contacts))
+) as b on b.contact_id = c.id
+
+union all
+
+select '{{ var("tenant_id") }}'::uuid, 'deal', d.id, b.client_id, null, null, null
+from deals as d
+left join (
+    select deal_id, client_id from {{ before('fct_deals') }}
+    where {{ tenant_filter() }} and deal_id = any (array(select id from deals))
+) as b on b.deal_id = d.id
+
+union all
+
+select '{{ var("tenant_id") }}'::uuid, 'event', id, null, null, null, null
+from claimed
+where kind = 'event'
+{% endif %}
