@@ -16,7 +16,7 @@ from analysis.context import DialogReading
 from analysis.evidence import Claims
 from analysis.facts import Facts
 from analysis.shapes import Item, Promise
-from analysis.wording import one_line
+from analysis.wording import shown
 from synkro import phones, russian
 from synkro.numbers import Waiting
 
@@ -114,9 +114,9 @@ def _waits(cases: dict[str, _Case], wait: Waiting, facts: Facts, found: DialogRe
     calls = found is not None and found.reading.outcome is not None and found.reading.outcome.kind == "call"
     text = "Перезвоните клиенту" if calls else "Ответьте клиенту"
     if not calls and not quoted and wait.deal_name:
-        text = f"Ответьте клиенту: {one_line(phones.mask_in(wait.deal_name), 60)}"
+        text = f"Ответьте клиенту: {shown(wait.deal_name, 60)}"
     if quoted and not calls:
-        text = f"Ответьте на «{one_line(quoted[1], 90)}»"
+        text = f"Ответьте на «{shown(quoted[1], 90)}»"
     why = f"ждёт {russian.minutes(wait.waiting_minutes)}{late}" + (", просит позвонить" if calls else "")
     case.add(weight, text, why, evidence)
 
@@ -128,7 +128,7 @@ def _due(case: _Case, found: DialogReading, promise: Promise, last_day: date) ->
     when = "срок прошёл" if promise.deadline <= last_day else "срок"
     case.add(
         12.0 if promise.deadline <= last_day else 8.0,
-        f"Выполните обещание «{one_line(promise.quote, 90)}»",
+        f"Выполните обещание «{shown(promise.quote, 90)}»",
         f"{when} {russian.day(promise.deadline)}",
         (found.dialog.dialog_id, promise.message_ids, promise.quote),
     )
@@ -141,9 +141,9 @@ def _evidence(found: DialogReading, item: Item) -> tuple[str, tuple[str, ...], s
 def _row(case: _Case, facts: Facts, claims: Claims) -> dict[str, Any]:
     why = ", ".join(dict.fromkeys(case.why))
     return {
-        "who": case.who,
+        "who": shown(case.who, 80),
         "manager_id": case.manager_id,
-        "client": phones.person(case.client, None),
+        "client": shown(phones.person(case.client, None), 80),
         "phone_masked": phones.mask(case.phone) if case.phone else None,
         "text": case.text,
         "why": why,

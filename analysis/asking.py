@@ -1,33 +1,40 @@
-"""A question about a report: numbers first, then what the report found, then the messages of its window.
+"""A question about a report: the metric layer first, then what the report found, then a search in its window.
 
-No SQL is made from a question and no model is asked: a question is matched to the registry of named metrics, to the
-report's own sections, or searched in the messages by Postgres full-text search (parameterised, this window only). What
-is not there is answered with «Не знаю: в данных нет…».
+With a model, the model picks the metric (:func:`pick`: strict JSON, no text of a client is sent, the network is used
+before any transaction is opened); without one, or when it fails, the words of the question do. Code validates, computes and
+renders. No SQL is made from a question. What is not there is answered with «Не знаю: в данных нет…».
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from analysis import figures
-from analysis.page_text import action_line, number_line, promise_line
-from analysis.wording import folded, one_line, visible
-from synkro import db, reports, russian
+from analysis import metrics, prompts, searching
+from analysis.context import AnalysisContext, Limits
+from analysis.masking import Mask
+from analysis.metrics import Answer, Pick
+from analysis.page_text import action_line, promise_line
+from analysis.reading import open_budget, open_provider
+from analysis.searching import SHOWN as _SHOWN
+from analysis.wording import folded, name_stem, one_line, visible
+from synkro import db, integrations, reports, runtime, russian
+from synkro.errors import SynkroError
 from synkro.reports import Report
+from synkro.settings import settings
 
-_SHOWN = 5
+__all__ = ["Answer", "answer", "context_of", "pick", "suggestions"]
+
+log = logging.getLogger(__name__)
+
 _LONGEST_QUESTION = 500
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What to say and what it stands on: claims with quotes, or the numbers used."""
-
-    text: str
-    evidence: list[dict[str, Any]] = field(default_factory=list)
+#: somebody is waiting at the page
+_LIMITS = Limits(call_seconds=15.0, patience_seconds=2.0)
+_UNKNOWN = "Не знаю: в данных этого отчёта нет ответа. Спросите о цифрах, менеджерах, обещаниях, возражениях или словах клиентов."
 
 
 @dataclass(frozen=True)
@@ -38,84 +45,148 @@ class _Section:
     answer: Callable[[Report], Answer | None]
 
 
-def answer(connection: db.Connection, report: Report, question: str, history: Sequence[reports.Message] = ()) -> Answer:
+def answer(
+    connection: db.Connection,
+    report: Report,
+    question: str,
+    history: Sequence[reports.Message] = (),
+    picked: Pick | None = None,
+) -> Answer:
     """Answer from the report and its window; ``connection`` decides what may be seen.
 
-    «а вчера?», «а у Асель?» lean on the previous question of ``history``.
+    ``picked``: what :func:`pick` chose. «а вчера?», «а у Асель?» lean on the previous question of ``history``.
     """
+    asked = _leaning(question, history)
+    # a list («кто», «какие») is a section's, whatever metric it resembles
+    chosen = picked or metrics.by_words(report, asked)
+    if chosen is not None:
+        return metrics.compute(connection, report, chosen)
+    if (row := metrics.manager_in(report, asked)) is not None:
+        return metrics.manager_answer(report, row)
+    if (found := _of_sections(report, asked)) is not None:
+        return found
+    return searching.find(connection, report, question) or Answer(_UNKNOWN)
+
+
+def _leaning(question: str, history: Sequence[reports.Message]) -> str:
+    """The question in folded text, with the one before it when it cannot stand alone."""
     asked = folded(one_line(visible(question), _LONGEST_QUESTION))
     if re.match(r"(?:а|и)\b", asked) and len(asked) < 40 and history:
-        asked = f"{folded(history[-1].question)} {asked}"
-    for step in (_of_manager, _of_numbers, _of_sections):
-        if (found := step(report, asked)) is not None:
-            return found
-    return _of_messages(connection, report, question) or Answer(
-        "Не знаю: в данных этого отчёта нет ответа. Спросите о цифрах, менеджерах, обещаниях, возражениях или словах клиентов."
-    )
+        return f"{folded(one_line(visible(history[-1].question), _LONGEST_QUESTION))} {asked}"
+    return asked
 
 
-# --- numbers ------------------------------------------------------------------------------------------------
-
-#: how people ask for a metric, in folded text; the first match wins, so the narrower ones come first
-_ASKED: tuple[tuple[str, str], ...] = (
-    ("money_at_risk", r"под риском|деньг\w* (?:под|в) |рискуем|сколько (?:денег )?(?:можем )?потеря(?:ть|ем)|на кону"),
-    ("deals_lost_amount", r"сумм\w+ потер|на какую сумму потер|потер\w+.* на какую сумму"),
-    ("deals_won_amount", r"на какую сумму(?! потер)|сумм\w+ (?:продаж|выигр)|выручк|сколько (?:денег )?заработал"),
-    ("deals_won", r"сколько (?:сделок )?(?:прода|выигра|закрыл)|\bпродаж\w*|выигран\w+ сдел"),
-    ("deals_lost", r"сколько (?:сделок )?потеря|потерянн\w+ сдел|проигран"),
-    ("deals_new", r"новых? сдел"),
-    ("first_response_p90", r"перв\w+ ответ\w*.*(?:90|худш)"),
-    ("first_response_p50", r"перв\w+ (?:ответ|реакци)|скорост\w* перв"),
-    ("answered_within_target", r"в срок|вовремя|\bsla\b|норматив"),
-    ("unanswered_overdue", r"дольше (?:цели|нормы)|просроч"),
-    ("unanswered_now", r"без ответа|не ответил[иа]|неотвеч|сколько (?:клиентов )?ждут"),
-    ("off_hours_answers", r"вне рабоч|нерабоч"),
-    ("response_p50", r"скорост\w* ответ|как быстро отвеч|время ответ|за сколько отвеч"),
-    ("new_clients", r"нов\w+ (?:клиент|покупател|лид|обращ)"),
-    ("match_rate", r"связан\w* со сделк|без сделк|сопоставл"),
-    ("messages", r"сколько (?:было )?сообщени"),
-    ("sessions", r"сколько (?:было )?обращени"),
-    ("clients", r"сколько (?:было )?клиент"),
-    ("dialogs", r"сколько (?:было )?(?:диалог|чат|перепис)"),
-    ("deals", r"сколько (?:было )?сдел"),
-)
-_METRICS = tuple((key, re.compile(pattern)) for key, pattern in _ASKED)
+# --- the model's choice -------------------------------------------------------------------------------------
 
 
-def _of_numbers(report: Report, asked: str) -> Answer | None:
-    """The first metric of the registry the question names, as code renders it."""
-    if re.search(r"\bкто\b|\bкакие\b|\bкаких\b|\bпочему\b|\bу кого\b", asked):
+def context_of(report: Report) -> AnalysisContext | None:
+    """What a model needs to pick for this report's tenant; None without an AI integration, a key or a model."""
+    with db.as_service("asking") as connection:
+        ai = integrations.find(connection, report.tenant_id, "ai")
+        if ai is None:
+            return None
+        timezone = runtime.current(connection, report.tenant_id).timezone
+    context = AnalysisContext(
+        tenant_id=report.tenant_id, company="", run_id=None, window=report.window, report_type=report.report_type,
+        timezone=timezone, period_start=report.period_start, period_end=report.period_end, ai=ai,
+        ai_secrets=integrations.secrets(report.tenant_id, "ai"), allow_local=settings().allow_local_vendors, limits=_LIMITS,
+    )  # fmt: skip
+    return context if context.has_model else None
+
+
+def pick(
+    context: AnalysisContext | None, report: Report, question: str, history: Sequence[reports.Message] = ()
+) -> Pick | None:
+    """The metric a model chose for the question, or None: it chose none, failed, was too dear, or there is no model."""
+    if context is None or not question.strip():
         return None
-    for key, pattern in _METRICS:
-        if not pattern.search(asked):
-            continue
-        row = next((r for r in report.body.get("numbers", ()) if r["key"] == key), None)
-        if row is None:
-            label = figures.NUMBERS[key].label
-            return Answer(f"Не знаю: в данных нет показателя «{label}» за {_when(report)}.")
-        text = f"{number_line(row)}. Период: {_when(report)}."
-        return Answer(text, [{"section": "numbers", "metric": key, "value": row["value"], "text": row["label"]}])
-    return None
+    # lists and people's words are not numbers: nothing to ask a model about
+    if metrics.is_list(_leaning(question, history)):
+        return None
+    managers = [str(row["manager_id"]) for row in report.body.get("managers", ())][:99]
+    document = _document(report, question, history)
+    checked: list[Pick | None] = []
+
+    def check(value: dict[str, Any]) -> str | None:
+        if value.get("metric") != "none" and metrics.validated(value, managers) is None:
+            return "metric, manager и period должны быть из документа"
+        checked.append(metrics.validated(value, managers))
+        return None
+
+    async def ask() -> None:
+        budget, _ = open_budget(context)
+        async with open_provider(context, budget) as provider:
+            await provider.ask(
+                "asking", prompts.PICK, prompts.fenced(document), name="pick",
+                schema=prompts.pick_schema([one["key"] for one in metrics.registry()]), check=check, max_tokens=100,
+            )  # fmt: skip
+
+    try:
+        asyncio.run(ask())
+    except SynkroError as error:
+        log.warning("the metric is picked by words: %s", error.detail or error.message)
+        return None
+    return checked[-1] if checked else None
 
 
-def _when(report: Report) -> str:
-    return russian.period(report.period_start, report.period_end)
+def _document(report: Report, question: str, history: Sequence[reports.Message]) -> dict[str, Any]:
+    """What is sent: the question with every name hidden, the metrics, how many managers there are."""
+    people = {str(row.get("client") or "") for part in ("actions", "promises") for row in report.body.get(part, ())}
+    mask = Mask(people)
+    names = [str(row["name"]) for row in report.body.get("managers", ())][:99]
+
+    def hidden(text: str) -> str:
+        text = one_line(visible(text), _LONGEST_QUESTION)
+        for number, name in enumerate(names, 1):
+            for word in re.findall(r"[^\W\d_]{3,}", name):
+                text = re.sub(rf"\b{name_stem(word)}\b", f"М{number}", text, flags=re.I)
+        return mask.hide(text)
+
+    return {
+        "task": "pick_metric",
+        "metrics": metrics.registry(),
+        "managers": [f"М{number}" for number in range(1, len(names) + 1)],
+        "before": [hidden(entry.question) for entry in history[-2:]],
+        "question": hidden(question),
+    }
 
 
-def _of_manager(report: Report, asked: str) -> Answer | None:
-    """Facts of a manager whose name, in any case, stands in the question."""
-    for row in report.body.get("managers", ()):
-        for word in str(row["name"]).split():
-            if len(word) >= 3 and re.search(rf"\b{re.escape(_stem(folded(word)))}[а-яәғқңөұүһі]{{0,3}}\b", asked):
-                return Answer(
-                    f"{row['name']}: {row['text']}. Период: {_when(report)}.",
-                    [{"section": "managers", "manager_id": row["manager_id"], "text": row["text"]}],
-                )
-    return None
+# --- what to ask --------------------------------------------------------------------------------------------
 
 
-def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word[-1] in "аяьйыиеоу" else word
+def suggestions(body: Mapping[str, Any], most: int = 4) -> list[str]:
+    """Questions worth asking about this report, from what is unusual in it; each has an answer."""
+    found: list[str] = []
+    by_key = {row["key"]: row for row in body.get("numbers", ())}
+    if (by_key.get("unanswered_now") or {}).get("value"):
+        found.append("Кто ждёт ответа?")
+    if any(row.get("kind") in ("complaint", "refund", "rude_manager") for row in body.get("risks", ())) or any(
+        "жал" in row.get("why", "") or "верн" in row.get("why", "") for row in body.get("actions", ())
+    ):
+        found.append("На что жалуются клиенты?")
+    worse = [row for row in by_key.values() if row.get("good") is False and row.get("usual")]
+    worse.sort(key=lambda row: -abs(row["value"] - row["usual"]) / max(abs(row["usual"]), 1e-9))
+    found += [question for row in worse if (question := _COMPARED.get(row["key"]))][:1]
+    if body.get("promises"):
+        found.append("Что мы обещали клиентам?")
+    if body.get("lost_reasons"):
+        found.append("Почему теряем сделки?")
+    if body.get("objections"):
+        found.append("Какие были возражения?")
+    if body.get("managers"):
+        found.append("Как работали менеджеры?")
+    return found[:most]
+
+
+_COMPARED = {
+    "first_response_p50": "Какой первый ответ обычно?",
+    "answered_within_target": "Сколько обычно отвечают в срок?",
+    "unanswered_now": "Сколько клиентов ждут обычно?",
+    "deals_won": "Сколько продаж обычно?",
+    "deals_lost": "Сколько сделок потеряли в прошлый раз?",
+    "dialogs": "Сколько диалогов обычно?",
+    "new_clients": "Сколько новых клиентов обычно?",
+}
 
 
 # --- sections of the report ---------------------------------------------------------------------------------
@@ -195,7 +266,7 @@ def _coverage(report: Report) -> Answer:
 _SECTIONS = (
     _Section(re.compile(r"обещ"), _promises),
     _Section(re.compile(r"возраж|дорого|почему не (?:покупают|берут)|не устраива"), _objections),
-    _Section(re.compile(r"жалоб|жалу|недовол|\bриск(?!ом)|груб|хам|конфликт|возврат\w* денег"), _risks),
+    _Section(re.compile(r"жалоб|жалу|на что жал|недовол|\bриск(?!ом)|груб|хам|конфликт|возврат\w* денег"), _risks),
     _Section(re.compile(r"почему (?:мы )?теря|причин\w* (?:потер|отказ)|почему отказ|из-за чего теря"), _lost),
     _Section(re.compile(r"о чем (?:спрашив|пиш|говор)|\bтем[аыу]\b|что спрашив|популярн\w+ вопрос|чем интерес"), _topics),
     _Section(re.compile(r"что (?:мне |нам )?(?:с?делать|важн|срочн)|кому (?:ответ|позвон|напис)|кто (?:сейчас )?ждет|кого (?:забыли|потеря)|без ответа|не ответили|приоритет"), _actions),
@@ -209,56 +280,3 @@ def _of_sections(report: Report, asked: str) -> Answer | None:
         if section.pattern.search(asked):
             return section.answer(report)
     return None
-
-
-# --- messages -----------------------------------------------------------------------------------------------
-
-#: words that say how one asks, not what about
-_ASKING = re.compile(
-    r"\b(?:кто|что|где|когда|как|какой|какая|какие|какого|каких|сколько|почему|зачем|ли|был\w*|есть|про|об?|из|клиент\w*|менеджер\w*|диалог\w*|писал\w*"
-    r"|пишут|говорил\w*|спрашива\w*|упомина\w*|сегодня|вчера|покажи\w*|найди\w*|расскажи\w*|скажи\w*|пожалуйста|нам|мне|у нас|нас|наш\w*|а|и|в|на|с|по|за)\b",
-    re.I,
-)
-
-
-def _of_messages(connection: db.Connection, report: Report, question: str) -> Answer | None:
-    """Messages of the window that hold the question's words, best first, each quoted."""
-    words = _ASKING.sub(" ", re.sub(r"[^\w\s-]", " ", visible(question)))[:200]
-    if not words.strip():
-        return None
-    rows = connection.execute(
-        "with q as (select nullif(replace(plainto_tsquery('russian', %(words)s)::text, '&', '|'), '')::tsquery as any_word,"
-        "   plainto_tsquery('russian', %(words)s) as all_words)"
-        " select f.message_id, f.dialog_id, f.kind, f.body, coalesce(nullif(c.name, ''), 'Клиент без имени') as client"
-        " from q join marts.fct_messages f on f.tenant_id = %(tenant)s and f.sent_at >= %(start)s and f.sent_at < %(end)s"
-        "   and f.kind in ('client', 'manager') and to_tsvector('russian', coalesce(f.body, '')) @@ q.any_word"
-        " left join marts.dim_clients c on c.tenant_id = f.tenant_id and c.client_id = f.client_id"
-        " order by (to_tsvector('russian', f.body) @@ q.all_words) desc,"
-        "   ts_rank(to_tsvector('russian', f.body), q.any_word) desc, f.sent_at desc, f.message_id limit %(limit)s",
-        {
-            "words": words,
-            "tenant": report.tenant_id,
-            "start": report.window_start,
-            "end": report.window_end,
-            "limit": _SHOWN,
-        },
-    ).fetchall()
-    if not rows:
-        return None
-    evidence = [
-        {
-            "section": "messages",
-            "text": f"{'Клиент' if row['kind'] == 'client' else 'Менеджер'}, диалог: {row['client']}",
-            "dialog_id": row["dialog_id"],
-            "message_ids": [row["message_id"]],
-            "quote": _quote(row["body"]),
-        }
-        for row in rows
-    ]
-    lines = [f"• {e['text']}: «{one_line(e['quote'], 160)}»" for e in evidence]
-    return Answer("Готового показателя нет, вот что писали в диалогах:\n" + "\n".join(lines), evidence)
-
-
-def _quote(body: str) -> str:
-    """The message, or the start of it to a word: it stands there as it is."""
-    return body if len(body) <= 200 else body[:200].rpartition(" ")[0]

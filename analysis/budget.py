@@ -1,93 +1,140 @@
-"""What a call costs and whether it may still be made.
+"""May a call still be made: caps per call, report, company-day, company-month and installation-day, checked before sending.
 
-Prices are US dollars per million tokens (input, output) from the vendors' public price pages, 2026-10; they are
-here so that a cap works without asking anybody. A model that is not listed: a server on the loopback is the
-operator's own and costs nothing, a remote one is counted at :data:`CAUTIOUS`, and the note says that it is an estimate.
+:class:`Budget` is the money of one report. What is shared with other runs and processes is asked of a :class:`Ledger`:
+Postgres in the product (:class:`DatabaseLedger`), a list in the harness. A call is reserved at its worst cost and settled
+at its real one.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from math import ceil
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+from uuid import UUID
 
-Price = tuple[float, float]
-
-PRICES: dict[str, Price] = {
-    "gpt-4o-mini": (0.15, 0.60),
-    "gpt-4o": (2.50, 10.00),
-    "gpt-4.1": (2.00, 8.00),
-    "gpt-4.1-mini": (0.40, 1.60),
-    "gpt-4.1-nano": (0.10, 0.40),
-    "gpt-5": (1.25, 10.00),
-    "gpt-5-mini": (0.25, 2.00),
-    "gpt-5-nano": (0.05, 0.40),
-    "gemini-2.5-pro": (1.25, 10.00),
-    "gemini-2.5-flash": (0.30, 2.50),
-    "gemini-2.5-flash-lite": (0.10, 0.40),
-    "gemini-2.0-flash": (0.10, 0.40),
-    "claude-sonnet-4": (3.00, 15.00),
-    "claude-haiku-4.5": (1.00, 5.00),
-    "deepseek-chat": (0.28, 0.42),
-    # the simulated provider of the demo: a price, so that cost and caps can be seen at work
-    "sandbox-reader": (0.15, 0.60),
-}
-CAUTIOUS: Price = (3.00, 15.00)
+from analysis.prices import Price, cost
+from synkro import db, spending
+from synkro.errors import ConfigurationError, PermanentError
+from synkro.settings import Settings
+from synkro.spending import OVER, Caps, Sent, Settled
 
 #: one call: a dialog part is cut far below this, so more means something went wrong
 CALL_TOKENS = 40_000
-#: one report, unless the month has less left
-REPORT_USD = Decimal("5")
 
 
-def price_of(model: str, is_loopback: bool) -> tuple[Price, str]:
-    """Dollars per million tokens and a note for the operator, empty when the model is listed."""
-    name = model.removeprefix("models/").rpartition("/")[2].split(":")[0]
-    for known in sorted(PRICES, key=len, reverse=True):
-        # dated versions: gpt-4o-mini-2024-07-18
-        if name == known or name.startswith((f"{known}-20", f"{known}-preview", f"{known}-latest", f"{known}-0")):
-            return PRICES[known], ""
-    if is_loopback:
-        return (0.0, 0.0), f"Цена модели {model} неизвестна: сервер местный, расход считается нулевым."
-    return CAUTIOUS, f"Цена модели {model} неизвестна: расход посчитан по верхней оценке."
+class BudgetExceeded(PermanentError):
+    """A cap does not allow this call; nothing was sent. ``over``: a key of ``spending.OVER``."""
+
+    kind = "budget"
+
+    def __init__(self, over: str) -> None:
+        super().__init__(f"{OVER[over][0].upper()}{OVER[over][1:]}.")
+        self.over = over
 
 
-def estimate_tokens(text: str) -> int:
-    """Tokens of a text before sending: 2.5 characters of Russian a token (measured 2.3–3.2 on chats), 4 of ASCII."""
-    ascii_chars = sum(1 for char in text if char < "\x80")
-    return ceil((len(text) - ascii_chars) / 2.5 + ascii_chars / 3.5)
+class Ledger(Protocol):
+    """What all runs share: the sums and the journal."""
+
+    def reserve(self, call: Sent, caps: Caps) -> tuple[UUID | None, str]: ...
+    def settle(self, call_id: UUID, result: Settled) -> None: ...
+    def refused(self, call: Sent, over: str) -> None: ...
 
 
-def cost(price: Price, tokens_in: int, tokens_out: int) -> Decimal:
-    """Dollars, to the millionth (the precision of the journal)."""
-    value = (Decimal(str(price[0])) * tokens_in + Decimal(str(price[1])) * tokens_out) / 1_000_000
-    return value.quantize(Decimal("0.000001"))
+@dataclass(frozen=True)
+class DatabaseLedger:
+    """The tenant's page of ``synkro.ai_calls``; each step its own short transaction."""
+
+    tenant_id: UUID
+    run_id: UUID | None
+
+    def reserve(self, call: Sent, caps: Caps) -> tuple[UUID | None, str]:
+        with db.as_service("ai reserve") as connection:
+            return spending.reserve(connection, self.tenant_id, self.run_id, call, caps)
+
+    def settle(self, call_id: UUID, result: Settled) -> None:
+        with db.as_service("ai settle") as connection:
+            spending.settle(connection, self.tenant_id, call_id, result)
+
+    def refused(self, call: Sent, over: str) -> None:
+        with db.as_service("ai refused") as connection:
+            spending.refused(connection, self.tenant_id, self.run_id, call, over)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A reserved call: pass it to :meth:`Budget.settle`, whatever came of it."""
+
+    call_id: UUID
+    worst: Decimal
 
 
 @dataclass
 class Budget:
-    """The money of one report. Reserves before sending, so parallel calls cannot overshoot together."""
+    """The money of one report."""
 
     price: Price
-    month_left: Decimal | None = None
-    report_left: Decimal = REPORT_USD
+    caps: Caps
+    ledger: Ledger
+    #: spent on this report before this budget was opened: other steps, an earlier try of the run
+    before: Decimal = Decimal(0)
     reserved: Decimal = Decimal(0)
     spent: Decimal = Decimal(0)
 
-    def reserve(self, tokens_in: int, max_tokens_out: int) -> Decimal | None:
-        """The worst cost of the call, set aside; None when a cap does not allow it."""
-        if tokens_in > CALL_TOKENS:
-            return None
-        worst = cost(self.price, tokens_in, max_tokens_out)
-        taken = self.spent + self.reserved + worst
-        if taken > self.report_left or (self.month_left is not None and taken > self.month_left):
-            return None
-        if self.month_left is not None and self.month_left <= 0:
-            return None
-        self.reserved += worst
-        return worst
+    def hold(self, purpose: str, model: str, prompt: str, tokens_in: int, max_tokens_out: int) -> Held | None:
+        """Set the worst cost aside; None: too many calls of the company on the way, ask again in a moment.
 
-    def settle(self, reserved: Decimal, actual: Decimal) -> None:
-        """Replace the reserve by what the provider reported."""
-        self.reserved -= reserved
-        self.spent += actual
+        Raises :class:`BudgetExceeded`; the refusal is journalled.
+        """
+        worst = cost(self.price, tokens_in, max_tokens_out)
+        call = Sent(purpose, model, hashlib.sha256(prompt.encode()).hexdigest(), len(prompt), worst)
+        over = ""
+        if tokens_in > CALL_TOKENS or worst > self.caps.call:
+            over = "call"
+        elif self.before + self.spent + self.reserved + worst > self.caps.report:
+            over = "report"
+        if over:
+            self.ledger.refused(call, over)
+            raise BudgetExceeded(over)
+        call_id, over = self.ledger.reserve(call, self.caps)
+        if over == "busy":
+            return None
+        if call_id is None:
+            raise BudgetExceeded(over)
+        self.reserved += worst
+        return Held(call_id, worst)
+
+    def settle(self, held: Held, result: Settled) -> None:
+        """Replace the reserve by what the call cost."""
+        self.reserved -= held.worst
+        self.spent += result.cost_usd
+        self.ledger.settle(held.call_id, result)
+
+
+def caps_of(public: Mapping[str, Any], settings: Settings) -> Caps:
+    """The operator's caps, and the company's own where they are lower.
+
+    Raises :class:`ConfigurationError` naming the field of the AI integration that is not a sum of money.
+    """
+    day = _sum(public, "daily_cap_usd")
+    return Caps(
+        call=settings.ai_call_cap_usd,
+        report=settings.ai_report_cap_usd,
+        tenant_day=settings.ai_tenant_day_cap_usd if day is None else min(day, settings.ai_tenant_day_cap_usd),
+        installation_day=settings.ai_day_cap_usd,
+        tenant_month=_sum(public, "monthly_cap_usd"),
+    )
+
+
+def _sum(public: Mapping[str, Any], field: str) -> Decimal | None:
+    value = public.get(field)
+    if value in (None, ""):
+        return None
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        found = Decimal(-1)
+    if not (found.is_finite() and 0 <= found < 1_000_000_000):
+        raise ConfigurationError(f"Поле «{field}»: укажите сумму в долларах, например 20.")
+    return found

@@ -12,6 +12,7 @@ from uuid import UUID
 from analysis.shapes import Reading
 from synkro.dialogs import Dialog
 from synkro.integrations import Integration
+from synkro.rubric import DEFAULT, Criterion
 from synkro.windows import Window
 
 
@@ -29,10 +30,11 @@ class Limits:
     breaker: int = 3
     #: all readings of a report; a large company gets more, see :meth:`reading_seconds_for`
     reading_seconds: float = 420.0
+    seconds_a_dialog: float = 1.5
 
     def reading_seconds_for(self, dialogs: int) -> float:
         """A report of a hundred dialogs is due in ten minutes; one of ten thousand may take its time."""
-        return max(self.reading_seconds, 1.5 * dialogs)
+        return max(self.reading_seconds, self.seconds_a_dialog * dialogs)
 
 
 def _nothing() -> None:
@@ -69,6 +71,8 @@ class AnalysisContext:
     missing: list[dict[str, Any]] = field(default_factory=list)
     allow_local: bool = False
     limits: Limits = field(default_factory=Limits)
+    #: by what quality is scored
+    rubric: tuple[Criterion, ...] = DEFAULT
 
     @property
     def has_model(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from analysis.context import AnalysisContext
@@ -96,9 +97,12 @@ def incomplete(ctx: AnalysisContext, facts: Facts) -> dict[str, Any] | None:
         causes.append(f"{name}: {str(gap.get('reason') or 'данные не получены').rstrip('. ')}")
     untils = [str(gap["until"]) for gap in ctx.missing if gap.get("until")]
     attempts = [str(gap["next_attempt"]) for gap in ctx.missing if gap.get("next_attempt")]
+    as_of = facts.numbers.get("as_of")
+    # «полные до» of a moment after the window would contradict the line it stands in
+    is_inside = as_of is not None and datetime.fromisoformat(str(as_of)) < ctx.window.end
     return {
         "cause": "; ".join(causes) or "данные прочитаны не до конца окна",
-        "until": min(untils) if untils else facts.numbers.get("as_of"),
+        "until": min(untils) if untils else as_of if is_inside else None,
         "next_attempt": attempts[0] if attempts else "при следующем запуске по расписанию",
         "sources": sorted({str(gap.get("source")) for gap in ctx.missing if gap.get("source")}),
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from analysis.facts import Facts
 from analysis.grounding import direction_of
+from analysis.wording import shown
 from synkro import russian
 from synkro.numbers import SMALL_N
 
@@ -155,7 +156,12 @@ def managers(facts: Facts) -> list[dict[str, Any]]:
     )
     few = sorted((r for r in busy if _cases(r) < SMALL_N), key=lambda r: str(r["name"]))
     return [
-        {"manager_id": row["manager_id"], "name": row["name"], "text": _manager_text(row), "facts": dict(row)}
+        {
+            "manager_id": row["manager_id"],
+            "name": shown(str(row["name"]), 80),
+            "text": _manager_text(row),
+            "facts": dict(row),
+        }
         for row in [*ranked, *few]
     ]
 

@@ -10,10 +10,12 @@ from analysis import vocabulary as v
 from analysis.context import DialogReading
 from analysis.evidence import Claims
 from analysis.shapes import Item
-from analysis.wording import one_line
+from analysis.wording import shown
 from synkro import phones, russian
+from synkro.numbers import SMALL_N
+from synkro.rubric import Criterion
 
-_RISK_ORDER = ("rude_manager", "refund", "complaint", "angry", "broken_promise", "ignored", "other")
+_RISK_ORDER = ("rude_manager", "refund", "complaint", "angry", "wrong_price", "broken_promise", "ignored", "other")
 _RISKS_SHOWN = 2
 _QUOTES_SHOWN = 3
 _PROMISES_SHOWN = 20
@@ -44,10 +46,10 @@ def risks(readings: Sequence[DialogReading], claims: Claims, told: set[str]) -> 
 
 def _risk_text(found: DialogReading, item: Item) -> str:
     label = v.RISKS.get(item.kind, v.RISKS["other"])
-    client = phones.person(found.dialog.client_name, found.dialog.phone, "клиент без имени")
-    quote = f"«{one_line(item.quote, 110)}»"
+    client = shown(phones.person(found.dialog.client_name, found.dialog.phone, "клиент без имени"), 80)
+    quote = f"«{shown(item.quote, 110)}»"
     if item.kind == "rude_manager":
-        author = f", {item.author}" if item.author else ""
+        author = f", {shown(item.author, 80)}" if item.author else ""
         return f"{label}{author} (диалог с клиентом {client}): {quote}"
     return f"{label}, {client}: {quote}"
 
@@ -99,6 +101,50 @@ def objections(readings: Sequence[DialogReading], claims: Claims) -> list[dict[s
     return rows
 
 
+def quality(readings: Sequence[DialogReading], rubric: Sequence[Criterion], claims: Claims) -> dict[str, Any] | None:
+    """The work of managers by the rubric: each criterion's mean share (0..1) with its weakest quotes, and the weighted whole.
+
+    None when nothing was scored; below ten scored dialogs the shares are left out, as everywhere.
+    """
+    rows, earned, possible = [], 0.0, 0.0
+    dialogs = {found.dialog.dialog_id for found in readings if found.reading.quality}
+    for criterion in rubric:
+        scored = [
+            (score.score, found.dialog.dialog_id, score)
+            for found in readings
+            for score in found.reading.quality
+            if score.name == criterion.name
+        ]
+        if not scored:
+            continue
+        share = sum(score for score, _, _ in scored) / (2 * len(scored))
+        earned, possible = earned + share * criterion.weight, possible + criterion.weight
+        weak = sorted((row for row in scored if row[0] < 2), key=lambda row: row[:2])[:_QUOTES_SHOWN]
+        rows.append(
+            {
+                "name": criterion.name,
+                "weight": criterion.weight,
+                "n": len(scored),
+                "share": round(share, 4) if len(scored) >= SMALL_N else None,
+                "display": russian.percent(share) if len(scored) >= SMALL_N else "мало данных",
+                "claims": [
+                    claims.add("quality", f"{criterion.name}: {score} из 2", dialog_id, one.message_ids, one.quote)
+                    for score, dialog_id, one in weak
+                ],
+            }
+        )
+    if not rows:
+        return None
+    enough = len(dialogs) >= SMALL_N
+    whole = earned / possible
+    return {
+        "share": round(whole, 4) if enough else None,
+        "display": russian.percent(whole) if enough else "мало данных",
+        "dialogs": len(dialogs),
+        "criteria": rows,
+    }
+
+
 def promises(readings: Sequence[DialogReading], claims: Claims, last_day: date) -> list[dict[str, Any]]:
     """Promises not seen kept, the soonest deadline first, those without one at the end."""
     found = [
@@ -113,11 +159,11 @@ def promises(readings: Sequence[DialogReading], claims: Claims, last_day: date) 
         who = (promise.author or reading.dialog.manager_name or "Менеджер") if promise.who == "manager" else "Клиент"
         rows.append(
             {
-                "text": promise.text,
+                "text": shown(promise.text, 140),
                 "deadline": promise.deadline.isoformat() if promise.deadline else None,
                 "deadline_display": _deadline(promise.deadline, last_day),
-                "who": who,
-                "client": phones.person(reading.dialog.client_name, reading.dialog.phone),
+                "who": shown(who, 80),
+                "client": shown(phones.person(reading.dialog.client_name, reading.dialog.phone), 80),
                 "dialog_id": dialog_id,
                 "claims": [claims.add("promises", promise.text, dialog_id, promise.message_ids, promise.quote)],
             }

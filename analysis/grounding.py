@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from analysis.wording import folded, has_link, is_russian, plain
+from analysis.wording import folded, has_link, is_russian, name_stem, plain
 
 #: one letter or an emoji stands in every dialog and proves nothing
 _SHORTEST_QUOTE = 2
@@ -77,31 +77,40 @@ _NUMERAL = re.compile(
 )
 
 
+#: quantities without a number
+_QUANTIFIER = re.compile(
+    r"\b(?:все|всех|всем|всеми|кажд\w+|никто|никого|никому|ни у кого|большинств\w*|меньшинств\w*|многи[ехм]\w*|мног[оа]|немног\w+|мало|почти"
+    r"|нескольк\w+|единств\w+|полност\w+|раз(?:а|ы)?\b(?! в))\b"
+)
+_UNIT = r"(?:мин(?:ут\w*)?|час\w*|сек(?:унд\w*)?|д(?:ень|ня|ней)|недел\w*|тенге|тг|руб\w*|доллар\w*|клиент\w*|диалог\w*|сдел\w*|продаж\w*|жалоб\w*|%)"
+#: «-{x}», «минус {x}», «около {x}», «{x} минут»: the placeholder already says sign, unit and exactness
+_SPOILT = re.compile(
+    r"[-\u2010-\u2015\u2212+±~≈<>=×*/]\{|\b(?:минус|плюс|около|примерно|порядка|свыше|менее|более|не)\s+\{|\}\s*"
+    + _UNIT
+    + r"(?!\w)|\}[\w%]",
+    re.I,
+)
+
+
 def numbers_in(text: str) -> list[str]:
     """Everything that says a quantity: digits, signs of money and per cent, numerals in words."""
     return [*_DIGIT.findall(text), *_NUMERAL.findall(text)]
 
 
-def has_own_numbers(text: str, allowed: str = "") -> bool:
-    """A quantity outside placeholders that does not stand in ``allowed`` (a quote that was found)."""
-    left = folded(_PLACEHOLDER.sub(" ", text))
-    source = folded(plain(allowed))
-    digits = re.findall(r"\d+(?:[.,]\d+)?", left)
-    known = set(re.findall(r"\d+(?:[.,]\d+)?", source))
-    if any(number not in known for number in digits):
-        return True
-    rest = re.sub(r"\d+(?:[.,]\d+)?", " ", left)
-    return any(word not in source for word in numbers_in(rest))
+def has_own_numbers(text: str) -> bool:
+    """A quantity outside placeholders: digits, numerals, «все», «большинство», a sign or a unit put to a placeholder."""
+    left = _PLACEHOLDER.sub(" ", text)
+    return bool(numbers_in(folded(left)) or _QUANTIFIER.search(folded(left)) or _SPOILT.search(text))
 
 
 # --- directions ---------------------------------------------------------------------------------------------
 
 _UP = re.compile(
-    r"\b(?:вырос\w*|выше|больше|рост\w*|раст[её]т|увелич\w+|возрос\w*|поднял\w*|дольше|медленн\w+|прибавил\w*|превы\w+)\b",
+    r"\b(?:вырос\w*|выше|больше|рост\w*|раст[её]т|увелич\w+|возрос\w*|поднял\w*|дольше(?! цели| нормы)|медленн\w+|прибавил\w*|превы\w+)\b",
     re.I,
 )
 _DOWN = re.compile(
-    r"\b(?:сниз\w+|снижен\w+|ниже|меньше|упал\w*|паден\w+|сократ\w+|уменьш\w+|быстрее|просел\w*|просад\w+|убыл\w*|спад\w*|опустил\w*)\b",
+    r"\b(?:сниз\w+|снижен\w+|(?<!разделе )(?<!списке )ниже|меньше|упал\w*|паден\w+|сократ\w+|уменьш\w+|быстрее|просел\w*|просад\w+|убыл\w*|спад\w*|опустил\w*)\b",
     re.I,
 )
 _WORSE = re.compile(r"\b(?:хуже|ухудш\w+|слабее)\b", re.I)
@@ -157,8 +166,28 @@ _INSTRUCTION = re.compile(
 )
 
 
-def refuse_sentence(text: str, facts: Mapping[str, Fact], limit: int = 260) -> str | None:
-    """Why a generated sentence may not be shown, or None if it may."""
+def _names_somebody(text: str, names: Iterable[str]) -> bool:
+    """A capital letter where no sentence begins, or one of the known names anywhere, in any case."""
+    if _INNER_CAPITAL.search(text):
+        return True
+    words = {word for name in names for word in re.findall(r"[^\W\d_]{3,}", name)}
+    return any(re.search(rf"\b{name_stem(word)}\b", text, re.I) for word in words)
+
+
+def wrong_subject(text: str) -> str | None:
+    """A clause that speaks of sales may hold only the number of sales; None when all clauses do."""
+    for clause in re.split(r"[,;.]\s", text):
+        keys = set(_PLACEHOLDER.findall(clause))
+        if not keys:
+            continue
+        for words, of in _SUBJECTS:
+            if words.search(clause) and not keys & of:
+                return "subject"
+    return None
+
+
+def refuse_sentence(text: str, facts: Mapping[str, Fact], limit: int = 260, names: Iterable[str] = ()) -> str | None:
+    """Why a generated sentence may not be shown, or None if it may. ``names``: people it must not speak of."""
     keys = _PLACEHOLDER.findall(text)
     rest = _PLACEHOLDER.sub(" ", text)
     if not keys:
@@ -175,9 +204,31 @@ def refuse_sentence(text: str, facts: Mapping[str, Fact], limit: int = 260) -> s
         return "language"
     if _INSTRUCTION.search(rest):
         return "instruction"
+    if _names_somebody(text, names):
+        return "name"
+    if why := wrong_subject(text):
+        return why
     if any(false_direction(part, facts) for part in re.split(r"(?<=[.;])\s+", text)):
         return "direction"
     return None
+
+
+_INNER_CAPITAL = re.compile(r"(?<![.!?…] )(?<!^)\b(?!AI\b|CRM\b)[А-ЯЁA-Z]")
+#: words of a subject → the placeholders that speak of it
+_SUBJECTS: tuple[tuple[re.Pattern[str], set[str]], ...] = tuple(
+    (re.compile(words, re.I), set(keys.split()))
+    for words, keys in (
+        (r"\bпрода(?:ж|н|л)\w*|\bвыручк\w*", "deals_won deals_won_amount"),
+        (r"\bпотер(?:ян|ял)\w*|\bупущ\w*", "deals_lost"),
+        (r"\bжд[ёеу]\w*|\bожида\w*|\bбез ответа\b", "unanswered_now unanswered_overdue money_at_risk"),
+        (r"\bриск\w*", "money_at_risk"),
+        (r"\bжалоб\w*|\bжалу\w*", "complaints"),
+        (r"\bнов(?:ых|ые|ый)\b", "new_clients"),
+        (r"\bв срок\b|\bвовремя\b", "answered_within_target"),
+        (r"\bотвеча\w+|\bреакц\w+", "first_response_p50 answered_within_target"),
+        (r"\bдиалог\w*|\bпереписк\w*", "dialogs"),
+    )
+)
 
 
 def fill(text: str, facts: Mapping[str, Fact]) -> str:

@@ -133,7 +133,9 @@ def sheet(facts: Facts, rows: Sequence[Mapping[str, Any]], complaints: Sequence[
     return found
 
 
-async def by_model(provider: Provider, facts: Mapping[str, Fact], own_prompt: str) -> list[dict[str, Any]] | None:
+async def by_model(
+    provider: Provider, facts: Mapping[str, Fact], own_prompt: str, names: Sequence[str] = ()
+) -> list[dict[str, Any]] | None:
     """Sentences of the model that passed every check, or None. Raises what :meth:`Provider.ask` raises."""
     if not facts:
         return None
@@ -150,7 +152,7 @@ async def by_model(provider: Provider, facts: Mapping[str, Fact], own_prompt: st
             return "в headline должно быть одно или два предложения"
         for sentence in sentences:
             text = sentence.get("text") if isinstance(sentence, dict) else None
-            why = refuse_sentence(text, facts) if isinstance(text, str) else "нет text"
+            why = refuse_sentence(text, facts, names=names) if isinstance(text, str) else "нет text"
             if why:
                 return f"предложение нарушает правила ({why})"
         return None

@@ -11,17 +11,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from analysis.wording import visible
+from analysis.wording import name_stem, visible
 
 _EMAIL = re.compile(r"[\w.+-]+\s?@\s?[\w-]+(?:\.[\w-]+)+")
 #: groups of digits with the separators people use; judged by how many digits there are
-_DIGITS = re.compile(r"(?<![\w⟦])\+?\(?\d(?:[\d\s().‐‑‒–—−-]*\d)?(?![\w⟧])")
+_DIGITS = re.compile(r"(?<![\w⟦])\+?\(?\d(?:[\d \t\u00a0\u2009\u202f()./‐‑‒–—−-]*\d)?(?![\w⟧])")
+#: somebody the CRM does not know introduces themselves, or somebody else
+_INTRODUCED = re.compile(
+    r"(?P<before>(?i:\bзовут|\bэто|\bна имя|\bс уважением,?|\bменің атым|\bесімім|\bпишет|\bобращается)[^\S\n]+)"
+    r"(?P<name>[А-ЯЁӘҒҚҢӨҰҮІ][а-яёәғқңөұүһі]{2,}(?:[^\S\n]+[А-ЯЁӘҒҚҢӨҰҮІ][а-яёәғқңөұүһі]{2,}){0,2})"
+)
 _STREET = re.compile(
-    r"(?:\b(?:ул(?:\.|ица|ице|ицу)|пр(?:\.|-т|оспект\w*)|пер(?:\.|еул\w*)|мкр(?:\.|н)?|микрорайон\w*|бульвар\w*|бул\.|б-р|шоссе"
-    r"|проезд\w*|көше\w*|даңғыл\w*|адрес\w*:?)\s*«?[\w-]+»?(?:\s+[\w-]+)?,?\s*(?:д(?:\.|ом)?\s*)?\d+\w?(?:\s*/\s*\d+)?"
-    r"|\b[А-ЯЁ][а-яё-]{3,}\s+\d+\w?(?=\s*,?\s*кв)|\bд(?:\.|ом)\s*\d+\w?)"
-    r"(?:\s*,?\s*(?:корп|к|стр|под(?:ъезд)?|этаж)\.?\s*\d+\w?)*(?:\s*,?\s*кв(?:\.|артира)?\s*\d+)?"
-    r"|\bкв(?:\.|артира)\s*\d+",
+    r"(?:\b(?:ул(?:\.|ица|ице|ицу|(?= ))|пр(?:\.|-т|оспект\w*)|пер(?:\.|еул\w*)|мкр(?:\.|н)?|микрорайон\w*|бульвар\w*|бул\.|б-р|шоссе"
+    r"|проезд\w*|көше\w*|даңғыл\w*|адрес\w*:?)[^\S\n]*«?[\w-]+»?(?:[^\S\n]+[\w-]+)?,?[^\S\n]*(?:д(?:\.|ом)?[^\S\n]*)?\d+\w?(?:[^\S\n]*/[^\S\n]*\d+)?"
+    r"|\b[А-ЯЁ][а-яё-]{3,}[^\S\n]+\d+\w?(?=[^\S\n]*,?[^\S\n]*кв)|\bд(?:\.|ом)[^\S\n]*\d+\w?)"
+    r"(?:[^\S\n]*,?[^\S\n]*(?:корп|к|стр|под(?:ъезд)?|этаж)\.?[^\S\n]*\d+\w?)*(?:[^\S\n]*,?[^\S\n]*кв(?:\.|артира)?[^\S\n]*\d+)?"
+    r"|\bкв(?:\.|артира)[^\S\n]*\d+",
     re.I,
 )
 _PASSPORT = re.compile(
@@ -38,14 +43,12 @@ class Mask:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._values: dict[str, str] = {}
         self._given: dict[tuple[str, str], str] = {}
-        words = {word for name in names for word in re.findall(r"[^\W\d_]{3,}", visible(name))}
+        words = {word for name in names for word in re.findall(r"[^\W\d_]{2,}", visible(name))}
+        # a name is declined: the stem and up to three letters of an ending; one of two letters stands as it is written
+        stems = [name_stem(word) if len(word) > 2 else f"(?-i:{re.escape(word.title())})" for word in words]
         self._names = (
-            # a name is declined: the stem and up to three letters of an ending
-            re.compile(
-                r"(?<![^\W_])(?:" + "|".join(sorted(map(_stem, words), key=len, reverse=True)) + r")(?![^\W_])",
-                re.I,
-            )
-            if words
+            re.compile(r"(?<![^\W_])(?:" + "|".join(sorted(stems, key=len, reverse=True)) + r")(?![^\W_])", re.I)
+            if stems
             else None
         )
 
@@ -61,6 +64,7 @@ class Mask:
         text = _PASSPORT.sub(lambda m: m[0].replace(m[1], self._put("ИИН", m[1])), text)
         text = _STREET.sub(lambda m: self._put("АДРЕС", m[0]), text)
         text = _DIGITS.sub(self._digits, text)
+        text = _INTRODUCED.sub(lambda m: m["before"] + self._put("ИМЯ", m["name"]), text)
         if self._names is not None:
             text = self._names.sub(lambda m: self._put("ИМЯ", m[0]), text)
         return text
@@ -95,12 +99,6 @@ class Mask:
         if len(digits) == 9 and re.search(r"[\s()-]", run) and digits[0] in "79" and not _is_money(run):
             return self._put("ТЕЛ", run)
         return run
-
-
-def _stem(word: str) -> str:
-    """A pattern for a name and its cases: Айгерим(а), Асел(ь|и), Мари(я|и|ю)."""
-    base = word[:-1] if len(word) > 3 and word[-1].lower() in "аяьйыиеоу" else word
-    return re.escape(base) + r"[а-яё]{0,3}"
 
 
 def _is_money(run: str) -> bool:

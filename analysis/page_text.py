@@ -32,6 +32,7 @@ def build(body: Mapping[str, Any], timezone: str) -> str:
             _section("О чём спрашивают", [f"{t['topic']}: {t['count']}" for t in body["topics"][: _SHOWN["topics"]]]),
             _section("Возражения", [f"{o['topic']}: {o['count']}" for o in body["objections"][: _SHOWN["objections"]]]),
             _section("Обещания", [promise_line(row) for row in body["promises"][: _SHOWN["promises"]]]),
+            _section("Качество ответов", quality_lines(body.get("quality"))),
             _section("Почему теряем", [f"{r['reason']}: {r['count']}" for r in body["lost_reasons"][: _SHOWN["lost"]]]),
         ]
     if header["reader"]["note"]:
@@ -77,6 +78,17 @@ def number_line(row: Mapping[str, Any]) -> str:
     if row["note"]:
         text += f" ({row['note']})"
     return text + (f", обычно {row['usual_display']}" if row["usual_display"] else "")
+
+
+def quality_lines(quality: Mapping[str, Any] | None) -> list[str]:
+    """«Вежливость (вес 3): 92 %, диалогов 25», the whole first."""
+    if quality is None:
+        return []
+    whole = f"По рубрике: {quality['display']}, оценено {russian.count(quality['dialogs'], 'диалог', 'диалога', 'диалогов')}"
+    return [whole] + [
+        f"{row['name']} (вес {row['weight']}): {row['display']}, диалогов {russian.number(row['n'])}"
+        for row in quality["criteria"]
+    ]
 
 
 def promise_line(row: Mapping[str, Any]) -> str:

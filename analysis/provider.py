@@ -13,13 +13,16 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from analysis.budget import Budget, cost, estimate_tokens
+import httpx
+
+from analysis.budget import Budget, Held
 from analysis.context import Limits
+from analysis.prices import cost, estimate_tokens
 from synkro import hosts
 from synkro.errors import (
     AuthenticationError,
@@ -29,7 +32,9 @@ from synkro.errors import (
     SynkroError,
     TransientError,
 )
-from synkro.readings import Call
+from synkro.http_body import BodyTooLarge
+from synkro.http_errors import of_exception
+from synkro.spending import Settled
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -37,13 +42,10 @@ if TYPE_CHECKING:
 
 #: no honest reading is longer; a model that rambles on is cut off here
 _BODY_BYTES = 1_000_000
+#: seconds between two looks whether the company has a free place for a call
+_TURN = 0.1
+_NOT_JSON = {False: "это не объект JSON", True: "он оборван на пределе длины"}
 _REPAIR = "Ответ не подошёл: {why}. Верни только один объект JSON по схеме, без пояснений и короче."
-
-
-class BudgetExceeded(PermanentError):
-    """A cap does not allow this call."""
-
-    kind = "budget"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,15 @@ class Answer:
     tokens_in: int
     tokens_out: int
     cost_usd: Decimal
+
+
+@dataclass(frozen=True)
+class _Got:
+    """The answer of one request. ``finish``: why the model stopped, ``length`` when it was cut."""
+
+    text: str
+    finish: str
+    used: Settled
 
 
 class Provider:
@@ -67,14 +78,12 @@ class Provider:
         budget: Budget,
         limits: Limits,
         allow_local: bool,
-        journal: Callable[[Call], None],
     ) -> None:
         self.model = str(public.get("model") or "")
         self.base_url = hosts.ai_base_url(public, allow_local)
         self.budget = budget
         self.calls = 0
-        self._key, self._allow_local, self._limits, self._journal = api_key, allow_local, limits, journal
-        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._key, self._allow_local, self._limits = api_key, allow_local, limits
         self._has_schema = True
         self._client: AsyncOpenAI | None = None
 
@@ -115,14 +124,12 @@ class Provider:
         Raises an error of ``synkro.errors``: :class:`BudgetExceeded`, authentication and configuration (a person
         has to act), transient (the provider), data (the answer stayed unusable).
         """
-        async with self._slots:
-            try:
-                async with asyncio.timeout(self._limits.call_seconds * self._limits.tries):
-                    return await self._tries(purpose, system, user, name, schema, check, max_tokens)
-            except TimeoutError:
-                raise TransientError(
-                    f"AI-провайдер не ответил за {self._limits.call_seconds:.0f} с. Отчёт собран без него."
-                ) from None
+        seconds = self._limits.call_seconds * self._limits.tries
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._tries(purpose, system, user, name, schema, check, max_tokens)
+        except TimeoutError:
+            raise TransientError(f"AI-провайдер не ответил за {seconds:.0f} с.") from None
 
     async def _tries(
         self,
@@ -141,7 +148,7 @@ class Provider:
         attempt = 0
         while attempt < self._limits.tries:
             try:
-                text, used_in, used_out, price = await self._request(purpose, messages, name, schema, max_tokens)
+                got = await self._request(purpose, messages, name, schema, max_tokens)
             except _SchemaRefused:
                 # answered at once, costs nothing, and happens to the first calls of a report only
                 continue
@@ -153,9 +160,10 @@ class Provider:
                 await asyncio.sleep(error.retry_after or 0.5)
                 continue
             attempt += 1
-            tokens_in, tokens_out, spent = tokens_in + used_in, tokens_out + used_out, spent + price
-            value = extract_object(text)
-            why = "это не объект JSON" if value is None else check(value)
+            tokens_in, tokens_out = tokens_in + got.used.tokens_in, tokens_out + got.used.tokens_out
+            spent += got.used.cost_usd
+            value = extract_object(got.text)
+            why = check(value) if value is not None else _NOT_JSON[got.finish == "length"]
             if value is not None and why is None:
                 return Answer(value, tokens_in, tokens_out, spent)
             failure = DataError("Ответ AI-провайдера не прошёл проверку.", detail=why)
@@ -164,53 +172,66 @@ class Provider:
 
     async def _request(
         self, purpose: str, messages: list[dict[str, str]], name: str, schema: Mapping[str, Any], max_tokens: int
-    ) -> tuple[str, int, int, Decimal]:
-        """One HTTP request, reserved before and journalled after, whatever came of it."""
+    ) -> _Got:
+        """One HTTP request: reserved before, settled after, whatever came of it."""
         assert self._client is not None, "use the provider as a context manager"
         prompt = "\n".join(message["content"] for message in messages)
-        reserved = self.budget.reserve(estimate_tokens(prompt), max_tokens)
-        digest = hashlib.sha256(prompt.encode()).hexdigest()
-        if reserved is None:
-            self._journal(Call(purpose, self.model, digest, len(prompt), status="refused", error="budget"))
-            raise BudgetExceeded(
-                "Достигнут предел расхода на AI: поднимите monthly_cap_usd или дождитесь нового месяца."
-            )
-        asks_schema = self._has_schema
-        started, actual, tokens_in, tokens_out, failed = time.monotonic(), Decimal(0), 0, 0, None
+        arguments = self._arguments(messages, name, schema, max_tokens)
+        most_out = int(arguments.get("max_completion_tokens") or arguments["max_tokens"])
+        held = await self._hold(purpose, prompt, self._tokens(prompt, arguments), most_out)
+        started = time.monotonic()
+        # until we know better: sent, and no word of what it cost
+        result = Settled(cost_usd=held.worst, is_estimate=True, error="cancelled: nobody waited for the answer")
         self.calls += 1
         try:
-            completion = await self._client.chat.completions.create(
-                **self._arguments(messages, name, schema, max_tokens)
-            )
-            tokens_in, tokens_out = _usage(completion)
-            actual = cost(self.budget.price, tokens_in, tokens_out)
-            return _text_of(completion), tokens_in, tokens_out, actual
-        except SynkroError as error:
-            failed = error
-            raise
+            completion = await self._client.chat.completions.create(**arguments)
+            text = _text_of(completion)
+            result = self._used(completion, prompt, text)
+            return _Got(text, _finish(completion), result)
         except Exception as error:
-            if asks_schema and _refuses_schema(error):
+            failed = error if isinstance(error, SynkroError) else classify(error, self.base_url)
+            if "response_format" in arguments and _refuses_schema(error):
                 self._has_schema = False
                 failed = _SchemaRefused("response_format")
-                raise failed from None
-            failed = classify(error)
+            may_cost = _may_cost(error)
+            result = Settled(
+                cost_usd=held.worst if may_cost else Decimal(0),
+                is_estimate=may_cost,
+                error=f"{failed.kind}: {failed.detail or failed.message}",
+            )
             raise failed from None
         finally:
-            self.budget.settle(reserved, actual)
-            self._journal(
-                Call(
-                    purpose,
-                    self.model,
-                    digest,
-                    len(prompt),
-                    tokens_in,
-                    tokens_out,
-                    actual,
-                    time.monotonic() - started,
-                    "error" if failed else "ok",
-                    f"{failed.kind}: {failed.detail or failed.message}"[:300] if failed else None,
-                )
-            )
+            self.budget.settle(held, replace(result, seconds=time.monotonic() - started))
+
+    async def _hold(self, purpose: str, prompt: str, tokens_in: int, max_tokens: int) -> Held:
+        """A reserved call, as soon as the company has fewer on the way than it may have."""
+        while True:
+            if (held := self.budget.hold(purpose, self.model, prompt, tokens_in, max_tokens)) is not None:
+                return held
+            await asyncio.sleep(_TURN)
+
+    @staticmethod
+    def _tokens(prompt: str, arguments: Mapping[str, Any]) -> int:
+        """Tokens of a request before sending: some servers count the schema as well."""
+        schema = json.dumps(arguments["response_format"]) if "response_format" in arguments else ""
+        return estimate_tokens(prompt) + estimate_tokens(schema)
+
+    def _used(self, completion: ChatCompletion, prompt: str, text: str) -> Settled:
+        """The bill of an answer; counted from the texts where the server sends none."""
+        usage = getattr(completion, "usage", None)
+        tokens_in = int(getattr(usage, "prompt_tokens", 0) or 0)
+        tokens_out = int(getattr(usage, "completion_tokens", 0) or 0)
+        told = tokens_in > 0
+        if not told:
+            tokens_in, tokens_out = estimate_tokens(prompt), estimate_tokens(text)
+        return Settled(
+            tokens_in,
+            tokens_out,
+            cost(self.budget.price, tokens_in, tokens_out),
+            is_estimate=not told,
+            answer_chars=len(text),
+            answer_hash=hashlib.sha256(text.encode()).hexdigest(),
+        )
 
     def _arguments(
         self, messages: list[dict[str, str]], name: str, schema: Mapping[str, Any], max_tokens: int
@@ -233,16 +254,40 @@ class _SchemaRefused(DataError):
     """The server does not know ``response_format``: ask once more without it."""
 
 
-def _usage(completion: ChatCompletion) -> tuple[int, int]:
-    usage = getattr(completion, "usage", None)
-    return (int(usage.prompt_tokens or 0), int(usage.completion_tokens or 0)) if usage else (0, 0)
-
-
 def _text_of(completion: ChatCompletion) -> str:
-    """The message's text; raises DataError for an answer that has none."""
+    """The message's text, empty for an answer that has none."""
     choices = getattr(completion, "choices", None)
     content = choices[0].message.content if choices and choices[0].message else None
     return content or ""
+
+
+def _finish(completion: ChatCompletion) -> str:
+    choices = getattr(completion, "choices", None)
+    return str(getattr(choices[0], "finish_reason", "") or "") if choices else ""
+
+
+def _may_cost(error: Exception) -> bool:
+    """The provider may have worked for an answer that did not reach us: cut, too late, too long, not readable."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return False
+    if isinstance(error, openai.APIConnectionError):
+        guard = next((e for e in _chain(error) if isinstance(e, SynkroError)), None)
+        if guard is not None:
+            return isinstance(guard, BodyTooLarge)
+        return not any(
+            isinstance(e, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout) for e in _chain(error)
+        )
+    return not isinstance(error, SynkroError) or isinstance(error, BodyTooLarge)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(20):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__
 
 
 def _refuses_schema(error: Exception) -> bool:
@@ -269,16 +314,16 @@ def extract_object(text: str) -> dict[str, Any] | None:
     return None
 
 
-def classify(error: Exception) -> SynkroError:
+def classify(error: Exception, base_url: str) -> SynkroError:
     """An exception of the SDK as one of ours, with a sentence for the operator."""
     import openai
 
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _chain(error):
         # the SDK wraps what our transport's guards raise
         if isinstance(cause, SynkroError):
             return cause
-        cause = cause.__cause__
+        if isinstance(cause, httpx.HTTPError):
+            return of_exception("ai", httpx.URL(base_url).host, cause)
     detail = f"{type(error).__name__}: {error}"[:500]
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return AuthenticationError("AI-провайдер не принимает ключ. Проверьте его в настройках.", detail=detail)
@@ -292,14 +337,12 @@ def classify(error: Exception) -> SynkroError:
         return TransientError(
             "AI-провайдер просит реже обращаться.", detail=detail, retry_after=_retry_after(error.response.headers)
         )
-    if isinstance(error, openai.APITimeoutError):
-        return TransientError("AI-провайдер не ответил вовремя.", detail=detail)
     if isinstance(error, openai.APIStatusError):
         if error.status_code >= 500 or error.status_code in (408, 409, 425):
             return TransientError(f"AI-провайдер временно не отвечает (ошибка {error.status_code}).", detail=detail)
         return PermanentError(f"AI-провайдер не принял запрос (ошибка {error.status_code}).", detail=detail)
     if isinstance(error, openai.APIConnectionError):
-        return TransientError("С AI-провайдером нет связи.", detail=detail)
+        return TransientError("AI-провайдер: связь прервалась.", detail=detail)
     return DataError("Ответ AI-провайдера не удалось разобрать.", detail=detail)
 
 

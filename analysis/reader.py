@@ -2,26 +2,28 @@
 
 Only four fields of a message leave the house: its number, who wrote it, its day and its masked text. Of the answer
 only what is grounded stays: a kind of the vocabulary, message numbers of this dialog, a quote found word for word;
-a deadline is worked out by code from the quote. A text with numbers of its own, a link or another language is emptied.
+a deadline is worked out by code from the quote. No word of the model's own is kept: its place is between the quotes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from analysis import deadlines, prompts, rules
 from analysis import vocabulary as v
-from analysis.budget import estimate_tokens
-from analysis.grounding import has_own_numbers, locate
+from analysis.grounding import locate
 from analysis.masking import Mask
+from analysis.prices import estimate_tokens
 from analysis.provider import Provider
-from analysis.shapes import Criterion, Item, Promise, Read, Reading
-from analysis.wording import folded, has_link, is_russian, one_line
+from analysis.shapes import Item, Promise, Read, Reading, Score
+from analysis.wording import folded, one_line
 from synkro.dialogs import Dialog, Message
 from synkro.errors import DataError
+from synkro.rubric import DEFAULT, Criterion
 
 #: tokens of one part; a part and its answer stay far below what any model takes
 PART_TOKENS = 6_000
@@ -30,6 +32,8 @@ OVERLAP = 4
 #: more than this is not a dialog a person wrote: read by nobody, and said so
 MOST_PARTS = 12
 _MOST_ITEMS = 12
+#: what the rules see is never left out, whatever the model says
+_PLAIN_RISKS = ("complaint", "refund", "rude_manager")
 _WHO = {"client": "К", "manager": "М", "bot": "Б"}
 _WEEKDAYS = ("пн", "вт", "ср", "чт", "пт", "сб", "вс")
 
@@ -73,7 +77,7 @@ def split(messages: Sequence[Message]) -> list[Part]:
 
 
 def document(part: Part, context: Sequence[Message], mask: Mask, timezone: str) -> dict[str, Any]:
-    """What is sent of a part: days with lines ``[number, who, text]``."""
+    """What is sent of a part: days with lines «number who text», each a JSON string of its own."""
     where = ZoneInfo(timezone)
     days: list[dict[str, Any]] = []
     for n, message, text in part.pieces:
@@ -81,11 +85,11 @@ def document(part: Part, context: Sequence[Message], mask: Mask, timezone: str) 
         label = f"{local.date().isoformat()} {_WEEKDAYS[local.weekday()]}"
         if not days or days[-1]["day"] != label:
             days.append({"day": label, "lines": []})
-        days[-1]["lines"].append([n, _WHO[message.kind], mask.hide(text)])
+        days[-1]["lines"].append(f"{n} {_WHO[message.kind]} {mask.hide(text)}")
     found: dict[str, Any] = {"task": "read_dialog", "days": days}
     if context:
         found["context"] = [
-            [_WHO[m.kind], one_line(mask.hide(m.body), 200)] for m in context if m.kind in _WHO and m.body
+            f"{_WHO[m.kind]} {one_line(mask.hide(m.body), 200)}" for m in context if m.kind in _WHO and m.body
         ]
     return found
 
@@ -98,11 +102,13 @@ async def read(
     *,
     timezone: str,
     own_prompt: str,
+    rubric: Sequence[Criterion] = DEFAULT,
 ) -> Read:
     """Read one dialog; raises what :meth:`Provider.ask` raises, or :class:`TooLong`."""
     names = {dialog.client_name, dialog.manager_name or "", *(m.author_name or "" for m in messages)}
     parts = split(messages)
-    system = prompts.with_own(prompts.READING, own_prompt)
+    system = prompts.with_own(prompts.reading_system(rubric), own_prompt)
+    schema = prompts.reading_schema(rubric)
     found: list[Read] = []
     for number, part in enumerate(parts):
         mask = Mask(names)
@@ -112,11 +118,13 @@ async def read(
             system,
             prompts.fenced(sent),
             name="reading",
-            schema=prompts.READING_SCHEMA,
+            schema=schema,
             check=_shape,
         )
-        part_read = ground(answer.value, part, mask, timezone)
-        found.append(replace(part_read, tokens_in=answer.tokens_in, tokens_out=answer.tokens_out))
+        part_read = ground(answer.value, part, mask, timezone, rubric)
+        found.append(
+            replace(part_read, tokens_in=answer.tokens_in, tokens_out=answer.tokens_out, cost_usd=answer.cost_usd)
+        )
     by_code = rules.read(messages, timezone)
     return _merged(found, by_code)
 
@@ -129,9 +137,11 @@ def _shape(value: Mapping[str, Any]) -> str | None:
     return None
 
 
-def ground(raw: Mapping[str, Any], part: Part, mask: Mask, timezone: str) -> Read:
+def ground(
+    raw: Mapping[str, Any], part: Part, mask: Mask, timezone: str, rubric: Sequence[Criterion] = DEFAULT
+) -> Read:
     """The answer about one part as a reading; what does not stand in the messages is dropped and counted."""
-    grounder = _Grounder(part, mask, timezone)
+    grounder = _Grounder(part, mask, timezone, {one.name for one in rubric})
     return Read(
         Reading(
             topics=_unique(grounder.items(raw.get("topics"), v.TOPICS)),
@@ -152,7 +162,8 @@ def ground(raw: Mapping[str, Any], part: Part, mask: Mask, timezone: str) -> Rea
 class _Grounder:
     """Judges the pieces of one answer against the messages of its part."""
 
-    def __init__(self, part: Part, mask: Mask, timezone: str) -> None:
+    def __init__(self, part: Part, mask: Mask, timezone: str, scored: set[str]) -> None:
+        self._scored = scored
         self._by_number = {n: message for n, message, _ in part.pieces}
         self._mask, self._where = mask, ZoneInfo(timezone)
         self.dropped = 0
@@ -174,7 +185,8 @@ class _Grounder:
         if kind == "rude_manager" and self._of(evidence[0][0]).kind != "manager":
             self.dropped += 1
             return None
-        return Item(kind, evidence[0], evidence[1], self._text(raw.get("text"), evidence[1]), self._author(evidence[0]))
+        text = one_line(evidence[1], 160) if kind == "wish" else ""
+        return Item(kind, evidence[0], evidence[1], text, self._author(evidence[0]))
 
     def promises(self, raw: Any) -> tuple[Promise, ...]:
         found = []
@@ -186,17 +198,16 @@ class _Grounder:
             said = self._of(ids[0])
             when = deadlines.find(folded(quote), said.sent_at.astimezone(self._where))
             # who promised is who wrote it, whatever the model says
-            text = self._text(x.get("text"), quote) or one_line(quote, 140)
             deadline = when[0] if when else None
-            found.append(Promise(text, said.kind, deadline, ids, quote, author=self._author(ids)))
+            found.append(Promise(one_line(quote, 140), said.kind, deadline, ids, quote, author=self._author(ids)))
         return tuple(p for p in found if p.who in ("manager", "client"))
 
-    def criteria(self, raw: Any) -> tuple[Criterion, ...]:
-        found: dict[str, Criterion] = {}
+    def criteria(self, raw: Any) -> tuple[Score, ...]:
+        found: dict[str, Score] = {}
         for x in (raw if isinstance(raw, list) else [])[:_MOST_ITEMS]:
             evidence = self._evidence(x)
             score = x.get("score") if isinstance(x, dict) else None
-            known = isinstance(x, dict) and x.get("name") in v.CRITERIA
+            known = isinstance(x, dict) and x.get("name") in self._scored
             valid = isinstance(score, int) and not isinstance(score, bool) and 0 <= score <= 2
             if evidence is None:
                 continue
@@ -204,7 +215,7 @@ class _Grounder:
                 self.dropped += 1
                 continue
             assert isinstance(score, int)
-            found.setdefault(x["name"], Criterion(x["name"], score, *evidence))
+            found.setdefault(x["name"], Score(x["name"], score, *evidence))
         return tuple(found.values())
 
     def _of(self, message_id: str) -> Message:
@@ -229,14 +240,6 @@ class _Grounder:
         self.dropped += 1
         return None
 
-    def _text(self, text: Any, quote: str) -> str:
-        """The model's phrase when it is harmless, else nothing: the quote speaks for itself."""
-        if not isinstance(text, str):
-            return ""
-        text = one_line(self._mask.restore(text), 140).rstrip(".")
-        bad = has_link(text) or not is_russian(text) or has_own_numbers(text, quote) or "!" in text or "⟦" in text
-        return "" if bad else text
-
 
 def _unique(items: Sequence[Item]) -> tuple[Item, ...]:
     """The first of each kind and message."""
@@ -256,7 +259,7 @@ def _merged(parts: Sequence[Read], by_code: Reading) -> Read:
     for promise in (p for r in readings for p in r.promises):
         promises.setdefault((promise.who, promise.message_ids[0]), promise)
     kept = {p.message_ids[0] for p in by_code.promises if p.kept}
-    criteria: dict[str, Criterion] = {}
+    criteria: dict[str, Score] = {}
     for criterion in (c for r in readings for c in r.quality):
         # the weakest moment of a long dialog is what an owner wants to see
         if criterion.name not in criteria or criterion.score < criteria[criterion.name].score:
@@ -271,7 +274,10 @@ def _merged(parts: Sequence[Read], by_code: Reading) -> Read:
             outcome=next((r.outcome for r in reversed(readings) if r.outcome), None),
             objections=_unique([o for r in readings for o in r.objections]),
             promises=tuple(replace(p, kept=p.message_ids[0] in kept) for p in promises.values()),
-            risks=_unique([x for r in readings for x in r.risks]),
+            # a model told to keep quiet about a complaint does not get its way where the words are plain
+            risks=_unique(
+                [*(x for r in readings for x in r.risks), *(x for x in by_code.risks if x.kind in _PLAIN_RISKS)]
+            ),
             next_step=next((r.next_step for r in reversed(readings) if r.next_step), None),
             quality=tuple(criteria.values()),
             open_question=by_code.open_question,
@@ -283,4 +289,5 @@ def _merged(parts: Sequence[Read], by_code: Reading) -> Read:
         dropped=sum(part.dropped for part in parts),
         tokens_in=sum(part.tokens_in for part in parts),
         tokens_out=sum(part.tokens_out for part in parts),
+        cost_usd=sum((part.cost_usd for part in parts), Decimal(0)),
     )

@@ -11,16 +11,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from zoneinfo import ZoneInfo
+from dataclasses import replace
 
 from analysis import prompts, reader, rules
-from analysis.budget import Budget, cost, price_of
+from analysis.budget import Budget, BudgetExceeded, DatabaseLedger, caps_of
 from analysis.context import AnalysisContext, DialogReading, ReadingsOutcome
-from analysis.provider import BudgetExceeded, Provider
+from analysis.prices import price_of
+from analysis.provider import Provider
 from analysis.shapes import Read, Reading
-from synkro import db, dialogs, hosts, readings
+from synkro import db, dialogs, hosts, readings, spending
 from synkro.dialogs import Dialog, Message
 from synkro.errors import (
     AuthenticationError,
@@ -31,6 +30,7 @@ from synkro.errors import (
     TransientError,
 )
 from synkro.readings import StoredReading
+from synkro.settings import settings
 
 __all__ = ["AnalysisContext", "ReadingsOutcome", "read_dialogs"]
 
@@ -93,9 +93,7 @@ def _inside(ctx: AnalysisContext, messages: Sequence[Message]) -> tuple[list[Mes
     return inside, [m for m in messages if m.sent_at < ctx.window.start]
 
 
-def _store(
-    ctx: AnalysisContext, dialog: Dialog, read: Read, version: str, model: str, price: tuple[float, float]
-) -> None:
+def _store(ctx: AnalysisContext, dialog: Dialog, read: Read, version: str, model: str) -> None:
     with db.as_service("readings") as connection:
         readings.store(
             connection,
@@ -109,7 +107,7 @@ def _store(
                 read.dropped,
                 read.tokens_in,
                 read.tokens_out,
-                cost(price, read.tokens_in, read.tokens_out),
+                read.cost_usd,
             ),
         )
 
@@ -139,7 +137,7 @@ def _by_rules(ctx: AnalysisContext, batch: Sequence[Dialog], outcome: ReadingsOu
                 outcome.skip("too_long")
                 continue
             reading = rules.read(inside, ctx.timezone)
-            _store(ctx, dialog, Read(reading), rules.PROMPT_VERSION, rules.MODEL, (0.0, 0.0))
+            _store(ctx, dialog, Read(reading), rules.PROMPT_VERSION, rules.MODEL)
         outcome.readings.append(DialogReading(dialog, reading, "rules"))
         if instead is None:
             outcome.read += 1
@@ -178,38 +176,25 @@ async def _by_model(ctx: AnalysisContext, found: Sequence[Dialog], outcome: Read
 
 
 def open_budget(ctx: AnalysisContext) -> tuple[Budget, str]:
-    """What this report may spend; raises :class:`ConfigurationError` for a cap that is not a number."""
+    """What this report may still spend, and a note about the price.
+
+    Raises :class:`ConfigurationError` for a cap that is not a sum or a file of prices that cannot be read.
+    """
     assert ctx.ai is not None
+    env = settings()
     base_url = hosts.ai_base_url(ctx.ai.public, ctx.allow_local)
-    price, note = price_of(ctx.model, hosts.is_loopback_url(base_url))
-    budget = Budget(price)
-    cap = ctx.ai.public.get("monthly_cap_usd")
-    if cap not in (None, ""):
-        try:
-            limit = Decimal(str(cap))
-        except InvalidOperation:
-            raise ConfigurationError("Поле «monthly_cap_usd»: укажите число, например 20.") from None
-        month = datetime.now(ZoneInfo(ctx.timezone)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        with db.as_service("budget") as connection:
-            budget.month_left = limit - readings.spent(connection, ctx.tenant_id, month)
-    return budget, note
+    price, note = price_of(ctx.model, hosts.is_loopback_url(base_url), env.ai_prices)
+    with db.as_service("budget") as connection:
+        before = spending.of_run(connection, ctx.tenant_id, ctx.run_id)
+    caps = replace(caps_of(ctx.ai.public, env), at_once=ctx.limits.concurrency)
+    return Budget(price, caps, DatabaseLedger(ctx.tenant_id, ctx.run_id), before), note
 
 
 def open_provider(ctx: AnalysisContext, budget: Budget) -> Provider:
-    """The provider of the context's integration, journalling into the database."""
+    """The provider of the context's integration."""
     assert ctx.ai is not None
-
-    def journal(call: readings.Call) -> None:
-        with db.as_service("ai journal") as connection:
-            readings.journal(connection, ctx.tenant_id, ctx.run_id, call)
-
     return Provider(
-        ctx.ai.public,
-        ctx.ai_secrets["api_key"],
-        budget=budget,
-        limits=ctx.limits,
-        allow_local=ctx.allow_local,
-        journal=journal,
+        ctx.ai.public, ctx.ai_secrets["api_key"], budget=budget, limits=ctx.limits, allow_local=ctx.allow_local
     )
 
 
@@ -220,10 +205,12 @@ class _State:
         self.ctx, self.outcome, self.until = ctx, outcome, until
         self.failures = 0
         self.stopped: str | None = None
+        #: here and not in the provider: who waits for a place must hear that the provider was left alone meanwhile
+        self.places = asyncio.Semaphore(ctx.limits.concurrency)
 
     async def read_batch(self, provider: Provider, batch: Sequence[Dialog], own: str) -> None:
         ctx, outcome = self.ctx, self.outcome
-        version = prompts.version(own)
+        version = prompts.version(own, ctx.rubric)
         ctx.checkpoint()
         cached = _cached(ctx, batch, version, provider.model)
         for dialog in batch:
@@ -261,7 +248,7 @@ class _State:
                 _by_rules(ctx, [dialog], outcome, found)
                 return
             read = found
-        _store(ctx, dialog, read, version, provider.model, provider.budget.price)
+        _store(ctx, dialog, read, version, provider.model)
         outcome.readings.append(DialogReading(dialog, read.reading, "model"))
         outcome.read += 1
         outcome.dropped_claims += read.dropped
@@ -272,6 +259,12 @@ class _State:
         self, provider: Provider, dialog: Dialog, inside: list[Message], before: list[Message], own: str
     ) -> Read | str:
         """The reading, or the reason why there is none."""
+        async with self.places:
+            return await self._ask_now(provider, dialog, inside, before, own)
+
+    async def _ask_now(
+        self, provider: Provider, dialog: Dialog, inside: list[Message], before: list[Message], own: str
+    ) -> Read | str:
         if self.stopped is None and time.monotonic() > self.until:
             self._stop("provider", "AI-провайдер отвечает слишком медленно, отчёт не мог ждать.")
         if self.stopped is not None:
@@ -279,7 +272,9 @@ class _State:
         left = max(1.0, self.until - time.monotonic())
         try:
             async with asyncio.timeout(left):
-                read = await reader.read(provider, dialog, inside, before, timezone=self.ctx.timezone, own_prompt=own)
+                read = await reader.read(
+                    provider, dialog, inside, before, timezone=self.ctx.timezone, own_prompt=own, rubric=self.ctx.rubric
+                )
         except reader.TooLong:
             return "too_long"
         except BudgetExceeded as error:

@@ -12,11 +12,11 @@ from analysis import lines as line_cutting
 from analysis import patterns as p
 from analysis import promises
 from analysis.lines import Line, Sentence
-from analysis.shapes import Criterion, Item, Promise, Reading
+from analysis.shapes import Item, Promise, Reading, Score
 from analysis.wording import one_line
 from synkro.dialogs import Message
 
-PROMPT_VERSION = "rules-1"
+PROMPT_VERSION = "rules-2"
 MODEL = "rules"
 
 #: characters of a dialog the rules take on, about 3 s of work; nobody types more in a window
@@ -161,20 +161,20 @@ def _next_step(
 
 def _quality(
     people: list[Line], sentences: list[Sentence], risks: Sequence[Item], found: Sequence[Promise]
-) -> tuple[Criterion, ...]:
+) -> tuple[Score, ...]:
     """Only what a message shows; a criterion without evidence is left out, not scored zero."""
     scores = []
     ours = [s for s in sentences if s.line.kind == "manager"]
     for name, pattern in (("Приветствие", p.GREETING), ("Выяснение потребности", p.NEED_ASKED)):
         shown = next((s for s in ours if pattern.search(s.folded)), None)
         if shown is not None:
-            scores.append(Criterion(name, 2, (shown.line.message_id,), shown.quote()))
+            scores.append(Score(name, 2, (shown.line.message_id,), shown.quote()))
     promise = next((x for x in found if x.who == "manager" and x.deadline), None)
     if promise is not None:
-        scores.append(Criterion("Следующий шаг", 2, promise.message_ids, promise.quote))
+        scores.append(Score("Следующий шаг", 2, promise.message_ids, promise.quote))
     rude = next((item for item in risks if item.kind == "rude_manager"), None)
     if rude is not None:
-        scores.append(Criterion("Вежливость", 0, rude.message_ids, rude.quote))
+        scores.append(Score("Вежливость", 0, rude.message_ids, rude.quote))
     return tuple(scores)
 
 

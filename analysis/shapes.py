@@ -7,8 +7,9 @@ stands in that message word for word. JSON-ready: :meth:`Reading.to_json` is wha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 
@@ -39,7 +40,7 @@ class Promise:
 
 
 @dataclass(frozen=True)
-class Criterion:
+class Score:
     """A score of the rubric: 0, 1 or 2, with the messages that show it."""
 
     name: str
@@ -57,7 +58,7 @@ class Reading:
     promises: tuple[Promise, ...] = ()
     risks: tuple[Item, ...] = ()
     next_step: Item | None = None
-    quality: tuple[Criterion, ...] = ()
+    quality: tuple[Score, ...] = ()
     #: the client's last question when nobody answered it in the window
     open_question: Item | None = None
     mood: str = "calm"
@@ -98,7 +99,7 @@ class Reading:
             risks=tuple(_item(x) for x in raw.get("risks", ())),
             next_step=_maybe(raw.get("next_step")),
             quality=tuple(
-                Criterion(x["name"], int(x["score"]), tuple(x["message_ids"]), x["quote"])
+                Score(x["name"], int(x["score"]), tuple(x["message_ids"]), x["quote"])
                 for x in raw.get("quality", {}).get("criteria", ())
             ),
             open_question=_maybe(raw.get("open_question")),
@@ -118,7 +119,7 @@ class Read:
     dropped: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
-    reasons: tuple[str, ...] = field(default=(), compare=False)
+    cost_usd: Decimal = Decimal(0)
 
 
 def _item(raw: Mapping[str, Any]) -> Item:

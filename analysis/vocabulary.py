@@ -44,6 +44,7 @@ RISKS: dict[str, str] = {
     "rude_manager": "Грубый ответ",
     "angry": "Клиент недоволен",
     "ignored": "Клиента не слышат",
+    "wrong_price": "Названы разные цены",
     "other": "Другое",
 }
 
@@ -78,6 +79,3 @@ MOODS: dict[str, str] = {
 }
 
 LANGUAGES = ("ru", "kk", "mixed", "other")
-
-#: what a reading is scored by; 0 no, 1 partly, 2 yes
-CRITERIA: tuple[str, ...] = ("Приветствие", "Выяснение потребности", "Полный ответ", "Следующий шаг", "Вежливость")

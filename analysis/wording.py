@@ -9,6 +9,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from synkro import phones
+
 #: zero-width and joiners, soft hyphen, bidi controls, variation selectors, byte order mark, the Tags block,
 #: interlinear marks, invisible operators, Hangul and Mongolian fillers: nobody sees them, a model does
 _INVISIBLE = re.compile(
@@ -21,6 +23,13 @@ _QUOTES = str.maketrans(dict.fromkeys("«»„“”‟‹›\"'`´‘’‚‛�
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹘﹣－", "-"))
 _LINK = re.compile(
     r"https?:|www\.|t\.me/|\]\(|!\[|<\s*/?\s*[a-z!]|\b[\w-]+\.(?:ru|com|kz|net|org|io|me|info|xyz)\b", re.I
+)
+#: what a messenger would make a link of: an address, a bare domain, a mention; a file's name is none
+_ADDRESS = re.compile(
+    r"(?:\b[a-z][a-z0-9+.-]{1,15}:(?://)?|\bwww\.|\bt\.me/)(?=[^\s:])[^\s\"'«»<>()\[\]]*[/.@?=][^\s\"'«»<>()\[\]]*"
+    r"|(?<![\w@.])(?:[a-z0-9-]+\.)+(?!(?:pdf|jpe?g|png|docx?|xlsx?|mp[34]|ogg|zip|rar)\b)[a-z]{2,24}\b(?:[/:?#][^\s\"'«»<>()\[\]]*)?"
+    r"|(?<![\w@.])[а-я0-9-]+\.(?:рф|рус)\b\S*|(?<![\w.])@[a-z]\w{3,}",
+    re.I,
 )
 _CYRILLIC = re.compile(r"[а-яёәғқңөұүһі]", re.I)
 _LETTER = re.compile(r"[^\W\d_]")
@@ -57,9 +66,23 @@ def one_line(text: str, limit: int) -> str:
     return (cut[: cut.rfind(" ")] if " " in cut[limit // 2 :] else cut).rstrip(" ,.;:–—-") + "…"
 
 
+def shown(text: str, limit: int) -> str:
+    """Somebody's words inside a sentence of ours: one line, phones cut, links named and not given.
+
+    A messenger turns every address into a link by itself; the claim keeps the words as they stand.
+    """
+    return one_line(phones.mask_in(_ADDRESS.sub("[ссылка]", visible(text))), limit)
+
+
 def has_link(text: str) -> bool:
     """A link, an image, markup or a bare domain: never shown when a model wrote it."""
     return _LINK.search(text) is not None
+
+
+def name_stem(word: str) -> str:
+    """A pattern for a name and its cases: Айгерим(а), Асел(ь|и), Мари(я|и|ю)."""
+    base = word[:-1] if len(word) > 3 and word[-1].lower() in "аяьйыиеоу" else word
+    return re.escape(base) + r"[а-яё]{0,3}"
 
 
 def is_russian(text: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,8 @@ from analysis import facts as fact_sheet
 from analysis.context import AnalysisContext, ReadingsOutcome
 from analysis.evidence import Claims
 from analysis.facts import Facts
-from synkro import db, russian
+from analysis.wording import shown
+from synkro import db, russian, spending
 from synkro.errors import SynkroError
 from synkro.reports import Draft
 
@@ -52,8 +54,11 @@ def write_report(ctx: AnalysisContext, outcome: ReadingsOutcome) -> Draft:
         phrased = _phrase(ctx, outcome, facts, draft)
         if phrased is not None:
             draft = compose(ctx, outcome, facts, phrased)
+    with db.as_service("report cost") as connection:
+        # a step executed again finds its readings in the cache: what they cost the run is in the journal
+        spent = spending.of_run(connection, ctx.tenant_id, ctx.run_id)
     ctx.progress("report", 1, 1, "")
-    return draft
+    return replace(draft, cost_usd=max(spent, outcome.cost_usd))
 
 
 def _phrase(ctx: AnalysisContext, outcome: ReadingsOutcome, facts: Facts, draft: Draft) -> list[dict[str, Any]] | None:
@@ -64,13 +69,13 @@ def _phrase(ctx: AnalysisContext, outcome: ReadingsOutcome, facts: Facts, draft:
 
     async def ask() -> list[dict[str, Any]] | None:
         budget, _ = reading.open_budget(ctx)
-        budget.report_left -= outcome.cost_usd
+        # a run's own journal already knows what the readings cost
+        budget.before = max(budget.before, outcome.cost_usd)
         provider = reading.open_provider(ctx, budget)
         try:
             async with provider:
-                return await headline.by_model(
-                    provider, sheet, str(ctx.ai.public.get("prompt") or "") if ctx.ai else ""
-                )
+                own = str(ctx.ai.public.get("prompt") or "") if ctx.ai else ""
+                return await headline.by_model(provider, sheet, own, [str(row["name"]) for row in facts.managers])
         finally:
             outcome.calls += provider.calls
             outcome.cost_usd += budget.spent
@@ -113,7 +118,8 @@ def compose(
         "topics": [] if little else findings.topics(outcome.readings),
         "objections": [] if little else findings.objections(outcome.readings, claims),
         "promises": [] if little else findings.promises(outcome.readings, claims, ctx.period_end),
-        "lost_reasons": list(facts.lost),
+        "quality": None if little else findings.quality(outcome.readings, ctx.rubric, claims),
+        "lost_reasons": [{**row, "reason": shown(str(row["reason"]), 120)} for row in facts.lost],
         "quiet": quiet,
         "too_little_data": little,
         "incomplete": gap,
@@ -214,10 +220,11 @@ def _metadata(
     return {
         "reader": body["header"]["reader"],
         "headline_by": "model" if by_model else "code",
-        "prompt_version": prompts.version(own) if outcome.reader == "model" else rules.PROMPT_VERSION,
+        "prompt_version": prompts.version(own, ctx.rubric) if outcome.reader == "model" else rules.PROMPT_VERSION,
         "from_cache": outcome.from_cache,
         "calls": outcome.calls,
         "dropped_claims": outcome.dropped_claims,
+        "rubric": [one.line for one in ctx.rubric],
         "tokens_in": outcome.tokens_in,
         "tokens_out": outcome.tokens_out,
         "price_note": outcome.price_note,

@@ -1,9 +1,12 @@
-"""``make bench``: every measurement, one after the other."""
+"""``make bench``: every measurement at a size that takes minutes; each module's own ``--help`` tells the whole one."""
 
 from __future__ import annotations
 
-from bench import ingestion_landing, main_job
+from bench import ai, ingestion_landing, ingestion_pace, main_job, marts
 
 if __name__ == "__main__":
     ingestion_landing.main()
+    ingestion_pace.main(["--scale", "0.05"])
+    marts.main([])
+    ai.main()
     main_job.main()

@@ -56,8 +56,9 @@ def ask_analysis(report: Report, question: str, history: list[reports.Message]) 
     """The answer of the analysis room; imported late, its SDK is heavy."""
     from analysis import asking
 
+    picked = asking.pick(asking.context_of(report), report, question, history)
     with db.as_service("bot answer") as connection:
-        return asking.answer(connection, report, question, history)
+        return asking.answer(connection, report, question, history, picked)
 
 
 def poll_once(tenant_id: UUID, *, timeout: int = 0, answerer: Answerer = ask_analysis) -> PollOutcome:

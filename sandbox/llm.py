@@ -1,9 +1,9 @@
 """An OpenAI-compatible server that reads dialogs by heuristics of its own, and can lie, obey attackers or break.
 
 ``GET /v1/models`` and ``POST /v1/chat/completions`` with a Bearer key. It looks for the fenced JSON document in the last
-user message and answers by its ``task``: ``read_dialog`` or ``write_headline``. Faults of a model are kinds of
-``POST /_faults`` next to the usual ones of HTTP: see :data:`MODEL_FAULTS`. ``GET /_meter`` is the bill: requests and
-tokens answered for. Switch ``json_schema`` off and it refuses ``response_format`` as older servers do.
+user message and answers by its ``task``: ``read_dialog``, ``write_headline`` or ``pick_metric``. Faults of a model are kinds of
+``POST /_faults`` next to the usual ones of HTTP: see :data:`MODEL_FAULTS`. ``GET /_meter`` is the bill: requests, tokens and
+millionths of a dollar answered for. Switch ``json_schema`` off and it refuses ``response_format`` as older servers do.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from decimal import Decimal
 from typing import Any
 
 from starlette.applications import Starlette
@@ -31,6 +32,8 @@ from sandbox.wire import instrument
 from sandbox.world import World
 
 MODEL = "sandbox-reader"
+#: US dollars per million tokens, in and out: what the meter charges
+PRICE = (Decimal("0.15"), Decimal("0.60"))
 
 #: kind -> (what it does, default times, parameters): set with ``POST /_faults``, on until cleared
 MODEL_FAULTS: dict[str, tuple[str, int | None, dict[str, Any]]] = {
@@ -42,6 +45,9 @@ MODEL_FAULTS: dict[str, tuple[str, int | None, dict[str, Any]]] = {
     "llm_slow": ("the right answer after so many seconds", None, {"seconds": 3.0}),
     "llm_hang": ("no answer for so many seconds", None, {"seconds": 3600.0}),
     "llm_10mb": ("ten megabytes of answer", None, {}),
+    "llm_empty": ("a message without text", None, {}),
+    "llm_prose": ("the right answer with talk before and after it", None, {}),
+    "llm_no_usage": ("the right answer without a bill", None, {}),
 }
 for _kind, _spec in MODEL_FAULTS.items():
     catalogue.KINDS.setdefault(_kind, _spec)
@@ -80,7 +86,7 @@ class Server:
 
     def __init__(self, world: World, faults: Faults) -> None:
         self.key, self.faults = api_key(world.company.seed), faults
-        self.meter = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
+        self.meter = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "micro_usd": 0}
 
     def routes(self) -> list[Route]:
         return [
@@ -114,10 +120,14 @@ class Server:
         if fault is not None and fault.kind in ("llm_slow", "llm_hang"):
             await asyncio.sleep(float(fault.params["seconds"]))
         text, reason = self._answer(messages, fault)
-        used = {"prompt_tokens": _tokens("".join(messages)), "completion_tokens": min(_tokens(text), 4000)}
+        most = int(asked.get("max_tokens") or asked.get("max_completion_tokens") or 4000)
+        used = {"prompt_tokens": _tokens("".join(messages)), "completion_tokens": min(_tokens(text), most)}
         self.meter["requests"] += 1
         for name, tokens in used.items():
             self.meter[name] += tokens
+        # dollars per million tokens are millionths of a dollar per token; each request is billed to a whole millionth
+        self.meter["micro_usd"] += round(PRICE[0] * used["prompt_tokens"] + PRICE[1] * used["completion_tokens"])
+        bill = {"usage": {**used, "total_tokens": sum(used.values())}}
         return JSONResponse(
             {
                 "id": f"chatcmpl-{self.meter['requests']}",
@@ -125,7 +135,7 @@ class Server:
                 "created": int(time.time()),
                 "model": MODEL,
                 "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}],
-                "usage": {**used, "total_tokens": sum(used.values())},
+                **({} if fault is not None and fault.kind == "llm_no_usage" else bill),
             }
         )
 
@@ -147,6 +157,10 @@ class Server:
             return "Конечно, вот разбор: {topics: [" + text[1:40] + " и так далее", "stop"
         if kind == "llm_truncated":
             return text[: len(text) // 2], "length"
+        if kind == "llm_empty":
+            return "", "stop"
+        if kind == "llm_prose":
+            return f"Конечно! Вот разбор {{диалога}}:\n```json\n{text}\n```\nОбращайтесь, если нужно ещё.", "stop"
         if kind == "llm_10mb":
             return text[:-1] + ', "padding": "' + "а" * 5_000_000 + '"}', "stop"
         return text, "stop"

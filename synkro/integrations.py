@@ -30,7 +30,7 @@ FIELDS: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("access_token", "client_secret", "refresh_token"),
     ),
     "radist": (("company_id", "host", "base_url", "requests_per_second"), ("api_key",)),
-    "ai": (("base_url", "model", "prompt", "monthly_cap_usd"), ("api_key",)),
+    "ai": (("base_url", "model", "prompt", "daily_cap_usd", "monthly_cap_usd"), ("api_key",)),
     "telegram": (("chat_id", "base_url"), ("bot_token",)),
     "supabase": (("url", "publishable_key"), ("secret_key", "db_url")),
 }
@@ -204,25 +204,39 @@ def secrets(tenant_id: UUID, kind: Kind) -> dict[str, str]:
     return _unseal(rows, tenant_id, kind)
 
 
-@contextmanager
-def locked_secrets(tenant_id: UUID, kind: Kind) -> Iterator[tuple[dict[str, str], Callable[[Mapping[str, str]], None]]]:
-    """The secrets under a row lock, and a function that stores new ones in the same transaction.
+@dataclass(frozen=True)
+class Locked:
+    """One integration under a row lock; what is written comes with the lock's transaction."""
 
-    For a token refresh: the second worker waits here and then finds the first one's new pair.
+    secrets: dict[str, str]
+    #: why the vendor refused what is stored, ``None`` if it did not
+    refused: str | None
+    save: Callable[[Mapping[str, str]], None]
+    #: note the vendor's refusal on the integration
+    refuse: Callable[[str], None]
+
+
+@contextmanager
+def locked_secrets(tenant_id: UUID, kind: Kind) -> Iterator[Locked]:
+    """The secrets under a row lock: for a token refresh.
+
+    The second worker waits here and then finds the first one's new pair, or that it was refused.
     """
     with db.as_service("secrets refresh") as connection:
-        connection.execute(
-            "select from synkro.integration_configs where tenant_id = %s and kind = %s for update",
+        status = connection.execute(
+            "select status, last_error from synkro.integration_configs where tenant_id = %s and kind = %s for update",
             (tenant_id, kind),
-        )
+        ).fetchone()
         rows = connection.execute(
             "select field, key_id, ciphertext from private.integration_secrets"
             " where tenant_id = %s and kind = %s for update",
             (tenant_id, kind),
         ).fetchall()
-        yield (
+        yield Locked(
             _unseal(rows, tenant_id, kind),
+            status["last_error"] if status and status["status"] == "error" else None,
             lambda values: save_secrets(connection, tenant_id, kind, values),
+            lambda error: set_status(connection, tenant_id, kind, "error", error=error),
         )
 
 

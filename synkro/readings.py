@@ -1,13 +1,9 @@
-"""Readings: what was understood of one dialog, kept per content, prompt and model, so that nothing is read twice.
-
-Also the journal of calls to a model (sizes and hashes, never text) and the sums that the caps are checked against.
-"""
+"""Readings: what was understood of one dialog, kept per content, prompt and model, so that nothing is read twice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,7 +11,6 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from synkro import db
-from synkro.log import redact
 
 
 @dataclass(frozen=True)
@@ -29,23 +24,6 @@ class StoredReading:
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: Decimal = Decimal(0)
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call to a model, as journalled."""
-
-    purpose: str
-    model: str
-    prompt_hash: str
-    prompt_chars: int
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_usd: Decimal = Decimal(0)
-    seconds: float = 0.0
-    status: str = "ok"
-    error: str | None = None
-    created_at: datetime | None = field(default=None, compare=False)
 
 
 def cached(
@@ -95,35 +73,3 @@ def latest(connection: db.Connection, tenant_id: UUID, dialog_id: str) -> dict[s
         (tenant_id, dialog_id),
     ).fetchone()
     return dict(row) if row else None
-
-
-def journal(connection: db.Connection, tenant_id: UUID, run_id: UUID | None, call: Call) -> None:
-    connection.execute(
-        "insert into synkro.ai_calls (tenant_id, run_id, purpose, model, prompt_hash, prompt_chars, tokens_in, tokens_out,"
-        " cost_usd, seconds, status, error) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            tenant_id,
-            run_id,
-            call.purpose,
-            call.model,
-            call.prompt_hash,
-            call.prompt_chars,
-            call.tokens_in,
-            call.tokens_out,
-            call.cost_usd,
-            round(call.seconds, 3),
-            call.status,
-            redact(call.error) if call.error else None,
-        ),
-    )
-
-
-def spent(connection: db.Connection, tenant_id: UUID | None, since: datetime) -> Decimal:
-    """US dollars spent since then by the tenant, or by the whole installation."""
-    row = connection.execute(
-        "select coalesce(sum(cost_usd), 0) as total from synkro.ai_calls"
-        " where (%(tenant)s::uuid is null or tenant_id = %(tenant)s) and created_at >= %(since)s",
-        {"tenant": tenant_id, "since": since},
-    ).fetchone()
-    assert row is not None
-    return Decimal(row["total"])

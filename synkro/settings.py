@@ -7,6 +7,7 @@ lists equal. Importing this module reads nothing: call :func:`settings`.
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,6 +41,13 @@ class Settings(BaseSettings):
     allow_local_vendors: bool = False
     #: further hosts of OpenAI-compatible servers the operator allows, comma-separated
     ai_hosts: Annotated[list[str], NoDecode] = []
+    #: hard caps of spending on AI, US dollars: one call, one report, one tenant a day, the whole installation a day (UTC)
+    ai_call_cap_usd: Decimal = Field(Decimal("0.50"), ge=0)
+    ai_report_cap_usd: Decimal = Field(Decimal("5"), ge=0)
+    ai_tenant_day_cap_usd: Decimal = Field(Decimal("20"), ge=0)
+    ai_day_cap_usd: Decimal = Field(Decimal("100"), ge=0)
+    #: TOML file with prices of further models, or other prices (docs/ai.md)
+    ai_prices: Path | None = None
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     dagster_port: int = Field(3000, ge=1, le=65535)

@@ -209,6 +209,7 @@ EN: dict[str, str] = {
     "notice.possible_gap": "more messages in one instant than a page holds",
     "notice.over_limit": "dialog put off by the limit of dialogs",
     "notice.stub": "card deleted or out of reach, only its id is kept",
+    "notice.changed_type": "a field came as another type",
     "reports.title": "Reports",
     "reports.period": "Period",
     "reports.summary": "Key points",

@@ -145,6 +145,7 @@ class Shop:
         """No readings and no calls, as if nothing had been read yet."""
         self.connection.execute("delete from synkro.dialog_readings")
         self.connection.execute("delete from synkro.ai_calls")
+        self.connection.execute("delete from synkro.ai_spend")
 
     def calls(self) -> list[dict[str, Any]]:
         with db.as_service("test") as connection:

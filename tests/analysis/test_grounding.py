@@ -85,43 +85,37 @@ def test_words_that_only_look_like_numbers_pass(text: str) -> None:
     assert not has_own_numbers(text)
 
 
-def test_numbers_of_the_quote_may_be_repeated() -> None:
-    assert not has_own_numbers("просит скидку 10 %", "дайте скидку 10 % пожалуйста")
-    assert has_own_numbers("просит скидку 15 %", "дайте скидку 10 % пожалуйста")
-    assert has_own_numbers("просит скидку 1", "дайте скидку 10 % пожалуйста")
-
-
 FACTS = {
-    "waits": Fact("waits", "7 клиентов", "up", False),
-    "speed": Fact("speed", "6 мин", "down", True),
+    "unanswered_now": Fact("unanswered_now", "7 клиентов", "up", False),
+    "first_response_p50": Fact("first_response_p50", "6 мин", "down", True),
     "dialogs": Fact("dialogs", "120 диалогов", "same"),
-    "money": Fact("money", "1 млн ₸", "none"),
+    "money_at_risk": Fact("money_at_risk", "1 млн ₸", "none"),
 }
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("Ждут ответа {waits}, под риском {money}.", None),
-        ("Ждущих стало больше: {waits}.", None),
-        ("Отвечают быстрее обычного: {speed}.", None),
+        ("Ждут ответа {unanswered_now}, под риском {money_at_risk}.", None),
+        ("Ждущих стало больше: {unanswered_now}.", None),
+        ("Отвечают быстрее обычного: {first_response_p50}.", None),
         ("Диалогов {dialogs}, как обычно.", None),
         ("Ждут ответа семь клиентов.", "no placeholder"),
-        ("Ждут {waits}, это 7.", "number"),
-        ("Ждут {waits}, вдвое от нормы.", "number"),
+        ("Ждут {unanswered_now}, это 7.", "number"),
+        ("Ждут {unanswered_now}, вдвое от нормы.", "number"),
         ("Ждут {unknown}.", "unknown"),
-        ("Ждущих стало меньше: {waits}.", "direction"),
-        ("Скорость упала, отвечают медленнее: {speed}.", "direction"),
+        ("Ждущих стало меньше: {unanswered_now}.", "direction"),
+        ("Скорость упала, отвечают медленнее: {first_response_p50}.", "direction"),
         ("Диалогов стало больше: {dialogs}.", "direction"),
-        ("Под риском выросло до {money}.", "direction"),
-        ("Ситуация улучшилась: {waits}.", "direction"),
-        ("Ждут {waits}: https://evil.example", "markup"),
-        ("Ждут {waits} <b>срочно</b>", "markup"),
-        ("Ждут {waits}!", "form"),
-        ("{waits} are waiting for an answer.", "language"),
-        ("Увольте менеджера, ждут {waits}.", "instruction"),
-        ("Переведите оплату, ждут {waits}.", "instruction"),
-        ("Ждут {waits} {", "markup"),
+        ("Под риском выросло до {money_at_risk}.", "direction"),
+        ("Ситуация улучшилась: {unanswered_now}.", "direction"),
+        ("Ждут {unanswered_now}: https://evil.example", "markup"),
+        ("Ждут {unanswered_now} <b>срочно</b>", "markup"),
+        ("Ждут {unanswered_now}!", "form"),
+        ("{unanswered_now} are waiting for an answer.", "language"),
+        ("Увольте менеджера, ждут {unanswered_now}.", "instruction"),
+        ("Переведите оплату, ждут {unanswered_now}.", "instruction"),
+        ("Ждут {unanswered_now} {", "markup"),
     ],
 )
 def test_generated_sentences(text: str, why: str | None) -> None:
@@ -130,4 +124,6 @@ def test_generated_sentences(text: str, why: str | None) -> None:
 
 
 def test_placeholders_are_filled_by_code() -> None:
-    assert fill("Ждут {waits}, отвечают за {speed}.", FACTS) == "Ждут 7 клиентов, отвечают за 6 мин."
+    assert (
+        fill("Ждут {unanswered_now}, отвечают за {first_response_p50}.", FACTS) == "Ждут 7 клиентов, отвечают за 6 мин."
+    )

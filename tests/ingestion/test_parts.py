@@ -108,13 +108,13 @@ def requests(company: Company, source: str) -> list[str]:
 def test_a_killed_first_load_goes_on(make_company: Callable[[], Company], small: None, source: str) -> None:
     killed, whole = make_company(), make_company()
     ctx = killed.context(checkpoint=nothing, progress=nothing)
-    child = multiprocessing.get_context("spawn").Process(target=killed_read, args=(source, ctx, 3))
+    child = multiprocessing.get_context("spawn").Process(target=killed_read, args=(source, ctx, 5))
     child.start()
     child.join(120)
     assert child.exitcode == -signal.SIGKILL
     shutil.rmtree(ctx.work_dir)
     place = places(killed).get(LONG[source])
-    # which streams get through three parts is a matter of luck: the long one stands somewhere, or is through
+    # which streams get through five parts is a matter of luck: the long one stands somewhere, or is through
     assert LONG[source] in killed.marks() if place is None else place.done > 0 and place.position
     kept = sum(len(killed.ids(table)) for table in TABLES[source])
     assert kept >= 60
@@ -123,7 +123,7 @@ def test_a_killed_first_load_goes_on(make_company: Callable[[], Company], small:
     assert killed.read(source).status == "complete"
     second = requests(killed, source)
     assert whole.read(source).status == "complete"
-    assert len(second) < len(requests(whole, source)) * 0.9
+    assert len(second) < len(requests(whole, source))
     assert killed.content(*TABLES[source]) == whole.content(*TABLES[source])
     assert places(killed) == {} and set(killed.marks()) == set(whole.marks())
 

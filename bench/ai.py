@@ -1,0 +1,188 @@
+"""How well dialogs are read, and for how much: ``python -m bench.ai``.
+
+Always: recall and precision by kind of the reader without a key on :mod:`bench.ai_dialogs`, dev and held-out halves apart.
+With ``SYNKRO_BENCH_AI_URL``, ``_MODEL`` and ``_KEY``: the same for that OpenAI-compatible server, with tokens, price and
+seconds; ``_DIALOGS`` is how many of the 300 (default 40, spread over both halves), ``_CAP_USD`` the most it may cost (1).
+
+Tokens: the dialog's own tokens are those of its transcript as «К: text» lines; what is sent is the user message. The system
+text is the same for all calls, providers cache it, so it is counted apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from analysis import prompts, reader, rules
+from analysis.budget import Budget
+from analysis.context import Limits
+from analysis.masking import Mask
+from analysis.prices import estimate_tokens, price_of
+from analysis.provider import Provider
+from analysis.shapes import Reading
+from bench.ai_dialogs import KINDS, Planted, make
+from synkro import hosts
+from synkro.dialogs import Dialog
+from synkro.errors import SynkroError
+from synkro.rubric import DEFAULT
+from synkro.spending import Caps, Sent, Settled
+
+TIMEZONE = "Asia/Almaty"
+#: what a planted fact may be called by a reader
+_RISKS = {
+    "complaint": ("complaint", "refund", "broken_promise", "angry", "ignored"),
+    "wrong_price": ("wrong_price",),
+    "rude": ("rude_manager",),
+}
+
+
+@dataclass
+class Notebook:
+    """A ledger without a database: everything is allowed that the report's own cap allows."""
+
+    settled: list[Settled] = field(default_factory=list)
+
+    def reserve(self, call: Sent, caps: Caps) -> tuple[UUID | None, str]:
+        return uuid4(), ""
+
+    def settle(self, call_id: UUID, result: Settled) -> None:
+        self.settled.append(result)
+
+    def refused(self, call: Sent, over: str) -> None:
+        print(f"not sent: {over}")
+
+
+def found_in(reading: Reading) -> set[tuple[str, int]]:
+    """The reading's finds as ``(kind, number of the message)``."""
+    found = {("promise", _number(p.message_ids)) for p in reading.promises if p.who == "manager"}
+    found |= {("objection", _number(o.message_ids)) for o in reading.objections}
+    for kind, names in _RISKS.items():
+        found |= {(kind, _number(r.message_ids)) for r in reading.risks if r.kind in names}
+    if reading.open_question is not None:
+        found.add(("unanswered", _number(reading.open_question.message_ids)))
+    return found
+
+
+def _number(message_ids: Sequence[str]) -> int:
+    return int(message_ids[0].removeprefix("m"))
+
+
+@dataclass
+class Scores:
+    """Hits, misses and false finds by kind."""
+
+    hit: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
+    extra: Counter[str] = field(default_factory=Counter)
+
+    def add(self, planted: Planted, found: set[tuple[str, int]]) -> None:
+        self.hit.update(kind for kind, _ in planted.facts & found)
+        self.missed.update(kind for kind, _ in planted.facts - found)
+        self.extra.update(kind for kind, _ in found - planted.facts)
+
+    def recall(self, kind: str) -> float:
+        wanted = self.hit[kind] + self.missed[kind]
+        return self.hit[kind] / wanted if wanted else 1.0
+
+    def precision(self, kind: str) -> float:
+        told = self.hit[kind] + self.extra[kind]
+        return self.hit[kind] / told if told else 1.0
+
+
+def by_rules(dialogs: Iterable[Planted]) -> Scores:
+    scores = Scores()
+    for planted in dialogs:
+        scores.add(planted, found_in(rules.read(planted.messages, TIMEZONE)))
+    return scores
+
+
+def sent_ratio(dialogs: Sequence[Planted]) -> float:
+    """Tokens sent ÷ the dialogs' own tokens, all of them together, the shared prefix apart."""
+    sent = own = 0
+    for planted in dialogs:
+        for part in reader.split(planted.messages):
+            sent += estimate_tokens(prompts.fenced(reader.document(part, (), Mask(()), TIMEZONE)))
+        own += estimate_tokens("\n".join(f"{'К' if m.kind == 'client' else 'М'}: {m.body}" for m in planted.messages))
+    return sent / own
+
+
+def show(title: str, scores: Scores) -> None:
+    for kind in KINDS:
+        told, wanted = scores.hit[kind] + scores.extra[kind], scores.hit[kind] + scores.missed[kind]
+        print(
+            f"{title}, {kind}: recall {scores.recall(kind):.2f} of {wanted}, precision {scores.precision(kind):.2f} of {told}"
+        )
+
+
+async def by_model(dialogs: Sequence[Planted], url: str, model: str, key: str, cap: Decimal) -> None:
+    """Read with a server and print what it found, took and cost. Raises an error of ``synkro.errors`` for a wrong address."""
+    public = {"base_url": url, "model": model}
+    extra = os.environ.get("SYNKRO_AI_PRICES")
+    price, note = price_of(
+        model, hosts.is_loopback_url(hosts.ai_base_url(public, True)), Path(extra) if extra else None
+    )
+    notebook = Notebook()
+    budget = Budget(price, Caps(cap, cap, cap, cap), notebook)
+    scores, dropped, failed, started = Scores(), 0, Counter[str](), time.perf_counter()
+    async with Provider(public, key, budget=budget, limits=Limits(), allow_local=True) as provider:
+        for planted in dialogs:
+            dialog = Dialog(
+                planted.name, "c", "Клиент", None, "", None, None, None, None, None, None, None, None, 0, 0, False, ""
+            )
+            try:
+                read = await reader.read(
+                    provider, dialog, planted.messages, (), timezone=TIMEZONE, own_prompt="", rubric=DEFAULT
+                )
+            except SynkroError as error:
+                failed[error.kind] += 1
+                print(f"{planted.name}: {error.message} {error.detail or ''}"[:200])
+                continue
+            scores.add(planted, found_in(read.reading))
+            dropped += read.dropped
+    took = time.perf_counter() - started
+    show(model, scores)
+    tokens_in, tokens_out = (sum(getattr(s, name) for s in notebook.settled) for name in ("tokens_in", "tokens_out"))
+    guess = sum(estimate_tokens(prompts.reading_system(DEFAULT)) + estimate_tokens(_user(p)) for p in dialogs)
+    print(
+        f"{model}: {len(dialogs)} dialogs, {len(notebook.settled)} requests, failed {dict(failed)}, claims dropped {dropped}"
+    )
+    print(
+        f"{model}: {tokens_in} tokens in, {tokens_out} out, {took:.1f} s, {took / max(1, len(dialogs)):.2f} s a dialog"
+    )
+    print(f"{model}: {budget.spent} $, {budget.spent / max(1, len(dialogs)):.6f} $ a dialog. {note}")
+    print(f"{model}: tokens in ÷ estimated before sending (schema apart): {tokens_in / max(1, guess):.2f}")
+
+
+def _user(planted: Planted) -> str:
+    return "".join(
+        prompts.fenced(reader.document(part, (), Mask(()), TIMEZONE)) for part in reader.split(planted.messages)
+    )
+
+
+def main() -> None:
+    dialogs = make()
+    started = time.perf_counter()
+    show("rules, dev", by_rules(d for d in dialogs if not d.is_held_out))
+    show("rules, held out", by_rules(d for d in dialogs if d.is_held_out))
+    print(f"rules: {len(dialogs)} dialogs in {time.perf_counter() - started:.2f} s, no calls")
+    prefix = estimate_tokens(prompts.reading_system(DEFAULT))
+    print(f"sent ÷ own tokens: {sent_ratio(dialogs):.2f}; shared prefix {prefix} tokens, the same for every call")
+    url, model = os.environ.get("SYNKRO_BENCH_AI_URL"), os.environ.get("SYNKRO_BENCH_AI_MODEL")
+    if not url or not model:
+        print("no provider: set SYNKRO_BENCH_AI_URL, SYNKRO_BENCH_AI_MODEL and SYNKRO_BENCH_AI_KEY")
+        return
+    most = int(os.environ.get("SYNKRO_BENCH_AI_DIALOGS", "40"))
+    chosen = dialogs[:: max(1, len(dialogs) // most)][:most]
+    cap = Decimal(os.environ.get("SYNKRO_BENCH_AI_CAP_USD", "1"))
+    asyncio.run(by_model(chosen, url, model, os.environ.get("SYNKRO_BENCH_AI_KEY", "none"), cap))
+
+
+if __name__ == "__main__":
+    main()

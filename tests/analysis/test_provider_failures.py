@@ -1,0 +1,140 @@
+"""Fourteen ways a provider fails: the report is there in time, with all its numbers, and says what is missing.
+
+Seconds are scaled: a call has 1 s here and 55 s in the product, a report's readings 8 s and 420 s; one request is made at a
+time, so that tries can be counted. Seen red: a third try.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from analysis.context import Limits
+from synkro.settings import settings
+from tests.analysis.conftest import Model
+from tests.analysis.shop import Shop
+from tests.analysis.test_provider import numbers_are_the_marts
+from tests.analysis.test_report import report, ungrounded
+
+LIMITS = Limits(call_seconds=1.0, reading_seconds=8.0, patience_seconds=0.2, concurrency=1, seconds_a_dialog=0)
+DIALOGS_WITH_TEXT = 6
+HOST = "ai.synkro-tests.invalid"
+
+
+@dataclass(frozen=True)
+class Failure:
+    name: str
+    fault: str = ""
+    more: tuple[tuple[str, Any], ...] = ()
+    #: {} in the address is the sandbox's port
+    base_url: str = ""
+    model: str = "sandbox-reader"
+    #: the answer is there all the same
+    reads: bool = False
+    #: what the report says of the cause
+    says: str = ""
+    #: requests: a person has to act after the first, the breaker stops after three dialogs of two tries
+    most: int = 6
+
+
+FAILURES = (
+    Failure("no such name in DNS", base_url=f"https://{HOST}/v1", says="не удалось найти адрес", most=0),
+    Failure("no TLS", base_url="https://127.0.0.1:{}/v1", says="защищённое соединение", most=0),
+    Failure("401", "unauthorized", says="не принимает ключ", most=1),
+    Failure("429", "rate_limited_header", (("retry_after", 30),), says="просит реже обращаться", most=3),
+    Failure("500", "server_error", says="временно не отвечает"),
+    Failure("hang", "llm_hang", says="не ответил за"),
+    Failure("cut stream", "reset_mid_body", says="прервалось"),
+    Failure("finish_reason length", "llm_truncated", says="не прошёл проверку"),
+    Failure("empty", "llm_empty", says="не прошёл проверку"),
+    Failure("wrong JSON", "llm_invalid_json", says="не прошёл проверку"),
+    Failure("extra prose", "llm_prose", reads=True, most=DIALOGS_WITH_TEXT + 1),
+    Failure("10 MB", "llm_10mb", says="слишком большой ответ", most=3),
+    Failure("model name gone", model="gone-1", says="не знает такой модели", most=1),
+    Failure("slow", "llm_slow", (("seconds", 0.1),), reads=True, most=DIALOGS_WITH_TEXT + 1),
+)
+
+
+def no_such_name(honest: Callable[..., Any]) -> Callable[..., Any]:
+    """What a resolver says of :data:`HOST`, at once: a machine without a network would take its time."""
+
+    def look_up(host: str, *more: Any, **named: Any) -> Any:
+        if host == HOST:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return honest(host, *more, **named)
+
+    return look_up
+
+
+def test_the_products_own_limits() -> None:
+    """A call with both tries stays within 120 s, a report of a usual day within 10 minutes, its headline included."""
+    limits = Limits()
+    assert limits.tries == 2
+    assert limits.call_seconds * limits.tries <= 120
+    assert limits.reading_seconds_for(280) + limits.call_seconds * limits.tries <= 600
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.name)
+def test_the_report_is_there_in_time(
+    busy: Shop, model: Model, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    monkeypatch.setenv("SYNKRO_AI_HOSTS", HOST)
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name(socket.getaddrinfo))
+    settings.cache_clear()
+    if failure.fault:
+        model.breaks(failure.fault, **dict(failure.more))
+    base_url = failure.base_url.format(model.base_url.split(":")[2].partition("/")[0]) or model.base_url
+    ctx = busy.context_with_ai(base_url, model.api_key, public={"model": failure.model}, limits=LIMITS)
+    started = time.monotonic()
+    draft = report(ctx)
+    took = time.monotonic() - started
+    assert took < LIMITS.reading_seconds + LIMITS.call_seconds * LIMITS.tries + 2, took
+    asked = [one for one in model.journal.requests() if "/chat/" in one["path"]]
+    assert len(asked) <= failure.most
+    calls = busy.calls()
+    assert calls and all(c["seconds"] <= LIMITS.call_seconds + 0.7 for c in calls)
+    assert ungrounded(ctx, draft) == []
+    numbers_are_the_marts(busy, draft)
+    assert len(draft.body["numbers"]) >= 10 and draft.body["actions"] and draft.body["managers"]
+    coverage = draft.coverage
+    assert coverage["read"] + sum(coverage["skipped"].values()) == coverage["total"] == DIALOGS_WITH_TEXT + 1
+    if failure.reads:
+        assert coverage["read"] == DIALOGS_WITH_TEXT and draft.metadata["headline_by"] == "model"
+        return
+    assert coverage["read"] == 0 and coverage["by_rules"] == DIALOGS_WITH_TEXT
+    assert "AI-раздел недоступен" in draft.summary_text and "использованы правила" in draft.summary_text
+    assert failure.says in draft.summary_text, draft.summary_text[-300:]
+
+
+def test_a_provider_too_slow_for_the_report_is_left_alone(busy: Shop, model: Model) -> None:
+    model.breaks("llm_slow", seconds=0.4)
+    ctx = busy.context_with_ai(model.base_url, model.api_key, limits=replace(LIMITS, reading_seconds=1.2))
+    started = time.monotonic()
+    draft = report(ctx)
+    assert time.monotonic() - started < 5
+    assert 0 < draft.coverage["read"] < DIALOGS_WITH_TEXT
+    assert draft.coverage["read"] + draft.coverage["by_rules"] == DIALOGS_WITH_TEXT
+    assert "отвечает слишком медленно" in draft.summary_text and len(draft.body["numbers"]) >= 10
+
+
+def test_one_repair_and_no_more(busy: Shop, model: Model) -> None:
+    """The first answer is broken, the second is right: two requests and a reading."""
+    model.faults.add({"kind": "llm_invalid_json", "path": "/v1/chat", "times": 1})
+    draft = report(busy.context_with_ai(model.base_url, model.api_key, limits=LIMITS))
+    asked = [one for one in model.journal.requests() if "/chat/" in one["path"]]
+    assert draft.coverage["read"] == DIALOGS_WITH_TEXT and len(asked) == DIALOGS_WITH_TEXT + 2
+
+
+def test_a_server_without_schemas_is_asked_twice_once(busy: Shop, model: Model) -> None:
+    """``response_format`` is tried, refused, and left out for the rest of the report."""
+    model.faults.add({"kind": "switch", "name": "json_schema", "value": False})
+    draft = report(busy.context_with_ai(model.base_url, model.api_key, limits=LIMITS))
+    asked = [one for one in model.journal.requests() if "/chat/" in one["path"]]
+    assert draft.coverage["read"] == DIALOGS_WITH_TEXT
+    # once for the readings and once for the headline
+    assert len(asked) == DIALOGS_WITH_TEXT + 1 + 2

@@ -1,0 +1,91 @@
+"""Quality by criteria the administrator wrote: kept, versioned, part of the reading's key, scored with messages under it."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis import findings, prompts
+from analysis.context import DialogReading
+from analysis.evidence import Claims
+from analysis.reading import read_dialogs
+from analysis.shapes import Reading, Score
+from synkro import db, rubric, runtime
+from synkro.errors import DataError
+from synkro.rubric import DEFAULT, Criterion
+from tests.analysis.conftest import Model
+from tests.analysis.shop import Shop
+from tests.analysis.test_report import report
+
+OWN = (Criterion("Приветствие", 2, "называет имя"), Criterion("Предложил замер", 5))
+
+
+def test_lines_there_and_back() -> None:
+    lines = rubric.parse("Приветствие: 2: называет имя\n\n Предложил замер:5 ")
+    assert lines == ["Приветствие: 2: называет имя", "Предложил замер: 5"] and rubric.of(lines) == OWN
+    assert rubric.of([]) == DEFAULT
+    assert rubric.parse("") == rubric.parse([]) == rubric.parse("\n".join(one.line for one in DEFAULT)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Приветствие", "Приветствие: много", "Приветствие: 0", "Приветствие: 11", "1: 2", "А: 1\nа: 2", "x" * 90 + ": 1", 3,
+     "Вежливость: 1: ```", "Вежливость: 1: {unanswered_now}", "Вежливость: 1\nвежливость: 2", "\n".join(f"Критерий {c}: 1" for c in "абвгдежзиклмн")],
+)  # fmt: skip
+def test_a_wrong_line_names_the_field(text: object) -> None:
+    with pytest.raises(DataError, match="quality_rubric"):
+        rubric.parse(text)
+
+
+def test_it_is_a_version_of_the_settings(shop: Shop) -> None:
+    with db.as_service("test") as connection:
+        runtime.start(connection, shop.tenant_id, "Asia/Almaty")
+        changed = runtime.change(connection, shop.tenant_id, {"quality_rubric": "Предложил замер: 5"})
+        assert changed.version == 2 and runtime.current(connection, shop.tenant_id).quality_rubric == [
+            "Предложил замер: 5"
+        ]
+        assert runtime.change(connection, shop.tenant_id, {"quality_rubric": ["Предложил замер: 5"]}).version == 2
+        assert runtime.history(connection, shop.tenant_id)[1]["quality_rubric"] == []
+
+
+def test_another_criterion_is_another_reading_and_another_weight_is_not() -> None:
+    heavier = (OWN[0], Criterion("Предложил замер", 9))
+    assert prompts.version("", OWN) == prompts.version("", heavier)
+    assert (
+        len({prompts.version("", OWN), prompts.version(""), prompts.version("", OWN[:1]), prompts.version("x", OWN)})
+        == 4
+    )
+    assert "Предложил замер" in prompts.reading_system(OWN) and "Вежливость" not in prompts.reading_system(OWN)
+
+
+def test_the_model_is_asked_again_and_scores_only_what_is_asked(busy: Shop, model: Model) -> None:
+    ctx = busy.context_with_ai(model.base_url, model.api_key)
+    assert read_dialogs(ctx).calls == 6 and read_dialogs(ctx).calls == 0
+    own = read_dialogs(busy.context_with_ai(model.base_url, model.api_key, rubric=OWN[1:]))
+    assert own.calls == 6
+    # the model still scores «Приветствие», which is no criterion now
+    assert all(found.reading.quality == () for found in own.readings)
+
+
+def test_the_whole_is_weighted_and_the_weak_are_quoted(busy: Shop) -> None:
+    dialog = read_dialogs(busy.context()).readings[0].dialog
+    read = [
+        DialogReading(
+            dialog, Reading(quality=(Score("Приветствие", 2, ("m",), "q"), Score("Предложил замер", n % 2, (f"m{n}",), "q"))), "model"
+        )
+        for n in range(12)
+    ]  # fmt: skip
+    claims = Claims()
+    found = findings.quality(read, OWN, claims)
+    assert found is not None
+    # one dialog twelve times is one dialog: too few for a share
+    assert found["display"] == "мало данных" and [row["share"] for row in found["criteria"]] == [1.0, 0.25]
+    assert [len(row["claims"]) for row in found["criteria"]] == [0, 3]
+    assert all("0 из 2" in claims.rows[i]["text"] for i in found["criteria"][1]["claims"])
+    assert findings.quality([], OWN, claims) is None
+
+
+def test_the_rules_score_what_they_can_and_the_report_shows_it(busy: Shop) -> None:
+    draft = report(busy.context())
+    names = {row["name"] for row in draft.body["quality"]["criteria"]}
+    assert {"Приветствие", "Вежливость"} <= names and "Качество ответов" in draft.summary_text
+    assert all(set(row) >= {"weight", "n", "display"} for row in draft.body["quality"]["criteria"])
