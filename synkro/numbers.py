@@ -118,27 +118,31 @@ def waiting(connection: db.Connection, tenant_id: UUID, window: Window, limit: i
     """
     rows = connection.execute(
         "with edge as (select least(coalesce(as_of, window_end), window_end) as at from marts.period_summary"
-        "   where tenant_id = %(tenant)s and window_start = %(start)s and window_end = %(end)s)"
+        "   where tenant_id = %(tenant)s and window_start = %(start)s and window_end = %(end)s),"
+        # who is shown is chosen first: names and last words are looked up for those alone
+        " shown as (select w.*, edge.at, deal.deal_id, deal.name as deal_name, deal.price"
+        "   from edge join marts.fct_waits w on w.tenant_id = %(tenant)s and w.opened_at < edge.at"
+        "     and (w.closed_at is null or w.closed_at > edge.at)"
+        "     and w.opened_at > edge.at - interval '7 days'"
+        "   left join lateral (select f.deal_id, f.name, f.price from marts.fct_deals f"
+        "     where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.stage_kind = 'open' and not f.is_deleted"
+        "     order by f.price desc nulls last, f.deal_id limit 1) deal on true"
+        "   order by deal.price desc nulls last, w.opened_at limit %(limit)s)"
         " select w.wait_id, w.client_id, coalesce(nullif(c.name, ''), d.contact_name, '') as client_name, c.phone,"
         "   w.dialog_id, coalesce(d.channel, '') as channel, w.opened_at,"
-        "   extract(epoch from edge.at - w.opened_at) / 60 as waiting_minutes,"
-        "   w.sla_deadline_at is not null and edge.at > w.sla_deadline_at as is_overdue,"
+        "   extract(epoch from w.at - w.opened_at) / 60 as waiting_minutes,"
+        "   w.sla_deadline_at is not null and w.at > w.sla_deadline_at as is_overdue,"
         "   w.responsible_at_open as manager_id, m.name as manager_name,"
-        "   deal.deal_id, deal.name as deal_name, deal.price, coalesce(said.body, '') as last_text"
-        " from edge join marts.fct_waits w on w.tenant_id = %(tenant)s and w.opened_at < edge.at"
-        "   and (w.closed_at is null or w.closed_at > edge.at)"
-        "   and w.opened_at > edge.at - interval '7 days'"
+        "   w.deal_id, w.deal_name, w.price, coalesce(said.body, '') as last_text"
+        " from shown w"
         " left join marts.dim_clients c on c.tenant_id = w.tenant_id and c.client_id = w.client_id"
         " left join marts.dim_dialogs d on d.tenant_id = w.tenant_id and d.dialog_id = w.dialog_id"
         " left join marts.dim_managers m on m.tenant_id = w.tenant_id and m.manager_id = w.responsible_at_open"
-        " left join lateral (select f.deal_id, f.name, f.price from marts.fct_deals f"
-        "   where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.stage_kind = 'open' and not f.is_deleted"
-        "   order by f.price desc nulls last, f.deal_id limit 1) deal on true"
         " left join lateral (select f.body from marts.fct_messages f where f.tenant_id = w.tenant_id"
-        "   and f.dialog_id = w.dialog_id and f.kind = 'client' and f.sent_at < edge.at and f.sent_at >= w.opened_at"
+        "   and f.dialog_id = w.dialog_id and f.kind = 'client' and f.sent_at < w.at and f.sent_at >= w.opened_at"
         "   and f.needs_reply and coalesce(f.body, '') <> ''"
         "   order by f.sent_at desc, f.message_id desc limit 1) said on true"
-        " order by deal.price desc nulls last, w.opened_at limit %(limit)s",
+        " order by w.price desc nulls last, w.opened_at",
         {"tenant": tenant_id, "start": window.start, "end": window.end, "limit": limit},
     )
     return [

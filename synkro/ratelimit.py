@@ -6,8 +6,8 @@ requests travel unevenly. The moments lie in one row of ``private.vendor_limits`
 by one call of ``private.take_turn``, or by two when it has to be slept for: the second one confirms that the
 turn has come, by the real moments of the requests before it, and writes down its own.
 
-A 429 stops the whole account and slows it for a minute: the vendor may count otherwise than we think. A
-block by the vendor (amoCRM answers 403 to everything) stops it until a person has looked.
+A 429 stops the whole account and slows it for a while, and for long when another one follows: the vendor may
+count otherwise than we think. A block by the vendor (amoCRM answers 403 to everything) stops it until a person has looked.
 
 :class:`LocalLimiter` keeps the same promises inside one process, for checks that have no database.
 """
@@ -47,8 +47,10 @@ _LATE = 0.01
 _RENEWALS = 3
 #: of the usual pace after a 429, one request at a time; once more after a 429 at that pace, but never below
 _SHARE, _LOWEST_SHARE = 0.8, 0.5
-#: how long a 429 slows an account, seconds
-SLOWED = 60.0
+#: how long a 429 slows an account, seconds: one may be a stray request that travelled long ...
+SLOWED = 20.0
+#: ... a second one soon after the first is no accident
+SLOWED_AGAIN = 600.0
 #: moments remembered per meter; a pace beyond it is counted in shorter windows
 _REMEMBERED = 50
 #: a turn nobody came for is given up, seconds
@@ -69,7 +71,7 @@ class Limiter(Protocol):
         """
 
     def block(self, seconds: float) -> None:
-        """The vendor said 429: nobody calls this account for so many seconds, and for a minute slowly.
+        """The vendor said 429: nobody calls this account for so many seconds, and for a while slowly.
 
         Never shortens an earlier block.
         """
@@ -162,7 +164,7 @@ class _Account:
     let_go: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
     share: float = 1.0
-    slowed_until: float = 0.0
+    slowed_until: float = -math.inf
     until: float = 0.0
     reason: str | None = None
 
@@ -219,11 +221,14 @@ class LocalLimiter(_Waiting):
         with _accounts_lock:
             now = time.monotonic()
             for account in self._accounts:
+                slowed = SLOWED
+                # the answers of one storm come together and count once
                 if account.until <= now:
                     slow = account.slowed_until > now
                     account.share = max(_LOWEST_SHARE, account.share * _SHARE) if slow else _SHARE
+                    slowed = SLOWED_AGAIN if account.slowed_until > now - SLOWED_AGAIN else SLOWED
                 account.until = max(account.until, now + seconds)
-                account.slowed_until = max(account.slowed_until, now + seconds + SLOWED)
+                account.slowed_until = max(account.slowed_until, now + seconds + slowed)
 
     def block_until_operator(self, reason: str) -> None:
         with _accounts_lock:
@@ -257,7 +262,12 @@ on conflict (account_key) do update set
         else %(share)s
     end,
     blocked_until = greatest(l.blocked_until, excluded.blocked_until),
-    slowed_until = greatest(l.slowed_until, excluded.slowed_until),
+    slowed_until = greatest(l.slowed_until, case
+        when coalesce(l.blocked_until <= clock_timestamp(), true)
+            and l.slowed_until > clock_timestamp() - %(again)s * interval '1 second'
+        then clock_timestamp() + (%(seconds)s + %(again)s) * interval '1 second'
+        else excluded.slowed_until
+    end),
     updated_at = clock_timestamp()
 """
 
@@ -316,7 +326,7 @@ class PostgresLimiter(_Waiting):
         return Turn(wait if blocked is None else blocked, granted, moment)
 
     def block(self, seconds: float) -> None:
-        self._run(_BLOCK, seconds=seconds, slowed=SLOWED, share=_SHARE, lowest=_LOWEST_SHARE)
+        self._run(_BLOCK, seconds=seconds, slowed=SLOWED, again=SLOWED_AGAIN, share=_SHARE, lowest=_LOWEST_SHARE)
 
     def block_until_operator(self, reason: str) -> None:
         self._run(_STOP, reason=reason)

@@ -229,7 +229,7 @@ def test_a_block_stops_everyone_even_those_asleep(make: Make) -> None:
 
 
 def test_a_429_slows_the_account_and_spaces_it_evenly(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four fifths of the pace for a minute, one at a time; the answers of one storm count once."""
+    """Four fifths of the pace for a while, one at a time; the answers of one storm count once."""
     monkeypatch.setattr(ratelimit, "SLOWED", 1.5)
     moments: list[float] = []
     limiter = watched(make(10), moments)
@@ -245,6 +245,20 @@ def test_a_429_slows_the_account_and_spaces_it_evenly(make: Make, monkeypatch: p
     for _ in range(10):
         limiter.acquire()
     assert min(spans(moments, 1)) < 0.11, "restored"
+
+
+def test_a_second_429_soon_after_the_first_slows_for_long(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One may be a stray; two are no accident. Red when both slow for the same while."""
+    monkeypatch.setattr(ratelimit, "SLOWED", 0.3)
+    moments: list[float] = []
+    limiter = watched(make(10), moments)
+    for wanted_slow in (False, True):
+        make(10).block(0.05)
+        time.sleep(0.5)
+        moments.clear()
+        for _ in range(6):
+            limiter.acquire()
+        assert (min(spans(moments, 1)) > 0.115) is wanted_slow
 
 
 def test_a_vendor_that_goes_on_saying_429_is_asked_slower_still(make: Make) -> None:
