@@ -114,7 +114,7 @@ def _waits(cases: dict[str, _Case], wait: Waiting, facts: Facts, found: DialogRe
     calls = found is not None and found.reading.outcome is not None and found.reading.outcome.kind == "call"
     text = "Перезвоните клиенту" if calls else "Ответьте клиенту"
     if not calls and not quoted and wait.deal_name:
-        text = f"Ответьте клиенту: {shown(wait.deal_name, 60)}"
+        text = f"Ответьте клиенту по сделке «{shown(wait.deal_name, 60)}»"
     if quoted and not calls:
         text = f"Ответьте на «{shown(quoted[1], 90)}»"
     why = f"ждёт {russian.minutes(wait.waiting_minutes)}{late}" + (", просит позвонить" if calls else "")
@@ -140,11 +140,13 @@ def _evidence(found: DialogReading, item: Item) -> tuple[str, tuple[str, ...], s
 
 def _row(case: _Case, facts: Facts, claims: Claims) -> dict[str, Any]:
     why = ", ".join(dict.fromkeys(case.why))
+    client, phone = phones.person(case.client, None), phones.mask(case.phone) if case.phone else None
     return {
         "who": shown(case.who, 80),
         "manager_id": case.manager_id,
-        "client": shown(phones.person(case.client, None), 80),
-        "phone_masked": phones.mask(case.phone) if case.phone else None,
+        "client": shown(client, 80),
+        # who is known by a phone alone is not shown twice
+        "phone_masked": phone if phone != client else None,
         "text": case.text,
         "why": why,
         "money": case.money,
