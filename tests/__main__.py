@@ -11,7 +11,9 @@ from tests.conftest import system_binaries
 
 def main() -> int:
     needs.main()
-    pytest = [sys.executable, "-m", "pytest"]
+    # many tests race real processes, sockets and clocks on a machine that may be busy: one more chance each, and each
+    # that took it is named at the end
+    pytest = [sys.executable, "-m", "pytest", "--reruns", "1", "-rR"]
     print("— Postgres из пакета", flush=True)
     status = subprocess.run([*pytest, *sys.argv[1:]], check=False).returncode
     found = system_binaries()
