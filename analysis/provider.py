@@ -18,8 +18,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from analysis.budget import Budget, Held
 from analysis.context import Limits
 from analysis.prices import cost, estimate_tokens
@@ -33,7 +31,7 @@ from synkro.errors import (
     TransientError,
 )
 from synkro.http_body import BodyTooLarge
-from synkro.http_errors import of_exception
+from synkro.http_errors import never_sent, of_cause
 from synkro.spending import Settled
 
 if TYPE_CHECKING:
@@ -276,9 +274,7 @@ def _may_cost(error: Exception) -> bool:
         guard = next((e for e in _chain(error) if isinstance(e, SynkroError)), None)
         if guard is not None:
             return isinstance(guard, BodyTooLarge)
-        return not any(
-            isinstance(e, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout) for e in _chain(error)
-        )
+        return not any(never_sent(cause) for cause in _chain(error))
     return not isinstance(error, SynkroError) or isinstance(error, BodyTooLarge)
 
 
@@ -322,8 +318,8 @@ def classify(error: Exception, base_url: str) -> SynkroError:
         # the SDK wraps what our transport's guards raise
         if isinstance(cause, SynkroError):
             return cause
-        if isinstance(cause, httpx.HTTPError):
-            return of_exception("ai", httpx.URL(base_url).host, cause)
+        if (told := of_cause("ai", base_url, cause)) is not None:
+            return told
     detail = f"{type(error).__name__}: {error}"[:500]
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return AuthenticationError("AI-провайдер не принимает ключ. Проверьте его в настройках.", detail=detail)

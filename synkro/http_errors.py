@@ -150,6 +150,16 @@ def of_shape(vendor: Vendor, found: object, expected: str) -> DataError:
     )
 
 
+def of_cause(vendor: Vendor, base_url: str, error: BaseException) -> SynkroError | None:
+    """:func:`of_exception` for what a library wraps: None when it is no failure of a connection."""
+    return of_exception(vendor, httpx.URL(base_url).host, error) if isinstance(error, httpx.HTTPError) else None
+
+
+def never_sent(error: BaseException) -> bool:
+    """The request did not leave: there was no connection to send it through."""
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
 def of_exception(vendor: Vendor, host: str, error: httpx.HTTPError) -> SynkroError:
     """The error of a connection: every kind says its own thing, because each is mended elsewhere."""
     name = NAMES[vendor]
