@@ -43,14 +43,17 @@ tenant, count = UUID(sys.argv[1]), int(sys.argv[2])
 with db.as_service("test") as connection:
     public = integrations.load(connection, tenant, "amocrm").public
 secrets = integrations.secrets(tenant, "amocrm")
+def say(word):
+    # one write: the lines of two threads must not run into each other
+    print(f"{word}\\n", end="", flush=True)
 def work():
     auth = AmocrmAuth(tenant, public, secrets)
     with client("amocrm", public["base_url"], auth=auth, account_key="t", limiter=LocalLimiter(1000), allow_local=True) as http:
         auth.bind(http)
         try:
-            print(http.get("/api/v4/account")["id"], flush=True)
+            say(http.get("/api/v4/account")["id"])
         except SynkroError as error:
-            print(error.kind, flush=True)
+            say(error.kind)
 print("ready", flush=True)
 sys.stdin.readline()
 threads = [threading.Thread(target=work) for _ in range(count)]

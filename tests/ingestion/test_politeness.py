@@ -39,7 +39,7 @@ def work():
             try:
                 http.get("/api/v4/account")
             except SynkroError as error:
-                print(error.kind, flush=True)
+                print(f"{error.kind}\\n", end="", flush=True)
                 return
 threads = [threading.Thread(target=work) for _ in range(4)]
 [t.start() for t in threads]; [t.join() for t in threads]

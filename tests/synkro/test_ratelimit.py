@@ -44,7 +44,7 @@ def work():
         limiter._ask = ask
         while time.time() < until:
             limiter.acquire()
-            print(log[0].moment.timestamp(), flush=True)
+            print(f"{log[0].moment.timestamp()}\\n", end="", flush=True)
 threads = [threading.Thread(target=work) for _ in range(4)]
 [t.start() for t in threads]; [t.join() for t in threads]
 """
