@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import os
 import random
 import shutil
 import statistics
@@ -24,8 +23,8 @@ from typing import Any
 
 import psycopg
 
-from synkro import db, migrations, tenants, vault
-from synkro.embedded import EmbeddedPostgres
+from bench.ground import installation
+from synkro import db, tenants
 from synkro.settings import settings
 
 ROWS = 100_000
@@ -186,19 +185,8 @@ def measure(url: str, folder: Path) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="synkro-bench-") as name:
-        os.environ |= {"SYNKRO_DATA_DIR": name, "SYNKRO_SECRET_KEYS": vault.generate_key()}
-        settings.cache_clear()
-        server = EmbeddedPostgres(Path(name))
-        try:
-            url = db.owner_url()
-            migrations.migrate(url)
-            os.environ |= {"SYNKRO_DATABASE_URL": url, "SYNKRO_APP_DATABASE_URL": url}
-            settings.cache_clear()
-            measure(url, Path(name))
-        finally:
-            db.close()
-            server.destroy()
+    with installation() as url:
+        measure(url, settings().data_dir)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from uuid import uuid4
 
 import httpx
 
+from bench.ground import installation
 from ingestion.context import LoadContext, SourceResult
 from ingestion.pipelines import read_amocrm, read_radist
 from sandbox import server
@@ -37,9 +38,7 @@ from sandbox.company import generate
 from sandbox.model import Change, Chat, Company, Contact, Deal, Event, Message, RadistContact, Timeline
 from sandbox.story import ulid
 from sandbox.world import World
-from synkro import db, integrations, migrations, ratelimit, runs, tenants, vault
-from synkro.embedded import EmbeddedPostgres
-from synkro.settings import settings
+from synkro import db, integrations, ratelimit, runs, tenants
 from synkro.windows import Window
 
 SIZES = {"leads": 5_000, "contacts": 8_000, "events": 20_000, "chats": 3_000, "messages": 60_000}
@@ -186,31 +185,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scale", type=float, default=0.1, help="1 is the whole company: eleven minutes")
     parser.add_argument("--vendor", choices=[*READ, "both"], default="both")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="synkro-bench-") as folder:
-        os.environ |= {
-            "SYNKRO_DATA_DIR": folder,
-            "SYNKRO_SECRET_KEYS": vault.generate_key(),
-            "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
-        }
-        settings.cache_clear()
-        postgres = EmbeddedPostgres(Path(folder))
-        try:
-            url = db.owner_url()
-            migrations.migrate(url)
-            os.environ["SYNKRO_APP_DATABASE_URL"] = url
-            settings.cache_clear()
-            with outside(chosen.scale) as (addresses, ports, least):
-                context = connect(addresses)
-                for vendor in READ if chosen.vendor == "both" else [chosen.vendor]:
-                    began = time.perf_counter()
-                    result = READ[vendor](context)
-                    if result.status != "complete":
-                        raise SystemExit(f"{vendor}: {result.status}: {result.error}")
-                    journal = httpx.get(f"http://{server.HOST}:{ports[vendor]}/_journal", timeout=60).json()
-                    tell(vendor, journal, least[vendor], time.perf_counter() - began)
-        finally:
-            db.close()
-            postgres.destroy()
+    with installation(), outside(chosen.scale) as (addresses, ports, least):
+        context = connect(addresses)
+        for vendor in READ if chosen.vendor == "both" else [chosen.vendor]:
+            began = time.perf_counter()
+            result = READ[vendor](context)
+            if result.status != "complete":
+                raise SystemExit(f"{vendor}: {result.status}: {result.error}")
+            journal = httpx.get(f"http://{server.HOST}:{ports[vendor]}/_journal", timeout=60).json()
+            tell(vendor, journal, least[vendor], time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,10 @@ Prints the seconds of each step, the processor seconds of this process, and repe
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
-from pathlib import Path
 
-from synkro import db, migrations, runs, vault
-from synkro.embedded import EmbeddedPostgres
-from synkro.settings import settings
+from bench.ground import installation
+from synkro import db, runs
 from tests.town import Town, open_town
 
 
@@ -33,30 +29,11 @@ def measure(town: Town) -> tuple[float, float, dict[str, float]]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="synkro-bench-") as folder:
-        os.environ |= {
-            "SYNKRO_DATA_DIR": folder,
-            "SYNKRO_SECRET_KEYS": vault.generate_key(),
-            "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
-        }
-        settings.cache_clear()
-        server = EmbeddedPostgres(Path(folder))
-        try:
-            url = db.owner_url()
-            migrations.migrate(url)
-            from orchestration.dbt import deploy
-
-            os.environ["SYNKRO_APP_DATABASE_URL"] = url
-            settings.cache_clear()
-            deploy(url, settings().data_dir, lambda text: None)
-            with open_town("bench") as town:
-                measure(town)  # imports and caches: not what is measured
-                first = measure(town)
-                again = measure(town)
-            for name, (wall, cpu, by_step) in {"build": first, "repeat": again}.items():
-                told = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in by_step.items())
-                print(f"main job, {name}: {wall:.1f} s wall, {cpu:.1f} s cpu ({told})")
-            print(f"main job, repeat ÷ build: {again[0] / first[0]:.2f}")
-        finally:
-            db.close()
-            server.destroy()
+    with installation(with_marts=True), open_town("bench") as town:
+        measure(town)  # imports and caches: not what is measured
+        first = measure(town)
+        again = measure(town)
+    for name, (wall, cpu, by_step) in {"build": first, "repeat": again}.items():
+        told = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in by_step.items())
+        print(f"main job, {name}: {wall:.1f} s wall, {cpu:.1f} s cpu ({told})")
+    print(f"main job, repeat ÷ build: {again[0] / first[0]:.2f}")

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,8 +28,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from synkro import db, migrations, runtime, tenants, vault
-from synkro.embedded import EmbeddedPostgres
+from bench.ground import installation
+from synkro import db, runtime, tenants
 from synkro.settings import settings
 from synkro.users import User
 from synkro.windows import Window
@@ -256,25 +255,6 @@ def _script(connection: Connection, name: str, **values: Any) -> None:
                 connection.execute(statement.encode(), values)
 
 
-@contextmanager
-def installation(folder: Path) -> Iterator[str]:
-    os.environ |= {"SYNKRO_DATA_DIR": str(folder), "SYNKRO_SECRET_KEYS": vault.generate_key()}
-    settings.cache_clear()
-    server = EmbeddedPostgres(folder)
-    try:
-        url = db.owner_url()
-        migrations.migrate(url)
-        from orchestration.dbt import deploy
-
-        deploy(url, settings().data_dir, lambda text: None)
-        os.environ["SYNKRO_APP_DATABASE_URL"] = url
-        settings.cache_clear()
-        yield url
-    finally:
-        db.close()
-        server.destroy()
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 100_000], help="messages of history")
@@ -284,29 +264,28 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pages", type=int, default=20, help="how often each page is loaded")
     parser.add_argument("--folder", type=Path, help="where the server keeps its files; 2 kB a message")
     asked = parser.parse_args(arguments)
-    folder = Path(tempfile.mkdtemp(prefix="synkro-bench-", dir=asked.folder))
-    try:
-        with installation(folder) as url, psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-            clock = Clock(connection)
-            print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", flush=True)
-            measured = {size: measure(clock, connection, url, size, asked.per_day) for size in asked.sizes}
-            first, last = asked.sizes[0], asked.sizes[-1]
-            middle = {size: _middle(days, lambda day: day.build) for size, (_, days) in measured.items()}
-            _ratio(f"increment on {last:,} ÷ on {first:,}", middle[last], middle[first])
-            for size, (_, days) in measured.items():
-                _ratio(f"{size:,}: increment ÷ plain SQL", middle[size], _middle(days, lambda day: day.plain))
-            for number in range(asked.tenants):
-                company = found(connection, f"neighbour{number}", 2_000, asked.per_day)
-                build(url, company, windows(connection, company))
-            dashboards(connection, measured[asked.sizes[-1]][0], asked.pages)
-            if asked.full:
-                company = found(connection, "whole", asked.full, asked.per_day)
-                spans = windows(connection, company, 36)
-                spent, results = clock.time(lambda: build(url, company, spans))
-                print(f"{asked.full:,} messages, {len(spans)} windows: built whole in {spent}: {_slowest(results, 6)}")
-            print(f"load of the machine: {os.getloadavg()[0]:.1f}")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (
+        installation(asked.folder, with_marts=True) as url,
+        psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection,
+    ):
+        clock = Clock(connection)
+        print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", flush=True)
+        measured = {size: measure(clock, connection, url, size, asked.per_day) for size in asked.sizes}
+        first, last = asked.sizes[0], asked.sizes[-1]
+        middle = {size: _middle(days, lambda day: day.build) for size, (_, days) in measured.items()}
+        _ratio(f"increment on {last:,} ÷ on {first:,}", middle[last], middle[first])
+        for size, (_, days) in measured.items():
+            _ratio(f"{size:,}: increment ÷ plain SQL", middle[size], _middle(days, lambda day: day.plain))
+        for number in range(asked.tenants):
+            company = found(connection, f"neighbour{number}", 2_000, asked.per_day)
+            build(url, company, windows(connection, company))
+        dashboards(connection, measured[asked.sizes[-1]][0], asked.pages)
+        if asked.full:
+            company = found(connection, "whole", asked.full, asked.per_day)
+            spans = windows(connection, company, 36)
+            spent, results = clock.time(lambda: build(url, company, spans))
+            print(f"{asked.full:,} messages, {len(spans)} windows: built whole in {spent}: {_slowest(results, 6)}")
+        print(f"load of the machine: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

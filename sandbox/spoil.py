@@ -6,17 +6,15 @@ A fault either answers in place of the vendor, bends the vendor's true answer, o
 from __future__ import annotations
 
 import asyncio
-import random
-import re
 import socket
 import struct
 import time
 import zlib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
+from typing import TYPE_CHECKING
 
+from sandbox import bend
 from sandbox.faults import Fault
 
 if TYPE_CHECKING:
@@ -34,17 +32,6 @@ REASONS = {
     503: b"Service Unavailable",
     504: b"Gateway Timeout",
 }
-#: filters by time, of amoCRM
-_SPAN = re.compile(r"_at\]\[(from|to)\]$")
-_TIME_KEYS = (
-    "updated_at",
-    "created_at",
-    "closed_at",
-    "last_chat_updated_at",
-    "delivered_at",
-    "read_at",
-    "complete_till",
-)
 
 
 async def play(fault: Fault | None, call: Call, watchers: list[Fault]) -> None:
@@ -218,7 +205,7 @@ async def _bent(fault: Fault, call: Call, watchers: list[Fault]) -> None:
             call.faults.hooks.get(kind, lambda _: None)(before)
     if kind == "oversize_page":
         return await call.send(await call.answer(extra={"sandbox.oversize": int(fault.params["factor"])}))
-    query = _asked(fault, call.scope["query_string"])
+    query = bend.query_of(fault, call.scope["query_string"])
     answer = await call.answer(query=query)
     previous = fault.state.get(path, [])
     _remember(watchers, answer, path)
@@ -227,7 +214,7 @@ async def _bent(fault: Fault, call: Call, watchers: list[Fault]) -> None:
     payload = answer.json()
     untouched = kind in ("page_drift", "page_delete") or (kind == "clock_skew" and not fault.params["records"])
     if payload is not None and not untouched:
-        payload = _bend(fault, payload, previous, call)
+        payload = bend.payload_of(fault, payload, previous)
         answer = answer.with_json(payload)
     if kind == "clock_skew":
         date = format_datetime(datetime.now(UTC) + timedelta(hours=float(fault.params["hours"])), usegmt=True)
@@ -241,118 +228,8 @@ def _cut(answer: Answer) -> Answer:
     return half
 
 
-def _asked(fault: Fault, query: bytes) -> bytes | None:
-    """What the vendor hears of the query; None: all of it."""
-    pairs = parse_qsl(query.decode(), keep_blank_values=True)
-    if fault.kind == "next_link_loop":
-        pairs = [(k, v) for k, v in pairs if k != "until"]
-    elif fault.kind == "clock_skew" and fault.params["records"]:
-        back = timedelta(hours=-float(fault.params["hours"]))
-        pairs = [(k, _moved(v, back) if k == "until" or _SPAN.search(k) else v) for k, v in pairs]
-    else:
-        return None
-    return urlencode(pairs).encode()
-
-
-def _moved(value: str, by: timedelta) -> str:
-    """A moment of a filter, Unix seconds or ISO 8601, in the clock of the records."""
-    if value.isdigit():
-        return str(int(value) + int(by.total_seconds()))
-    return (datetime.fromisoformat(value) + by).isoformat()
-
-
 def _remember(watchers: list[Fault], answer: Answer, path: str) -> None:
-    records = rows(answer.json())
+    records = bend.rows(answer.json())
     for fault in watchers:
         if records:
             fault.state[path] = [dict(r) for r in records if isinstance(r, dict)]
-
-
-def rows(payload: Any) -> list[Any] | None:
-    """The list of records inside any vendor's envelope, the very object, so that it can be changed in place."""
-    if isinstance(payload, list):
-        return payload
-    if isinstance(payload, dict):
-        for key in ("_embedded", "data", "items", "companies", "connections", "result"):
-            inner = payload.get(key)
-            if isinstance(inner, list):
-                return inner
-            if isinstance(inner, dict):
-                return next((v for v in inner.values() if isinstance(v, list)), None)
-    return None
-
-
-def id_key(record: dict[str, Any]) -> str:
-    """The key of a record: ``chat_id`` only where nothing narrower is there."""
-    return next(
-        (
-            k
-            for k in ("id", "message_id", "talk_id", "contact_id", "chat_id", "connection_id", "update_id")
-            if k in record
-        ),
-        "id",
-    )
-
-
-def _bend(fault: Fault, payload: Any, previous: list[Any], call: Call) -> Any:
-    kind, records = fault.kind, rows(payload)
-    if kind == "next_link_loop":
-        return _looped(fault, payload, call)
-    if not records:
-        return payload
-    if kind == "empty_embedded":
-        records.clear()
-        if isinstance(payload, dict):
-            payload.get("_links", {}).pop("next", None)
-            if isinstance(payload.get("response_metadata"), dict):
-                payload["response_metadata"]["next_cursor"] = None
-    elif kind == "duplicate_in_page":
-        records.append(records[0])
-    elif kind == "same_id_two_pages" and previous:
-        records.insert(0, previous[-1])
-    elif kind == "unordered":
-        random.Random(len(records)).shuffle(records)
-    elif kind == "null_id":
-        key = id_key(records[0])
-        fault.state["harmed"], records[0][key] = records[0][key], None
-        if fault.params["drop"]:
-            del records[0][key]
-    elif kind == "clock_skew":
-        for record in records:
-            _shift(record, timedelta(hours=float(fault.params["hours"])))
-    elif kind == "bad_time":
-        records[0]["created_at"] = fault.params["value"]
-    elif kind == "row_2100":
-        # one and the same record however often it is served
-        key = id_key(records[0])
-        harmed = fault.state.setdefault("harmed", records[0][key])
-        for record in records:
-            if record.get(key) == harmed:
-                _shift(record, timedelta(0), year=2100)
-    return payload
-
-
-def _looped(fault: Fault, payload: Any, call: Call) -> Any:
-    """amoCRM: ``next`` is this page itself. Radist: one cursor for ever (and ``until`` is not heard)."""
-    if isinstance(payload, dict) and "_links" in payload:
-        payload["_links"]["next"] = dict(payload["_links"]["self"])
-    elif isinstance(payload, dict) and "response_metadata" in payload:
-        meta = payload["response_metadata"] or {}
-        cursor = fault.state.setdefault("cursor", meta.get("next_cursor"))
-        payload["response_metadata"] = {**meta, "next_cursor": cursor}
-    return payload
-
-
-def _shift(record: Any, by: timedelta, year: int | None = None) -> None:
-    """Move every known time of a record, in whatever spelling it is."""
-    if not isinstance(record, dict):
-        return
-    for key, value in record.items():
-        if key not in _TIME_KEYS or value is None:
-            continue
-        if isinstance(value, int):
-            moment = datetime.fromtimestamp(value, UTC) + by
-            record[key] = int((moment.replace(year=year, day=min(moment.day, 28)) if year else moment).timestamp())
-        elif isinstance(value, str):
-            moment = datetime.fromisoformat(re.sub("Z$", "+00:00", value)) + by
-            record[key] = (moment.replace(year=year, day=min(moment.day, 28)) if year else moment).isoformat()

@@ -12,11 +12,12 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
 
+from synkro import db
 from synkro.errors import DataError, NotFoundError
 from synkro.tenants import Tenant
 
@@ -108,8 +109,5 @@ def connection_string(owner_url: str, name: str, password: str) -> str:
 
     Supabase's pooler tells projects apart by the end of the user name (``postgres.PROJECT``): it is kept.
     """
-    parts = urlsplit(owner_url)
-    project = (parts.username or "").partition(".")[2]
-    user = role_of(name) + (f".{project}" if project else "")
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(user)}:{quote(password, safe='')}@{host}"))
+    project = (urlsplit(owner_url).username or "").partition(".")[2]
+    return db.with_login(owner_url, role_of(name) + (f".{project}" if project else ""), password)

@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -108,18 +109,26 @@ def make_database(server_url: str) -> Callable[[str | None], str]:
     return make
 
 
+@contextmanager
+def doors_open(url: str, **environment: str) -> Iterator[str]:
+    """The kernel's doors lead to this database; ``environment``: further variables while they do."""
+    with pytest.MonkeyPatch.context() as patch:
+        doors = {"SYNKRO_DATABASE_URL": url, "SYNKRO_APP_DATABASE_URL": db.with_login(url, db.APP_ROLE, APP_PASSWORD)}
+        for name, value in {**doors, **environment}.items():
+            patch.setenv(name, value)
+        settings.cache_clear()
+        try:
+            yield url
+        finally:
+            db.close()
+    settings.cache_clear()
+
+
 @pytest.fixture
-def database(
-    make_database: Callable[[str | None], str], template: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
+def database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
     """A fresh database of its own, with the kernel's doors open to it; the value is the owner's address."""
-    url = make_database(template)
-    monkeypatch.setenv("SYNKRO_DATABASE_URL", url)
-    monkeypatch.setenv("SYNKRO_APP_DATABASE_URL", db.with_login(url, db.APP_ROLE, APP_PASSWORD))
-    settings.cache_clear()
-    yield url
-    db.close()
-    settings.cache_clear()
+    with doors_open(make_database(template)) as url:
+        yield url
 
 
 @pytest.fixture

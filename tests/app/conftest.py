@@ -19,11 +19,10 @@ from nicegui.testing.general import nicegui_reset_globals
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import db
 from synkro.settings import settings
 from tests.app import world as worlds
 from tests.app.world import PASSWORD, World
-from tests.conftest import APP_PASSWORD
+from tests.conftest import doors_open
 
 ORIGIN = {"Origin": "http://test"}
 
@@ -31,15 +30,8 @@ ORIGIN = {"Origin": "http://test"}
 @pytest.fixture(scope="module")
 def shared_world(make_database: Callable[[str | None], str], template: str) -> Iterator[World]:
     """One world a module: making it takes two seconds, so its tests leave each other's rows alone."""
-    url = make_database(template)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SYNKRO_DATABASE_URL", url)
-        environment.setenv("SYNKRO_APP_DATABASE_URL", db.with_login(url, db.APP_ROLE, APP_PASSWORD))
-        environment.setenv("SYNKRO_WEB_SECRET", "f3a9c1e07b5d4826a1c0e9d8b7f65432")
-        settings.cache_clear()
+    with doors_open(make_database(template), SYNKRO_WEB_SECRET="f3a9c1e07b5d4826a1c0e9d8b7f65432") as url:
         yield worlds.fill(url)
-        db.close()
-    settings.cache_clear()
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from psycopg.rows import dict_row
 from app.services import access, rows
 from synkro import db, reports, users
 from synkro.reports import Draft
-from synkro.settings import settings
-from tests.conftest import APP_PASSWORD
+from tests.conftest import doors_open
 from tests.transforms.conftest import Company
 
 MON, TUE, FRI = "2026-03-02 ", "2026-03-03 ", "2026-02-27 "
@@ -40,13 +39,7 @@ def built(
     make_database: Callable[[str | None], str], template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Built]:
     url = make_database(template)
-    with (
-        pytest.MonkeyPatch.context() as environment,
-        psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection,
-    ):
-        environment.setenv("SYNKRO_DATABASE_URL", url)
-        environment.setenv("SYNKRO_APP_DATABASE_URL", db.with_login(url, db.APP_ROLE, APP_PASSWORD))
-        settings.cache_clear()
+    with doors_open(url), psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
         company = Company(connection, url, "ours")
         _tell(company)
         window = company.window(MON + "06:00", TUE + "06:00", as_of=TUE + "12:00")
@@ -61,8 +54,6 @@ def built(
         ).fetchone()
         assert found is not None
         yield Built(access.viewer(user), report, found)
-        db.close()
-    settings.cache_clear()
 
 
 def _tell(company: Company) -> None:

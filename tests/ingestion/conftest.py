@@ -19,9 +19,9 @@ import synkro.http
 from ingestion.context import LoadContext, SourceResult
 from ingestion.pipelines import read_amocrm, read_radist
 from sandbox import server
-from synkro import db, integrations, settings, tenants, watermarks
+from synkro import db, integrations, tenants, watermarks
 from synkro.windows import Window
-from tests.conftest import APP_PASSWORD
+from tests.conftest import doors_open
 
 READ = {"amocrm": read_amocrm, "radist": read_radist}
 
@@ -29,14 +29,8 @@ READ = {"amocrm": read_amocrm, "radist": read_radist}
 @pytest.fixture(scope="module")
 def database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
     """URL of a fresh database for the module; the kernel's doors are open to it."""
-    url = make_database(template)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SYNKRO_DATABASE_URL", url)
-        patch.setenv("SYNKRO_APP_DATABASE_URL", db.with_login(url, db.APP_ROLE, APP_PASSWORD))
-        settings.settings.cache_clear()
+    with doors_open(make_database(template)) as url:
         yield url
-        db.close()
-    settings.settings.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -193,57 +194,55 @@ def after_normalize(kill: Kill, run_id: UUID) -> None:
     _wrapped(_pipeline(), "normalize", kill, after=_always)
 
 
-def first_table_loaded(kill: Kill, run_id: UUID) -> None:
-    """Rows of one table are there, another table waits for our lock."""
+def _while_holding(table: str, kill: Kill, seen: Callable[[psycopg.Connection[Any]], bool]) -> None:
+    """Hold ``table`` against writers; kill once ``seen``, asked on a connection of its own every millisecond, is true."""
     from synkro import db
+
+    locked = threading.Event()
 
     def look() -> None:
         with psycopg.connect(db.owner_url()) as holder, psycopg.connect(db.owner_url(), autocommit=True) as eye:
-            holder.execute("lock table raw_amocrm.events in share row exclusive mode")
+            holder.execute(f"lock table {table} in share row exclusive mode")
             locked.set()
-            waiting = 0
-            for _ in range(20_000):
-                row = eye.execute(
-                    "select exists (select from raw_amocrm.leads l join synkro.job_runs r using (tenant_id)"
-                    " where r.run_id = %s), exists (select from pg_locks where not granted"
-                    " and relation = 'raw_amocrm.events'::regclass)",
-                    (run_id,),
-                ).fetchone()
-                waiting = waiting + 1 if row and row[1] else 0
-                if row and row[1] and (row[0] or waiting > 500):
+            for _ in range(60_000):
+                if seen(eye):
                     break
                 time.sleep(0.001)
             else:
                 return
-        kill()
+            kill()
 
-    locked = threading.Event()
     threading.Thread(target=look, daemon=True).start()
     assert locked.wait(10)
+
+
+def _somebody_waits_for(table: str, eye: psycopg.Connection[Any]) -> bool:
+    query = "select 1 from pg_locks where not granted and relation = %s::regclass"
+    return eye.execute(query, (table,)).fetchone() is not None
+
+
+def first_table_loaded(kill: Kill, run_id: UUID) -> None:
+    """Rows of one table are there, another table waits for our lock."""
+    table, waited = "raw_amocrm.events", count()
+
+    def seen(eye: psycopg.Connection[Any]) -> bool:
+        if not _somebody_waits_for(table, eye):
+            return False
+        stands = eye.execute(
+            "select 1 from raw_amocrm.leads l join synkro.job_runs r using (tenant_id) where r.run_id = %s limit 1",
+            (run_id,),
+        ).fetchone()
+        # the other table may come second: half a second of waiting is as good
+        return stands is not None or next(waited) > 500
+
+    _while_holding(table, kill, seen)
 
 
 def _when_it_waits_for(table: str) -> Plant:
     """The moment our process is about to write into ``table``, which we hold."""
 
     def plant(kill: Kill, run_id: UUID) -> None:
-        from synkro import db
-
-        def look() -> None:
-            with psycopg.connect(db.owner_url()) as holder, psycopg.connect(db.owner_url(), autocommit=True) as eye:
-                holder.execute(f"lock table {table} in share row exclusive mode")
-                locked.set()
-                query = "select 1 from pg_locks where not granted and relation = %s::regclass"
-                for _ in range(60_000):
-                    if eye.execute(query, (table,)).fetchone():
-                        break
-                    time.sleep(0.001)
-                else:
-                    return
-                kill()
-
-        locked = threading.Event()
-        threading.Thread(target=look, daemon=True).start()
-        assert locked.wait(10)
+        _while_holding(table, kill, lambda eye: _somebody_waits_for(table, eye))
 
     return plant
 

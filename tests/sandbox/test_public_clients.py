@@ -16,6 +16,7 @@ import json
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,7 +76,7 @@ def host(running: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 # --- the clients -------------------------------------------------------------------------------------------------
 
 
-class Client:
+class Client(ABC):
     """What the tests ask of a package; ``stored`` is the pair its own storage holds."""
 
     refused: type[Exception]
@@ -96,12 +97,13 @@ class Client:
         pair = json.loads(self.file.read_text(encoding="utf-8"))
         return pair["access_token"], pair["refresh_token"]
 
+    @abstractmethod
     def open(self) -> None:
         """A new client from what is stored, as after a restart."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rows(self, what: str) -> Rows:
-        raise NotImplementedError
+        """All there is of ``what`` (leads, contacts, events, pipelines, users), page after page."""
 
 
 class Amochka(Client):

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from synkro import db, history, runs, runtime, tenants, users, watermarks
+from synkro import db, history, runs, users, watermarks
 from synkro.errors import DataError
 from synkro.runtime import RuntimeConfig
 
@@ -59,14 +59,6 @@ def test_the_bounds_themselves_are_allowed() -> None:
     for day in (first, last):
         assert history.day_of(history.start_of(day.isoformat(), ALMATY, NOW), ALMATY) == day
     assert history.bounds(ALMATY, datetime(2028, 2, 29, 9, tzinfo=UTC))[0] == date(2023, 2, 28)
-
-
-@pytest.fixture
-def tenant(database: str) -> UUID:
-    with db.as_service("test") as connection:
-        made = tenants.add(connection, "Альфа", "alpha", "Asia/Almaty")
-        runtime.start(connection, made.tenant_id, "Asia/Almaty")
-    return made.tenant_id
 
 
 def ask(tenant: UUID, day: str) -> tuple[runs.Run, bool]:

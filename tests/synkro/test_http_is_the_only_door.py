@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "cli")
 DOOR = {
     "synkro/http.py",
-    *(f"synkro/http_{part}.py" for part in ("auth", "body", "destination", "errors", "transport")),
+    *(f"synkro/http_{part}.py" for part in ("auth", "body", "client", "destination", "errors", "transport")),
 }
 #: asks our own processes on the loopback whether they are up
 OWN_PROCESSES = {("cli/serve.py", "urllib.request")}

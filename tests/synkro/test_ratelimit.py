@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
-from synkro import db, ratelimit
+from synkro import db, ratelimit_turns
 from synkro.embedded import EmbeddedPostgres
 from synkro.errors import Cancelled, PermanentError, TransientError
 from synkro.migrations import migrate
@@ -199,7 +199,7 @@ def test_a_late_waker_does_not_crowd_the_second(make: Make, monkeypatch: pytest.
         moments.append(-1.0) if len(moments) == 3 and seconds < 0.06 else None
 
     for number in range(8):
-        monkeypatch.setattr(ratelimit.time, "sleep", oversleep if number == 3 else asleep)
+        monkeypatch.setattr(ratelimit_turns.time, "sleep", oversleep if number == 3 else asleep)
         limiter.acquire()
         moments = [moment for moment in moments if moment > 0]
         moments.append(time.monotonic())
@@ -230,7 +230,7 @@ def test_a_block_stops_everyone_even_those_asleep(make: Make) -> None:
 
 def test_a_429_slows_the_account_and_spaces_it_evenly(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four fifths of the pace for a while, one at a time; the answers of one storm count once."""
-    monkeypatch.setattr(ratelimit, "SLOWED", 1.5)
+    monkeypatch.setattr(ratelimit_turns, "SLOWED", 1.5)
     moments: list[float] = []
     limiter = watched(make(10), moments)
     for _ in range(3):
@@ -249,7 +249,7 @@ def test_a_429_slows_the_account_and_spaces_it_evenly(make: Make, monkeypatch: p
 
 def test_a_second_429_soon_after_the_first_slows_for_long(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """One may be a stray; two are no accident. Red when both slow for the same while."""
-    monkeypatch.setattr(ratelimit, "SLOWED", 0.3)
+    monkeypatch.setattr(ratelimit_turns, "SLOWED", 0.3)
     moments: list[float] = []
     limiter = watched(make(10), moments)
     for wanted_slow in (False, True):

@@ -9,20 +9,12 @@ from uuid import UUID
 
 import pytest
 
-from synkro import db, reconciliation, reports, runs, runtime, tenants, watermarks
+from synkro import db, reconciliation, reports, runs, watermarks
 from synkro.reconciliation import Count, Line
 from synkro.watermarks import StreamLoad
 from synkro.windows import Window
 
 WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
-
-
-@pytest.fixture
-def tenant(database: str) -> UUID:
-    with db.as_service("test") as connection:
-        made = tenants.add(connection, "Альфа", "alpha", "Asia/Almaty")
-        runtime.start(connection, made.tenant_id, "Asia/Almaty")
-    return made.tenant_id
 
 
 def report_of_a_run(tenant: UUID, loads: list[StreamLoad]) -> reports.Report:

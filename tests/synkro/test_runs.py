@@ -8,19 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from synkro import db, reaper, reports, runs, runtime, tenants
+from synkro import db, reaper, reports, runs
 from synkro.errors import LeaseLost
 from synkro.windows import Window
 
 WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
-
-
-@pytest.fixture
-def tenant(database: str) -> UUID:
-    with db.as_service("test") as connection:
-        made = tenants.add(connection, "Альфа", "alpha", "Asia/Almaty")
-        runtime.start(connection, made.tenant_id, "Asia/Almaty")
-    return made.tenant_id
 
 
 def ask(tenant: UUID, window: Window = WINDOW, key: str | None = None) -> tuple[runs.Run, bool]:

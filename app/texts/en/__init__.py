@@ -1,0 +1,7 @@
+"""The interface in English. Keys are the same in every language; plural forms are separated by ``|``."""
+
+from __future__ import annotations
+
+from app.texts.en import everywhere, report, settings
+
+EN: dict[str, str] = {**everywhere.WORDS, **report.WORDS, **settings.WORDS}

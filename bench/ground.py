@@ -1,0 +1,49 @@
+"""What every measurement stands on: an embedded server of its own with the migrations, and the environment that leads
+there. Both are gone afterwards, so that the next measurement of the same process begins on its own ground.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+from synkro import db, migrations, vault
+from synkro.embedded import EmbeddedPostgres
+from synkro.settings import settings
+
+
+@contextmanager
+def installation(parent: Path | None = None, *, with_marts: bool = False) -> Iterator[str]:
+    """The owner's address of a fresh database; its folder is ``settings().data_dir``, made in ``parent``."""
+    with (
+        tempfile.TemporaryDirectory(prefix="synkro-bench-", dir=parent, ignore_cleanup_errors=True) as folder,
+        mock.patch.dict(
+            os.environ,
+            {
+                "SYNKRO_DATA_DIR": folder,
+                "SYNKRO_SECRET_KEYS": vault.generate_key(),
+                "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
+            },
+        ),
+    ):
+        settings.cache_clear()
+        server = EmbeddedPostgres(Path(folder))
+        try:
+            url = db.owner_url()
+            migrations.migrate(url)
+            if with_marts:
+                from orchestration.dbt import deploy
+
+                deploy(url, settings().data_dir, lambda text: None)
+            # the owner opens every door: what is measured is the work, not the login; child processes find it too
+            os.environ |= {"SYNKRO_DATABASE_URL": url, "SYNKRO_APP_DATABASE_URL": url}
+            settings.cache_clear()
+            yield url
+        finally:
+            db.close()
+            server.destroy()
+    settings.cache_clear()

@@ -1,0 +1,18 @@
+"""A company for the kernel's tests."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from synkro import db, runtime, tenants
+
+
+@pytest.fixture
+def tenant(database: str) -> UUID:
+    """A tenant with version 1 of its settings, in a database of its own."""
+    with db.as_service("test") as connection:
+        made = tenants.add(connection, "Альфа", "alpha", "Asia/Almaty")
+        runtime.start(connection, made.tenant_id, "Asia/Almaty")
+    return made.tenant_id
