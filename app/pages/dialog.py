@@ -53,7 +53,7 @@ def _message(view: Transcript, message: Message, *, is_cited: bool, shows_author
     if answered is not None and answered.minutes is not None:
         with div("wait late done" if answered.is_breached else "wait done"):
             icon("clock")
-            span("", t("dialog.answered_in", time=words.minutes(float(answered.minutes))))
+            span("", _answered(answered))
     with div(f"msg {message.kind}{' cited' if is_cited else ''}", id=f"m-{message.message_id}", mark="message"):
         if shows_author and message.kind != "client":
             div("who", _author(message))
@@ -62,6 +62,13 @@ def _message(view: Transcript, message: Message, *, is_cited: bool, shows_author
     opened = view.opened.get(message.message_id)
     if opened is not None and opened.is_open:
         _open_wait(opened)
+
+
+def _answered(wait: Wait) -> str:
+    """Working time, or the clock's where no working minute had passed: «0 с» would read as an instant answer."""
+    if wait.is_off_hours and wait.minutes_calendar is not None:
+        return t("dialog.answered_off_hours", time=words.minutes(float(wait.minutes_calendar)))
+    return t("dialog.answered_in", time=words.minutes(float(wait.minutes or 0)))
 
 
 def _author(message: Message) -> str:

@@ -11,7 +11,7 @@ from nicegui import ui
 from app import words
 from app.components import forms
 from app.components.actions import act
-from app.components.html import badge, button, div, link, note, span, table
+from app.components.html import badge, button, div, link, note, span, table, tag
 from app.components.report_parts import run_badge, section
 from app.components.runtime_form import zones
 from app.layout import frame, heading, page
@@ -49,17 +49,16 @@ def _services(view: Installation) -> None:
 
 def _usd(value: Decimal) -> str:
     """A call costs a fraction of a cent."""
-    return f"{words.number(float(value), 2 if not value or value >= Decimal('0.1') else 5)} $"
+    return f"{words.number(float(value), 2 if not value or value >= Decimal('0.1') else 5)}{words.NBSP}$"
 
 
 def _spending(view: Installation) -> None:
     """What the AI costs: a call, a report, a day, a month, each beside its cap."""
     caps = {name: _usd(value) for name, value in view.caps.items()}
-    with section(
-        t("spend.title"),
-        lead=t("spend.lead", today=_usd(view.spent_today), cap=caps["installation_day"]),
-        mark="spending",
-    ):
+    with tag("section", "card flush", mark="spending"):
+        with div("card-head"):
+            tag("h2", "", t("spend.title"))
+            span("small muted", t("spend.lead", today=_usd(view.spent_today), cap=caps["installation_day"]))
         table(
             [
                 (t("tenants.name"), "lead"),

@@ -24,6 +24,8 @@ class Wait:
     opened_at: datetime
     closed_at: datetime | None
     minutes: float | None
+    minutes_calendar: float | None
+    is_off_hours: bool
     is_breached: bool
     is_open: bool
 
@@ -68,7 +70,8 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
             page = place // PAGE_SIZE + 1 if place is not None else page
         page = min(max(1, page or pages), pages)
         waits = connection.execute(
-            "select opened_by_message_id, opened_at, closed_at, response_minutes as minutes, is_breached, is_open from marts.fct_waits"
+            "select opened_by_message_id, opened_at, closed_at, response_minutes as minutes,"
+            " response_minutes_calendar as minutes_calendar, is_off_hours, is_breached, is_open from marts.fct_waits"
             " where tenant_id = %s and dialog_id = %s order by opened_at",
             (tenant.tenant_id, dialog_id),
         ).fetchall()
