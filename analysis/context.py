@@ -28,13 +28,9 @@ class Limits:
     concurrency: int = 6
     #: failed dialogs in a row after which the provider is left alone
     breaker: int = 3
-    #: all readings of a report; a large company gets more, see :meth:`reading_seconds_for`
-    reading_seconds: float = 420.0
-    seconds_a_dialog: float = 1.5
-
-    def reading_seconds_for(self, dialogs: int) -> float:
-        """A report of a hundred dialogs is due in ten minutes; one of ten thousand may take its time."""
-        return max(self.reading_seconds, self.seconds_a_dialog * dialogs)
+    #: all readings of a report, however many dialogs: the report is due in ten minutes, and what was not read by then is
+    #: read by the rules, said in the coverage and left to the next run of the window
+    reading_seconds: float = 390.0
 
 
 def _nothing() -> None:
@@ -101,7 +97,7 @@ class ReadingsOutcome:
     total: int = 0
     #: dialogs the chosen reader (the model, or the rules where there is none) read whole
     read: int = 0
-    #: reason → dialogs the chosen reader did not read: no_text, budget, provider, too_long
+    #: reason → dialogs the chosen reader did not read: no_text, budget, provider, time, too_long
     skipped: dict[str, int] = field(default_factory=dict)
     #: of the skipped ones, those the rules read instead
     by_rules: int = 0

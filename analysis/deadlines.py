@@ -29,10 +29,19 @@ _COUNT = {
     "три": 3,
     "трех": 3,
     "четыре": 4,
+    "четырех": 4,
     "пять": 5,
     "пяти": 5,
+    "шести": 6,
     "семь": 7,
+    "семи": 7,
+    "восьми": 8,
+    "девяти": 9,
     "десять": 10,
+    "десяти": 10,
+    "одиннадцати": 11,
+    "двенадцати": 12,
+    "полудня": 12,
 }
 _N = r"(\d{1,2}|" + "|".join(_COUNT) + r")"
 
@@ -49,16 +58,23 @@ _DOTTED = re.compile(r"\b(?:до|к|на)\s+(\d{1,2})\.(\d{1,2})(?:\.(?:\d{4}|\d
 _IN_DAYS = re.compile(rf"\b(?:через|в течени[еи])\s+{_N}\s+(?:рабоч\w+\s+)?(?:дн\w+|сут\w+)\b")
 _IN_WEEKS = re.compile(rf"\b(?:через|в течени[еи])\s+(?:{_N}\s+)?недел\w+\b")
 _IN_HOURS = re.compile(
-    rf"\bчерез\s+(?:{_N}\s+)?(?:час\w*|минут\w*|полчаса)\b|\bв течени[еи]\s+(?:{_N}\s+)?(?:час\w*|минут\w*|получаса)\b|\bчерез полчаса\b"
+    rf"\bчерез\s+(?:{_N}\s+)?(?:час\w*|минут\w*|полчас\w*)\b|\bв течени[еи]\s+(?:{_N}\s+)?(?:час\w*|минут\w*|получаса)\b|\bв ближайши[йе]\s+(?:{_N}\s+)?(?:полчаса|час\w*|минут\w*)\b"
 )
+#: «через день-два»: the later of the two
+_DAY_OR_TWO = re.compile(
+    r"\bчерез (?:(день)|(пару дней|день-два|денек-другой|день-другой))(?![\w-])|\bв течени[еи] (суток)\b"
+)
+_WEEKEND = re.compile(r"\b(?:к|ко|в|во|на|до|после)\s+(?:эти\w*\s+|ближайш\w+\s+)?выходн(?:ые|ым|ых)\b")
 _CLOCK = re.compile(
-    r"\b(?:до|к|ко|после)\s+(\d{1,2})(?:[:.](\d{2}))?(?:\s*(?:час\w*|утра|вечера|ч))?\b(?!\s*(?:%|тыс|тг|₸|руб|млн|000|числ|дн|шт|см|мм|метр|[-.]\d))"
+    r"\b(?:до|к|ко|после)\s+(\d{1,2}|"
+    + "|".join(_COUNT)
+    + r")(?:[:.](\d{2}))?(?:\s*(?:час\w*|утра|вечера|ч))?\b(?!\s*(?:%|тыс|тг|₸|руб|млн|000|числ|дн|шт|см|мм|метр|[-.]\d))"
 )
 
 _AFTER_TOMORROW = re.compile(r"\bпослезавтра\b|\bбүрсігүні\b|\bбурсигуни\b")
 _TOMORROW = re.compile(r"\bзавтра\w*\b|\bертең\w*\b|\bертен\b")
 _TODAY = re.compile(
-    r"\bсегодня\b|\bдо конца дня\b|\bк концу дня\b|\bв течени[еи] дня\b|\b(?:до|к) вечер[ау]\b|\bвечером\b|\b(?:до|к|после) обед[ау]\b"
+    r"\bсегодня\b|\bдо конца дня\b|\bк концу дня\b|\bв течени[еи] дня\b|\b(?:до|к|ближе к) вечер[ау]\b|\bвечер(?:ом|ком)\b|\b(?:до|к|после) обед[ау]\b"
     r"|\bбүгін\w*\b|\bкешке\b|\bтүстен кейін\b"
 )
 _MORNING = re.compile(r"\b(?:утром|с утра|таңертең)\b")
@@ -87,6 +103,10 @@ def find(text: str, sent_at: datetime) -> tuple[date, tuple[int, int]] | None:
         return today + timedelta(ahead), match.span()
     if match := _IN_DAYS.search(text):
         return today + timedelta(_number(match[1])), match.span()
+    if match := _DAY_OR_TWO.search(text):
+        return today + timedelta(2 if match[2] else 1), match.span()
+    if match := _WEEKEND.search(text):
+        return today + timedelta((5 - today.weekday()) % 7), match.span()
     if match := _IN_WEEKS.search(text):
         return today + timedelta(7 * _number(match[1])), match.span()
     if match := _NEXT_WEEK.search(text):
@@ -107,8 +127,12 @@ def find(text: str, sent_at: datetime) -> tuple[date, tuple[int, int]] | None:
         return today, match.span()
     if match := _MORNING.search(text):
         return (today if sent_at.hour < 6 else today + timedelta(1)), match.span()
-    if (match := _CLOCK.search(text)) and int(match[1]) <= 23 and (match[2] or int(match[1]) >= 8):
-        return (today if int(match[1]) > sent_at.hour else today + timedelta(1)), match.span()
+    if match := _CLOCK.search(text):
+        hour = _COUNT.get(match[1]) or int(match[1])
+        # «до семи» of a shop is the evening
+        hour += 12 if hour < 8 and not match[2] and match[1] in _COUNT else 0
+        if hour <= 23 and (match[2] or hour >= 8):
+            return (today if hour > sent_at.hour else today + timedelta(1)), match.span()
     return None
 
 

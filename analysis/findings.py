@@ -12,8 +12,6 @@ from analysis.evidence import Claims
 from analysis.shapes import Item
 from analysis.wording import shown
 from synkro import phones, russian
-from synkro.numbers import SMALL_N
-from synkro.rubric import Criterion
 
 _RISK_ORDER = ("rude_manager", "refund", "complaint", "angry", "wrong_price", "broken_promise", "ignored", "other")
 _RISKS_SHOWN = 2
@@ -99,50 +97,6 @@ def objections(readings: Sequence[DialogReading], claims: Claims) -> list[dict[s
             }
         )
     return rows
-
-
-def quality(readings: Sequence[DialogReading], rubric: Sequence[Criterion], claims: Claims) -> dict[str, Any] | None:
-    """The work of managers by the rubric: each criterion's mean share (0..1) with its weakest quotes, and the weighted whole.
-
-    None when nothing was scored; below ten scored dialogs the shares are left out, as everywhere.
-    """
-    rows, earned, possible = [], 0.0, 0.0
-    dialogs = {found.dialog.dialog_id for found in readings if found.reading.quality}
-    for criterion in rubric:
-        scored = [
-            (score.score, found.dialog.dialog_id, score)
-            for found in readings
-            for score in found.reading.quality
-            if score.name == criterion.name
-        ]
-        if not scored:
-            continue
-        share = sum(score for score, _, _ in scored) / (2 * len(scored))
-        earned, possible = earned + share * criterion.weight, possible + criterion.weight
-        weak = sorted((row for row in scored if row[0] < 2), key=lambda row: row[:2])[:_QUOTES_SHOWN]
-        rows.append(
-            {
-                "name": criterion.name,
-                "weight": criterion.weight,
-                "n": len(scored),
-                "share": round(share, 4) if len(scored) >= SMALL_N else None,
-                "display": russian.percent(share) if len(scored) >= SMALL_N else "мало данных",
-                "claims": [
-                    claims.add("quality", f"{criterion.name}: {score} из 2", dialog_id, one.message_ids, one.quote)
-                    for score, dialog_id, one in weak
-                ],
-            }
-        )
-    if not rows:
-        return None
-    enough = len(dialogs) >= SMALL_N
-    whole = earned / possible
-    return {
-        "share": round(whole, 4) if enough else None,
-        "display": russian.percent(whole) if enough else "мало данных",
-        "dialogs": len(dialogs),
-        "criteria": rows,
-    }
 
 
 def promises(readings: Sequence[DialogReading], claims: Claims, last_day: date) -> list[dict[str, Any]]:

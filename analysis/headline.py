@@ -18,17 +18,22 @@ from analysis.provider import Provider
 from synkro import russian
 
 _MOST = 2
+_QUIET = {"daily": "Тихий день", "weekly": "Тихая неделя", "monthly": "Тихий месяц"}
 #: what a sentence may compare, the most telling first
 _COMPARED = ("first_response_p50", "answered_within_target", "deals_won", "dialogs", "new_clients", "deals_lost")
 
 
 def by_code(
-    facts: Facts, rows: Sequence[Mapping[str, Any]], complaints: Sequence[str], quiet: bool
+    facts: Facts,
+    rows: Sequence[Mapping[str, Any]],
+    complaints: Sequence[str],
+    quiet: bool,
+    report_type: str = "daily",
 ) -> list[dict[str, Any]]:
     """The sentences of code. ``complaints``: dialogs with a complaint or a demand for money back."""
     if quiet:
         return [
-            _sentence("Тихий день: новых обращений не было."),
+            _sentence(f"{_QUIET.get(report_type, _QUIET['daily'])}: новых обращений не было."),
             _sentence("Ждущих ответа клиентов и срочных дел нет."),
         ]
     sentences = [_waits(facts), _change(facts, rows, complaints)]

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from analysis.morphology import Tagged, tagged
 from analysis.wording import folded
 from synkro.dialogs import Message
 
@@ -39,6 +41,11 @@ class Sentence:
     line: Line
     text: str
     folded: str
+
+    @cached_property
+    def tagged(self) -> Tagged:
+        """The sentence by dictionary forms."""
+        return tagged(self.folded)
 
     def quote(self, near: int = 0) -> str:
         """The sentence, or two hundred characters of it around the place, cut at words."""

@@ -85,10 +85,17 @@ def quality_lines(quality: Mapping[str, Any] | None) -> list[str]:
     if quality is None:
         return []
     whole = f"По рубрике: {quality['display']}, оценено {russian.count(quality['dialogs'], 'диалог', 'диалога', 'диалогов')}"
-    return [whole] + [
-        f"{row['name']} (вес {row['weight']}): {row['display']}, диалогов {russian.number(row['n'])}"
-        for row in quality["criteria"]
-    ]
+    return (
+        [whole]
+        + [
+            f"{row['name']} (вес {row['weight']}): {row['display']}, диалогов {russian.number(row['n'])}"
+            for row in quality["criteria"]
+        ]
+        + [
+            f"{row['name']}: {row['display']}, диалогов {russian.number(row['n'])}"
+            for row in quality.get("managers", [])
+        ]
+    )
 
 
 def promise_line(row: Mapping[str, Any]) -> str:

@@ -27,6 +27,19 @@ _DO = (
 )
 _MANAGER = re.compile(rf"\b(?:{_SEND}|{_SAY}|{_DO})\b")
 _MANAGER_BARE = re.compile(rf"\b(?:{_SEND}|{_SAY})\b")
+#: by dictionary forms: one's own future, or somebody of ours who will come or write, with a deadline in the same sentence
+_WILL = re.compile(
+    r"\b(?!(?:успеть|смочь|увидеться|встретиться|понять|посмотреть|стать|быть|мочь|захотеть|остаться):)\w+:will1\b"
+    r"|\b(?:отзвониться|отписываться|возвращаться|выезжать|ехать|везти|привозить|приезжать|завозить):pres[13]\b"
+)
+_OURS_WILL = re.compile(
+    r"\b(?:прийти|приехать|подъехать|выехать|заехать|привезти|подвезти|завезти|довезти|доставить|отвезти|занести|связаться|позвонить|перезвонить|набрать|написать|ответить|сообщить"
+    r"|прислать|отправить|скинуть|передать|отдать|вернуть|принять|сделать|подготовить|посчитать|рассчитать|выставить|оформить|выйти|озвучить|заменить|починить|отрегулировать|установить|собрать|проверить|подтвердить):will3\b"
+)
+#: what the client does by then, and what holds for everybody, is no promise of ours
+_RULE = re.compile(
+    r"\b(?:при|после) (?:оплата|предоплата|заказ|замер|подтверждение|получение)\b|\bобычно\b|\b(?:вы|клиент) (?:сам )?\w+:will"
+)
 _CLIENT = re.compile(
     r"\b(?:оплач(?:у|ем)|оплат(?:им)|перевед(?:у|ем)|внес(?:у|ем)|скин(?:у|ем)|пришл(?:ю|ем)|отправ(?:лю|им)|(?:пере|по)звон(?:ю|им)|напиш(?:у|ем)|отпиш(?:усь|емся)|дам ответ|приед(?:у|ем)|подъед(?:у|ем)|заед(?:у|ем)|зайд(?:у|ем)|прид(?:у|ем)"
     r"|төлейм(?:ін|із)|барамын|келемін|жазамын)\b"
@@ -48,9 +61,7 @@ def find(lines: list[Line], sentences: list[Sentence]) -> list[Promise]:
         who = sentence.line.kind
         if who not in ("manager", "client") or sentence.folded.rstrip(' »")').endswith("?"):
             continue
-        if not (_MANAGER if who == "manager" else _CLIENT).search(sentence.folded) or _NOT_A_PROMISE.search(
-            sentence.folded
-        ):
+        if _NOT_A_PROMISE.search(sentence.folded) or not _says_so(sentence):
             continue
         when = deadlines.find(sentence.folded, sentence.line.sent_at)
         later = [line for line in lines if line.order > sentence.line.order and line.kind == who]
@@ -70,6 +81,16 @@ def find(lines: list[Line], sentences: list[Sentence]) -> list[Promise]:
             )
         )
     return found
+
+
+def _says_so(sentence: Sentence) -> bool:
+    """A promise as people word it, or one's own future in any words."""
+    if sentence.line.kind == "client":
+        return _CLIENT.search(sentence.folded) is not None
+    forms = sentence.tagged.line
+    return _MANAGER.search(sentence.folded) is not None or (
+        (_WILL.search(forms) is not None or _OURS_WILL.search(forms) is not None) and _RULE.search(forms) is None
+    )
 
 
 def _delivers(promise: Line, later: Line) -> bool:

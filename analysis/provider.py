@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -21,17 +21,9 @@ from typing import TYPE_CHECKING, Any
 from analysis.budget import Budget, Held
 from analysis.context import Limits
 from analysis.prices import cost, estimate_tokens
+from analysis.provider_errors import classify, may_cost, refuses_schema
 from synkro import hosts
-from synkro.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    DataError,
-    PermanentError,
-    SynkroError,
-    TransientError,
-)
-from synkro.http_body import BodyTooLarge
-from synkro.http_errors import never_sent, of_cause
+from synkro.errors import DataError, SynkroError, TransientError
 from synkro.spending import Settled
 
 if TYPE_CHECKING:
@@ -188,13 +180,13 @@ class Provider:
             return _Got(text, _finish(completion), result)
         except Exception as error:
             failed = error if isinstance(error, SynkroError) else classify(error, self.base_url)
-            if "response_format" in arguments and _refuses_schema(error):
+            if "response_format" in arguments and refuses_schema(error):
                 self._has_schema = False
                 failed = _SchemaRefused("response_format")
-            may_cost = _may_cost(error)
+            costs = may_cost(error)
             result = Settled(
-                cost_usd=held.worst if may_cost else Decimal(0),
-                is_estimate=may_cost,
+                cost_usd=held.worst if costs else Decimal(0),
+                is_estimate=costs,
                 error=f"{failed.kind}: {failed.detail or failed.message}",
             )
             raise failed from None
@@ -264,35 +256,6 @@ def _finish(completion: ChatCompletion) -> str:
     return str(getattr(choices[0], "finish_reason", "") or "") if choices else ""
 
 
-def _may_cost(error: Exception) -> bool:
-    """The provider may have worked for an answer that did not reach us: cut, too late, too long, not readable."""
-    import openai
-
-    if isinstance(error, openai.APIStatusError):
-        return False
-    if isinstance(error, openai.APIConnectionError):
-        guard = next((e for e in _chain(error) if isinstance(e, SynkroError)), None)
-        if guard is not None:
-            return isinstance(guard, BodyTooLarge)
-        return not any(never_sent(cause) for cause in _chain(error))
-    return not isinstance(error, SynkroError) or isinstance(error, BodyTooLarge)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    for _ in range(20):
-        if error is None:
-            return
-        yield error
-        error = error.__cause__
-
-
-def _refuses_schema(error: Exception) -> bool:
-    status = getattr(error, "status_code", None)
-    return status in (400, 404, 422) and any(
-        word in str(error).lower() for word in ("response_format", "json_schema", "schema")
-    )
-
-
 def extract_object(text: str) -> dict[str, Any] | None:
     """The JSON object in a model's answer: bare, fenced, or between words."""
     text = text.strip().removeprefix("\ufeff")
@@ -308,42 +271,3 @@ def extract_object(text: str) -> dict[str, Any] | None:
             continue
         return value if isinstance(value, dict) else None
     return None
-
-
-def classify(error: Exception, base_url: str) -> SynkroError:
-    """An exception of the SDK as one of ours, with a sentence for the operator."""
-    import openai
-
-    for cause in _chain(error):
-        # the SDK wraps what our transport's guards raise
-        if isinstance(cause, SynkroError):
-            return cause
-        if (told := of_cause("ai", base_url, cause)) is not None:
-            return told
-    detail = f"{type(error).__name__}: {error}"[:500]
-    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return AuthenticationError("AI-провайдер не принимает ключ. Проверьте его в настройках.", detail=detail)
-    if isinstance(error, openai.NotFoundError):
-        return ConfigurationError(
-            "AI-провайдер не знает такой модели или адреса. Проверьте их в настройках.", detail=detail
-        )
-    if isinstance(error, openai.RateLimitError):
-        if "insufficient_quota" in str(error):
-            return PermanentError("У AI-провайдера кончились деньги на счёте. Пополните его.", detail=detail)
-        return TransientError(
-            "AI-провайдер просит реже обращаться.", detail=detail, retry_after=_retry_after(error.response.headers)
-        )
-    if isinstance(error, openai.APIStatusError):
-        if error.status_code >= 500 or error.status_code in (408, 409, 425):
-            return TransientError(f"AI-провайдер временно не отвечает (ошибка {error.status_code}).", detail=detail)
-        return PermanentError(f"AI-провайдер не принял запрос (ошибка {error.status_code}).", detail=detail)
-    if isinstance(error, openai.APIConnectionError):
-        return TransientError("AI-провайдер: связь прервалась.", detail=detail)
-    return DataError("Ответ AI-провайдера не удалось разобрать.", detail=detail)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    try:
-        return float(headers.get("retry-after", ""))
-    except ValueError:
-        return None

@@ -215,7 +215,7 @@ class _Grounder:
                 self.dropped += 1
                 continue
             assert isinstance(score, int)
-            found.setdefault(x["name"], Score(x["name"], score, *evidence))
+            found.setdefault(x["name"], Score(x["name"], score, *evidence, self._author(evidence[0])))
         return tuple(found.values())
 
     def _of(self, message_id: str) -> Message:

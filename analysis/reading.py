@@ -93,23 +93,27 @@ def _inside(ctx: AnalysisContext, messages: Sequence[Message]) -> tuple[list[Mes
     return inside, [m for m in messages if m.sent_at < ctx.window.start]
 
 
-def _store(ctx: AnalysisContext, dialog: Dialog, read: Read, version: str, model: str) -> None:
+def _store(ctx: AnalysisContext, read: Sequence[tuple[Dialog, Read]], version: str, model: str) -> None:
+    """Keep readings, all in one transaction."""
+    if not read:
+        return
     with db.as_service("readings") as connection:
-        readings.store(
-            connection,
-            ctx.tenant_id,
-            StoredReading(
-                dialog.dialog_id,
-                dialog.transcript_hash,
-                version,
-                model,
-                read.reading.to_json(),
-                read.dropped,
-                read.tokens_in,
-                read.tokens_out,
-                read.cost_usd,
-            ),
-        )
+        for dialog, one in read:
+            readings.store(
+                connection,
+                ctx.tenant_id,
+                StoredReading(
+                    dialog.dialog_id,
+                    dialog.transcript_hash,
+                    version,
+                    model,
+                    one.reading.to_json(),
+                    one.dropped,
+                    one.tokens_in,
+                    one.tokens_out,
+                    one.cost_usd,
+                ),
+            )
 
 
 def has_words(messages: Sequence[Message]) -> bool:
@@ -124,6 +128,7 @@ def _by_rules(ctx: AnalysisContext, batch: Sequence[Dialog], outcome: ReadingsOu
     """Read by patterns. ``instead``: why the model did not, counted as skipped; None: the rules were chosen."""
     cached = _cached(ctx, batch, rules.PROMPT_VERSION, rules.MODEL)
     texts = _texts(ctx, [d for d in batch if d.dialog_id not in cached])
+    fresh: list[tuple[Dialog, Read]] = []
     for dialog in batch:
         if (stored := cached.get(dialog.dialog_id)) is not None:
             reading = Reading.from_json(stored.reading)
@@ -137,13 +142,14 @@ def _by_rules(ctx: AnalysisContext, batch: Sequence[Dialog], outcome: ReadingsOu
                 outcome.skip("too_long")
                 continue
             reading = rules.read(inside, ctx.timezone)
-            _store(ctx, dialog, Read(reading), rules.PROMPT_VERSION, rules.MODEL)
+            fresh.append((dialog, Read(reading)))
         outcome.readings.append(DialogReading(dialog, reading, "rules"))
         if instead is None:
             outcome.read += 1
         else:
             outcome.skip(instead)
             outcome.by_rules += 1
+    _store(ctx, fresh, rules.PROMPT_VERSION, rules.MODEL)
 
 
 def _no_text(outcome: ReadingsOutcome, inside: Sequence[Message]) -> None:
@@ -168,11 +174,16 @@ async def _by_model(ctx: AnalysisContext, found: Sequence[Dialog], outcome: Read
             ctx.checkpoint()
             _by_rules(ctx, batch, outcome, "provider")
         return
-    state = _State(ctx, outcome, time.monotonic() + ctx.limits.reading_seconds_for(len(found)))
+    state = _State(ctx, outcome, time.monotonic() + ctx.limits.reading_seconds)
     async with provider:
-        for batch in _batches(found):
+        for batch in _batches(sorted(found, key=_weight)):
             await state.read_batch(provider, batch, own)
     outcome.calls, outcome.cost_usd = provider.calls, budget.spent
+
+
+def _weight(dialog: Dialog) -> tuple[bool, int, int, str]:
+    """Who waits and what costs most comes first: where time or money ends, the rest is read by the rules."""
+    return not dialog.has_open_wait, -(dialog.price or 0), -dialog.messages, dialog.dialog_id
 
 
 def open_budget(ctx: AnalysisContext) -> tuple[Budget, str]:
@@ -203,7 +214,7 @@ class _State:
 
     def __init__(self, ctx: AnalysisContext, outcome: ReadingsOutcome, until: float) -> None:
         self.ctx, self.outcome, self.until = ctx, outcome, until
-        self.failures = 0
+        self.failures, self.has_read = 0, False
         self.stopped: str | None = None
         #: here and not in the provider: who waits for a place must hear that the provider was left alone meanwhile
         self.places = asyncio.Semaphore(ctx.limits.concurrency)
@@ -220,6 +231,10 @@ class _State:
                 outcome.from_cache += 1
                 outcome.dropped_claims += stored.dropped_claims
         fresh = [d for d in batch if d.dialog_id not in cached]
+        if self.stopped is not None:
+            _by_rules(ctx, fresh, outcome, self.stopped)
+            ctx.progress(_STEP, len(outcome.readings) + outcome.skipped.get("no_text", 0), outcome.total, outcome.note)
+            return
         texts = _texts(ctx, fresh)
         tasks = [asyncio.create_task(self._one(provider, d, texts[d.dialog_id], version, own)) for d in fresh]
         try:
@@ -248,7 +263,7 @@ class _State:
                 _by_rules(ctx, [dialog], outcome, found)
                 return
             read = found
-        _store(ctx, dialog, read, version, provider.model)
+        _store(ctx, [(dialog, read)], version, provider.model)
         outcome.readings.append(DialogReading(dialog, read.reading, "model"))
         outcome.read += 1
         outcome.dropped_claims += read.dropped
@@ -265,11 +280,10 @@ class _State:
     async def _ask_now(
         self, provider: Provider, dialog: Dialog, inside: list[Message], before: list[Message], own: str
     ) -> Read | str:
-        if self.stopped is None and time.monotonic() > self.until:
-            self._stop("provider", "AI-провайдер отвечает слишком медленно, отчёт не мог ждать.")
+        if self.stopped is None and (left := self.until - time.monotonic()) <= 0:
+            self._time_is_up()
         if self.stopped is not None:
             return self.stopped
-        left = max(1.0, self.until - time.monotonic())
         try:
             async with asyncio.timeout(left):
                 read = await reader.read(
@@ -284,16 +298,26 @@ class _State:
             # a person has to act: the next dialog would hear the same
             self._stop("provider", error.message)
             return "provider"
-        except (TransientError, DataError, TimeoutError) as error:
+        except TimeoutError:
+            return self._time_is_up()
+        except (TransientError, DataError) as error:
             self.failures += 1
-            message = error.message if isinstance(error, SynkroError) else "AI-провайдер отвечает слишком медленно."
-            self._note(message)
+            self._note(error.message)
             if self.failures >= self.ctx.limits.breaker:
-                self._stop("provider", message)
+                self._stop("provider", error.message)
             return "provider"
-        self.failures = 0
+        self.failures, self.has_read = 0, True
         self.ctx.checkpoint()
         return read
+
+    def _time_is_up(self) -> str:
+        """Nothing more is asked. A provider that answered was not fast enough for so many dialogs; one that did not failed."""
+        if self.has_read:
+            self._stop("time", "не хватило времени, отчёт не мог ждать")
+        else:
+            self._stop("provider", "AI-провайдер отвечает слишком медленно, отчёт не мог ждать.")
+        assert self.stopped is not None
+        return self.stopped
 
     def _note(self, message: str) -> None:
         self.outcome.note = self.outcome.note or message

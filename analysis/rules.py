@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 
 from analysis import lines as line_cutting
 from analysis import patterns as p
-from analysis import promises
+from analysis import phrases, promises, said_prices
 from analysis.lines import Line, Sentence
 from analysis.shapes import Item, Promise, Reading, Score
 from analysis.wording import one_line
 from synkro.dialogs import Message
 
-PROMPT_VERSION = "rules-2"
+PROMPT_VERSION = "rules-3"
 MODEL = "rules"
 
 #: characters of a dialog the rules take on, about 3 s of work; nobody types more in a window
@@ -34,7 +34,7 @@ def read(messages: Sequence[Message], timezone: str) -> Reading:
     lines = line_cutting.of(messages, timezone)
     people = [line for line in lines if line.kind in ("client", "manager")]
     sentences = line_cutting.sentences(people)
-    risks = _apply(p.RISKS, sentences, per_kind=2)
+    risks = _risks(sentences)
     found = promises.find(people, sentences)
     question = _open_question(people)
     outcome = _outcome(people, sentences, question)
@@ -42,7 +42,7 @@ def read(messages: Sequence[Message], timezone: str) -> Reading:
         topics=_apply(p.TOPICS, sentences, per_kind=1),
         wish=_wish(sentences),
         outcome=outcome,
-        objections=_apply(p.OBJECTIONS, sentences, per_kind=1),
+        objections=_apply((*p.OBJECTIONS, *phrases.OBJECTIONS), _without(sentences, risks), per_kind=1),
         promises=tuple(found[-_MOST:]),
         risks=risks,
         next_step=_next_step(question, outcome, risks, found),
@@ -54,6 +54,21 @@ def read(messages: Sequence[Message], timezone: str) -> Reading:
     )
 
 
+def _risks(sentences: list[Sentence]) -> tuple[Item, ...]:
+    """Two prices first: «цифры не сходятся» is no other complaint, and a sentence is counted as one thing."""
+    prices = _apply((*[r for r in p.RISKS if r.kind == "wrong_price"], *phrases.PRICES), sentences, per_kind=2)
+    prices = prices or tuple(said_prices.find(sentences))
+    rest = _apply([r for r in (*p.RISKS, *phrases.RISKS) if r.kind != "wrong_price"], _without(sentences, prices), 2)
+    order = {sentence.line.message_id: sentence.line.order for sentence in sentences}
+    return tuple(sorted((*prices, *rest), key=lambda item: order[item.message_ids[0]]))
+
+
+def _without(sentences: list[Sentence], found: Sequence[Item]) -> list[Sentence]:
+    """The sentences none of the found items quotes."""
+    taken = {(item.message_ids[0], item.quote) for item in found}
+    return [s for s in sentences if not any(s.line.message_id == i and q in s.text for i, q in taken)]
+
+
 def _apply(rules: Iterable[p.Rule], sentences: list[Sentence], per_kind: int) -> tuple[Item, ...]:
     """Items in the order of the dialog, at most ``per_kind`` of a kind, one of a kind a message."""
     found: list[tuple[int, Item]] = []
@@ -63,12 +78,21 @@ def _apply(rules: Iterable[p.Rule], sentences: list[Sentence], per_kind: int) ->
             ids = seen.setdefault(rule.kind, [])
             if sentence.line.kind != rule.who or len(ids) >= per_kind or sentence.line.message_id in ids:
                 continue
-            match = rule.pattern.search(sentence.folded)
-            if match is None or (rule.unless is not None and rule.unless.search(sentence.folded)):
+            near = _place(rule, sentence)
+            if near is None:
                 continue
             ids.append(sentence.line.message_id)
-            found.append((sentence.line.order, _item(rule.kind, sentence, match.start())))
+            found.append((sentence.line.order, _item(rule.kind, sentence, near)))
     return tuple(item for _, item in found)
+
+
+def _place(rule: p.Rule, sentence: Sentence) -> int | None:
+    """Where in the sentence the rule holds, or None."""
+    text = sentence.tagged.line if rule.by_form else sentence.folded
+    match = rule.pattern.search(text)
+    if match is None or (rule.unless is not None and rule.unless.search(text)):
+        return None
+    return sentence.tagged.place(match.start()) if rule.by_form else match.start()
 
 
 def _item(kind: str, sentence: Sentence, near: int = 0, text: str = "") -> Item:
@@ -89,8 +113,14 @@ def _open_question(people: list[Line]) -> Item | None:
     """The last question among the client's messages after the last word of ours."""
     last_ours = max((line.order for line in people if line.kind == "manager"), default=-1)
     tail = [line for line in people if line.kind == "client" and line.order > last_ours and line.needs_reply]
-    asked = [s for s in line_cutting.sentences(tail) if p.QUESTION.search(s.folded) and len(s.text) > 3]
+    asked = [s for s in line_cutting.sentences(tail) if _asks(s)]
     return _item("question", asked[-1]) if asked else None
+
+
+def _asks(sentence: Sentence) -> bool:
+    return (
+        bool(p.QUESTION.search(sentence.folded) or phrases.ASKS.search(sentence.tagged.line)) and len(sentence.text) > 1
+    )
 
 
 def _outcome(people: list[Line], sentences: list[Sentence], question: Item | None) -> Item | None:
@@ -168,14 +198,30 @@ def _quality(
     for name, pattern in (("Приветствие", p.GREETING), ("Выяснение потребности", p.NEED_ASKED)):
         shown = next((s for s in ours if pattern.search(s.folded)), None)
         if shown is not None:
-            scores.append(Score(name, 2, (shown.line.message_id,), shown.quote()))
+            scores.append(_score(name, 2, shown))
+        elif name == "Приветствие" and (cold := _not_greeted(sentences)) is not None:
+            scores.append(_score(name, 0, cold))
     promise = next((x for x in found if x.who == "manager" and x.deadline), None)
     if promise is not None:
-        scores.append(Score("Следующий шаг", 2, promise.message_ids, promise.quote))
+        scores.append(Score("Следующий шаг", 2, promise.message_ids, promise.quote, promise.author))
     rude = next((item for item in risks if item.kind == "rude_manager"), None)
+    polite = next((s for s in ours if p.POLITE.search(s.folded)), None)
     if rude is not None:
-        scores.append(Score("Вежливость", 0, rude.message_ids, rude.quote))
+        scores.append(Score("Вежливость", 0, rude.message_ids, rude.quote, rude.author))
+    elif polite is not None:
+        scores.append(_score("Вежливость", 2, polite))
     return tuple(scores)
+
+
+def _score(name: str, score: int, shown: Sentence) -> Score:
+    return Score(name, score, (shown.line.message_id,), shown.quote(), shown.line.author)
+
+
+def _not_greeted(sentences: list[Sentence]) -> Sentence | None:
+    """Our first words to a client who had greeted; None where the client began without."""
+    ours = next((s for s in sentences if s.line.kind == "manager"), None)
+    before = [s for s in sentences if ours is not None and s.line.order < ours.line.order]
+    return ours if any(s.line.kind == "client" and p.GREETING.search(s.folded) for s in before) else None
 
 
 def _mood(sentences: list[Sentence], risks: Sequence[Item]) -> str:

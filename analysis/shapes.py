@@ -47,6 +47,8 @@ class Score:
     score: int
     message_ids: tuple[str, ...]
     quote: str
+    #: who of ours is scored, as the CRM names them
+    author: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Reading:
             risks=tuple(_item(x) for x in raw.get("risks", ())),
             next_step=_maybe(raw.get("next_step")),
             quality=tuple(
-                Score(x["name"], int(x["score"]), tuple(x["message_ids"]), x["quote"])
+                Score(x["name"], int(x["score"]), tuple(x["message_ids"]), x["quote"], x.get("author", ""))
                 for x in raw.get("quality", {}).get("criteria", ())
             ),
             open_question=_maybe(raw.get("open_question")),

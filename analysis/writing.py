@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from analysis import actions, figures, findings, headline, page_text, prompts, reading, rules
+from analysis import actions, figures, findings, headline, page_text, prompts, quality, reading, rules
 from analysis import facts as fact_sheet
 from analysis.context import AnalysisContext, ReadingsOutcome
 from analysis.evidence import Claims
@@ -34,6 +34,7 @@ _SKIPPED = {
     "no_text": "без текста",
     "budget": "сверх лимита расходов",
     "provider": "без ответа AI",
+    "time": "не успели",
     "too_long": "слишком длинные",
 }
 
@@ -103,7 +104,7 @@ def compose(
     if little:
         sentences = [_little(ctx, outcome)]
     else:
-        sentences = phrased or headline.by_code(facts, rows, complaints, quiet)
+        sentences = phrased or headline.by_code(facts, rows, complaints, quiet, ctx.report_type)
         if not sentences:
             sentences = [{"text": "Цифр за это время нет.", "claims": []}]
     as_of = facts.numbers.get("as_of")
@@ -118,7 +119,7 @@ def compose(
         "topics": [] if little else findings.topics(outcome.readings),
         "objections": [] if little else findings.objections(outcome.readings, claims),
         "promises": [] if little else findings.promises(outcome.readings, claims, ctx.period_end),
-        "quality": None if little else findings.quality(outcome.readings, ctx.rubric, claims),
+        "quality": None if little else quality.quality(outcome.readings, ctx.rubric, claims),
         "lost_reasons": [{**row, "reason": shown(str(row["reason"]), 120)} for row in facts.lost],
         "quiet": quiet,
         "too_little_data": little,

@@ -1,79 +1,25 @@
-"""Three hundred invented dialogs with planted facts, for measuring a reader of dialogs.
+"""Invented dialogs with planted facts, for measuring a reader of dialogs.
 
-The wordings were written by hand as people put things, before looking at what the rules find, and not from the rules'
-patterns. Each bank is cut in two: the first half of it makes the first 150 dialogs («dev»), the second half the other 150
-(«held out»): nobody tunes on those. A fact is ``(kind, number of the message)``.
+The wordings stand in ``phrases/dev.toml``, which rules may be tuned on, and ``phrases/held_out.toml``, written first and
+only counted. Every wording stands in exactly one dialog, so that recall is the share of wordings found; near misses
+(«недорого», «сломается ли») stand among them, and a reader that sees facts there loses its precision. A fact is
+``(kind, number of the message)``.
 """
 
 from __future__ import annotations
 
 import random
+import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from synkro.dialogs import Message
 
 START = datetime(2026, 11, 18, 4, 0, tzinfo=UTC)
 KINDS = ("promise", "objection", "complaint", "wrong_price", "rude", "unanswered")
-
-#: who says it → wordings; an even number, cut in the middle
-_SAID: dict[str, tuple[str, tuple[str, ...]]] = {
-    "promise": (
-        "М",
-        (
-            "До вечера пришлю вам просчёт на почту", "Завтра с утра позвоню и всё скажу", "Сегодня уточню на складе и напишу",
-            "В понедельник отправим вам договор", "К пятнице подготовлю три варианта", "Через час отвечу точно",
-            "Уточню у мастера и дам знать до обеда", "В четверг выезжает замерщик, он наберёт вас", "Сделаю вам эскиз к среде",
-            "Вернусь к вам с ответом завтра", "Фото ткани будет у вас сегодня вечером", "Договорюсь с цехом и отпишусь в течение дня",
-        ),
-    ),
-    "objection": (
-        "К",
-        (
-            "Ой, для нас это дороговато", "Соседям такую же сделали дешевле", "Надо с мужем посоветоваться, потом вернусь",
-            "Столько ждать мы не готовы, долго", "Честно говоря, дорого выходит", "Пока подумаем",
-            "Ценник кусается", "Такую сумму мы не осилим", "В соседнем салоне просят в полтора раза меньше",
-            "Месяц ждать не вариант", "Возьму паузу, решу на той неделе", "Есть сомнения, ещё посмотрим у других",
-        ),
-    ),
-    "complaint": (
-        "К",
-        (
-            "Дверца у шкафа перекошена, это брак", "Мастер опоздал на четыре часа и даже не извинился", "Привезли не тот цвет",
-            "Ящик скрипит и не закрывается, разочарованы", "Сборщики поцарапали ламинат", "Обещали ещё на прошлой неделе, и тишина",
-            "Столешница вздулась через месяц", "Второй раз переносите доставку, так не делается", "На фасаде скол, как это могли отгрузить",
-            "Качество ужасное, хочу вернуть", "Не хватает половины фурнитуры в коробке", "Мне нахамил ваш водитель",
-        ),
-    ),
-    "wrong_price": (
-        "К",
-        (
-            "Почему теперь 320 тысяч, вчера было 280", "На сайте стоит 190 000, а вы называете 240 000", "Вы же говорили 150, откуда 175",
-            "Сначала сказали одну цену, теперь другую", "В магазине цена была ниже, чем вы пишете", "Другой менеджер называл 99 тысяч",
-            "Цифры не сходятся: в договоре больше, чем мы обсуждали", "Сумма выросла на сорок тысяч без объяснений",
-            "Ваш же прайс показывает меньше", "В прошлый раз насчитали 210, а в счёте 260", "По телефону мне озвучили дешевле, чем сейчас",
-            "Ценник на витрине и ваш расчёт отличаются",
-        ),
-    ),
-    "rude": (
-        "М",
-        (
-            "Читать умеете? Всё написано выше", "Не нравится — идите в другое место", "Мне некогда вам это объяснять",
-            "Вы мне уже надоели с вопросами", "Сколько можно спрашивать одно и то же", "Женщина, успокойтесь",
-            "Глаза разуйте, там указан размер", "Это ваши проблемы", "За такие деньги чего вы хотели", "Я вам не справочная",
-            "Ну и не покупайте, мне всё равно", "Думать надо было раньше",
-        ),
-    ),
-    "unanswered": (
-        "К",
-        (
-            "А подъём на этаж сколько?", "Скажите, есть ли такой в сером?", "Когда можно подъехать посмотреть?", "Рассрочка через какой банк?",
-            "Гарантию даёте?", "Можно сделать глубину меньше?", "Подскажите, доставка в Талгар есть?",
-            "А матрас в комплекте идёт?", "Сколько дней займёт изготовление", "Вы по воскресеньям открыты?",
-            "Ножки можно заменить на металлические?", "Так что с моим вопросом про фасады",
-        ),
-    ),
-}  # fmt: skip
+_PHRASES = Path(__file__).parent / "phrases"
+_WHO = {"client": "К", "manager": "М"}
 #: an exchange with nothing in it
 _IDLE = (
     ("К: Здравствуйте, увидела у вас на сайте угловой диван, хочу узнать подробнее", "М: Добрый день! Какой размер вам подойдёт?"),
@@ -99,6 +45,59 @@ class Planted:
     is_held_out: bool
 
 
+def bank(is_held_out: bool) -> dict[str, dict[str, list[str]]]:
+    """``{"client" | "manager": {kind: wordings}, "nothing": {"client" | "manager" | "last": wordings}}``."""
+    with (_PHRASES / ("held_out.toml" if is_held_out else "dev.toml")).open("rb") as file:
+        return tomllib.load(file)
+
+
+def make(seed: int = 20) -> list[Planted]:
+    """The same dialogs every time, dev ones first."""
+    rng = random.Random(seed)
+    return [*_dialogs(bank(False), "d", False, rng), *_dialogs(bank(True), "h", True, rng)]
+
+
+def _dialogs(
+    wordings: dict[str, dict[str, list[str]]], prefix: str, is_held_out: bool, rng: random.Random
+) -> list[Planted]:
+    """One or two wordings a dialog, near misses in every third, half of the dialogs with a last word of the client."""
+    said = [
+        (f"{_WHO[who]}: {text}", kind)
+        for who in _WHO
+        for kind, texts in wordings[who].items()
+        if kind != "unanswered"
+        for text in texts
+    ]
+    near = [(f"{_WHO[who]}: {text}", "") for who in _WHO for text in wordings["nothing"][who]]
+    asked = [(f"К: {text}", "unanswered") for text in wordings["client"]["unanswered"]]
+    last = [(f"К: {text}", "") for text in wordings["nothing"]["last"]]
+    for pile in (said, near, asked):
+        rng.shuffle(pile)
+    made: list[Planted] = []
+    while said or near or asked:
+        lines: list[tuple[str, str]] = [(line, "") for pair in rng.sample(_IDLE, rng.randrange(2, 5)) for line in pair]
+        # every fourth dialog holds nothing but near misses
+        chosen = [near.pop() for _ in range(rng.choice((0, 1, 2))) if near]
+        if len(made) % 4 != 3:
+            chosen += [said.pop() for _ in range(rng.choice((1, 1, 2))) if said]
+        for line in chosen:
+            at = rng.randrange(1, len(lines) // 2 + 1) * 2
+            at = min(at, len(lines))
+            lines.insert(at, line)
+            # somebody answers what a client said; a second line of ours keeps the turns
+            lines.insert(at + 1, ("М: Поняла вас" if line[0][0] == "К" else "К: Поняла", ""))
+        if lines[-1][0][0] == "К":
+            lines.append(("М: Хорошо", ""))
+        if asked and len(made) % 2 == 0:
+            lines.append(asked.pop())
+        elif len(made) % 4 == 1:
+            lines.append(rng.choice(last))
+        messages = [_message(i, line) for i, (line, _) in enumerate(lines)]
+        facts = frozenset((kind, i) for i, (_, kind) in enumerate(lines) if kind)
+        made.append(Planted(f"{prefix}{len(made):03d}", messages, facts, is_held_out))
+    return made
+
+
 def _message(number: int, line: str) -> Message:
     kind = {"К": "client", "М": "manager"}[line[0]]
     return Message(
@@ -106,31 +105,3 @@ def _message(number: int, line: str) -> Message:
         line[2:].strip(), False, "7" if kind == "manager" else None, "Асель Ахметова" if kind == "manager" else None,
         "event", True,
     )  # fmt: skip
-
-
-def make(count: int = 300, seed: int = 20) -> list[Planted]:
-    """The same dialogs every time."""
-    rng = random.Random(seed)
-    made = []
-    for n in range(count):
-        is_held_out = n >= count // 2
-        lines: list[tuple[str, str]] = [(line, "") for pair in rng.sample(_IDLE, rng.randrange(2, 5)) for line in pair]
-        # a third of the dialogs holds nothing: a reader that sees facts everywhere loses its precision there
-        wanted = [] if n % 3 == 2 else rng.sample(KINDS[:-1], rng.choice((1, 1, 2)))
-        for kind in wanted:
-            at = rng.randrange(1, len(lines) // 2 + 1) * 2
-            lines.insert(at, (_wording(kind, is_held_out, rng), kind))
-            if lines[at][0][0] == "К":
-                lines.insert(at + 1, ("М: Поняла вас", ""))
-        if n % 3 == 0 or (n % 3 == 1 and rng.random() < 0.3):
-            lines.append((_wording("unanswered", is_held_out, rng), "unanswered"))
-        messages = [_message(i, line) for i, (line, _) in enumerate(lines)]
-        facts = frozenset((kind, i) for i, (_, kind) in enumerate(lines) if kind)
-        made.append(Planted(f"b{n:03d}", messages, facts, is_held_out))
-    return made
-
-
-def _wording(kind: str, is_held_out: bool, rng: random.Random) -> str:
-    who, bank = _SAID[kind]
-    half = len(bank) // 2
-    return f"{who}: {rng.choice(bank[half:] if is_held_out else bank[:half])}"

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from analysis.wording import shown
+
+#: characters of a name that are kept; Telegram's own are 64 and 64
+LONGEST_NAME = 80
+
 
 @dataclass(frozen=True)
 class Incoming:
@@ -133,5 +138,7 @@ def _reply_to(message: Mapping[str, Any], bot_id: int) -> int | None:
 
 
 def _name(author: Mapping[str, Any]) -> str:
+    """As people see it beside the question: one line without hidden characters, addresses and whole phones."""
     names = [str(author.get(key) or "") for key in ("title", "first_name", "last_name")]
-    return " ".join(name for name in names if name) or str(author.get("username") or "Telegram")
+    name = " ".join(name for name in names if name) or str(author.get("username") or "")
+    return shown(name, LONGEST_NAME) or "Telegram"

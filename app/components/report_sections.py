@@ -6,18 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from app import words
-from app.components.html import div, link, span, table, tag
-from app.components.report_parts import dialog_href, evidence, number_text, number_tile, section
+from app.components.html import Cell, div, link, span, table, tag
+from app.components.report_parts import dialog_href, evidence, number_text, number_tile, rows_href, section
 from app.components.waits_table import waits_table
-from app.services.report_view import ALL_NUMBERS, ReportView, claims_at, headline_numbers
-from app.services.rows import METRICS
-from app.texts import t
+from app.services.report_view import ReportView, claims_at, headline_numbers
+from app.texts import known, t
+from synkro import evidence as registry
 from synkro.numbers import SMALL_N
 
 #: what a person can do in a day
 TODAY = 3
 #: tiles of numbers, rows of a table: the rest is one press away
 TILES, ROWS = 9, 10
+#: what a share is of
+SHARE_OF = {"answered_within_target": "answered_within_target_n", "match_rate": "dialogs"}
 
 
 def items_of(view: ReportView, key: str) -> list[dict[str, Any]]:
@@ -43,7 +45,8 @@ def dialog_link(view: ReportView, item: dict[str, Any], mark: str) -> None:
 
 def actions(view: ReportView) -> None:
     items = items_of(view, "actions")
-    with section(t("report.actions"), mark="actions"):
+    of_type = f"report.actions.{view.report.report_type}"
+    with section(t(of_type if known(of_type) else "report.actions"), mark="actions"):
         if not items:
             span("muted", t("report.no_actions"))
         for number, item in enumerate(items[:TODAY], 1):
@@ -91,7 +94,7 @@ def numbers(view: ReportView) -> None:
                     currency=view.currency,
                     usual=view.usual.get(key),
                     history=[day.get(key) for day in view.history],
-                    n=report.numbers.get(f"{key}_n", report.numbers.get("waits_answered")),
+                    n=report.numbers.get(SHARE_OF.get(key, "")),
                 )
         with tag("details", "no-print"):
             tag("summary", "small", t("report.all_numbers"), mark="all-numbers")
@@ -103,13 +106,13 @@ def _all_numbers(view: ReportView, base: str) -> None:
 
     def value(key: str) -> Callable[[], Any]:
         text = number_text(key, report.numbers.get(key), view.currency)
-        return lambda: link(text, f"{base}/{key}", mark=f"rows-{key}") if key in METRICS else span("", text)
+        return lambda: link(text, f"{base}/{key}", mark=f"rows-{key}")
 
     table(
         [(t("export.number"), ""), (t("export.value"), "num"), (t("export.usual"), "num muted")],
         [
             (t(f"number.{key}"), value(key), number_text(key, view.usual.get(key), view.currency))
-            for key in ALL_NUMBERS
+            for key in registry.NUMBERS
             if key in report.numbers
         ],
         cards=False,
@@ -162,18 +165,23 @@ def managers(view: ReportView) -> None:
                     (t("managers.overdue"), "num"),
                     (t("managers.sent"), "num"),
                 ],
-                [manager_row(row) for row in rows],
+                [manager_row(row, f"/t/{view.tenant.slug}/reports/{view.report.report_id}") for row in rows],
             )
 
 
-def manager_row(row: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
+def manager_row(row: dict[str, Any], base: str) -> tuple[Cell, ...]:
     """A share and a median of fewer than ten waits are not shown: they would rank people by chance."""
     few = (row.get("waits_answered") or 0) < SMALL_N
+
+    def cell(column: str, text: str) -> Cell:
+        href = rows_href(base, column, str(row["manager_id"]))
+        return lambda: link(text, href, mark=f"manager-{column}")
+
     return (
         str(row["name"]),
-        words.number(row.get("waits_answered")),
-        t("number.small") if few else words.minutes(row.get("response_p50")),
-        t("number.small") if few else words.percent(row.get("within_target")),
-        words.number(row.get("open_overdue")),
-        words.number(row.get("messages_sent")),
+        cell("waits_answered", words.number(row.get("waits_answered"))),
+        t("number.small") if few else cell("response_p50", words.minutes(row.get("response_p50"))),
+        t("number.small") if few else cell("within_target", words.percent(row.get("within_target"))),
+        cell("open_overdue", words.number(row.get("open_overdue"))),
+        cell("messages_sent", words.number(row.get("messages_sent"))),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis import page_text
 from app import words
-from app.components import reconciliation
+from app.components import corrections, quality, reconciliation
 from app.components import report_details as details
 from app.components import report_sections as sections
 from app.components.followup import FollowUp
@@ -52,6 +52,7 @@ async def report_page(viewer: Viewer, slug: str, report_id: str) -> None:
                 sections.numbers(view)
                 sections.waiting(view)
                 sections.managers(view)
+                quality.draw(view)
                 details.risks(view)
                 details.topics(view)
                 details.promises(view)
@@ -85,13 +86,30 @@ def _state(view: ReportView, zone: str) -> None:
     if isinstance(incomplete, dict):
         with div("note warn stack tight", mark="incomplete"):
             span("strong", t("report.incomplete_title"))
-            span("", page_text.incomplete_line(_GAP | incomplete, zone))
+            # what was promised when it was written may have been tried in vain since
+            span("", page_text.incomplete_line(_GAP | incomplete | _promise(view), zone))
     elif not report.is_complete:
         note(t("report.incomplete_plain"), "warn", mark="incomplete")
+    corrections.draw(view)
+    revision = body.get("revision")
+    if isinstance(revision, dict):
+        gained = str(revision.get("gained") or "")
+        note(t("report.revised", version=revision.get("of_version"), gained=gained), "", mark="revision")
     if reader.get("note"):
         note(str(reader["note"]), "", mark="reader-note")
+    if view.lacks and report.is_current:
+        when = view.next_attempt
+        text = t("report.next_attempt", when=words.moment(when, zone)) if when else t("report.no_attempt")
+        span("small muted", text, mark="next-attempt")
     if body.get("too_little_data"):
         note(t("report.too_little"), "", mark="too-little")
+
+
+def _promise(view: ReportView) -> dict[str, str]:
+    """The next attempt as it is planned now, in place of the one the report was written with."""
+    if not view.report.is_current or not view.lacks:
+        return {}
+    return {"next_attempt": view.next_attempt.isoformat() if view.next_attempt else t("report.attempts_spent")}
 
 
 def _headline(view: ReportView) -> None:

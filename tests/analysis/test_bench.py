@@ -10,32 +10,37 @@ import pytest
 
 from analysis import prompts
 from analysis.reading import read_dialogs
+from analysis.wording import folded
 from bench import ai
-from bench.ai_dialogs import KINDS, make
+from bench.ai_dialogs import KINDS, bank, make
 from synkro.rubric import DEFAULT
 from tests.analysis.conftest import Model
 from tests.analysis.shop import Shop
 
 
 def test_the_dialogs_are_what_they_say() -> None:
-    dialogs = make()
-    assert len(dialogs) == 300 and sum(d.is_held_out for d in dialogs) == 150
-    said = {
-        half: {d.messages[n].body for d in dialogs if d.is_held_out == half for _, n in d.facts}
-        for half in (True, False)
+    dialogs, banks = make(), {half: bank(half) for half in (True, False)}
+    for half, least in ((True, 60), (False, 25)):
+        said = [(k, d.messages[n].body) for d in dialogs if d.is_held_out is half for k, n in d.facts]
+        wanted = {k: texts for who in ("client", "manager") for k, texts in banks[half][who].items()}
+        assert {kind: len(texts) for kind, texts in wanted.items() if len(texts) < least} == {}
+        assert sorted(said) == sorted((k, text) for k, texts in wanted.items() for text in texts), "each stands once"
+    spelled = {
+        half: {folded(t) for group in banks[half].values() for texts in group.values() for t in texts} for half in banks
     }
-    assert said[True] and not said[True] & said[False], "a held-out wording stands in no dialog of the other half"
-    counts = {kind: sum(k == kind for d in dialogs for k, _ in d.facts) for kind in KINDS}
-    assert min(counts.values()) >= 40 and sum(not d.facts for d in dialogs) >= 50
+    assert spelled[True] & spelled[False] <= {folded(t) for t in banks[True]["nothing"]["last"]}, (
+        "nobody tunes on these"
+    )
+    assert sum(not d.facts for d in dialogs) >= 80
     assert [d.messages for d in make()] == [d.messages for d in dialogs]
 
 
-def test_the_rules_are_precise_and_the_dev_half_is_found() -> None:
-    """Held-out recall is printed by the harness and not asserted: a bar on it would soon be tuned to."""
+def test_the_rules_are_precise_on_both_halves_and_find_most() -> None:
+    """Held-out recall has a floor far below what is measured: a bar at the measure would soon be tuned to."""
     dialogs = make()
     dev, held_out = (ai.by_rules(d for d in dialogs if d.is_held_out is half) for half in (False, True))
     for kind in KINDS:
-        assert dev.recall(kind) >= 0.8, kind
+        assert dev.recall(kind) >= 0.9 and held_out.recall(kind) >= 0.55, kind
         assert dev.precision(kind) >= 0.9 and held_out.precision(kind) >= 0.9, kind
 
 
@@ -68,6 +73,22 @@ def test_the_harness_reads_with_a_server(model: Model, capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     for part in ("recall", "precision", "tokens in", " s a dialog", "$ a dialog", "6 dialogs"):
         assert part in told, part
+
+
+def test_the_harness_is_pointed_at_a_server_by_the_environment(
+    model: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ai, "make", lambda: make()[:8])
+    for name, value in {"URL": model.base_url, "MODEL": "sandbox-reader", "KEY": model.api_key, "DIALOGS": "3"}.items():
+        monkeypatch.setenv(f"SYNKRO_BENCH_AI_{name}", value)
+    ai.main()
+    told = capsys.readouterr().out
+    assert "rules, held out, rude: recall" in told and "sent ÷ own tokens" in told
+    assert "sandbox-reader: 3 dialogs, 3 requests, failed {}" in told and "s a dialog" in told
+    model.breaks("unauthorized")
+    ai.main()
+    told = capsys.readouterr().out
+    assert "не принимает ключ" in told and "failed {'authentication': 3}" in told, told[-400:]
 
 
 @pytest.mark.skipif(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 import pytest
 
+from analysis import headline
 from analysis.context import AnalysisContext
+from analysis.facts import Facts
 from analysis.grounding import find_quote
 from analysis.reading import read_dialogs
 from analysis.writing import write_report
@@ -78,6 +81,17 @@ def test_a_quiet_day_is_two_lines(shop: Shop) -> None:
     draft = report(shop.context())
     assert draft.body["quiet"] and len(draft.body["headline"]) == 2 and not draft.claims
     assert len(draft.summary_text) < 250
+
+
+@pytest.mark.parametrize(
+    ("report_type", "quiet", "to_do"),
+    [("weekly", "Тихая неделя", "Сделать на этой неделе"), ("monthly", "Тихий месяц", "Сделать в этом месяце")],
+)
+def test_a_week_and_a_month_are_called_so(busy: Shop, report_type: str, quiet: str, to_do: str) -> None:
+    ctx = busy.context(report_type=report_type, period_start=date(2026, 11, 14))
+    assert to_do in report(ctx).summary_text and "Сделать сегодня" not in report(ctx).summary_text
+    sentences = headline.by_code(Facts({}), (), (), True, report_type)
+    assert sentences[0]["text"].startswith(quiet)
 
 
 def test_an_incomplete_day_says_so(busy: Shop) -> None:

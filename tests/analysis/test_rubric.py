@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from analysis import findings, prompts
+from analysis import prompts, quality, rules
 from analysis.context import DialogReading
 from analysis.evidence import Claims
 from analysis.reading import read_dialogs
 from analysis.shapes import Reading, Score
 from synkro import db, rubric, runtime
+from synkro.dialogs import Dialog
 from synkro.errors import DataError
 from synkro.rubric import DEFAULT, Criterion
 from tests.analysis.conftest import Model
 from tests.analysis.shop import Shop
 from tests.analysis.test_report import report
+from tests.analysis.test_rules import dialog as dialog_of
 
 OWN = (Criterion("Приветствие", 2, "называет имя"), Criterion("Предложил замер", 5))
 
@@ -75,13 +79,59 @@ def test_the_whole_is_weighted_and_the_weak_are_quoted(busy: Shop) -> None:
         for n in range(12)
     ]  # fmt: skip
     claims = Claims()
-    found = findings.quality(read, OWN, claims)
+    found = quality.quality(read, OWN, claims)
     assert found is not None
     # one dialog twelve times is one dialog: too few for a share
     assert found["display"] == "мало данных" and [row["share"] for row in found["criteria"]] == [1.0, 0.25]
     assert [len(row["claims"]) for row in found["criteria"]] == [0, 3]
     assert all("0 из 2" in claims.rows[i]["text"] for i in found["criteria"][1]["claims"])
-    assert findings.quality([], OWN, claims) is None
+    assert quality.quality([], OWN, claims) is None
+
+
+def test_managers_are_scored_and_not_ranked_by_chance() -> None:
+    """Twelve dialogs of one manager make a share, three of another do not; whose words were scored is who wrote them."""
+    dialog = Dialog(
+        "d", "c", "Клиент", None, "", None, None, None, None, None, None, "7", "Асель Ахметова", 4, 0, False, ""
+    )
+
+    def scored(n: int, author: str, score: int) -> DialogReading:
+        one = Score("Вежливость", score, (f"m{n}",), f"q{n}", author)
+        return DialogReading(replace(dialog, dialog_id=f"d{n:02d}"), Reading(quality=(one,)), "model")
+
+    read = [scored(n, "Яна", 2 * (n % 3 > 0)) for n in range(12)] + [scored(20 + n, "Борис", 0) for n in range(3)]
+    read.append(scored(30, "", 1))
+    claims = Claims()
+    found = quality.quality(read, DEFAULT, claims)
+    assert found is not None and found["dialogs"] == 16 and found["criteria"][0]["n"] == 16
+    yana, asel, boris = found["managers"]
+    assert (yana["name"], yana["n"], yana["share"], yana["display"].replace("\u00a0", " ")) == (
+        "Яна",
+        12,
+        0.6667,
+        "67 %",
+    )
+    assert (asel["name"], asel["n"]) == (dialog.manager_name, 1), "a score without an author is the deal's manager's"
+    assert (boris["name"], boris["n"], boris["share"], boris["display"]) == ("Борис", 3, None, "мало данных")
+    assert [claims.rows[i]["quote"] for i in yana["claims"]] == ["q0", "q3", "q6"]
+    few = quality.quality(read[12:], DEFAULT, Claims())
+    assert few is not None and [m["name"] for m in few["managers"]] == sorted([dialog.manager_name or "", "Борис"])
+
+
+@pytest.mark.parametrize(
+    ("text", "scores"),
+    [
+        ("К: Здравствуйте, цена?\nМ: Добрый день! 100 000", {"Приветствие": 2}),
+        ("К: Здравствуйте, цена?\nМ: 100 000", {"Приветствие": 0}),
+        ("К: Цена?\nМ: 100 000", {}),
+        ("К: Цена?\nМ: Подскажите, пожалуйста, размер", {"Вежливость": 2}),
+        ("К: Цена?\nМ: Читать умеете? Спасибо", {"Вежливость": 0}),
+    ],
+)
+def test_the_rules_score_both_ways(text: str, scores: dict[str, int]) -> None:
+    """A criterion that can only be met or only be missed would say a hundred per cent, or none, of everybody."""
+    found = rules.read(dialog_of(text), "Asia/Almaty").quality
+    assert {one.name: one.score for one in found} == scores
+    assert all(one.author == "Асель Ахметова" for one in found)
 
 
 def test_the_rules_score_what_they_can_and_the_report_shows_it(busy: Shop) -> None:

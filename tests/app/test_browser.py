@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -91,6 +92,13 @@ def test_from_sign_in_to_the_message_behind_a_claim(chromium: Browser, base: str
     page.get_by_test_id("report").first.click()
     expect(page.get_by_test_id("number-unanswered_now")).to_contain_text("5")
     expect(page.get_by_test_id("action-1")).to_contain_text("250 000 ₸")
+    rubric = page.get_by_test_id("quality")
+    expect(rubric).to_contain_text("по рубрике 71 %, оценено: 11 диалогов")
+    expect(rubric.get_by_test_id("quality-managers").locator("tbody tr")).to_have_text(
+        [re.compile(r"Динара.*75\s%", re.S), re.compile("Руслан Ким.*мало данных", re.S)]
+    )
+    rubric.get_by_test_id("quality-managers").get_by_test_id("quality-weak").click()
+    expect(rubric.get_by_test_id("quality-managers").get_by_test_id("to-message")).to_be_visible()
     visit.check_clean()
     page.get_by_test_id("number-unanswered_now").click()
     expect(page.get_by_test_id("rows").locator("tbody tr")).to_have_count(5)

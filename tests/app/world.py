@@ -199,7 +199,29 @@ def _marts(connection: psycopg.Connection[Any], world: World, slug: str) -> None
         ("fct_deals", deals),
     ):
         insert(connection, f"marts.{table}", rows)
+    _hours_and_funnel(connection, world, slug)
     _periods(connection, world, slug, len(managers), dialogs, waits, messages)
+
+
+def _hours_and_funnel(connection: Any, world: World, slug: str) -> None:
+    tenant_id, window = (
+        world.tenants[slug].tenant_id,
+        {"window_start": world.window.start, "window_end": world.window.end},
+    )
+    connection.execute(
+        "insert into marts.fct_funnel select tenant_id, pipeline_id, status_id, max(pipeline), max(stage), 10, count(*),"
+        " coalesce(sum(price), 0), 0 from marts.fct_deals where tenant_id = %s and stage_kind = 'open' group by 1, 2, 3",
+        (tenant_id,),
+    )
+    insert(connection, "marts.period_hours", [
+        {"tenant_id": tenant_id, **window, "weekday": 1 + n % 7, "hour": 9 + n % 11, "client_messages": n, "waits": n // 3}
+        for n in range(1, 40)
+    ])  # fmt: skip
+    insert(connection, "marts.period_excluded", [
+        {"tenant_id": tenant_id, **window, "dialog_id": f"{slug}:x/{n}", "channel": "whatsapp", "contact_name": HOSTILE[n],
+         "reason": reason, "messages": 7, "last_message_at": world.window.start}
+        for n, reason in enumerate(("group", "internal"))
+    ])  # fmt: skip
 
 
 def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: Any, waits: Any, messages: Any) -> None:
@@ -292,6 +314,17 @@ def body_of(slug: str) -> dict[str, Any]:
         "topics": [{"topic": "Цена и расчёт", "count": 7, "dialog_ids": [dialog]}],
         "objections": [{"topic": "Дорого", "count": 2, "claims": [0], "dialog_ids": [dialog]}],
         "promises": [{"text": "Прислать расчёт", "deadline": "2026-11-21", "deadline_display": "21 ноября", "who": "Динара", "client": hostile, "dialog_id": dialog, "claims": [0]}],
+        "quality": {
+            "share": 0.71, "display": "71 %", "dialogs": 11,
+            "criteria": [
+                {"name": f"Приветствие {hostile}", "weight": 1, "n": 11, "share": 0.82, "display": "82 %", "claims": []},
+                {"name": "Вежливость", "weight": 3, "n": 4, "share": None, "display": "мало данных", "claims": [0]},
+            ],
+            "managers": [
+                {"name": f"Динара Сейтова {hostile}", "n": 10, "share": 0.75, "display": "75 %", "claims": [0]},
+                {"name": "Руслан Ким", "n": 1, "share": None, "display": "мало данных", "claims": []},
+            ],
+        },
         "lost_reasons": [{"reason": "Дорого", "count": 1, "amount": 300000}],
         "quiet": False,
         "too_little_data": False,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from delivery.updates import Incoming, Moved, Removed, slice_utf16, understand
+from tests.analysis.test_injections import INJECTIONS
 
 BOT, NAME = 700100200, "synkro_demo_bot"
 GROUP = {"id": -1009000000001, "type": "supergroup", "title": "Отдел продаж"}
@@ -89,6 +91,24 @@ def test_an_anonymous_administrator_is_named_by_the_group() -> None:
         "А вчера?", GROUP, reply_to_message=REPORT, sender_chat=GROUP, **{"from": {"id": 1087968824, "is_bot": True}}
     )
     assert heard(update).author == "Отдел продаж"
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_whatever_a_person_calls_themselves_is_a_name(text: str) -> None:
+    """It stands beside the question on the report's page: one line, no address, nothing unseen."""
+    name = heard(
+        said("Сколько ждут?", **{"from": {"id": 9, "first_name": text, "last_name": "evil.example/x\n+77010001122"}})
+    ).author
+    assert 0 < len(name) <= 80 and name.splitlines() == [name] and "7010001122" not in name
+    assert not re.search("[\u200b-\u200f\u202a-\u202e\U000e0000-\U000e0fff]", name)
+    assert not re.search(r"https?://|www\.|\bevil\.example|@evil_bot", name)
+
+
+@pytest.mark.parametrize(
+    ("person", "name"), [({"username": "anna_d"}, "anna_d"), ({}, "Telegram"), ({"first_name": "\u200b"}, "Telegram")]
+)
+def test_a_person_without_a_name(person: dict[str, str], name: str) -> None:
+    assert heard(said("Сколько?", **{"from": {"id": 9, **person}})).author == name
 
 
 def test_a_caption_is_a_text() -> None:

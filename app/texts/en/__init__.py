@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from app.texts.en import everywhere, report, settings
+from app.texts.en import everywhere, numbers, report, settings
 
-EN: dict[str, str] = {**everywhere.WORDS, **report.WORDS, **settings.WORDS}
+EN: dict[str, str] = {**everywhere.WORDS, **numbers.WORDS, **report.WORDS, **settings.WORDS}

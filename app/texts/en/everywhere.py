@@ -16,6 +16,7 @@ WORDS: dict[str, str] = {
     "plural.dialogs": "dialog|dialogs",
     "plural.claims": "claim|claims",
     "plural.rows": "row|rows",
+    "plural.numbers": "number|numbers",
     "plural.days": "day|days",
     "plural.messages": "message|messages",
     "plural.tenants": "company|companies",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from app.texts.ru import everywhere, report, settings
+from app.texts.ru import everywhere, numbers, report, settings
 
-RU: dict[str, str] = {**everywhere.WORDS, **report.WORDS, **settings.WORDS}
+RU: dict[str, str] = {**everywhere.WORDS, **numbers.WORDS, **report.WORDS, **settings.WORDS}

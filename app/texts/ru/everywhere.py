@@ -16,6 +16,7 @@ WORDS: dict[str, str] = {
     "plural.dialogs": "диалог|диалога|диалогов",
     "plural.claims": "утверждение|утверждения|утверждений",
     "plural.rows": "строка|строки|строк",
+    "plural.numbers": "число|числа|чисел",
     "plural.days": "день|дня|дней",
     "plural.messages": "сообщение|сообщения|сообщений",
     "plural.tenants": "компания|компании|компаний",

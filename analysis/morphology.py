@@ -1,0 +1,117 @@
+"""Russian words by their dictionary form: what a sentence says, however its words are inflected.
+
+«Обивка порвалась через 3 дня» becomes ``обивка порваться:past через # день``: dictionary forms in their order, the mood
+and tense of verbs as a mark, numbers as ``#``. Patterns over such a line (:mod:`analysis.phrases`) hold for every gender,
+case and person at once. Forms come from pymorphy3 and its OpenCorpora dictionary, loaded once at first use (half a second,
+about 30 MB); other languages pass unchanged. Input is folded (:func:`analysis.wording.folded`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+#: a word, a number with its thousands and decimals, or a mark that parts clauses
+_TOKEN = re.compile(r"\d+(?:[ \u00a0\u202f]\d{3})*(?:[.,]\d+)?|[^\W\d_]+(?:-[^\W\d_]+)*|[,;:()—–?]|-")
+#: a longer run of letters is no word
+_LONGEST = 30
+#: words whose likeliest reading in a shop's chat is not the dictionary's likeliest
+_OURS = {
+    "дам": "дать:will1", "че": "что", "чо": "что", "чет": "что-то", "щас": "сейчас", "счас": "сейчас", "ща": "сейчас", "сто": "#", "пол": "половина",
+    "пьяный": "пьяный", "ничего": "ничего", "больше": "больше:more", "меньше": "меньше:more", "выше": "выше:more", "ниже": "ниже:more",
+    "уже": "уже", "есть": "есть", "нет": "нет", "почем": "почем", "дорого": "дорого", "долго": "долго", "много": "много", "криво": "криво",
+    "такими": "такой", "счете": "счет", "счету": "счет", "счета": "счет", "мне": "я", "нашли": "найти:past", "пришли": "прийти:past", "замер": "замер", "разве": "разве", "раньше": "раньше", "дома": "дома", "течет": "течь:pres3",
+}  # fmt: skip
+#: how a verb of «я» or «мы» ends
+_OWN_FUTURE = ("ю", "у", "юсь", "усь", "ем", "им", "емся", "имся")
+_PERSONS = {"1per": "1", "2per": "2", "3per": "3"}
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """``line``: dictionary forms with a space at both ends; ``at``: for each place of the line, the place in the text."""
+
+    line: str
+    at: tuple[int, ...]
+
+    def place(self, position: int) -> int:
+        return self.at[min(position, len(self.at) - 1)] if self.at else 0
+
+
+@lru_cache(maxsize=4096)
+def tagged(text: str) -> Tagged:
+    """The folded ``text`` by dictionary forms; commas and dashes stand alone, as they part clauses."""
+    line, at = [" "], [0]
+    previous = ""
+    for match in _TOKEN.finditer(text):
+        word = match[0]
+        form = "#" if word[0].isdigit() else _form(word) if word[0].isalpha() else word
+        if form == "#" == previous:
+            continue
+        previous = form
+        line.append(form + " ")
+        at += [match.start()] * (len(form) + 1)
+    return Tagged("".join(line), tuple(at))
+
+
+@lru_cache(maxsize=50_000)
+def _form(word: str) -> str:
+    if word in _OURS:
+        return _OURS[word]
+    if len(word) > _LONGEST or not _is_russian(word):
+        return word
+    is_known = _analyzer().word_is_known(word)
+    if not is_known and not word.endswith(_OWN_FUTURE):
+        return word  # guessing takes a millisecond a word and gains nothing but verbs
+    parses = _analyzer().parse(word)
+    best = parses[0]
+    if not is_known:
+        # a word made up yesterday («сфоткаю», «маякну») is a verb more often than a name
+        best = next((p for p in parses if p.tag.POS == "VERB"), best)
+    elif best.tag.POS in ("ADJS", "PRTS"):
+        # «перечислим», «заменим»: said of oneself, hardly ever «is replaceable»
+        best = next((p for p in parses if p.tag.POS == "VERB" and p.tag.person == "1per"), best)
+    tag = best.tag
+    if tag.POS == "NUMR":
+        return "#"
+    lemma: str = best.normal_form.replace("ё", "е")
+    return lemma + _mark(tag)
+
+
+def _mark(tag: Any) -> str:
+    """Tense and mood: past, will1–3, pres1–3, inf, imp, done (a passive participle), more (a comparative)."""
+    match tag.POS:
+        case "VERB" if tag.mood == "impr":
+            return ":imp"
+        case "VERB" if tag.tense == "past":
+            return ":past"
+        case "VERB":
+            return (":will" if tag.tense == "futr" else ":pres") + _PERSONS.get(str(tag.person), "")
+        case "INFN":
+            return ":inf"
+        case "PRTF" | "PRTS":
+            return ":done" if tag.voice == "pssv" else ":past"
+        case "COMP":
+            return ":more"
+    return ""
+
+
+def _is_russian(word: str) -> bool:
+    return all("а" <= char <= "я" or char == "-" for char in word)
+
+
+@lru_cache(maxsize=1)
+def _analyzer() -> Any:
+    import pymorphy3
+
+    return pymorphy3.MorphAnalyzer()
+
+
+@lru_cache(maxsize=20_000)
+def is_name(form: str) -> bool:
+    """The dictionary form says what a thing is or which one: a noun, an adjective, a word no dictionary has."""
+    if not _is_russian(form) or not _analyzer().word_is_known(form):
+        return True
+    return _analyzer().parse(form)[0].tag.POS in ("NOUN", "ADJF")

@@ -1,0 +1,123 @@
+"""Constructions over dictionary forms: what a sentence says in any gender, case and person, and what only looks like it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from analysis import morphology, rules
+from analysis.grounding import find_quote
+from analysis.morphology import tagged
+from analysis.wording import folded
+from tests.analysis.test_rules import dialog
+
+
+def risks(text: str) -> set[str]:
+    return {item.kind for item in rules.read(dialog(text), "Asia/Almaty").risks}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Обивка порвалась через 3 дня", "обивка порваться:past через # день"),
+        ("Пришлём вам договор", "прислать:will1 вы договор"),
+        ("Поцарапана столешница, дешевле", "поцарапать:done столешница , дешевый:more"),
+        ("Сфоткаю и скину", "сфоткать:will1 и скинуть:will1"),
+        ("Сто двадцать тысяч", "# тысяча"),
+        ("Бағасы қанша", "бағасы қанша"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_by_dictionary_forms(text: str, line: str) -> None:
+    found = tagged(folded(text))
+    assert found.line.split() == line.split()
+    assert len(found.at) == len(found.line), "each place of the line has a place in the text"
+
+
+def test_a_find_deep_in_a_long_sentence_is_quoted_where_it_stands() -> None:
+    text = "К: " + "вот " * 120 + "обивка порвалась за неделю " + "вот " * 20
+    (item,) = rules.read(dialog(text), "UTC").risks
+    assert "порвалась" in item.quote and len(item.quote) <= 200 and find_quote(item.quote, dialog(text))
+
+
+@pytest.mark.parametrize(
+    "verb", ["треснул", "треснула", "треснуло", "треснули", "лопнул", "шатается", "не открывается", "разбит"]
+)
+def test_a_defect_is_seen_in_every_form(verb: str) -> None:
+    assert risks(f"К: Шкаф {verb}\nМ: Поняла") == {"complaint"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "А если треснет, замените?", "Старый шкаф треснул, ищем новый", "Чтобы не треснула", "Всё без трещин, спасибо",
+        "В другом магазине всё время ломается", "Не сломается?",
+    ],
+)  # fmt: skip
+def test_a_fear_and_somebody_elses_things_are_no_complaint(text: str) -> None:
+    assert "complaint" not in risks(f"К: {text}\nМ: Поняла")
+
+
+def test_a_sentence_is_one_thing() -> None:
+    """«Цифры не сходятся» is about the price, «верните деньги» about the money: neither is a second complaint."""
+    assert risks("К: Сумма в счёте не сходится с той, что вы называли\nМ: Проверю") == {"wrong_price"}
+    assert risks("К: Вы обещали 150 000, почему теперь 180 000\nМ: Проверю") == {"wrong_price"}
+    assert risks("К: Верните деньги\nМ: Хорошо") == {"refund"}
+    reading = rules.read(dialog("К: Почему теперь дороже, чем вчера\nМ: Проверю"), "UTC")
+    assert [r.kind for r in reading.risks] == ["wrong_price"] and reading.objections == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("М: Диван «Осло» стоит 280 000 тенге\nК: Поняла\nМ: Здравствуйте, диван «Осло» 320 000 ₸", ("m2", "m0")),
+        ("М: Шкаф 150 тысяч\nК: Спасибо\nМ: Шкаф выходит 165 тыс", ("m2", "m0")),
+        ("К: На сайте стол 150 000 тг\nМ: Стол 180 000 тенге", ("m1", "m0")),
+        ("М: Диван «Осло» 280 000 тенге\nМ: Диван «Прага» 320 000 тенге", None),
+        ("М: Угловой диван 280 000\nМ: Прямой диван 320 000", None),
+        ("М: Диван 280 000 тенге\nК: А другая ткань?\nМ: Диван 320 000 ₸", None),
+        ("М: Диван 280 000\nК: А три метра?\nМ: Диван 330 000", None),
+        ("М: Диван 280 000 тенге\nМ: Диван со скидкой 250 000", None),
+        ("М: Диван 280 000 тенге\nМ: Диван от 320 000 тенге", None),
+        ("М: Диван 280 000\nК: Берём\nМ: Предоплата за диван 140 000", None),
+        ("М: Диван 280 000\nМ: Диван 280000 тг", None),
+        ("К: На сайте стол 150 000 тг\nМ: Стол со сборкой 180 000 тенге", None),
+        ("К: На сайте стол 150 000 тг\nМ: Да, стол 150 тысяч", None),
+        ("К: У соседа стол 150 000 тг\nМ: Стол 180 000 тенге", None),
+    ],
+)
+def test_two_prices_of_one_thing(text: str, expected: tuple[str, str] | None) -> None:
+    found = [r for r in rules.read(dialog(text), "Asia/Almaty").risks if r.kind == "wrong_price"]
+    assert (found[0].message_ids if found else None) == expected
+    assert all(find_quote(r.quote, dialog(text)) == r.message_ids[0] for r in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_promise"),
+    [
+        ("Завтра проконсультируюсь с цехом", True), ("Смонтируем в пятницу", True), ("Водитель заедет сегодня", True),
+        ("Смонтируем завтра после оплаты", False), ("Увидимся завтра", False), ("Когда вернётесь, завтра?", False),
+        ("Если решитесь, завтра забронирую", False), ("Вчера забронировала", False),
+    ],
+)  # fmt: skip
+def test_ones_own_future_with_a_deadline_is_a_promise(text: str, is_promise: bool) -> None:
+    found = rules.read(dialog(f"М: {text}\nК: Хорошо\nМ: До связи"), "Asia/Almaty").promises
+    assert bool(found) is is_promise
+
+
+def test_words_no_dictionary_knows_are_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guessing takes a millisecond a word: a message of nonsense would take a minute. Verbs made up yesterday are guessed."""
+    honest, asked = morphology._analyzer(), []
+
+    class Counting:
+        word_is_known = staticmethod(honest.word_is_known)
+
+        @staticmethod
+        def parse(word: str) -> Any:
+            asked.append(word)
+            return honest.parse(word)
+
+    monkeypatch.setattr(morphology, "_analyzer", Counting)
+    assert tagged("щжцыкфф пщшцъ забронькаю фывапр").line.split() == ["щжцыкфф", "пщшцъ", "забронькать:pres1", "фывапр"]
+    assert asked == ["забронькаю"]
