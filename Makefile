@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup setup-dev demo test check bench clean
+.PHONY: setup setup-dev demo test check bench drills clean
 
 setup: .venv/.runtime
 
@@ -34,9 +34,15 @@ check: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python -m tests.orchestration.graph --check
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar transforms/models transforms/tests
 
 bench: setup-dev
 	$(BIN)/python -m bench
+
+# every process killed in every step of a run: about half an hour
+drills: setup-dev
+	@$(BIN)/python -m tests.orchestration.drill
 
 clean:
 	-@[ ! -x $(BIN)/synkro ] || $(BIN)/synkro db down --delete

@@ -10,7 +10,20 @@ import click
 from cli.environment import say
 from cli.output import emit, json_option, table
 from cli.people import ACTOR
-from synkro import audit, db, reaper, reconciliation, reports, runs, runtime, services, shapes, tenants, windows
+from synkro import (
+    audit,
+    corrections,
+    db,
+    reaper,
+    reconciliation,
+    reports,
+    runs,
+    runtime,
+    services,
+    shapes,
+    tenants,
+    windows,
+)
 from synkro.errors import DataError, NotFoundError, SynkroError
 
 #: a living engine that has not touched the row for this long is busy with others: we do it ourselves
@@ -74,7 +87,7 @@ def choose_window(
     window = windows.parse_window(from_iso, to_iso, config.timezone)
     lookback, hours = config.max_force_lookback_days, config.max_force_window_hours
     if exceed_limits:
-        lookback, hours = 3650, 24 * 366
+        lookback, hours = windows.FORCED_AT_MOST
     windows.check_forced(window, now, lookback, hours, config.timezone)
     return window, "forced"
 
@@ -87,8 +100,9 @@ def report_list(slug: str, limit: int, as_json: bool) -> None:
     """Последние отчёты компании."""
     with db.as_service("command line") as connection:
         found = reports.recent(connection, tenants.by_slug(connection, slug).tenant_id, limit=limit)
+        changed = corrections.of(connection, found)
     emit(
-        [shapes.report_json(item) for item in found],
+        [shapes.report_json(item, changed.get(item.report_id)) for item in found],
         as_json,
         table(
             ["ДЕНЬ", "ВИД", "ВЕРСИЯ", "СОСТОЯНИЕ", "ПОЛНЫЙ", "НОМЕР"],
@@ -129,9 +143,10 @@ def report_show(slug: str, from_iso: str | None, to_iso: str | None, report_id: 
             window = windows.parse_window(from_iso, to_iso, zone) if from_iso and to_iso else None
             found = reports.current(connection, tenant.tenant_id, window)
         lines = reconciliation.of_report(connection, found) if found else []
+        correction = corrections.of_report(connection, found) if found else None
     if found is None:
         raise NotFoundError(f"Отчёта ещё нет. Постройте его: synkro report run {slug} --wait.")
-    emit(shapes.report_json(found, lines), as_json, found.telegram_text or found.summary_text)
+    emit(shapes.report_json(found, correction, lines), as_json, found.telegram_text or found.summary_text)
 
 
 @click.group()

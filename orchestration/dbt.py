@@ -101,12 +101,14 @@ def build_tenant(
     have finished. Raises :class:`DataError` naming the model that failed.
     """
     spans = [(span.start, span.end) for span in windows] or [(window_start, window_end)]
-    _check_inputs(url, tenant_id, spans)
+    with psycopg.connect(url) as connection:
+        _check_inputs(connection, tenant_id, spans)
+        columns = _columns(connection)
     build = dbt_scope.begin(url, UUID(str(tenant_id)), project_hash(), everything=everything)
     arguments = ["run", "--select", "config.materialized:incremental"]
-    variables = _variables(tenant_id, spans) | build.variables
+    variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
     results = run(url, data_dir, arguments, variables, work_dir, on_event)
-    dbt_scope.stood(url, build)
+    dbt_scope.stood(url, build, spans)
     return results
 
 
@@ -148,24 +150,35 @@ def _variables(tenant_id: UUID | str, spans: Sequence[tuple[datetime, datetime]]
     }
 
 
-def _check_inputs(url: str, tenant_id: UUID | str, spans: Sequence[tuple[datetime, datetime]]) -> None:
+def _columns(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
+    """The columns of each intermediate table, asked once: dbt would ask model by model."""
+    rows = connection.execute(
+        "select c.relname, array_agg(a.attname::text order by a.attnum) from pg_class as c"
+        " join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+        " where c.relnamespace = 'intermediate'::regnamespace and c.relkind = 'r' group by c.relname"
+    )
+    return dict(rows.fetchall())
+
+
+def _check_inputs(
+    connection: psycopg.Connection[Any], tenant_id: UUID | str, spans: Sequence[tuple[datetime, datetime]]
+) -> None:
     """A window without its row would give no numbers, a calendar that ends early would call every answer instant."""
-    with psycopg.connect(url) as connection:
-        for start, end in spans:
-            row = connection.execute(
-                "select exists (select from synkro.report_windows where tenant_id = %(tenant)s"
-                "   and window_start = %(start)s and window_end = %(end)s),"
-                " exists (select from synkro.working_intervals where tenant_id = %(tenant)s and ends_at > %(start)s)",
-                {"tenant": str(tenant_id), "start": start, "end": end},
-            ).fetchone()
-            if not row or not row[0]:
-                raise DataError(
-                    f"Окно {start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M} не записано: витрины считать не для чего."
-                )
-            if not row[1]:
-                raise DataError(
-                    f"Рабочий календарь не доходит до окна {start:%Y-%m-%d %H:%M}: скорость ответа не посчитать."
-                )
+    for start, end in spans:
+        row = connection.execute(
+            "select exists (select from synkro.report_windows where tenant_id = %(tenant)s"
+            "   and window_start = %(start)s and window_end = %(end)s),"
+            " exists (select from synkro.working_intervals where tenant_id = %(tenant)s and ends_at > %(start)s)",
+            {"tenant": str(tenant_id), "start": start, "end": end},
+        ).fetchone()
+        if not row or not row[0]:
+            raise DataError(
+                f"Окно {start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M} не записано: витрины считать не для чего."
+            )
+        if not row[1]:
+            raise DataError(
+                f"Рабочий календарь не доходит до окна {start:%Y-%m-%d %H:%M}: скорость ответа не посчитать."
+            )
 
 
 def _renew_api(connection: psycopg.Connection[Any]) -> None:

@@ -11,6 +11,7 @@ stays unclaimed, and is the next build's. No clock is compared, so no margin is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -57,6 +58,20 @@ where tenant_id = %(tenant)s and starts_at < %(until)s and ends_at > %(from)s
 """
 
 
+#: the dialogs the build wrote or left out anew: the reconciliation counts them again (synkro/reconciliation.py). Where
+#: nothing has been counted yet, all of them will be.
+_TOUCHED_DIALOGS = """
+insert into private.reconciled_dialogs (tenant_id, dialog_id)
+select %(tenant)s, id from intermediate.int_changes
+where tenant_id = %(tenant)s and kind = 'chat' and exists (select from private.reconciled_dialogs where tenant_id = %(tenant)s)
+union
+select %(tenant)s, dialog_id from intermediate.int_dialogs
+where tenant_id = %(tenant)s and exists (select from private.reconciled_dialogs where tenant_id = %(tenant)s)
+  and client_id = any (array(select client_id from intermediate.int_touched where tenant_id = %(tenant)s and not is_idle))
+on conflict (tenant_id, dialog_id) do update set raw_rows = null, mart_rows = null, counted_at = null
+"""
+
+
 @dataclass(frozen=True)
 class Build:
     """A build under way: what it covers, and what the marts will have been made of."""
@@ -95,7 +110,7 @@ def begin(url: str, tenant_id: UUID, project: str, *, everything: bool = False) 
         return Build(tenant_id, scope, scope == "touched" and all_deals, inputs)
 
 
-def stood(url: str, build: Build) -> None:
+def stood(url: str, build: Build, windows: Sequence[tuple[datetime, datetime]] = ()) -> None:
     """The build is complete: what it was made of becomes the mark, the changes it covered are forgotten."""
     names = list(build.inputs)
     with psycopg.connect(url) as connection:
@@ -105,6 +120,15 @@ def stood(url: str, build: Build) -> None:
             {"tenant": build.tenant_id, **build.inputs},
         )
         connection.execute("delete from private.raw_changes where tenant_id = %s and is_claimed", (build.tenant_id,))
+        if build.scope == "all":
+            connection.execute("delete from private.reconciled_dialogs where tenant_id = %s", (build.tenant_id,))
+        else:
+            connection.execute(_TOUCHED_DIALOGS, {"tenant": build.tenant_id})
+        connection.cursor().executemany(
+            "update synkro.report_windows set is_outdated = false"
+            " where tenant_id = %s and window_start = %s and window_end = %s and is_outdated",
+            [(build.tenant_id, start, end) for start, end in windows],
+        )
 
 
 def last(url: str, tenant_id: UUID) -> Scope:

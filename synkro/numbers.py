@@ -7,13 +7,13 @@ and ``marts.period_managers``. Money is in whole units of the CRM's currency, du
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from statistics import median
 from typing import Any
 from uuid import UUID
 
-from synkro import db
+from synkro import db, evidence
 from synkro.windows import Window
 
 #: below this n no percentage and no ranking is shown (metrics.md §3)
@@ -90,6 +90,48 @@ def usual(connection: db.Connection, tenant_id: UUID, window: Window) -> dict[st
     return {key: median(found) for key, found in values.items() if len(found) >= 2}
 
 
+def managers_over(
+    connection: db.Connection, tenant_id: UUID, window: Window, days: int, limit: int = 50
+) -> list[dict[str, Any]]:
+    """Who answered over the daily windows of ``days`` up to this one: sums of their counts; who waits is the last window's.
+
+    Medians and shares of several days are not here: they do not add up.
+    """
+    rows = connection.execute(
+        "select p.manager_id, coalesce(max(m.name), 'Сотрудник ' || p.manager_id) as name,"
+        " sum(p.waits_answered) as waits_answered, sum(p.messages_sent) as messages_sent, sum(p.breached) as breached,"
+        " coalesce(max(p.open_overdue) filter (where p.window_end = %(end)s), 0) as open_overdue"
+        " from marts.period_managers p join synkro.report_windows w using (tenant_id, window_start, window_end)"
+        " left join marts.dim_managers m on m.tenant_id = p.tenant_id and m.manager_id = p.manager_id"
+        " where p.tenant_id = %(tenant)s and w.report_type = 'daily' and p.window_end > %(since)s and p.window_end <= %(end)s"
+        " group by p.manager_id order by 3 desc, 4 desc, p.manager_id limit %(limit)s",
+        {"tenant": tenant_id, "end": window.end, "since": window.end - timedelta(days=days), "limit": limit},
+    )
+    return [_plain_row(row) for row in rows]
+
+
+def hours(connection: db.Connection, tenant_id: UUID, window: Window, days: int) -> list[dict[str, Any]]:
+    """``{weekday 1..7, hour 0..23, client_messages, waits}`` over the daily windows of ``days`` up to this one."""
+    rows = connection.execute(
+        "select p.weekday, p.hour, sum(p.client_messages)::integer as client_messages, sum(p.waits)::integer as waits"
+        " from marts.period_hours p join synkro.report_windows w using (tenant_id, window_start, window_end)"
+        " where p.tenant_id = %(tenant)s and w.report_type = 'daily' and p.window_end > %(since)s and p.window_end <= %(end)s"
+        " group by p.weekday, p.hour order by p.weekday, p.hour",
+        {"tenant": tenant_id, "end": window.end, "since": window.end - timedelta(days=days)},
+    )
+    return [_plain_row(row) for row in rows]
+
+
+def funnel(connection: db.Connection, tenant_id: UUID, limit: int = 40) -> list[dict[str, Any]]:
+    """Open deals by stage as the last run read them, in the order of the stages; the busiest pipeline first."""
+    rows = connection.execute(
+        "select pipeline, stage, deals, amount, unpriced from marts.fct_funnel where tenant_id = %s"
+        " order by sum(deals) over (partition by pipeline_id) desc, pipeline_id, stage_sort nulls last, status_id limit %s",
+        (tenant_id, limit),
+    )
+    return [_plain_row(row) for row in rows]
+
+
 @dataclass(frozen=True)
 class Waiting:
     """One client who waits for an answer at the window's as_of, with the money behind it."""
@@ -112,26 +154,19 @@ class Waiting:
 
 
 def waiting(connection: db.Connection, tenant_id: UUID, window: Window, limit: int = 200) -> list[Waiting]:
-    """Open waits at ``least(as_of, window_end)``: dearest first, then longest.
-
-    The same rows that ``unanswered_now`` counts.
-    """
+    """Who waits at the window's now: dearest first, then longest. The rows that ``unanswered_now`` counts."""
     rows = connection.execute(
-        "with edge as (select least(coalesce(as_of, window_end), window_end) as at from marts.period_summary"
-        "   where tenant_id = %(tenant)s and window_start = %(start)s and window_end = %(end)s),"
+        evidence.SUMMARY["unanswered_now"].rows()
         # who is shown is chosen first: names and last words are looked up for those alone
-        " shown as (select w.*, edge.at, deal.deal_id, deal.name as deal_name, deal.price"
-        "   from edge join marts.fct_waits w on w.tenant_id = %(tenant)s and w.opened_at < edge.at"
-        "     and (w.closed_at is null or w.closed_at > edge.at)"
-        "     and w.opened_at > edge.at - interval '7 days'"
+        + ", shown as (select w.*, w.now_at as at, deal.deal_id, deal.name as deal_name, deal.price"
+        "   from rows w"
         "   left join lateral (select f.deal_id, f.name, f.price from marts.fct_deals f"
         "     where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.stage_kind = 'open' and not f.is_deleted"
         "     order by f.price desc nulls last, f.deal_id limit 1) deal on true"
-        "   order by deal.price desc nulls last, w.opened_at limit %(limit)s)"
+        "   order by deal.price desc nulls last, w.opened_at, w.wait_id limit %(limit)s)"
         " select w.wait_id, w.client_id, coalesce(nullif(c.name, ''), d.contact_name, '') as client_name, c.phone,"
         "   w.dialog_id, coalesce(d.channel, '') as channel, w.opened_at,"
-        "   extract(epoch from w.at - w.opened_at) / 60 as waiting_minutes,"
-        "   w.sla_deadline_at is not null and w.at > w.sla_deadline_at as is_overdue,"
+        "   w.age_minutes as waiting_minutes, w.is_past_deadline_now as is_overdue,"
         "   w.responsible_at_open as manager_id, m.name as manager_name,"
         "   w.deal_id, w.deal_name, w.price, coalesce(said.body, '') as last_text"
         " from shown w"
@@ -139,11 +174,11 @@ def waiting(connection: db.Connection, tenant_id: UUID, window: Window, limit: i
         " left join marts.dim_dialogs d on d.tenant_id = w.tenant_id and d.dialog_id = w.dialog_id"
         " left join marts.dim_managers m on m.tenant_id = w.tenant_id and m.manager_id = w.responsible_at_open"
         " left join lateral (select f.body from marts.fct_messages f where f.tenant_id = w.tenant_id"
-        "   and f.dialog_id = w.dialog_id and f.kind = 'client' and f.sent_at < w.at and f.sent_at >= w.opened_at"
+        "   and f.dialog_id = w.dialog_id and f.kind = 'client' and f.sent_at <= w.at and f.sent_at >= w.opened_at"
         "   and f.needs_reply and coalesce(f.body, '') <> ''"
         "   order by f.sent_at desc, f.message_id desc limit 1) said on true"
-        " order by w.price desc nulls last, w.opened_at",
-        {"tenant": tenant_id, "start": window.start, "end": window.end, "limit": limit},
+        " order by w.price desc nulls last, w.opened_at, w.wait_id",
+        evidence.parameters(tenant_id, window) | {"limit": limit},
     )
     return [
         Waiting(**{**row, "waiting_minutes": float(row["waiting_minutes"]), "price": plain(row["price"])})

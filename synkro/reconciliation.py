@@ -148,8 +148,20 @@ class Count:
         return self.raw_rows - sum(self.left_out.values()) - self.mart_rows
 
 
+_LEADS = """
+select 'leads' as entity, count(*) as raw_rows, 0 as "group", 0 as internal,
+       (select count(*) from deals where is_deleted) as deleted, (select count(*) from deals where not is_deleted) as mart_rows
+from raw_amocrm.leads
+where tenant_id = %(tenant)s and coalesce(created_at, '-infinity') >= %(from)s and coalesce(created_at, '-infinity') < %(to)s
+"""
+_DEALS = """
+deals as (
+  select is_deleted from marts.fct_deals
+  where tenant_id = %(tenant)s and coalesce(created_at, '-infinity') >= %(from)s and coalesce(created_at, '-infinity') < %(to)s
+)
+"""
 #: docs/metrics.md shows this query; a test keeps both equal
-COUNTS = """
+COUNTS = f"""
 with said as (
   select m.chat_id::text as dialog_id, d.excluded_reason as reason
   from raw_radist.messages as m
@@ -159,24 +171,84 @@ with said as (
 told as (
   select dialog_id from marts.fct_messages
   where tenant_id = %(tenant)s and sent_at >= %(from)s and sent_at < %(to)s
-),
-deals as (
-  select case when is_deleted then 'deleted' end as reason from marts.fct_deals
-  where tenant_id = %(tenant)s and coalesce(created_at, '-infinity') >= %(from)s and coalesce(created_at, '-infinity') < %(to)s
-)
-select 'messages' as entity, count(*) as raw_rows,
-       count(*) filter (where reason = 'group') as "group", count(*) filter (where reason = 'internal') as internal,
-       0 as deleted, (select count(*) from told) as mart_rows
+),{_DEALS}{_LEADS}union all
+select 'messages', count(*),
+       count(*) filter (where reason = 'group'), count(*) filter (where reason = 'internal'),
+       0, (select count(*) from told)
 from said
 union all
 select 'dialogs', count(distinct dialog_id), count(distinct dialog_id) filter (where reason = 'group'),
        count(distinct dialog_id) filter (where reason = 'internal'), 0, (select count(distinct dialog_id) from told)
 from said
+"""
+
+# Everything, for the years that grow: private.reconciled_dialogs keeps what each dialog had. A run counts the dialogs its
+# build touched (orchestration/dbt_scope.py empties their counts), those of its days, so that a day and everything tell one
+# story, and a share of the others, those counted longest ago, so that what nobody built is noticed too.
+
+#: of the dialogs nothing happened to, the share that is counted again: each comes round within as many runs
+_SHARE = 30
+
+_HAS_LEDGER = "select exists (select from private.reconciled_dialogs where tenant_id = %(tenant)s) as is_there"
+
+_COUNT_ALL = """
+insert into private.reconciled_dialogs (tenant_id, dialog_id, raw_rows, mart_rows, excluded_reason, counted_at)
+select %(tenant)s, dialog_id, coalesce(s.n, 0), coalesce(t.n, 0), d.excluded_reason, clock_timestamp()
+from (
+  select chat_id::text as dialog_id, count(*) as n from raw_radist.messages
+  where tenant_id = %(tenant)s and sent_at is not null group by chat_id
+) as s
+full join (
+  select dialog_id, count(*) as n from marts.fct_messages where tenant_id = %(tenant)s group by dialog_id
+) as t using (dialog_id)
+left join (
+  select dialog_id, excluded_reason from intermediate.int_dialogs where tenant_id = %(tenant)s
+) as d using (dialog_id)
+"""
+
+_COUNT_TOUCHED = """
+with asked as (
+  select dialog_id from private.reconciled_dialogs where tenant_id = %(tenant)s and counted_at is null
+  union
+  select chat_id::text from raw_radist.messages
+  where tenant_id = %(tenant)s and sent_at >= %(since)s::timestamptz and sent_at < %(until)s::timestamptz
+  union
+  (select dialog_id from private.reconciled_dialogs where tenant_id = %(tenant)s and counted_at is not null
+   order by counted_at
+   limit (select ceil(count(*)::numeric / %(share)s) from private.reconciled_dialogs where tenant_id = %(tenant)s))
+)
+update private.reconciled_dialogs as r
+set raw_rows = coalesce(s.n, 0), mart_rows = coalesce(t.n, 0), excluded_reason = d.excluded_reason, counted_at = clock_timestamp()
+from asked as a
+left join (
+  select chat_id::text as dialog_id, count(*) as n from raw_radist.messages
+  where tenant_id = %(tenant)s and sent_at is not null and chat_id = any (array(select dialog_id::bigint from asked))
+  group by chat_id
+) as s using (dialog_id)
+left join (
+  select dialog_id, count(*) as n from marts.fct_messages
+  where tenant_id = %(tenant)s and dialog_id = any (array(select dialog_id from asked))
+  group by dialog_id
+) as t using (dialog_id)
+left join (
+  select dialog_id, excluded_reason from intermediate.int_dialogs
+  where tenant_id = %(tenant)s and chat_id = any (array(select dialog_id::bigint from asked))
+) as d using (dialog_id)
+where r.tenant_id = %(tenant)s and r.dialog_id = a.dialog_id
+"""
+
+_TOTALS = f"""
+with{_DEALS},
+dialogs as (
+  select raw_rows, mart_rows, excluded_reason as reason from private.reconciled_dialogs where tenant_id = %(tenant)s
+){_LEADS}union all
+select 'messages', coalesce(sum(raw_rows), 0)::bigint, coalesce(sum(raw_rows) filter (where reason = 'group'), 0)::bigint,
+       coalesce(sum(raw_rows) filter (where reason = 'internal'), 0)::bigint, 0, coalesce(sum(mart_rows), 0)::bigint
+from dialogs
 union all
-select 'leads', count(*), 0, 0, (select count(*) from deals where reason = 'deleted'),
-       (select count(*) from deals where reason is null)
-from raw_amocrm.leads
-where tenant_id = %(tenant)s and coalesce(created_at, '-infinity') >= %(from)s and coalesce(created_at, '-infinity') < %(to)s
+select 'dialogs', count(*) filter (where raw_rows > 0), count(*) filter (where raw_rows > 0 and reason = 'group'),
+       count(*) filter (where raw_rows > 0 and reason = 'internal'), 0, count(*) filter (where mart_rows > 0)
+from dialogs
 """
 _REASONS = ("group", "internal", "deleted")
 
@@ -184,11 +256,21 @@ _REASONS = ("group", "internal", "deleted")
 def count(
     connection: db.Connection, tenant_id: UUID, days: Sequence[tuple[date, Window]], sources: Sequence[str]
 ) -> list[Count]:
-    """Each day of a window, then everything, for the entities of these sources (service door: it reads raw)."""
+    """Each day of a window, then everything, for the entities of these sources (service door: it reads raw).
+
+    The days are counted row by row; everything is the sum of what each dialog had when it was counted last.
+    """
+    whole: dict[str, Any] = {"tenant": tenant_id, "from": "-infinity", "to": "infinity", "share": _SHARE}
+    whole["since"] = min((window.start for _, window in days), default=None)
+    whole["until"] = max((window.end for _, window in days), default=None)
+    ledger = connection.execute(_HAS_LEDGER, whole).fetchone()
+    connection.execute(_COUNT_TOUCHED if ledger and ledger["is_there"] else _COUNT_ALL, whole)
     found = []
-    spans: list[tuple[date | None, Any, Any]] = [(day, window.start, window.end) for day, window in days]
-    for day, start, end in [*spans, (None, "-infinity", "infinity")]:
-        for row in connection.execute(COUNTS, {"tenant": tenant_id, "from": start, "to": end}):
+    asked: list[tuple[date | None, str, dict[str, Any]]] = [
+        (day, COUNTS, {"tenant": tenant_id, "from": window.start, "to": window.end}) for day, window in days
+    ]
+    for day, query, values in [*asked, (None, _TOTALS, whole)]:
+        for row in connection.execute(query, values):
             source = _SOURCE_OF[row["entity"]]
             if source in sources:
                 left_out = {reason: row[reason] for reason in _REASONS if row[reason]}

@@ -74,6 +74,16 @@ def built(connection: db.Connection, tenant_id: UUID) -> set[tuple[datetime, dat
     return {(row["window_start"], row["window_end"]) for row in rows}
 
 
+def outdated(connection: db.Connection, tenant_id: UUID) -> list[Window]:
+    """Windows whose numbers a change of the calendar has made old (service door)."""
+    rows = connection.execute(
+        "select window_start, window_end from synkro.report_windows where tenant_id = %s and is_outdated"
+        " order by window_start, window_end",
+        (tenant_id,),
+    )
+    return [Window(row["window_start"], row["window_end"]) for row in rows]
+
+
 def data_span(connection: db.Connection, tenant_id: UUID) -> tuple[datetime, datetime] | None:
     """First and last moment of the tenant's raw messages and deals (service door)."""
     row = connection.execute(

@@ -42,6 +42,10 @@ class RuntimeConfig:
     max_force_lookback_days: int = 3
     max_force_window_hours: int = 24
     telegram_followup_minutes: int = 60
+    #: runs that try to complete a report that lacks something; 0 = none
+    followup_attempts: int = 4
+    #: before the first of them; doubles with each
+    followup_pause_minutes: int = 30
     sla_target_minutes: int = 15
     session_gap_hours: int = 24
     calendar: dict[str, Any] | None = None
@@ -63,12 +67,24 @@ class RuntimeConfig:
 
 #: columns of ``synkro.tenant_runtime_configs`` that make a :class:`RuntimeConfig`
 NAMES = [f.name for f in fields(RuntimeConfig)]
+
+#: SQL: since when the schedule of tenant ``t`` has been in force: active, and the unbroken row of versions that have it on
+SCHEDULE_SINCE = """
+greatest(
+  t.status_since,
+  (select min(v.created_at) from synkro.tenant_runtime_configs v
+   where v.tenant_id = t.tenant_id and v.version > coalesce(
+     (select max(o.version) from synkro.tenant_runtime_configs o
+      where o.tenant_id = t.tenant_id and not o.is_schedule_enabled), 0)))
+"""
 _BOUNDS = {
     "radist_fetch_limit": (0, 1_000_000),
     "min_dialogs_for_report": (0, 100_000),
     "max_force_lookback_days": (0, 3650),
     "max_force_window_hours": (1, 8784),
     "telegram_followup_minutes": (0, 10_080),
+    "followup_attempts": (0, 10),
+    "followup_pause_minutes": (5, 1440),
     "sla_target_minutes": (1, 10_080),
     "session_gap_hours": (1, 720),
 }
@@ -182,9 +198,15 @@ def _phone(raw: str) -> str:
 def change(
     connection: db.Connection, tenant_id: UUID, values: Mapping[str, Any], actor: UUID | None = None
 ) -> RuntimeConfig:
-    """Write a new version with these values changed; an unchanged configuration makes none."""
+    """Write a new version with these values changed; an unchanged configuration makes none.
+
+    A calendar with ``valid_from`` joins the one there is, any other replaces it.
+    """
     before = current(connection, tenant_id)
-    after = replace(before, **parse(values))
+    parsed = parse(values)
+    if "calendar" in parsed:
+        parsed["calendar"] = working.merged(before.calendar, parsed["calendar"])
+    after = replace(before, **parsed)
     if after == before:
         return before
     try:
@@ -211,12 +233,23 @@ def _insert(connection: db.Connection, tenant_id: UUID, config: RuntimeConfig, a
 
 def fill_working_intervals(
     connection: db.Connection, tenant_id: UUID, config: RuntimeConfig, first: date, last: date
-) -> int:
-    """Replace the tenant's expanded calendar with the days ``[first, last]``; returns the number of intervals.
+) -> None:
+    """Replace the tenant's expanded calendar with the days ``[first, last]`` (service door).
 
-    The range must cover every wait: from the first message to the last deadline.
+    The range must cover every wait: from the first message to the last deadline. Windows of days on which the calendar
+    says something else than before are marked: their numbers are to be built again.
     """
     spans = working.intervals(working.parse(config.calendar), config.timezone, first, last + timedelta(days=1))
+    rows = connection.execute(
+        "select starts_at, ends_at from synkro.working_intervals where tenant_id = %s order by starts_at", (tenant_id,)
+    ).fetchall()
+    changed = working.first_difference([(row["starts_at"], row["ends_at"]) for row in rows], spans)
+    if changed is not None:
+        # a wait lasts seven days at most: one opened so long before may be measured by the new hours
+        connection.execute(
+            "update synkro.report_windows set is_outdated = true where tenant_id = %s and window_end > %s",
+            (tenant_id, changed - timedelta(days=7)),
+        )
     connection.execute("delete from synkro.working_intervals where tenant_id = %s", (tenant_id,))
     passed = 0.0
     with (
@@ -226,4 +259,3 @@ def fill_working_intervals(
         for starts_at, ends_at in spans:
             copy.write_row((tenant_id, starts_at, ends_at, passed))
             passed += (ends_at - starts_at).total_seconds() / 60
-    return len(spans)

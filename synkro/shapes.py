@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from synkro.corrections import Correction
 from synkro.numbers import plain
 from synkro.reconciliation import Line
 from synkro.reports import Report
@@ -17,7 +18,9 @@ from synkro.tenants import Tenant
 _CLAIM = ("section", "text", "dialog_id", "message_ids", "quote")
 
 
-def report_json(report: Report, reconciliation: Sequence[Line] | None = None) -> dict[str, Any]:
+def report_json(
+    report: Report, correction: Correction | None, reconciliation: Sequence[Line] | None = None
+) -> dict[str, Any]:
     """``synkro report show --json`` and ``GET /api/v1/…/reports/{id}``; lists leave the reconciliation out."""
     coverage = report.coverage or {}
     found = {
@@ -33,6 +36,7 @@ def report_json(report: Report, reconciliation: Sequence[Line] | None = None) ->
         "summary_text": report.summary_text,
         "telegram_text": report.telegram_text,
         "numbers": report.numbers,
+        "revised": correction_json(correction),
         "coverage": {
             "read": coverage.get("read", 0),
             "total": coverage.get("total", 0),
@@ -44,6 +48,14 @@ def report_json(report: Report, reconciliation: Sequence[Line] | None = None) ->
     if reconciliation is not None:
         found["reconciliation"] = [line_json(line) for line in reconciliation]
     return found
+
+
+def correction_json(correction: Correction | None) -> dict[str, Any] | None:
+    """Numbers that changed after the report was published, and up to when the data is known by now."""
+    if correction is None:
+        return None
+    changes = {change.key: {"old": change.old, "new": change.new} for change in correction.changes}
+    return {"as_of": plain(correction.as_of), "numbers": changes}
 
 
 def line_json(line: Line) -> dict[str, Any]:

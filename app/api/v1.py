@@ -17,7 +17,7 @@ from app.offload import off_loop
 from app.services import access, health, report_view, reporting
 from app.services.access import Viewer
 from app.texts import t
-from synkro import db, reconciliation, reports, runs, shapes
+from synkro import corrections, db, reconciliation, reports, runs, shapes
 from synkro.errors import NotFoundError, SynkroError
 
 router = APIRouter(prefix="/api")
@@ -72,7 +72,8 @@ async def tenant_reports(request: Request, slug: str, limit: Limit = 50, offset:
         tenant = access.tenant(who, slug)
         with db.as_user(who.user_id) as connection:
             found = reports.recent(connection, tenant.tenant_id, limit=limit, offset=offset)
-        return [shapes.report_json(report) for report in found]
+            changed = corrections.of(connection, found)
+        return [shapes.report_json(report, changed.get(report.report_id)) for report in found]
 
     return await _as(request, work)
 
@@ -107,9 +108,16 @@ async def tenant_runs(request: Request, slug: str, limit: Limit = 50) -> list[di
 
 @router.post("/v1/tenants/{slug}/runs", summary="Поставить отчёт за окно в очередь", status_code=202)
 async def request_run(
-    request: Request, slug: str, from_: Annotated[str, Body(alias="from", min_length=8, max_length=40)], to: Iso
+    request: Request,
+    slug: str,
+    from_: Annotated[str, Body(alias="from", min_length=8, max_length=40)],
+    to: Iso,
+    exceed_limits: Annotated[str, Body(max_length=500)] = "",
 ) -> dict[str, Any]:
-    return await _as(request, lambda who: shapes.run_json(reporting.request(who, slug, from_, to)[0], slug))
+    """``exceed_limits``: the operator's reason to go beyond the company's limits; it is kept in the audit log."""
+    return await _as(
+        request, lambda who: shapes.run_json(reporting.request(who, slug, from_, to, exceed_limits)[0], slug)
+    )
 
 
 @router.post("/v1/tenants/{slug}/backfill", summary="Загрузить историю с этого дня (администратор)", status_code=202)
@@ -142,7 +150,9 @@ async def retry_run(request: Request, run_id: str) -> dict[str, Any]:
 
 
 def _whole(connection: db.Connection, found: reports.Report) -> dict[str, Any]:
-    return shapes.report_json(found, reconciliation.of_report(connection, found))
+    return shapes.report_json(
+        found, corrections.of_report(connection, found), reconciliation.of_report(connection, found)
+    )
 
 
 def _run_json(found: runs.Run, tenant: access.Tenant) -> dict[str, Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from app import words
 from app.components.charts import spark
 from app.components.html import anchor, badge, div, link, span, tag
 from app.services import reporting
-from app.services.report_view import LOWER_IS_BETTER, UNITS
-from app.services.rows import METRICS
+from app.services.report_view import LOWER_IS_BETTER
 from app.texts import known, language, t
+from synkro import evidence as registry
+from synkro.evidence import SUMMARY
 from synkro.numbers import SMALL_N
 from synkro.runs import Event, Run
 
@@ -95,8 +96,20 @@ def evidence(slug: str, claims: Sequence[dict[str, Any]], limit: int = 3) -> Non
                 )
 
 
-def number_text(key: str, value: Any, currency: str | None) -> str:
-    unit = UNITS.get(key, "count")
+def unit_of(key: str) -> registry.Unit:
+    """How the number is written; what is no column of the summary is a count."""
+    return SUMMARY[key].unit if key in SUMMARY else "count"
+
+
+def rows_href(base: str, metric: str, manager_id: str | None = None, page: int = 1) -> str:
+    """The rows behind a number of the report at ``base``, or of one of its managers."""
+    asked = {"manager": manager_id, "p": page if page > 1 else None}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    return f"{base}/rows/{metric}" + (f"?{query}" if query else "")
+
+
+def number_text(key: str, value: Any, currency: str | None, unit: str | None = None) -> str:
+    unit = unit or unit_of(key)
     if value is None:
         return "—"
     writers: dict[str, Callable[[Any], str]] = {
@@ -128,10 +141,10 @@ def number_tile(
     key = line["key"]
     value = line.get("value")
     # a percentage of a handful of cases says nothing (metrics.md §3)
-    is_small = UNITS.get(key) == "share" and n is not None and n < SMALL_N
+    is_small = unit_of(key) == "share" and n is not None and n < SMALL_N
     own = language() == "ru" and line.get("display")
     shown = t("number.small") if is_small else str(own or number_text(key, value, currency))
-    holder = anchor(href, "number", mark=f"number-{key}") if key in METRICS else div("number", mark=f"number-{key}")
+    holder = anchor(href, "number", mark=f"number-{key}") if key in SUMMARY else div("number", mark=f"number-{key}")
     with holder:
         span("label", number_label(line))
         span("value", shown)

@@ -28,6 +28,8 @@ _NUMBERS = frozenset(
         "max_force_lookback_days",
         "max_force_window_hours",
         "telegram_followup_minutes",
+        "followup_attempts",
+        "followup_pause_minutes",
     ]
 )
 

@@ -11,7 +11,7 @@ from app import words
 from app.components import forms
 from app.components.actions import act
 from app.components.history_form import HistoryForm
-from app.components.html import button, div, empty, link, pager, span, table, tag
+from app.components.html import badge, button, div, empty, link, pager, span, table, tag
 from app.components.report_parts import coverage_text, section, status_badge
 from app.components.runs_panel import RunsPanel
 from app.layout import frame, heading, page
@@ -39,7 +39,7 @@ async def reports_page(viewer: Viewer, slug: str, p: int = 1) -> None:
                 panel.draw()
                 _list(listing)
             with div("stack loose"):
-                _form(listing, panel)
+                _form(listing, panel, viewer.is_operator)
                 if viewer.is_admin(tenant.tenant_id):
                     HistoryForm(listing, panel).draw()
 
@@ -63,7 +63,7 @@ def _list(listing: Listing) -> None:
                     _period(listing, report),
                     lambda report=report: span("wrap lines2 small", words.masked(_gist(report))),  # type: ignore[misc]
                     coverage_text(report.coverage),
-                    lambda report=report: status_badge(report.status, report.is_complete),  # type: ignore[misc]
+                    lambda report=report: _status(listing, report),  # type: ignore[misc]
                     words.moment(report.created_at, zone),
                 )
                 for report in listing.reports
@@ -72,6 +72,12 @@ def _list(listing: Listing) -> None:
         )
         slug = listing.tenant.slug
         pager(listing.page, listing.pages, lambda number: f"/t/{slug}/reports?p={number}")
+
+
+def _status(listing: Listing, report: Report) -> None:
+    status_badge(report.status, report.is_complete)
+    if report.report_id in listing.corrections:
+        badge(t("report.corrected"), "warn")
 
 
 def _gist(report: Report) -> str:
@@ -100,7 +106,7 @@ def _period(listing: Listing, report: Report):  # type: ignore[no-untyped-def]
     return draw
 
 
-def _form(listing: Listing, panel: RunsPanel) -> None:
+def _form(listing: Listing, panel: RunsPanel, is_operator: bool) -> None:
     """A closed business day by one press, or any window within the limits."""
     config, tenant = listing.config, listing.tenant
     zone = ZoneInfo(config.timezone)
@@ -117,6 +123,7 @@ def _form(listing: Listing, panel: RunsPanel) -> None:
         )
         choices = reporting.day_choices(config)
         start, end = _inputs(latest, zone)
+        exceed = forms.text(t("force.exceed"), "force-exceed", hint=t("force.exceed.hint")) if is_operator else None
 
         def pick(window: Window) -> None:
             start.control.value = _local(window.start, zone)
@@ -138,7 +145,9 @@ def _form(listing: Listing, panel: RunsPanel) -> None:
         async def ask() -> None:
             say("")
             made = await act(
-                lambda who: reporting.request(who, tenant.slug, start.value or "", end.value or ""),
+                lambda who: reporting.request(
+                    who, tenant.slug, start.value or "", end.value or "", exceed.value or "" if exceed else ""
+                ),
                 on_error=lambda error: say(_beside(error)),
             )
             if made is not None:

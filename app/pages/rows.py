@@ -6,48 +6,67 @@ from collections.abc import Callable
 from typing import Any
 
 from app import words
-from app.components.html import badge, div, empty, pager, span, table
-from app.components.report_parts import client_cell, number_text
+from app.components.html import badge, div, empty, facts, note, pager, span, table, tag
+from app.components.report_parts import client_cell, number_text, rows_href, section
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import report_view, rows
+from app.services import rows
 from app.services.access import Viewer
 from app.services.rows import Rows
-from app.texts import known, t
+from app.texts import known, language, t
 
 Columns = list[tuple[str, str]]
 
 
 @page("/t/{slug}/reports/{report_id}/rows/{metric}")
-async def rows_page(viewer: Viewer, slug: str, report_id: str, metric: str, p: int = 1) -> None:
-    found = await off_loop(rows.behind, viewer, slug, report_id, metric, p)
+async def rows_page(
+    viewer: Viewer, slug: str, report_id: str, metric: str, p: int = 1, manager: str | None = None
+) -> None:
+    found = await off_loop(rows.behind, viewer, slug, report_id, metric, p, manager_id=manager)
     report, zone = found.report, found.tenant.timezone
     period = words.span(report.period_start, report.period_end)
     base = f"/t/{slug}/reports/{report.report_id}"
-    with frame(viewer, t(f"number.{metric}"), tenant=found.tenant, on="reports"):
-        value = report.numbers.get(metric)
+    title = t(f"number.{metric}")
+    if found.manager_name:
+        title = f"{title}: {found.manager_name}"
+    with frame(viewer, title, tenant=found.tenant, on="reports"):
         lead = words.plural(found.total, "plural.rows")
-        if value is not None:
-            currency = await off_loop(_currency, viewer, found)
-            lead = t("rows.lead", value=number_text(metric, value, currency), rows=lead)
-        with heading(t(f"number.{metric}"), lead, [(t("reports.title"), f"/t/{slug}/reports"), (period, base)]):
+        if found.value is not None:
+            lead = t("rows.lead", value=_value(found, found.value), rows=lead)
+        with heading(title, lead, [(t("reports.title"), f"/t/{slug}/reports"), (period, base)]):
             pass
-        if known(f"number.{metric}.about"):
-            span("muted", t(f"number.{metric}.about"))
+        _origin(found, zone)
         if not found.rows:
             empty("report", t("rows.empty"), t("rows.empty_text"))
             return
         columns, draw = _TABLES[found.kind]
         with div("card flush"):
             table(columns(), [draw(row, slug, zone) for row in found.rows], mark="rows")
-            pager(found.page, found.pages, lambda number: f"{base}/rows/{metric}?p={number}")
+            pager(found.page, found.pages, lambda number: rows_href(base, metric, manager, number))
 
 
-def _currency(viewer: Viewer, found: Rows) -> str | None:
-    from synkro import db
+def _value(found: Rows, value: Any) -> str:
+    if not found.entry.is_number:
+        return str(value)
+    return number_text(found.metric, value, found.currency, found.entry.unit)
 
-    with db.as_user(viewer.user_id) as connection:
-        return report_view.currency_of(connection, found.tenant.tenant_id)
+
+def _origin(found: Rows, zone: str) -> None:
+    """Where the number comes from: what it means, which window, and the statement that lists its rows."""
+    report = found.report
+    with section(t("rows.origin"), mark="origin"):
+        span("wrap", found.entry.ru if language() == "ru" else found.entry.en, mark="definition")
+        if found.has_changed:
+            old, new = _value(found, found.value), _value(found, found.recounted)
+            note(t("rows.changed", old=old, new=new), "warn", mark="rows-changed")
+        window = f"{words.moment(report.window_start, zone)} – {words.moment(report.window_end, zone)}"
+        pairs = [(t("rows.window"), window), (t("data.as_of"), words.moment(report.as_of, zone))]
+        if found.entry.is_number:
+            pairs.append((t("rows.recounted"), _value(found, found.recounted)))
+        facts(pairs)
+        with tag("details", "no-print"):
+            tag("summary", "small", t("rows.sql"), mark="rows-sql")
+            tag("pre", "small wrap", found.sql)
 
 
 def _client(row: dict[str, Any], slug: str) -> Callable[[], Any]:
@@ -133,6 +152,31 @@ def _deals(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
     )
 
 
+def _excluded(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
+    return (
+        words.masked(row["client_name"]) or t("rows.no_name"),
+        str(row["channel"] or ""),
+        t(f"excluded.{row['reason']}") if known(f"excluded.{row['reason']}") else str(row["reason"]),
+        words.number(row["messages"]),
+        words.moment(row["last_message_at"], zone),
+    )
+
+
+def _windows(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
+    lacking = [f"{gap.get('source', '')}: {gap.get('reason') or ''}" for gap in row["missing"] or []]
+    return (
+        f"{words.moment(row['window_start'], zone)} – {words.moment(row['window_end'], zone)}",
+        t(f"type.{row['report_type']}") if known(f"type.{row['report_type']}") else str(row["report_type"]),
+        words.moment(row["as_of"], zone),
+        words.moment(row["now_at"], zone),
+        t("rows.whole") if row["is_complete"] else ("; ".join(lacking) or t("report.incomplete")),
+    )
+
+
+def _managers(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
+    return (str(row["manager_name"] or ""), str(row["manager_id"]))
+
+
 def _titles(*pairs: tuple[str, str]) -> Callable[[], Columns]:
     return lambda: [(t(key), classes) for key, classes in pairs]
 
@@ -175,4 +219,17 @@ _TABLES: dict[str, tuple[Callable[[], Columns], Callable[[dict[str, Any], str, s
         ),
         _deals,
     ),
+    "excluded": (
+        _titles(
+            ("waits.client", "lead"), ("dialogs.channel", ""), ("rows.reason", ""), ("dialogs.messages", "num"), ("rows.last", "nowrap"),
+        ),
+        _excluded,
+    ),
+    "windows": (
+        _titles(
+            ("rows.window", "lead"), ("rows.type", ""), ("data.as_of", "nowrap"), ("rows.now", "nowrap"), ("rows.read", ""),
+        ),
+        _windows,
+    ),
+    "managers": (_titles(("managers.name", "lead"), ("rows.id", "")), _managers),
 }  # fmt: skip

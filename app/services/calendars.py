@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from synkro import calendar
@@ -35,9 +37,12 @@ def parse_shifts(text: str, field: str) -> list[list[str]]:
     return shifts
 
 
-def read(is_set: bool, days: dict[str, str], holidays: str, overrides: str) -> dict[str, Any] | None:
-    """The JSON of the runtime setting, checked; ``None`` is around the clock."""
-    value: dict[str, Any] = {}
+def read(
+    is_set: bool, days: dict[str, str], holidays: str, overrides: str, valid_from: str = "", valid_to: str = ""
+) -> dict[str, Any] | None:
+    """The JSON of the runtime setting, checked; ``None`` is around the clock. With a date it is a version."""
+    dates = {"valid_from": valid_from.strip(), "valid_to": valid_to.strip()}
+    value: dict[str, Any] = {name: text for name, text in dates.items() if text}
     if is_set:
         value["weekly"] = {day: parse_shifts(text, f"weekly.{day}") for day, text in days.items() if text.strip()}
     if holidays.strip():
@@ -58,7 +63,50 @@ def read(is_set: bool, days: dict[str, str], holidays: str, overrides: str) -> d
     return value or None
 
 
-def weekly_hours(value: dict[str, Any] | None) -> float | None:
-    """Working hours of an ordinary week; ``None``: around the clock."""
-    weekly = calendar.parse(value).weekly
+def weekly_hours(value: dict[str, Any] | None, on: date | None = None) -> float | None:
+    """Working hours of an ordinary week, of the version that holds on the date; ``None``: around the clock."""
+    parsed = calendar.parse(value)
+    weekly = (parsed if on is None else parsed.on(on)).weekly
     return None if weekly is None else sum(end - start for day in weekly for start, end in day) / 60
+
+
+@dataclass(frozen=True)
+class Version:
+    """One calendar of several, as the page lists them; the first has no dates: it is of the days no other covers."""
+
+    #: the JSON of this version alone
+    value: dict[str, Any]
+    #: ``None``: around the clock
+    hours: float | None
+    is_now: bool
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+def versions(value: dict[str, Any] | None, today: date) -> list[Version]:
+    """In order of their dates."""
+    now = calendar.parse(value).on(today).valid_from
+    plain = {name: one for name, one in (value or {}).items() if name != "versions"}
+    found = [Version(plain, weekly_hours(plain), now == date.min)]
+    for one in (value or {}).get("versions", []):
+        first = date.fromisoformat(one["valid_from"])
+        last = date.fromisoformat(one["valid_to"]) if one.get("valid_to") else None
+        found.append(Version(one, weekly_hours(one, first), now == first, first, last))
+    return found
+
+
+def over(before: dict[str, Any] | None, value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What to save when the page saves ``value``: a version as it is, the first calendar with the versions there are."""
+    kept = (before or {}).get("versions")
+    if not kept or (value or {}).get("valid_from"):
+        return value
+    return {**(value or {}), "versions": kept}
+
+
+def without(before: dict[str, Any] | None, valid_from: str) -> dict[str, Any] | None:
+    """The calendar less one of its versions."""
+    value = dict(before or {})
+    value["versions"] = [one for one in value.get("versions", []) if one["valid_from"] != valid_from]
+    if not value["versions"]:
+        del value["versions"]
+    return value or None

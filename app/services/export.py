@@ -13,7 +13,7 @@ from app import words
 from app.services import report_view
 from app.services.access import Viewer
 from app.texts import t
-from synkro import audit, db, numbers
+from synkro import audit, db, evidence, numbers
 from synkro.reports import Report
 
 #: a cell that begins with one of these is a formula to some spreadsheet
@@ -67,9 +67,9 @@ def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str) -> tupl
 def _numbers(connection: db.Connection, report: Report) -> list[list[Any]]:
     usual = numbers.usual(connection, report.tenant_id, report.window)
     rows: list[list[Any]] = [[t("export.number"), t("export.value"), t("export.usual"), t("export.unit")]]
-    for key in report_view.ALL_NUMBERS:
+    for key in evidence.NUMBERS:
         if key in report.numbers:
-            unit = report_view.UNITS.get(key, "count")
+            unit = evidence.SUMMARY[key].unit
             rows.append([t(f"number.{key}"), report.numbers[key], usual.get(key), t(f"unit.{unit}")])
     return rows
 

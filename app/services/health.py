@@ -1,10 +1,10 @@
-"""Is the installation well: the database, the engine that takes runs, Telegram. No tenant is named."""
+"""Is the installation well: the database, the engine that takes runs, Telegram, the reports that come. No tenant is named."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from synkro import db, services
+from synkro import db, services, silence
 from synkro.errors import SynkroError
 
 
@@ -18,6 +18,12 @@ def check() -> dict[str, Any]:
                 services.is_alive(connection, "engine"),
                 "Движок запусков не подаёт признаков жизни: отчёты не строятся.",
             )
+            found["sender"] = _said(
+                # an installation without one (a single command) has never had its beat
+                services.is_alive(connection, "sender") or "sender" not in services.last_beats(connection),
+                "Отправка не подаёт признаков жизни: письма в Telegram ждут.",
+            )
+            silent = len(silence.found(connection))
             row = connection.execute(
                 "select (select count(*) from synkro.job_runs where status = 'pending'"
                 "  and coalesce(picked_at, created_at) < now() - interval '5 minutes') as waiting,"
@@ -34,6 +40,7 @@ def check() -> dict[str, Any]:
             not row["failed"] and not row["late"],
             f"Не отправлено: {row['failed']}; задерживается: {row['late']}.",
         )
+        found["reports"] = _said(not silent, f"Компаний, у которых больше суток нет отчётов: {silent}.")
     except SynkroError as error:
         found["database"] = _said(False, error.message)
     except Exception:

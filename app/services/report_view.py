@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import db, dialogs, numbers, outbox, reconciliation, report_windows, reports, runs
+from synkro import corrections, db, dialogs, followups, numbers, outbox, reconciliation, report_windows, reports, runs
+from synkro.corrections import Correction
 from synkro.dialogs import Dialog
 from synkro.errors import NotFoundError
 from synkro.numbers import Waiting
@@ -40,6 +42,12 @@ class ReportView:
     #: the log of the run that made the report
     log: list[Event]
     letters: list[Item]
+    #: numbers that changed after it was published
+    correction: Correction | None = None
+    #: when it will be tried to complete it; None: nothing is planned
+    next_attempt: datetime | None = None
+    #: sources that were not read whole, and «ai»
+    lacks: list[str] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
     currency: str | None = None
 
@@ -82,6 +90,9 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             counts=reconciliation.counts_of(connection, report),
             log=[event for event in log if event.level != "debug"],
             letters=outbox.of_report(connection, tenant_id, report.report_id),
+            correction=corrections.of_report(connection, report),
+            next_attempt=followups.next_attempts(connection, tenant_id).get(report.report_id),
+            lacks=followups.lacking_of(connection, tenant_id, report.report_id),
             missing=report_windows.missing_of(connection, tenant_id, window),
             currency=currency_of(connection, tenant_id),
         )
@@ -105,19 +116,6 @@ DEFAULT_NUMBERS = (
     "money_at_risk",
     "deals_won",
 )
-#: how a number is written: minutes, share, money, count
-UNITS = {
-    "first_response_p50": "minutes",
-    "first_response_p90": "minutes",
-    "response_p50": "minutes",
-    "response_p90": "minutes",
-    "answered_within_target": "share",
-    "match_rate": "share",
-    "money_at_risk": "money",
-    "deals_won_amount": "money",
-    "deals_new_amount": "money",
-    "deals_lost_amount": "money",
-}
 #: a rise of these is bad news
 LOWER_IS_BETTER = frozenset(
     {
@@ -128,41 +126,11 @@ LOWER_IS_BETTER = frozenset(
         "unanswered_now",
         "breached",
         "unanswered_overdue",
+        "oldest_wait_minutes",
         "money_at_risk",
         "deals_lost",
         "deals_lost_amount",
     }
-)
-#: the counting ladder and the rest of period_summary, in the order the page lists them
-ALL_NUMBERS = (
-    "messages",
-    "waits",
-    "sessions",
-    "dialogs",
-    "clients",
-    "deals",
-    "new_clients",
-    "first_response_p50",
-    "first_response_p90",
-    "first_response_n",
-    "response_p50",
-    "response_p90",
-    "answered_within_target",
-    "unanswered_now",
-    "breached",
-    "off_hours_answers",
-    "match_rate",
-    "money_at_risk",
-    "deals_won",
-    "deals_won_amount",
-    "deals_lost",
-    "deals_lost_amount",
-    "deals_new",
-    "deals_new_amount",
-    "deals_at_risk",
-    "money_at_risk_unpriced",
-    "unanswered_overdue",
-    "excluded_dialogs",
 )
 
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import audit, db, history, reaper, reports, runs, runtime, services, watermarks, windows
+from synkro import audit, corrections, db, history, reaper, reports, runs, runtime, services, watermarks, windows
+from synkro.corrections import Correction
 from synkro.errors import DataError
 from synkro.reports import Report
 from synkro.runs import Event, Run
@@ -27,6 +28,8 @@ class Listing:
     tenant: Tenant
     config: RuntimeConfig
     reports: list[Report]
+    #: of those whose numbers changed after they were published
+    corrections: dict[UUID, Correction]
     total: int
     page: int
     #: how far back each stream reaches
@@ -47,10 +50,12 @@ def listing(who: Viewer, slug: str, page: int = 1) -> Listing:
         row = connection.execute(
             "select count(*) as n from synkro.reports where tenant_id = %s and is_current", (tenant.tenant_id,)
         ).fetchone()
+        shown = reports.recent(connection, tenant.tenant_id, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
         return Listing(
             tenant=tenant,
             config=runtime.current(connection, tenant.tenant_id),
-            reports=reports.recent(connection, tenant.tenant_id, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE),
+            reports=shown,
+            corrections=corrections.of(connection, shown),
             total=row["n"] if row else 0,
             page=page,
             depths=history.depths(connection, tenant.tenant_id),
@@ -80,23 +85,23 @@ def last_closed(config: RuntimeConfig, now: datetime | None = None) -> Window:
     return windows.last_closed(now or datetime.now(UTC), config.business_day_start, config.timezone)
 
 
-def request(who: Viewer, slug: str, from_iso: str, to_iso: str) -> tuple[Run, bool]:
+def request(who: Viewer, slug: str, from_iso: str, to_iso: str, exceed: str = "") -> tuple[Run, bool]:
     """Queue a report of the window a person typed, or join the run under way. Returns ``(run, was_made)``.
 
-    Raises :class:`DataError` with the limit that was crossed.
+    ``exceed``: why the operator goes beyond the company's limits; kept in the audit log. Raises :class:`DataError` with
+    the limit that was crossed, and ``Forbidden`` when somebody else than the operator wants to cross it.
     """
     tenant = access.tenant(who, slug)
     with db.as_user(who.user_id) as connection:
         config = runtime.current(connection, tenant.tenant_id)
         _refuse_paused(tenant)
         window = windows.parse_window(from_iso, to_iso, config.timezone)
-        windows.check_forced(
-            window,
-            datetime.now(UTC),
-            config.max_force_lookback_days,
-            config.max_force_window_hours,
-            config.timezone,
-        )
+        limits = config.max_force_lookback_days, config.max_force_window_hours
+        reason = exceed.strip()
+        if reason:
+            access.check_operator_now(connection)
+            limits = windows.FORCED_AT_MOST
+        windows.check_forced(window, datetime.now(UTC), *limits, config.timezone)
         run, made = runs.request(
             connection,
             tenant.tenant_id,
@@ -106,8 +111,8 @@ def request(who: Viewer, slug: str, from_iso: str, to_iso: str) -> tuple[Run, bo
             report_type=_type_of(window, config),
             requested_by=who.user_id,
         )
-        if made:
-            _note(connection, who, tenant, "run.requested", run)
+        action = "run.forced" if reason else "run.requested" if made else "run.joined"
+        _note(connection, who, tenant, action, run, reason)
         return run, made
 
 
@@ -177,18 +182,18 @@ def retry(who: Viewer, run_id: UUID | str) -> tuple[Run, bool]:
             requested_by=who.user_id,
             history_from=run.history_from,
         )
-        if made:
-            _note(connection, who, tenant, "run.retried", again)
+        _note(connection, who, tenant, "run.retried" if made else "run.joined", again)
         return again, made
 
 
-def _note(connection: db.Connection, who: Viewer, tenant: Tenant, action: str, run: Run) -> None:
+def _note(connection: db.Connection, who: Viewer, tenant: Tenant, action: str, run: Run, message: str = "") -> None:
     audit.write(
         connection,
         action,
         tenant_id=tenant.tenant_id,
         actor_id=who.user_id,
         actor=who.user.email,
+        message=message,
         metadata={
             "run_id": str(run.run_id),
             "window_start": run.window_start.isoformat(),

@@ -195,6 +195,8 @@ RUNTIME_FIELDS = (
     "max_force_lookback_days",
     "max_force_window_hours",
     "telegram_followup_minutes",
+    "followup_attempts",
+    "followup_pause_minutes",
     "excluded_phones",
     "bot_senders",
     "quality_rubric",

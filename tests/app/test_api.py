@@ -56,7 +56,7 @@ async def test_a_run_is_asked_for_joined_stopped_and_repeated(site: Site, world:
     with db.as_service("test") as connection:
         rows = connection.execute("select action from synkro.audit_log where action like 'run.%' order by audit_id")
         actions = [row["action"] for row in rows]
-    assert actions == ["run.requested", "run.stopped", "run.retried"]
+    assert actions == ["run.requested", "run.joined", "run.stopped", "run.retried"]
 
 
 async def test_writes_need_our_origin(site: Site, world: World) -> None:

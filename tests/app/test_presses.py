@@ -111,6 +111,25 @@ async def test_calendar_is_edited_by_rows(site: Site, world: World) -> None:
     element(person, "calendar-sat").value = "10-14"  # type: ignore[attr-defined]
     press(person, "save-calendar")
     await person.should_see("Сейчас: 44 ч в неделю", retries=60)
+    # from a date on: the days before keep what they had
+    element(person, "calendar-valid-from").value = "2099-06-01"  # type: ignore[attr-defined]
+    element(person, "calendar-valid-to").value = "2099-05-31"  # type: ignore[attr-defined]
+    press(person, "save-calendar")
+    await until(lambda: "раньше, чем valid_from" in text_of(person, "calendar-valid-to-error"))
+    element(person, "calendar-valid-to").value = "2099-08-31"  # type: ignore[attr-defined]
+    element(person, "calendar-sat").value = ""  # type: ignore[attr-defined]
+    press(person, "save-calendar")
+    await person.should_see("Действует с 1\N{NO-BREAK SPACE}июня 2099 по 31\N{NO-BREAK SPACE}августа 2099", retries=60)
+    await person.should_see("Сейчас: 44 ч в неделю")
+    # the first calendar is changed, the version stays
+    press(person, "calendar-edit-first")
+    await until(lambda: element(person, "calendar-sat").value == "10:00-14:00")  # type: ignore[attr-defined]
+    element(person, "calendar-sun").value = "10-11"  # type: ignore[attr-defined]
+    press(person, "save-calendar")
+    await person.should_see("Сейчас: 45 ч в неделю", retries=60)
+    press(person, "calendar-remove-2099-06-01")
+    await person.should_not_see("Действует с 1\N{NO-BREAK SPACE}июня", retries=60)
+    await person.should_see("Сейчас: 45 ч в неделю")
 
 
 async def test_a_secret_is_typed_saved_checked_and_never_shown(

@@ -15,7 +15,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from app.services import access, rows
-from synkro import db, reports, users
+from synkro import db, evidence, reports, users
+from synkro.errors import NotFoundError
+from synkro.numbers import plain
 from synkro.reports import Draft
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
@@ -90,32 +92,47 @@ def _tell(company: Company) -> None:
     company.deal(33, 3, manager=72, price=40, status=142, closed=TUE + "10:00")
 
 
-def behind(built: Built, metric: str) -> list[dict[str, Any]]:
-    return rows.behind(built.viewer, "ours", built.report.report_id, metric, limit=1000).rows
+def behind(built: Built, metric: str) -> rows.Rows:
+    return rows.behind(built.viewer, "ours", built.report.report_id, metric, limit=1000)
 
 
-@pytest.mark.parametrize("metric", sorted(rows.METRICS))
+@pytest.mark.parametrize("metric", evidence.NUMBERS)
 def test_the_rows_make_the_number(built: Built, metric: str) -> None:
+    """Counted here from what the page shows, and by the registry's own aggregate."""
     found, number = behind(built, metric), built.summary[metric]
+    assert found.recounted == plain(number) and len(found.rows) == found.total
     if metric in SUMS:
-        assert sum(row["price"] or 0 for row in found) == number
+        assert sum(row["price"] or 0 for row in found.rows) == number
     elif metric in MEDIANS:
-        assert round(median(float(row["response_minutes"]) for row in found), 2) == float(number)
+        assert round(median(float(row["response_minutes"]) for row in found.rows), 2) == float(number)
     elif metric in TAILS:
-        assert len(found) == built.summary[TAILS[metric]]
+        assert len(found.rows) == built.summary[TAILS[metric]]
+    elif metric == "oldest_wait_minutes":
+        assert max((row["edge"] - row["opened_at"]).total_seconds() / 60 for row in found.rows) == float(number)
     elif metric == "match_rate":
-        assert round(sum(row["match_status"] == "matched" for row in found) / len(found), 4) == float(number)
+        matched = sum(row["match_status"] == "matched" for row in found.rows)
+        assert round(matched / len(found.rows), 4) == float(number)
     elif metric == "answered_within_target":
-        assert len(found) == built.summary["answered_within_target_n"]
+        assert len(found.rows) == built.summary["answered_within_target_n"]
     else:
-        assert len(found) == number
+        assert len(found.rows) == number
 
 
 def test_the_day_is_worth_counting(built: Built) -> None:
     """No number above is zero against zero by accident."""
-    zero = {metric for metric in rows.METRICS if not built.summary[metric]}
-    assert zero <= {"bot_messages"}
+    zero = {metric for metric in evidence.NUMBERS if not built.summary[metric]}
+    assert zero <= {"bot_messages", "excluded_dialogs", "waits_unattributed", "authors_by_deal", "authors_unknown",
+                    "dialogs_no_phone", "dialogs_no_contact", *(n for n in evidence.NUMBERS if n.startswith("unanswered_"))}  # fmt: skip
     assert built.summary["unanswered_now"] > built.summary["unanswered_overdue"] > 0
+
+
+def test_a_managers_number_has_its_rows(built: Built) -> None:
+    found = rows.behind(built.viewer, "ours", built.report.report_id, "waits_answered", manager_id="71")
+    assert found.manager_name == "Анна" and found.value == found.recounted == len(found.rows) > 0
+    assert {row["replied_by"] for row in found.rows} == {"71"}
+    for metric, manager_id in (("waits_answered", "99"), ("unanswered_now", "71")):
+        with pytest.raises(NotFoundError):
+            rows.behind(built.viewer, "ours", built.report.report_id, metric, manager_id=manager_id)
 
 
 def test_totals_do_not_depend_on_the_page(built: Built) -> None:
@@ -126,5 +143,5 @@ def test_totals_do_not_depend_on_the_page(built: Built) -> None:
 
 
 def test_another_report_id_opens_nothing(built: Built) -> None:
-    with pytest.raises(rows.NotFoundError):
+    with pytest.raises(NotFoundError):
         rows.behind(built.viewer, "ours", uuid4(), "messages")

@@ -7,7 +7,7 @@ import io
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -31,7 +31,7 @@ from app.services import (
     transcripts,
 )
 from app.services.access import Forbidden, Viewer
-from synkro import audit, checks, db, integrations, users
+from synkro import audit, checks, db, evidence, integrations, users
 from synkro.errors import DataError, NotFoundError, SynkroError
 from tests.app.world import HOSTILE, SECRET, World
 
@@ -96,7 +96,7 @@ def test_overview(world: World, who: Who) -> None:
 
 def test_rows_are_those_the_number_counts(world: World, who: Who) -> None:
     report = world.reports["alpha"].report_id
-    summary = {key: rows.behind(who("user"), "alpha", report, key, limit=1000) for key in rows.METRICS}
+    summary = {key: rows.behind(who("user"), "alpha", report, key, limit=1000) for key in evidence.NUMBERS}
     counts = {key: found.total for key, found in summary.items()}
     assert counts["messages"] == counts["client_messages"] + counts["manager_messages"] + counts["bot_messages"] == 42
     assert counts["waits"] == counts["sessions"] == counts["dialogs"] == counts["clients"] == 13
@@ -440,6 +440,20 @@ def test_calendar_round_trip_and_errors() -> None:
     assert calendars.weekly_hours(value) == 40
     assert calendars.overrides_text(value["overrides"]) == "2026-03-07: 10:00-14:00\n2026-03-08:"
     assert calendars.read(False, days, "", "") is None and calendars.weekly_hours(None) is None
+    first, summer = {"weekly": {"mon": [["09:00", "18:00"]]}}, {"valid_from": "2026-06-01", "valid_to": "2026-08-31"}
+    assert calendars.read(False, days, "", "", "2026-06-01", "2026-08-31") == summer
+    both = {**first, "versions": [summer]}
+    shown = calendars.versions(both, date(2026, 9, 1))
+    assert [(one.hours, one.is_now, one.valid_from) for one in shown] == [
+        (9, True, None),
+        (None, False, date(2026, 6, 1)),
+    ]
+    assert [one.is_now for one in calendars.versions(both, date(2026, 8, 31))] == [False, True]
+    assert (
+        calendars.weekly_hours(both, date(2026, 5, 31)) == 9 and calendars.weekly_hours(both, date(2026, 6, 1)) is None
+    )
+    assert calendars.over(both, None) == {"versions": [summer]} and calendars.over(both, summer) == summer
+    assert calendars.without(both, "2026-06-01") == first and calendars.without(both, "2026-06-02") == both
     for days_, holidays, overrides, word in (
         ({"mon": "с девяти"}, "", "", "weekly.mon"),
         ({"mon": "25:00-26:00"}, "", "", "mon"),

@@ -23,7 +23,7 @@ def report_of(run: runs.Run) -> tuple[reports.Report, dict[str, Any], list[recon
     assert run.status == "success" and run.report_id, (run.error, run.error_detail)
     with db.as_service("test") as connection:
         report = reports.get(connection, run.report_id)
-        shown = shapes.report_json(report, reconciliation.of_report(connection, report))
+        shown = shapes.report_json(report, None, reconciliation.of_report(connection, report))
         return report, shown, reconciliation.counts_of(connection, report)
 
 

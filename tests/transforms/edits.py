@@ -257,7 +257,7 @@ def a_stage_renamed(c: Company, dice: Random) -> None:
 
 def another_calendar(c: Company, dice: Random) -> None:
     weekly = CALENDAR["weekly"] | {"tue": [["12:00", "20:00"]]}
-    c.configure(calendar={"weekly": weekly})
+    c.configure(calendar={"weekly": weekly, "valid_from": "2026-03-03"})
 
 
 def another_target(c: Company, dice: Random) -> None:

@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from orchestration import dbt
-from synkro import tenants
+from synkro import reconciliation, tenants
 from synkro.settings import ROOT, settings
 from synkro.windows import Window
 from tests.transforms import edits
@@ -64,6 +64,7 @@ def test_every_increment_equals_a_full_rebuild(connection: psycopg.Connection[An
                 assert _scope(company) == "touched", edit.__name__
             step = f"{number} {edit.__name__}"
             print(step)
+            assert _counted(company) == _counted_row_by_row(company), step
             expected[seed, step] = (_copy(company, f"seed{seed}step{number}"), snapshot(connection, company.tenant_id))
 
     dbt.full_refresh(marts_db, settings().data_dir)
@@ -87,6 +88,24 @@ def test_only_touched_clients_are_written(connection: psycopg.Connection[Any], m
     moved = {key for key in before if after.get(key) != before[key]}
     assert {client for _, client in moved} == {edits.phone(6)}
     assert {table for table, _ in moved} >= {"marts.fct_messages", "marts.fct_waits", "marts.dim_clients"}
+
+
+def test_a_row_lost_without_a_build_is_noticed_when_its_turn_comes(
+    connection: psycopg.Connection[Any], marts_db: str, work: Path
+) -> None:
+    """Nothing tells that its dialog has to be counted again: a share of all is, with every run."""
+    company = _company(connection, marts_db, "lost", Random(4), work)
+    assert _counted(company) == _counted_row_by_row(company)
+    connection.execute(
+        "delete from marts.fct_messages where tenant_id = %s and message_id ="
+        " (select min(message_id) from marts.fct_messages where tenant_id = %s)",
+        (company.tenant_id, company.tenant_id),
+    )
+    wanted = _counted_row_by_row(company)
+    turns = [_counted(company) == wanted for _ in range(reconciliation._SHARE)]
+    assert turns[-1]
+    # what is counted again has not been for longest: it stays noticed
+    assert turns == sorted(turns)
 
 
 def test_a_killed_build_is_made_good(connection: psycopg.Connection[Any], marts_db: str, work: Path) -> None:
@@ -124,6 +143,24 @@ def test_a_build_of_everything_that_dies_is_begun_again(
 
 
 # --- help ------------------------------------------------------------------------------------------------
+
+
+def _counted(company: Company) -> dict[str, tuple[int, dict[str, int], int]]:
+    """Everything, as a run's reconciliation has it: (rows of raw, left out, rows of the marts) by entity."""
+    found = reconciliation.count(company.connection, company.tenant_id, [], ["amocrm", "radist"])
+    return {one.entity: (one.raw_rows, one.left_out, one.mart_rows) for one in found}
+
+
+def _counted_row_by_row(company: Company) -> dict[str, tuple[int, dict[str, int], int]]:
+    everything = {"tenant": company.tenant_id, "from": "-infinity", "to": "infinity"}
+    return {
+        row["entity"]: (
+            row["raw_rows"],
+            {reason: row[reason] for reason in reconciliation._REASONS if row[reason]},
+            row["mart_rows"],
+        )
+        for row in company.connection.execute(reconciliation.COUNTS, everything)
+    }
 
 
 def _company(connection: psycopg.Connection[Any], url: str, slug: str, dice: Random, work: Path) -> Company:

@@ -40,7 +40,10 @@ from generate_series(1, 6000) n;
 insert into raw_amocrm.notes (tenant_id, id, entity_type, entity_id, note_type, created_at, payload, seen_at, _dlt_load_id, _dlt_id)
 select {TENANT.partition(" = ")[2]}, n, 'contact', n, 'call_in', now() - n * interval '1 minute', '{{}}', now(), '1', n
 from generate_series(1, 3000) n;
-analyze raw_amocrm.events, raw_amocrm.notes;
+insert into raw_radist.messages (tenant_id, chat_id, id, connection_id, sent_at, direction, message_type, payload, seen_at, _dlt_load_id, _dlt_id)
+select {TENANT.partition(" = ")[2]}, n % 300, 'm' || n, 1, now() - n * interval '1 minute', 'inbound', 'text', '{{}}', now(), '1', n
+from generate_series(1, 6000) n;
+analyze raw_amocrm.events, raw_amocrm.notes, raw_radist.messages;
 """
 
 

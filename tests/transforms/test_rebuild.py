@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
-from orchestration import dbt
-from synkro import isolation
+from orchestration import dbt, opening
+from synkro import isolation, runtime
 from synkro.errors import DataError
 from synkro.settings import settings
 from synkro.windows import Window
+from tests.conftest import doors_open
 from tests.transforms.conftest import Company
 
 Filled = tuple[Company, Company, Window, Window]
@@ -132,6 +134,49 @@ def test_a_replay_of_an_old_window_ignores_what_came_later(company: Callable[...
     east.build(monday, work=work)
     (revised,) = east.rows("marts.period_summary", where="label_date = '2026-03-02'")
     assert (revised["unanswered_now"], revised["waits_answered"], revised["response_p50"]) == (1, 1, 90)
+
+
+def test_a_calendar_from_a_past_day_builds_the_windows_it_concerns_and_no_others(
+    company: Callable[..., Company], marts_db: str, work: Path
+) -> None:
+    """Also that of the day before: its wait ran into the new hours. All of it by the run's own steps."""
+    west = company("west")
+    west.chat(1, "+77000000003")
+    for asked, answered in (("02 17:50", "03 10:10"), ("11 17:50", "12 10:10"), ("12 17:00", "12 17:30")):
+        west.say(1, f"2026-03-{asked}", "client")
+        west.say(1, f"2026-03-{answered}", "us")
+    monday, wednesday, thursday = (
+        west.window(f"2026-03-{day:02} 06:00", f"2026-03-{day + 1:02} 06:00", as_of="2026-03-20 06:00")
+        for day in (2, 11, 12)
+    )
+    west.build(monday, wednesday, thursday, work=work)
+    before = west.rows("marts.period_summary", "response_p50, breached", order="window_start")
+    assert [row["response_p50"] for row in before] == [80, 80, 30]
+
+    config = runtime.change(
+        west.connection,
+        west.tenant_id,
+        {"calendar": {"valid_from": "2026-03-12", "weekly": {"thu": [["10:00", "17:10"]]}}},
+    )
+    may = west.window("2026-05-20 06:00", "2026-05-21 06:00")
+    run = SimpleNamespace(
+        window=may, window_start=may.start, window_end=may.end, report_type="daily", history_from=None
+    )
+    worker: Any = SimpleNamespace(config=config, run=run, tenant=west, memory={})
+    with doors_open(marts_db):
+        opening.open_windows(worker, [])
+    opened = worker.memory["windows"]
+    assert {wednesday, thursday} < set(opened) and monday not in opened
+    west.build(*opened, work=work)
+
+    built = "window_start < '2026-03-20'"
+    after = west.rows("marts.period_summary", "response_p50, breached", built, order="window_start")
+    assert [row["response_p50"] for row in after] == [80, 20, 10]
+    assert after[0] == before[0]
+    assert west.rows("synkro.report_windows", "window_start", "is_outdated") == []
+    # the same raw, the same numbers: whenever it is built
+    west.build(monday, wednesday, thursday, work=work)
+    assert west.rows("marts.period_summary", "response_p50, breached", built, order="window_start") == after
 
 
 def test_a_window_without_a_row_is_refused(filled: Filled, work: Path) -> None:

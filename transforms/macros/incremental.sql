@@ -1,36 +1,34 @@
 {#
-  A tenant's run inserts straight into the table. dbt's own way fills a temporary table first, to compare its columns:
-  that is the deploy's business, and costs every row a second writing and every model ten statements.
+  A tenant's run changes rows and nothing else: the planner's settings, the deletion and the insert are one statement of one
+  transaction, straight into the table. dbt's own way fills a temporary table first, to compare its columns, asks the
+  catalogue what there is and runs every hook by itself: that is the deploy's business, and cost a model a dozen
+  statements. So hooks are what a deploy and a full refresh do; what every run has to do stands here.
 #}
 {% materialization incremental, adapter='postgres' -%}
-    {%- set existing = load_cached_relation(this) -%}
-    {%- if existing is none or should_full_refresh() or var('tenant_id', none) is none -%}
+    {%- if should_full_refresh() or var('tenant_id', none) is none -%}
         {{ return(dbt.materialization_incremental_default()) }}
     {%- endif -%}
 
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
-
-    {#- a contract names them all; elsewhere the deploy has made the table's columns those of the model -#}
-    {%- if config.get('contract').enforced -%}
-        {%- set names = model.columns.keys() | list -%}
-    {%- else -%}
-        {%- set names = adapter.get_columns_in_relation(existing) | map(attribute='name') | list -%}
-    {%- endif -%}
+    {#- a contract names the columns; elsewhere the deploy made the table's those of the model, and the driver has asked which -#}
+    {%- set names = model.columns.keys() | list if config.get('contract').enforced else var('columns')[this.identifier] -%}
     {%- set columns = '"' ~ names | join('", "') ~ '"' -%}
     {% call statement('main') -%}
+        {{ quiet_planner() }};
+        {{ forget() }};
         insert into {{ this }} ({{ columns }}) select {{ columns }} from (
             {{ sql }}
         ) as built
     {%- endcall %}
+    {%- set statistics = measure() -%}
+    {%- if statistics -%}
+        {% call statement('statistics') %}{{ statistics }}{% endcall %}
+    {%- endif -%}
 
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
     {%- do adapter.commit() -%}
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [this]}) }}
 {%- endmaterialization %}
 
-{# Post-hook. Statistics of a table rebuilt whole; what a day adds is left to autovacuum, which looks at its share of the
+{# Statistics of a table rebuilt whole; what a day adds is left to autovacuum, which looks at its share of the
    table. The logs are new each time, and the plans of the run hang on their size. #}
 {% macro measure() -%}
     {%- if not is_partial() or grain_of(model.name) == 'log' -%}

@@ -1,7 +1,8 @@
 {#
   Who may read what dbt builds. Post-hooks, in the transaction of the build: a full refresh makes a new table
   without row level security, policies or grants, and nobody must be able to look in between.
-  Each looks at the catalog first, so that an ordinary tenant's run executes no ALTER (four of them at once deadlock).
+  Each looks at the catalog first, so that a deploy over standing tables executes no ALTER. A tenant's run makes no table
+  and runs no hook (macros/incremental.sql).
 #}
 {% macro _force_row_security() %}
   if not (select c.relrowsecurity and c.relforcerowsecurity from pg_catalog.pg_class c where c.oid = relation) then
@@ -13,7 +14,6 @@
 {% endmacro %}
 
 {% macro open_to_members() -%}
-{%- if makes_tables() -%}
 do $hook$
 declare
   relation regclass := '{{ this }}';
@@ -33,11 +33,9 @@ begin
   end if;
 end
 $hook$
-{%- endif -%}
 {%- endmacro %}
 
 {% macro lock_to_workers() -%}
-{%- if makes_tables() -%}
 do $hook$
 declare
   relation regclass := '{{ this }}';
@@ -53,12 +51,6 @@ begin
   end if;
 end
 $hook$
-{%- endif -%}
-{%- endmacro %}
-
-{# A tenant's run inserts into the tables of the deploy (macros/incremental.sql); whatever makes one locks it. #}
-{% macro makes_tables() -%}
-    {{ return(var('tenant_id', none) is none or not is_incremental()) }}
 {%- endmacro %}
 
 {% macro grant_to_workers() -%}

@@ -37,15 +37,13 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Pre-hook. delete+insert would leave the rows of a day that became empty: what is rebuilt is deleted first, in the
-   transaction of the insert. #}
+{# delete+insert would leave the rows of a day that became empty: what is rebuilt is deleted first, in the transaction of
+   the insert. #}
 {% macro forget() -%}
-    {%- if is_incremental() -%}
-        delete from {{ this }} where {{ rebuilt(model.name) }}
-    {%- endif -%}
+    delete from {{ this }} where {{ rebuilt(model.name) }}
 {%- endmacro %}
 
-{# Pre-hook, local to the transaction, so poolers do not mind. A rebuild joins whole sets whose sizes the planner cannot
+{# Local to the transaction, so poolers do not mind. A rebuild joins whole sets whose sizes the planner cannot
    know (CTEs, a tenant's share of a table): a nested loop chosen for "one row" took ten minutes over 80,000. Compiling
    costs more than it saves, and a busy tenant's sorts should not go to disk. #}
 {% macro quiet_planner() -%}

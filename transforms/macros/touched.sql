@@ -21,7 +21,7 @@
         'int_sessions': 'client', 'fct_messages': 'client', 'fct_waits': 'client', 'fct_sessions': 'session',
         'dim_dialogs': 'client', 'dim_clients': 'client',
         'int_windows': 'window', 'int_window_waits': 'window', 'period_dialogs': 'window', 'period_managers': 'window',
-        'period_summary': 'window', 'int_touched_phones': 'log', 'int_changes': 'log', 'int_touched': 'log'
+        'period_hours': 'window', 'period_excluded': 'window', 'period_summary': 'window', 'int_touched_phones': 'log', 'int_changes': 'log', 'int_touched': 'log'
     }.get(table, 'all')) }}
 {%- endmacro %}
 

@@ -2,7 +2,7 @@
 select m.tenant_id, m.chat_id, count(*) as messages
 from {{ ref('stg_radist__messages') }} as m
 where {{ tenant_filter('m.tenant_id') }} and {{ touched('chat', 'm.chat_id') }}
-  and not exists (
-      select from {{ ref('int_dialogs') }} as d where d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
-  )
+    and not exists (
+        select from {{ ref('int_dialogs') }} as d where d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
+    )
 group by m.tenant_id, m.chat_id

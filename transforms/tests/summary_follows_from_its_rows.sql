@@ -2,17 +2,26 @@
 with listed as (
     select
         s.tenant_id, s.window_start, s.window_end, s.messages, s.waits, s.dialogs, s.unanswered_now,
-        (select count(*) from {{ ref('fct_messages') }} as m
-         where m.tenant_id = s.tenant_id and m.sent_at >= s.window_start and m.sent_at < s.window_end) as listed_messages,
-        (select count(*) from {{ ref('fct_waits') }} as w
-         where w.tenant_id = s.tenant_id and w.opened_at >= s.window_start and w.opened_at < s.window_end) as listed_waits,
-        (select count(*) from {{ ref('period_dialogs') }} as d
-         where d.tenant_id = s.tenant_id and d.window_start = s.window_start and d.window_end = s.window_end) as listed_dialogs,
-        (select count(*) from {{ ref('fct_waits') }} as w
-         where w.tenant_id = s.tenant_id and w.opened_at < s.window_end and w.opened_at <= s.now_at
-           and (w.closed_at is null or w.closed_at > s.now_at)) as listed_unanswered
+        (
+            select count(*) from {{ ref('fct_messages') }} as m
+            where m.tenant_id = s.tenant_id and m.sent_at >= s.window_start and m.sent_at < s.window_end
+        ) as listed_messages,
+        (
+            select count(*) from {{ ref('fct_waits') }} as w
+            where w.tenant_id = s.tenant_id and w.opened_at >= s.window_start and w.opened_at < s.window_end
+        ) as listed_waits,
+        (
+            select count(*) from {{ ref('period_dialogs') }} as d
+            where d.tenant_id = s.tenant_id and d.window_start = s.window_start and d.window_end = s.window_end
+        ) as listed_dialogs,
+        (
+            select count(*) from {{ ref('fct_waits') }} as w
+            where w.tenant_id = s.tenant_id and w.opened_at < s.window_end and w.opened_at <= s.now_at
+                and (w.closed_at is null or w.closed_at > s.now_at)
+        ) as listed_unanswered
     from {{ ref('period_summary') }} as s
     where {{ window_filter('s') }}
 )
+
 select * from listed
 where messages <> listed_messages or waits <> listed_waits or dialogs <> listed_dialogs or unanswered_now <> listed_unanswered

@@ -3,6 +3,7 @@ with waits as (
     from {{ ref('fct_waits') }}
     where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
 )
+
 select a.tenant_id, a.wait_id, b.wait_id as other
 from waits as a
 join waits as b

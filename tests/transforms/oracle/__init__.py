@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.transforms.oracle.clock import Clock, minutes
 from tests.transforms.oracle.people import People
@@ -42,13 +44,19 @@ def compute(company: Company) -> dict[str, Table]:
         "period_summary": {},
         "period_managers": {},
         "period_dialogs": {},
+        "period_hours": {},
+        "period_excluded": {},
+        "fct_funnel": _fct_funnel(people),
     }
+    zone = ZoneInfo(company.settings.timezone)
     for row in company.windows:
         period = Period(row, company, people, clock, found, timed)
         span = (row["window_start"], row["window_end"])
         tables["period_summary"][span] = period.summary()
         tables["period_managers"] |= {(*span, manager): line for manager, line in period.managers().items()}
         tables["period_dialogs"] |= {(*span, dialog): line for dialog, line in period.dialogs().items()}
+        tables["period_hours"] |= {(*span, *hour): line for hour, line in period.hours(zone).items()}
+        tables["period_excluded"] |= {(*span, dialog): line for dialog, line in period.excluded().items()}
     return tables
 
 
@@ -161,6 +169,17 @@ def _fct_deals(company: Company, people: People) -> Table:
         }
         for one in people.deals.values()
     }
+
+
+def _fct_funnel(people: People) -> Table:
+    rows: Table = {}
+    for deal in people.deals.values():
+        if deal.stage_kind == "open" and not deal.is_deleted:
+            row = rows.setdefault((deal.pipeline_id, deal.status_id), {"deals": 0, "amount": Decimal(), "unpriced": 0})
+            row["deals"] += 1
+            row["amount"] += deal.price or Decimal()
+            row["unpriced"] += not deal.price
+    return rows
 
 
 def _dim_clients(people: People, found: list[Message]) -> Table:

@@ -78,21 +78,17 @@ class Clock:
         return None
 
     def _working(self, company: Company) -> list[Interval]:
-        """At each moment works the calendar that is valid at that moment."""
+        """Each shift is of the calendar that is valid on the date it starts on, and runs to its end."""
         first, last = company.calendar_range
-        calendars = company.settings.calendars
+        start, end = self.utc(first, time()), self.utc(last + DAY, time())
         found: list[Interval] = []
-        for place, (begins, calendar) in enumerate(calendars):
-            start = self.utc(first if place == 0 else max(first, begins), time())
-            after = calendars[place + 1][0] if place + 1 < len(calendars) else last + DAY
-            end = self.utc(min(after, last + DAY), time())
-            day = start.astimezone(self.zone).date() - 2 * DAY
-            while day <= after:
-                for opens, closes in _shifts(calendar, day):
-                    a, b = max(self._at(day, opens), start), min(self._at(day, closes), end)
-                    if a < b:
-                        found.append((a, b))
-                day += DAY
+        day = first - 2 * DAY
+        while day <= last:
+            for opens, closes in _shifts(_valid_on(day, company.settings.calendars), day):
+                a, b = max(self._at(day, opens), start), min(self._at(day, closes), end)
+                if a < b:
+                    found.append((a, b))
+            day += DAY
         merged: list[Interval] = []
         for a, b in sorted(found):
             if merged and a <= merged[-1][1]:
@@ -108,6 +104,16 @@ class Clock:
 
 def minutes(span: timedelta) -> Fraction:
     return Fraction(span // timedelta(microseconds=1), 60_000_000)
+
+
+def _valid_on(day: date, calendars: list[tuple[date, dict[str, Any] | None]]) -> dict[str, Any] | None:
+    """The last to begin of those that cover the date; the first covers all."""
+    found = calendars[0][1]
+    for begins, calendar in calendars[1:]:
+        until = (calendar or {}).get("valid_to", "9999-12-31")
+        if begins <= day <= date.fromisoformat(until):
+            found = calendar
+    return found
 
 
 def _shifts(calendar: dict[str, Any] | None, day: date) -> list[tuple[int, int]]:

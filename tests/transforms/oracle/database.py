@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from ingestion.radist.mapping import phone_of
 from orchestration import dbt
 from synkro import calendar, tenants
 from synkro.settings import settings
-from synkro.windows import Window, instant, zone
+from synkro.windows import Window
 from tests.transforms.oracle import Company, Table
 from tests.transforms.oracle.raw import Row
 
@@ -28,8 +28,9 @@ KEYS = {
     "fct_messages": ("dialog_id", "message_id"), "fct_waits": ("wait_id",), "fct_sessions": ("session_id",), "fct_deals": ("deal_id",),
     "dim_clients": ("client_id",), "dim_dialogs": ("dialog_id",), "period_summary": ("window_start", "window_end"),
     "period_managers": ("window_start", "window_end", "manager_id"), "period_dialogs": ("window_start", "window_end", "dialog_id"),
+    "period_hours": ("window_start", "window_end", "weekday", "hour"), "period_excluded": ("window_start", "window_end", "dialog_id"),
+    "fct_funnel": ("pipeline_id", "status_id"),
 }  # fmt: skip
-DAY = timedelta(days=1)
 Connection = psycopg.Connection[dict[str, Any]]
 
 
@@ -106,14 +107,14 @@ def differences(connection: Connection, tenant_id: UUID, expected: dict[str, Tab
 
 
 def _configure(connection: Connection, tenant_id: UUID, company: Company) -> None:
-    """One version of the settings for each target; the calendar is expanded part by part, each with its own version."""
+    """One version of the settings for each target."""
     own = company.settings
     connection.execute("delete from synkro.tenant_runtime_configs where tenant_id = %s", (tenant_id,))
     rows = [
         {
             "tenant_id": tenant_id, "version": version, "is_current": version == len(own.targets), "mode": own.mode,
             "timezone": own.timezone, "business_day_start": own.business_day_start, "sla_target_minutes": target,
-            "session_gap_hours": own.session_gap_hours, "calendar": Jsonb(own.calendars[-1][1]),
+            "session_gap_hours": own.session_gap_hours, "calendar": Jsonb(_versions(company)),
             "excluded_phones": own.excluded_phones, "bot_senders": own.bot_senders, "created_at": since,
         }
         for version, (since, target) in enumerate(own.targets, 1)
@@ -127,17 +128,16 @@ def _configure(connection: Connection, tenant_id: UUID, company: Company) -> Non
 
 
 def working(company: Company) -> list[calendar.Interval]:
-    """Working time as the product expands it, each calendar over the days it is valid."""
-    first, last = company.calendar_range
-    calendars, tz = company.settings.calendars, company.settings.timezone
-    found: list[calendar.Interval] = []
-    for place, (begins, value) in enumerate(calendars):
-        until = calendars[place + 1][0] - DAY if place + 1 < len(calendars) else last
-        part = calendar.intervals(calendar.parse(value), tz, begins if place else first, until)
-        if found and part and part[0][0] == found[-1][1] == instant(begins, time(), zone(tz)):
-            found[-1:] = [(found[-1][0], part.pop(0)[1])]
-        found += part
-    return found
+    """Working time as the product expands it."""
+    return calendar.intervals(calendar.parse(_versions(company)), company.settings.timezone, *company.calendar_range)
+
+
+def _versions(company: Company) -> dict[str, Any] | None:
+    """The calendars set one after the other, the last version first: their order must not matter."""
+    (_, kept), *later = company.settings.calendars
+    for begins, value in reversed(later):
+        kept = calendar.merged(kept, {**(value or {}), "valid_from": begins.isoformat()})
+    return kept
 
 
 def _names(table: str) -> tuple[str, ...]:

@@ -27,7 +27,12 @@ class Dialog:
     channel: str
     connection_id: int | None
     contact_name: str | None
-    is_left_out: bool
+    #: group or internal: counted apart and nowhere else
+    left_out: str | None
+
+    @property
+    def is_left_out(self) -> bool:
+        return self.left_out is not None
 
 
 @dataclass
@@ -147,7 +152,7 @@ class People:
             channel=channel,
             connection_id=chat["connection_id"],
             contact_name=payload.get("contact_name") or payload.get("name"),
-            is_left_out=is_group or phone in self.excluded,
+            left_out="group" if is_group else "internal" if phone in self.excluded else None,
         )
 
     def _deal(self, row: Row, is_deleted: bool) -> Deal:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import md5
+from zoneinfo import ZoneInfo
 
 from tests.transforms.oracle.clock import Clock
 from tests.transforms.oracle.people import Deal, People
@@ -87,6 +89,21 @@ class Period:
     def holds(self, moment: datetime | None) -> bool:
         return moment is not None and self.start <= moment < self.end
 
+    def hours(self, zone: ZoneInfo) -> dict[tuple[int, int], Row]:
+        """By weekday (1 Monday) and hour of the company's clock."""
+        wrote = Counter(_hour(one.sent_at, zone) for one in self.messages if one.kind == "client")
+        asked = Counter(_hour(one.opened_at, zone) for one in self.waits)
+        return {hour: {"client_messages": wrote[hour], "waits": asked[hour]} for hour in wrote.keys() | asked.keys()}
+
+    def excluded(self) -> dict[str, Row]:
+        rows: dict[str, Row] = {}
+        for message in self.company.messages:
+            dialog = self.people.dialogs.get(message["chat_id"])
+            if dialog is not None and dialog.is_left_out and self.holds(message["sent_at"]):
+                row = rows.setdefault(dialog.dialog_id, {"reason": dialog.left_out, "messages": 0})
+                row["messages"] += 1
+        return rows
+
     def deals(self) -> list[Deal]:
         clients = {message.client_id for message in self.messages}
         moved = {
@@ -135,6 +152,7 @@ class Period:
             "waits_answered": len(self.answered),
             "sessions": len({message.session_id for message in self.messages}),
             "dialogs": len(dialogs),
+            "excluded_dialogs": len(self.excluded()),
             "clients": len(set(dialogs.values())),
             "deals": len(self.deals()),
             "new_clients": sum(self.holds(moment) for moment in began.values()),
@@ -205,6 +223,11 @@ class Period:
 
 def _read_as(message: Message) -> str:
     return f"{message.message_id}|{message.sent_at:%Y-%m-%dT%H:%M:%S.%f}|{message.kind}|{message.body or ''}"
+
+
+def _hour(moment: datetime, zone: ZoneInfo) -> tuple[int, int]:
+    local = moment.astimezone(zone)
+    return local.isoweekday(), local.hour
 
 
 def _closed_before(deal: Deal, moment: datetime) -> bool:

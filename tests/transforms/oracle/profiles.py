@@ -33,7 +33,7 @@ class Profile:
     timezone: str
     first: date
     day_start: time
-    #: valid from so many days after ``first``; the first one always
+    #: valid from so many days after ``first``, until the last day it names; the first one always
     calendars: tuple[tuple[int, dict[str, Any] | None], ...]
     #: target in working minutes, set so many days after ``first``
     targets: tuple[tuple[float, int], ...] = ((-90, 15),)
@@ -68,7 +68,15 @@ PROFILES = (
         ((0, NIGHTS), (7, LUNCH), (14, with_days(NIGHTS, ["2024-03-08"], {"2024-03-05": [["20:00", "02:00"]]}))),
     ),
     # a target of a whole week: deadlines at the border where a wait is given up
-    Profile("patient", "Asia/Almaty", date(2026, 3, 2), time(6), ((0, LUNCH),), ((-90, 2400), (10, 240)), gap_hours=72),
+    Profile(
+        "patient",
+        "Asia/Almaty",
+        date(2026, 3, 2),
+        time(6),
+        ((0, LUNCH), (7, {**NIGHTS, "holidays": ["2026-03-11"], "valid_to": "2026-03-13"})),
+        ((-90, 2400), (10, 240)),
+        gap_hours=72,
+    ),
     Profile("messenger", "Europe/Berlin", date(2026, 3, 20), time(11, 59), ((0, LUNCH),), mode="radist_only"),
     # nobody has extended the calendar: the last deadlines are not known
     Profile("short", "America/New_York", date(2026, 3, 1), time(6), ((0, LUNCH),), ((-90, 90),), calendar_days=17),

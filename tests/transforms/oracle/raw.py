@@ -15,7 +15,8 @@ Row = dict[str, Any]
 
 @dataclass
 class Settings:
-    """The tenant's settings. ``calendars``: the calendar JSON valid from each local date, the first one for ever before."""
+    """The tenant's settings. ``calendars``: the calendar JSON valid from each local date, in order; the first one is of the
+    days no other covers, the others may say ``valid_to``."""
 
     timezone: str
     business_day_start: time

@@ -32,8 +32,7 @@ dialogs as (
         tenant_id,
         client_id,
         count(*) as dialog_count,
-        (array_agg(contact_name order by last_message_at desc nulls last, dialog_id collate "C")
-            filter (where contact_name is not null))[1] as name
+        (array_agg(contact_name order by last_message_at desc nulls last, dialog_id collate "C") filter (where contact_name is not null))[1] as name
     from {{ ref('dim_dialogs') }}
     where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
     group by tenant_id, client_id

@@ -17,13 +17,15 @@ tenants as (
 
 -- A few names among millions of rows: each look-up of the index gives the next one.
 mentioned as (
-    {% for table, column in [('fct_deals', 'responsible_id'), ('int_message_authors', 'author_id'), ('int_calls', 'author_id'), ('int_deal_owners', 'manager_id')] %}
+    {% for table, column in [
+        ('fct_deals', 'responsible_id'), ('int_message_authors', 'author_id'), ('int_calls', 'author_id'), ('int_deal_owners', 'manager_id')
+    ] %}
     select n.tenant_id, v.manager_id
     from tenants as n
     cross join lateral (
-        with recursive found as (
+        with recursive found (manager_id) as (
             (
-                select m.{{ column }} as manager_id from {{ ref(table) }} as m
+                select m.{{ column }} from {{ ref(table) }} as m
                 where m.tenant_id = n.tenant_id and m.{{ column }} is not null
                 order by m.{{ column }}
                 limit 1
@@ -38,6 +40,7 @@ mentioned as (
             from found as f
             where f.manager_id is not null
         )
+
         select manager_id from found where manager_id is not null
     ) as v
     union

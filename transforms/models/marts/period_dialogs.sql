@@ -42,7 +42,7 @@ transcripts as (
             -- the dialog first: by the order alone the planner would walk the tenant's messages back in time
             select * from {{ ref('fct_messages') }} as x
             where x.tenant_id = s.tenant_id and x.dialog_id = s.dialog_id and x.sent_at < s.window_end
-            offset 0
+            offset 0  -- noqa: AM09
         ) as m
         order by m.sent_at desc, m.message_id collate "C" desc
         limit s.messages + {{ context_messages }}
@@ -70,8 +70,8 @@ deals as (
     select distinct on (tenant_id, client_id) tenant_id, client_id, deal_id, responsible_id, price
     from {{ ref('fct_deals') }}
     where client_id is not null and not is_deleted and {{ tenant_filter() }}
-      and client_id = any (array(select client_id from spoken))
-    order by tenant_id, client_id, (stage_kind = 'open') desc, updated_at desc nulls last, deal_id collate "C"
+        and client_id = any(array(select s.client_id from spoken as s))
+    order by tenant_id asc, client_id asc, (stage_kind = 'open') desc, updated_at desc nulls last, deal_id collate "C" asc
 
 )
 

@@ -24,7 +24,7 @@ answered as (
         percentile_cont(0.9) within group (order by response_minutes) filter (where not is_off_hours) as response_p90,
         count(*) filter (where is_first_response and not is_off_hours) as first_response_n,
         percentile_cont(0.5) within group (order by response_minutes)
-            filter (where is_first_response and not is_off_hours) as first_response_p50
+        filter (where is_first_response and not is_off_hours) as first_response_p50
     from {{ ref('int_window_waits') }}
     where is_of_window and is_answered and replied_by is not null and {{ window_filter() }}
     group by tenant_id, window_start, window_end, replied_by
@@ -46,7 +46,8 @@ unanswered as (
 
 sent as (
 
-    select n.tenant_id, n.window_start, n.window_end, m.author_id as manager_id,
+    select
+        n.tenant_id, n.window_start, n.window_end, m.author_id as manager_id,
         count(*) as messages_sent,
         count(distinct m.dialog_id) as dialogs
     from windows as n
@@ -58,7 +59,8 @@ sent as (
 
 won as (
 
-    select n.tenant_id, n.window_start, n.window_end, d.responsible_id as manager_id,
+    select
+        n.tenant_id, n.window_start, n.window_end, d.responsible_id as manager_id,
         count(*) filter (where d.stage_kind = 'won') as deals_won,
         coalesce(sum(d.price) filter (where d.stage_kind = 'won'), 0) as deals_won_amount,
         count(*) filter (where d.stage_kind = 'lost') as deals_lost

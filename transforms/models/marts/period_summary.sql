@@ -42,31 +42,18 @@ dialogs as (
     join (
         select tenant_id, client_id, match_status from {{ ref('dim_clients') }}
         where {{ tenant_filter() }}
-          and client_id = any (array(select client_id from {{ ref('period_dialogs') }} where {{ window_filter() }}))
+          and client_id = any(array(select p.client_id from {{ ref('period_dialogs') }} as p where {{ window_filter('p') }}))
     ) as c using (tenant_id, client_id)
     group by {{ key }}
 
 ),
 
--- Left out by rule, but never in silence.
-read as (
-
-    select distinct {{ n_key }}, m.chat_id
-    from windows as n
-    cross join lateral {{ rows_of_window(ref('stg_radist__messages'), 'sent_at') }} as m
-
-),
-
 excluded as (
 
-    select
-        {{ n_key }},
-        count(*) as excluded_dialogs
-    from read as n
-    join {{ ref('int_dialogs') }} as d on d.tenant_id = n.tenant_id and d.chat_id = n.chat_id
-    where d.excluded_reason is not null and {{ tenant_filter('d.tenant_id') }}
-      and d.chat_id = any (array(select chat_id from read))
-    group by {{ n_key }}
+    select {{ key }}, count(*) as excluded_dialogs
+    from {{ ref('period_excluded') }}
+    where {{ window_filter() }}
+    group by {{ key }}
 
 ),
 
@@ -93,14 +80,14 @@ waited as (
         count(*) filter (where is_of_window and (is_answered or is_breached)) as target_n,
         count(*) filter (where is_of_window and is_answered and not is_off_hours) as response_n,
         percentile_cont(0.5) within group (order by response_minutes)
-            filter (where is_of_window and is_answered and not is_off_hours) as response_p50,
+        filter (where is_of_window and is_answered and not is_off_hours) as response_p50,
         percentile_cont(0.9) within group (order by response_minutes)
-            filter (where is_of_window and is_answered and not is_off_hours) as response_p90,
+        filter (where is_of_window and is_answered and not is_off_hours) as response_p90,
         count(*) filter (where is_of_window and is_answered and not is_off_hours and is_first_response) as first_response_n,
         percentile_cont(0.5) within group (order by response_minutes)
-            filter (where is_of_window and is_answered and not is_off_hours and is_first_response) as first_response_p50,
+        filter (where is_of_window and is_answered and not is_off_hours and is_first_response) as first_response_p50,
         percentile_cont(0.9) within group (order by response_minutes)
-            filter (where is_of_window and is_answered and not is_off_hours and is_first_response) as first_response_p90,
+        filter (where is_of_window and is_answered and not is_off_hours and is_first_response) as first_response_p90,
         count(*) filter (where is_open_now) as unanswered_now,
         count(*) filter (where is_open_now and is_past_deadline_now) as unanswered_overdue,
         count(*) filter (where is_open_now and age_minutes < 15) as unanswered_lt15,
@@ -135,8 +122,8 @@ at_risk as (
     join late as w using ({{ key }})
     join {{ ref('fct_deals') }} as d on d.tenant_id = w.tenant_id and d.client_id = w.client_id
     where not d.is_deleted
-      and d.created_at <= n.now_at and (d.closed_at is null or d.closed_at > n.now_at)
-      and {{ tenant_filter('d.tenant_id') }} and d.client_id = any (array(select client_id from late))
+        and d.created_at <= n.now_at and (d.closed_at is null or d.closed_at > n.now_at)
+        and {{ tenant_filter('d.tenant_id') }} and d.client_id = any(array(select l.client_id from late as l))
     group by {{ n_key }}
 
 ),
@@ -149,8 +136,8 @@ touched as (
     join (select * from {{ ref('period_dialogs') }} where {{ window_filter() }}) as p using ({{ key }})
     join {{ ref('fct_deals') }} as d on d.tenant_id = p.tenant_id and d.client_id = p.client_id
     where d.created_at < n.window_end and (d.closed_at is null or d.closed_at >= n.window_start)
-      and {{ tenant_filter('d.tenant_id') }}
-      and d.client_id = any (array(select client_id from {{ ref('period_dialogs') }} where {{ window_filter() }}))
+        and {{ tenant_filter('d.tenant_id') }}
+        and d.client_id = any(array(select w.client_id from {{ ref('period_dialogs') }} as w where {{ window_filter('w') }}))
 
     union
 
@@ -191,7 +178,7 @@ deals as (
         from touched as n
         join {{ ref('fct_deals') }} as d on d.tenant_id = n.tenant_id and d.deal_id = n.deal_id
         where not d.is_deleted and {{ tenant_filter('d.tenant_id') }}
-          and d.deal_id = any (array(select deal_id from touched))
+            and d.deal_id = any(array(select t.deal_id from touched as t))
     ) as n
     group by {{ n_key }}
 

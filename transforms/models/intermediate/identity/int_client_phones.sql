@@ -18,7 +18,7 @@ contact_phones as (
     select tenant_id, contact_id, phone
     from {{ ref('int_contact_phones') }}
     where {{ tenant_filter() }}
-      {{- among('contact_id', 'select contact_id from ' ~ ref('int_contact_phones') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('phone', 'phone')) }}
+    {{- among('contact_id', 'select contact_id from ' ~ ref('int_contact_phones') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('phone', 'phone')) }}
 
 ),
 
@@ -36,7 +36,7 @@ contacts_of_phone as (
     select tenant_id, phone, count(*) as contacts
     from {{ ref('int_contact_phones') }}
     where {{ tenant_filter() }}
-      {{- among('phone', 'select phone from contact_phones') }}
+    {{- among('phone', 'select phone from contact_phones') }}
     group by tenant_id, phone
 
 ),
@@ -60,7 +60,7 @@ reachable as (
 
     union
 
-    select r.tenant_id, r.phone, b.phone
+    select r.tenant_id, r.phone, b.phone as peer
     from reachable as r
     join bridges as a on a.tenant_id = r.tenant_id and a.phone = r.peer
     join bridges as b on b.tenant_id = a.tenant_id and b.contact_id = a.contact_id

@@ -13,7 +13,10 @@ with phones as (
     from {{ ref('stg_amocrm__contact_phones') }} as c
     join {{ ref('int_client_phones') }} as i on i.tenant_id = c.tenant_id and i.phone = c.phone
     where not i.is_excluded and {{ tenant_filter('c.tenant_id') }} and {{ touched('raw_contact', 'c.raw_id') }}
-      {{- among('i.phone', 'select phone from ' ~ ref('stg_amocrm__contact_phones') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('raw_contact', 'raw_id')) }}
+    {{- among(
+        'i.phone',
+        'select phone from ' ~ ref('stg_amocrm__contact_phones') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('raw_contact', 'raw_id')
+    ) }}
     group by c.tenant_id, c.contact_id
 
 )

@@ -19,7 +19,7 @@ periods as (
 
     union all
 
-    select d.tenant_id, d.deal_id, d.responsible_id, c.last_at, null
+    select d.tenant_id, d.deal_id, d.responsible_id, c.last_at as owned_from, null as owned_until
     from {{ ref('fct_deals') }} as d
     left join (
         select tenant_id, deal_id, max(changed_at) as last_at from changes group by tenant_id, deal_id

@@ -29,6 +29,6 @@ cross join lateral (
       and (x.opened_at >= n.window_start or x.opened_at > n.now_at - interval '7 days')
       and (x.opened_at >= n.window_start or x.closed_at is null or x.closed_at > n.now_at)
     -- see rows_of_window
-    offset 0
+    offset 0  -- noqa: AM09
 ) as w
 where {{ window_filter('n') }}

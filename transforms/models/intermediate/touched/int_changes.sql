@@ -35,10 +35,10 @@ chats as (
     select id::bigint as id from claimed where kind = 'chat'
     union
     select chat_id from {{ ref('stg_radist__chats') }}
-    where {{ tenant_filter() }} and phone = any (array(select phone from moved))
+    where {{ tenant_filter() }} and phone = any(array(select phone from moved))
     union
     select chat_id from {{ ref('stg_radist__chats') }}
-    where {{ tenant_filter() }} and connection_id = any (array(select id::bigint from claimed where kind = 'connection'))
+    where {{ tenant_filter() }} and connection_id = any(array(select id::bigint from claimed where kind = 'connection'))
 
 ),
 
@@ -47,7 +47,7 @@ contacts as (
     select id from claimed where kind = 'contact'
     union
     select contact_id from {{ ref('int_contact_phones') }}
-    where {{ tenant_filter() }} and phone = any (array(select phone from moved))
+    where {{ tenant_filter() }} and phone = any(array(select phone from moved))
 
 ),
 
@@ -56,7 +56,7 @@ deals as (
     select id from claimed where kind = 'deal'
     union
     select deal_id from {{ before('fct_deals') }}
-    where {{ tenant_filter() }} and contact_id = any (array(select id from contacts))
+    where {{ tenant_filter() }} and contact_id = any(array(select id from contacts))
 
 )
 
@@ -66,31 +66,37 @@ select
 from chats as c
 left join (
     select chat_id, client_id, excluded_reason from {{ before('int_dialogs') }}
-    where {{ tenant_filter() }} and chat_id = any (array(select id from chats))
+    where {{ tenant_filter() }} and chat_id = any(array(select id from chats))
 ) as d on d.chat_id = c.id
 left join claimed as k on k.kind = 'chat' and k.id = c.id::text
 
 union all
 
-select '{{ var("tenant_id") }}'::uuid, 'contact', c.id, b.client_id, null, null, null
+select
+    '{{ var("tenant_id") }}'::uuid as tenant_id, 'contact' as kind, c.id, b.client_id,
+    null as was_counted, null as since, null as until
 from contacts as c
 left join (
     select contact_id, client_id from {{ before('int_contacts') }}
-    where {{ tenant_filter() }} and contact_id = any (array(select id from contacts))
+    where {{ tenant_filter() }} and contact_id = any(array(select id from contacts))
 ) as b on b.contact_id = c.id
 
 union all
 
-select '{{ var("tenant_id") }}'::uuid, 'deal', d.id, b.client_id, null, null, null
+select
+    '{{ var("tenant_id") }}'::uuid as tenant_id, 'deal' as kind, d.id, b.client_id,
+    null as was_counted, null as since, null as until
 from deals as d
 left join (
     select deal_id, client_id from {{ before('fct_deals') }}
-    where {{ tenant_filter() }} and deal_id = any (array(select id from deals))
+    where {{ tenant_filter() }} and deal_id = any(array(select id from deals))
 ) as b on b.deal_id = d.id
 
 union all
 
-select '{{ var("tenant_id") }}'::uuid, 'event', id, null, null, null, null
+select
+    '{{ var("tenant_id") }}'::uuid as tenant_id, 'event' as kind, id, null as client_id,
+    null as was_counted, null as since, null as until
 from claimed
 where kind = 'event'
 {% endif %}

@@ -49,7 +49,7 @@ of_changes as (
     union
     select client_id from {{ ref('fct_deals') }}
     where {{ tenant_filter() }} and client_id is not null
-      and deal_id = any (array(select id from changes where kind = 'deal'))
+        and deal_id = any(array(select id from changes where kind = 'deal'))
 
 ),
 
@@ -58,21 +58,21 @@ of_time as (
     -- abandoned, or not yet
     select client_id from {{ before('int_waits') }}
     where {{ tenant_filter() }} and (closed_at is null or closed_by = 'abandoned')
-      and opened_at between (select earlier - interval '7 days' from moments) and (select later - interval '7 days' from moments)
+        and opened_at between (select earlier - interval '7 days' from moments) and (select later - interval '7 days' from moments)
     union
     -- past the deadline, or not yet
     select client_id from {{ before('int_waits') }}
     where {{ tenant_filter() }} and closed_at is null
-      and sla_deadline_at between (select earlier from moments) and (select later from moments)
+        and sla_deadline_at between (select earlier from moments) and (select later from moments)
     union
     -- measured with hours that one of the calendars does not know
     select client_id from {{ before('int_waits') }}
     where {{ tenant_filter() }} and (
-        opened_at < (select known_from from moments)
-        or opened_at >= (select known_until - interval '7 days' from moments)
-        or sla_deadline_at >= (select known_until from moments)
-        or sla_deadline_at is null
-    )
+            opened_at < (select known_from from moments)
+            or opened_at >= (select known_until - interval '7 days' from moments)
+            or sla_deadline_at >= (select known_until from moments)
+            or sla_deadline_at is null
+        )
 
 ),
 
@@ -81,8 +81,8 @@ told as (
 
     select
         c.id::bigint as chat_id,
-        case when c.was_counted is distinct from (d.chat_id is not null) then '-infinity' else c.since end as since,
-        case when c.was_counted is distinct from (d.chat_id is not null) then 'infinity' else c.until end as until
+        case when c.was_counted = (d.chat_id is not null) then c.since else '-infinity' end as since,
+        case when c.was_counted = (d.chat_id is not null) then c.until else 'infinity' end as until
     from changes as c
     left join (
         select chat_id from {{ ref('int_dialogs') }}
@@ -99,7 +99,7 @@ lines as (
     from {{ before('int_messages') }} as m
     join told as t on t.chat_id::text = m.dialog_id and m.sent_at between t.since and t.until
     where {{ tenant_filter('m.tenant_id') }} and m.text_hash is not null
-      and m.dialog_id = any (array(select chat_id::text from told where since is not null))
+        and m.dialog_id = any(array(select chat_id::text from told where since is not null))
 
     union
 
@@ -107,7 +107,7 @@ lines as (
     from {{ ref('stg_radist__messages') }} as m
     join told as t on t.chat_id = m.chat_id and m.sent_at between t.since and t.until
     where {{ tenant_filter('m.tenant_id') }} and {{ text_hash('m') }} is not null
-      and m.chat_id = any (array(select chat_id from told where since is not null))
+        and m.chat_id = any(array(select chat_id from told where since is not null))
 
 ),
 
@@ -124,18 +124,21 @@ pool as (
         select m.sent_at, m.client_id from {{ before('int_messages') }} as m
         where {{ tenant_filter('m.tenant_id') }} and m.text_hash = l.text_hash
           and m.sent_at between l.sent_at - interval '10 minutes' and l.sent_at + interval '10 minutes'
-        offset 0
+        offset 0  -- noqa: AM09
     ) as o
 
 ),
 
 of_broadcasts as (
 
-    select distinct client_id from (
-        select client_id, count(*) over (
-            partition by text_hash order by sent_at
-            range between interval '10 minutes' preceding and interval '10 minutes' following
-        ) as copies
+    select distinct client_id
+    from (
+        select
+            client_id,
+            count(*) over (
+                partition by text_hash order by sent_at
+                range between interval '10 minutes' preceding and interval '10 minutes' following
+            ) as copies
         from pool
     ) as counted
     where copies >= 5 and client_id is not null
@@ -146,14 +149,14 @@ everyone as (
 
     select client_id, false as is_idle from of_changes
     union
-    select client_id, false from of_time
+    select client_id, false as is_idle from of_time
     union
-    select client_id, false from of_broadcasts
+    select client_id, false as is_idle from of_broadcasts
     union
     -- the silence grew longer than the gap, or not yet
-    select client_id, true from {{ before('fct_sessions') }}
+    select client_id, true as is_idle from {{ before('fct_sessions') }}
     where {{ tenant_filter() }}
-      and ended_at between (select earlier - gap from moments) and (select later - gap from moments)
+        and ended_at between (select earlier - gap from moments) and (select later - gap from moments)
 
 )
 

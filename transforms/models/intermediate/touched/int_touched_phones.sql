@@ -19,12 +19,12 @@ connecting as (
 
     select phone
     from {{ ref('int_contact_phones') }}
-    where {{ tenant_filter() }} and phone = any (array(select phone from changed))
+    where {{ tenant_filter() }} and phone = any(array(select phone from changed))
     group by phone
     having count(*) <= {{ bridge_limit() }} + (
-        select count(distinct id) from {{ source('private', 'raw_changes') }}
-        where {{ tenant_filter() }} and is_claimed and kind = 'contact'
-    )
+            select count(distinct id) from {{ source('private', 'raw_changes') }}
+            where {{ tenant_filter() }} and is_claimed and kind = 'contact'
+        )
 
 ),
 
@@ -34,10 +34,10 @@ neighbours as (
     union
     select phone
     from {{ ref('int_contact_phones') }}
-    where {{ tenant_filter() }} and contact_id = any (array(
-        select contact_id from {{ ref('int_contact_phones') }}
-        where {{ tenant_filter() }} and phone = any (array(select phone from connecting))
-    ))
+    where {{ tenant_filter() }} and contact_id = any(array(
+            select contact_id from {{ ref('int_contact_phones') }}
+            where {{ tenant_filter() }} and phone = any(array(select phone from connecting))
+        ))
 
 ),
 
@@ -45,10 +45,10 @@ people as (
 
     select phone, client_id, is_shared
     from {{ before('int_client_phones') }}
-    where {{ tenant_filter() }} and client_id = any (array(
-        select client_id from {{ before('int_client_phones') }}
-        where {{ tenant_filter() }} and phone = any (array(select phone from neighbours))
-    ))
+    where {{ tenant_filter() }} and client_id = any(array(
+            select client_id from {{ before('int_client_phones') }}
+            where {{ tenant_filter() }} and phone = any(array(select phone from neighbours))
+        ))
 
 )
 

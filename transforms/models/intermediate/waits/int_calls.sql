@@ -29,7 +29,7 @@ left join contacts as c
 left join deals as d
     on n.entity = 'deal' and d.tenant_id = n.tenant_id and d.deal_id = n.entity_id
 where {{ tenant_filter('n.tenant_id') }}
-  {{- among('n.entity_id', 'select contact_id from contacts union select deal_id from deals') }}
-  and n.duration_seconds >= 15
-  and n.called_at is not null
-  and coalesce(c.client_id, d.client_id) is not null
+    {{- among('n.entity_id', 'select contact_id from contacts union select deal_id from deals') }}
+    and n.duration_seconds >= 15
+    and n.called_at is not null
+    and coalesce(c.client_id, d.client_id) is not null

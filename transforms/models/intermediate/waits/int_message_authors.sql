@@ -23,7 +23,7 @@ messages as (
     from {{ ref('stg_radist__messages') }} as m
     join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
     where {{ tenant_filter('m.tenant_id') }}{{ among('m.chat_id', 'select chat_id from dialogs') }}
-      and m.direction = 'outbound' and not m.is_system
+        and m.direction = 'outbound' and not m.is_system
 
 ),
 
@@ -31,10 +31,16 @@ sent as (
 
     select * from {{ ref('stg_amocrm__chat_events') }}
     where {{ tenant_filter() }}
-    {%- if is_partial() %} and (
-        contact_id = any (array(select contact_id from {{ ref('int_contacts') }} where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}))
-        or deal_id = any (array(select deal_id from {{ ref('fct_deals') }} where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}))
-    )
+        {%- if is_partial() %} and (
+            contact_id = any(array(
+                select k.contact_id from {{ ref('int_contacts') }} as k
+                where {{ tenant_filter('k.tenant_id') }} and {{ touched('client', 'k.client_id') }}
+            ))
+            or deal_id = any(array(
+                select d.deal_id from {{ ref('fct_deals') }} as d
+                where {{ tenant_filter('d.tenant_id') }} and {{ touched('client', 'd.client_id') }}
+            ))
+        )
     {%- endif %}
 
 ),
@@ -69,6 +75,7 @@ pairs as materialized (
 {%- for round in range(1, rounds + 1) %},
 
 {#- window functions all the way: anti-joins of unmeasured sets become nested loops over hundreds of thousands of rows #}
+
 ranked_{{ round }} as (
 
     select
@@ -88,7 +95,7 @@ left_{{ round }} as (
     select
         *,
         bool_or(is_match) over (partition by tenant_id, dialog_id, message_id)
-            or bool_or(is_match) over (partition by tenant_id, event_id) as is_gone
+        or bool_or(is_match) over (partition by tenant_id, event_id) as is_gone
     from ranked_{{ round }}
 
 )

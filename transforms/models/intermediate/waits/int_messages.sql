@@ -61,7 +61,7 @@ lines as (
         select m.dialog_id, m.message_id, m.sent_at from {{ this }} as m
         where {{ tenant_filter('m.tenant_id') }} and m.text_hash = l.text_hash
           and m.sent_at between l.sent_at - interval '10 minutes' and l.sent_at + interval '10 minutes'
-        offset 0
+        offset 0  -- noqa: AM09
     ) as o
     {%- endif %}
 
@@ -70,7 +70,8 @@ lines as (
 -- The same text often enough within ten minutes to be worth counting the dialogs.
 suspects as (
 
-    select * from (
+    select *
+    from (
         select
             tenant_id, dialog_id, message_id, sent_at, text_hash,
             count(*) over (

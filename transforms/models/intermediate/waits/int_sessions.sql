@@ -30,18 +30,18 @@ starts as (
     from ordered as o
     join settings as s on s.tenant_id = o.tenant_id
     where o.previous_at is null
-       or (
-           o.sent_at - o.previous_at > make_interval(hours => s.session_gap_hours)
-           and not exists (
-               select from {{ ref('int_waits') }} as w
-               where w.tenant_id = o.tenant_id and w.client_id = o.client_id
-                 and w.opened_at < o.sent_at
-                 -- an answer at exactly 7 days is one: the wait was open until then
-                 and w.opened_at + interval '7 days' >= o.sent_at
-                 -- closed by this very message: open until it came
-                 and (w.closed_at is null or w.closed_at >= o.sent_at)
-           )
-       )
+        or (
+            o.sent_at - o.previous_at > make_interval(hours => s.session_gap_hours)
+            and not exists (
+                select from {{ ref('int_waits') }} as w
+                where w.tenant_id = o.tenant_id and w.client_id = o.client_id
+                    and w.opened_at < o.sent_at
+                    -- an answer at exactly 7 days is one: the wait was open until then
+                    and w.opened_at + interval '7 days' >= o.sent_at
+                    -- closed by this very message: open until it came
+                    and (w.closed_at is null or w.closed_at >= o.sent_at)
+            )
+        )
 
 )
 

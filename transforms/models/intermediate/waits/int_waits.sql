@@ -26,7 +26,10 @@ moments as (
 
     union all
 
-    select tenant_id, client_id, called_at, call_id, null, false, false, true, true, author_id
+    select
+        tenant_id, client_id, called_at as at, call_id as ref, null as dialog_id,
+        false as is_client, false as asks, true as answers, true as is_call,
+        author_id
     from {{ ref('int_calls') }}
     where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
 
@@ -96,7 +99,7 @@ openings as (
         where a.asked_at[i] > a.asked_at[o.position] + interval '7 days'
     ) as n
     where a.asked_at[cardinality(a.asked_at)] > a.asked_at[o.position] + interval '7 days'
-      and n.position is not null
+        and n.position is not null
 
 ),
 

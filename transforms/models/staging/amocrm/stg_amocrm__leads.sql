@@ -20,11 +20,10 @@ select
     -- the main contact, or the first when none is flagged
     (
         select c.link ->> 'id'
-        from jsonb_array_elements(
-            case jsonb_typeof(payload #> '{_embedded,contacts}') when 'array' then payload #> '{_embedded,contacts}' end
-        ) with ordinality as c (link, position)
+        from jsonb_array_elements(case jsonb_typeof(l.payload #> '{_embedded,contacts}') when 'array' then l.payload #> '{_embedded,contacts}' end)
+            with ordinality as c (link, position)
         order by {{ as_flag("c.link ->> 'is_main'", 'false') }} desc, c.position
         limit 1
     ) as main_contact_id,
     seen_at
-from {{ source('raw_amocrm', 'leads') }}
+from {{ source('raw_amocrm', 'leads') }} as l

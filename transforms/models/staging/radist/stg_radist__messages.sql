@@ -18,14 +18,14 @@ select
         nullif(btrim(payload #>> '{voice,caption}'), '')
     ) as body,
     lower(message_type) in ('image', 'file', 'audio', 'video', 'voice', 'document', 'video_note', 'photo')
-        or 'object' in (
-            coalesce(jsonb_typeof(payload -> 'image'), ''), coalesce(jsonb_typeof(payload -> 'file'), ''),
-            coalesce(jsonb_typeof(payload -> 'video'), ''), coalesce(jsonb_typeof(payload -> 'audio'), ''),
-            coalesce(jsonb_typeof(payload -> 'voice'), '')
-        ) as has_media,
+    or 'object' in (
+        coalesce(jsonb_typeof(payload -> 'image'), ''), coalesce(jsonb_typeof(payload -> 'file'), ''),
+        coalesce(jsonb_typeof(payload -> 'video'), ''), coalesce(jsonb_typeof(payload -> 'audio'), ''),
+        coalesce(jsonb_typeof(payload -> 'voice'), '')
+    ) as has_media,
     -- a flag of the vendor's own, should it send one: nothing seen so far names a sender
     coalesce(payload ->> 'is_bot', '') = 'true'
-        or coalesce(payload #>> '{author,type}', payload ->> 'author_type', payload ->> 'sender_type', '') in ('bot', 'robot', 'api') as is_flagged_bot,
+    or coalesce(payload #>> '{author,type}', payload ->> 'author_type', payload ->> 'sender_type', '') in ('bot', 'robot', 'api') as is_flagged_bot,
     lower(coalesce(payload #>> '{author,name}', payload ->> 'author', payload ->> 'sender', payload #>> '{user,name}')) as sender,
     {{ is_system_type('message_type') }} or lower(direction) not in ('inbound', 'outbound') as is_system,
     seen_at
