@@ -8,8 +8,10 @@ ENV PYTHONUNBUFFERED=1 \
 RUN useradd --create-home --uid 10001 synkro && mkdir /data && chown synkro /data
 WORKDIR /srv/synkro
 
-COPY requirements.lock ./
-RUN pip install -r requirements.lock
+# requirements-scale.lock for a fleet of machines: Celery workers, jobs of Kubernetes
+ARG LOCK=requirements.lock
+COPY requirements.lock requirements-scale.lock ./
+RUN pip install -r ${LOCK}
 
 COPY . .
 RUN pip install --no-deps -e .

@@ -1,0 +1,49 @@
+"""Dagster's storage in Postgres over held connections: one set a process, whoever asks for an instance in it.
+
+Dagster opens a connection for every statement unless its web page asks; a run is some 400 one-row writes, a third of them
+made by the daemon before the run can be queued, and each tick of a sensor makes an instance anew. The engines are kept
+by process, so that a fork never uses its parent's sockets, and look whether a connection lives before they use it: the
+database may have been restarted meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres.storage import DagsterPostgresStorage
+from dagster_postgres.utils import pg_url_from_config
+
+STATEMENT_TIMEOUT_MS = 60_000
+RECYCLE_SECONDS = 3600
+#: connections beside the held one while many threads write
+OVERFLOW = 10
+
+#: by process, kind of storage and address
+_engines: dict[tuple[int, str, str], Any] = {}
+
+
+class HeldStorage(DagsterPostgresStorage):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
+            _hold(part, self.postgres_url)
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> HeldStorage:
+        return cls(
+            inst_data=inst_data,
+            postgres_url=pg_url_from_config(config_value),
+            should_autocreate_tables=config_value.get("should_autocreate_tables", True),
+        )
+
+
+def _hold(part: Any, url: str) -> None:
+    """Give a storage the engine this process holds for its kind."""
+    key = (os.getpid(), type(part).__name__, url)
+    if key not in _engines:
+        part.optimize_for_webserver(STATEMENT_TIMEOUT_MS, RECYCLE_SECONDS, OVERFLOW)
+        part._engine.pool._pre_ping = True
+        _engines[key] = part._engine
+    part._engine = _engines[key]

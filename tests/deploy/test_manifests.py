@@ -1,0 +1,213 @@
+"""What is deployed reads as its platform reads it, and says what the code understands.
+
+No engine of containers and no cluster is needed: Kubernetes' own models, Dagster's own configuration of its launchers and
+the command line's own choices judge the files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import click
+import pytest
+import yaml
+
+from cli.main import cli as command_line
+from orchestration.instance import render
+from synkro.errors import ConfigurationError
+from synkro.settings import ROOT, Settings
+from tests.deploy import kinds
+
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+OVERLAYS = (ROOT / "deploy" / "celery" / "dagster.yaml", KUBERNETES / "instance.yaml")
+MANIFESTS = ("config.yaml", "secret.example.yaml", "rbac.yaml", "migrate.yaml", "app.yaml", "dagster.yaml")
+KNOWN = {f"SYNKRO_{name.upper()}" for name in Settings.model_fields}
+
+
+def documents() -> list[dict[str, Any]]:
+    return [one for name in MANIFESTS for one in yaml.safe_load_all((KUBERNETES / name).read_text(encoding="utf-8"))]
+
+
+def pods() -> Iterator[tuple[str, dict[str, Any]]]:
+    for document in documents():
+        if document["kind"] in ("Deployment", "Job"):
+            yield document["metadata"]["name"], document["spec"]["template"]["spec"]
+
+
+def parse(arguments: list[str]) -> None:
+    """Read the arguments as ``synkro`` would; raises :class:`click.UsageError`."""
+    command: click.Command = command_line
+    while isinstance(command, click.Group):
+        _, found, arguments = command.resolve_command(click.Context(command), arguments)
+        assert found is not None
+        command = found
+    command.make_context("synkro", arguments).close()
+
+
+def test_every_manifest_is_what_kubernetes_knows() -> None:
+    found = [kinds.check(document) for document in documents()]
+    assert len(found) >= 12
+    names = [f"{document['kind']}/{document['metadata']['name']}" for document in documents()]
+    assert len(names) == len(set(names))
+    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
+    assert set(kustomization["resources"]) == set(MANIFESTS) - {"secret.example.yaml"}
+    (generated,) = kustomization["configMapGenerator"]
+    assert (KUBERNETES / generated["files"][0].partition("=")[2]).exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda pod: pod["containers"][0].update(comand=[]), "unknown"),
+        (lambda pod: pod["containers"][0].pop("name"), "name"),
+        (lambda pod: pod["containers"][0]["ports"][0].update(containerPort="8080"), "int is wanted"),
+    ],
+)
+def test_the_reader_of_manifests_is_strict(spoil: Any, why: str) -> None:
+    document = next(one for one in documents() if one["kind"] == "Deployment" and one["metadata"]["name"] == "app")
+    spoil(document["spec"]["template"]["spec"])
+    with pytest.raises(ValueError, match=why):
+        kinds.check(document)
+
+
+def test_what_a_pod_names_is_there() -> None:
+    there = {(document["kind"], document["metadata"]["name"]) for document in documents()}
+    there.add(("ConfigMap", "synkro-dagster"))
+    seen = 0
+    for name, pod in pods():
+        assert ("ServiceAccount", pod["serviceAccountName"]) in there, name
+        (container,) = pod["containers"]
+        parse(container["args"])
+        for source in container["envFrom"]:
+            for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                if key in source:
+                    assert (kind, source[key]["name"]) in there
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+        assert {v["configMap"]["name"] for v in pod["volumes"] if "configMap" in v} == {"synkro-dagster"}
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        seen += 1
+    assert seen == 6
+    services = {
+        document["metadata"]["name"]: document["spec"] for document in documents() if document["kind"] == "Service"
+    }
+    for name, service in services.items():
+        assert service["selector"] == {"app": name} and ("Deployment", name) in there
+        assert service.get("type", "ClusterIP") == "ClusterIP", "only the ingress of the app is reachable"
+
+
+def test_the_environment_is_the_one_the_code_reads() -> None:
+    for document in documents():
+        if document["kind"] in ("ConfigMap", "Secret"):
+            names = set(document.get("data") or document.get("stringData"))
+            assert {name for name in names if name.startswith("SYNKRO_")} - {"SYNKRO_IMAGE"} <= KNOWN
+    secret = next(one for one in documents() if one["kind"] == "Secret")
+    assert not any(secret["stringData"].values()), "the example holds no secret"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.parent.name)
+def test_dagster_accepts_the_template_with_the_overlay(
+    overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dagster._core.instance.ref import InstanceRef
+
+    home = tmp_path / "home"
+    home.mkdir()
+    text = render(overlay).replace("{{ data_dir }}", str(home))
+    (home / "dagster.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("SYNKRO_DAGSTER_STORAGE_URL", "postgresql+psycopg2://nobody@localhost/none")
+    monkeypatch.setenv("SYNKRO_BROKER_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("SYNKRO_IMAGE", "registry.example/synkro:1")
+    ref = InstanceRef.from_dir(str(home))
+    with mock.patch("kubernetes.config.load_incluster_config"):
+        launcher = ref.run_launcher
+    assert type(launcher).__name__ in ("CeleryRunLauncher", "K8sRunLauncher")
+    settled, lower, upper = (yaml.safe_load(one) for one in (render(overlay), render(None), overlay.read_text()))
+    assert settled.keys() == lower.keys()
+    assert all(settled[key] == lower[key] for key in lower.keys() - upper.keys()), "what it does not speak of stays"
+    own, base = (one["concurrency"]["runs"] for one in (settled, lower))
+    keys = [(one["key"], type(one["value"])) for one in own["tag_concurrency_limits"]]
+    assert keys == [(one["key"], type(one["value"])) for one in base["tag_concurrency_limits"]]
+    assert sum(one["limit"] for one in own["tag_concurrency_limits"][1:]) == own["max_concurrent_runs"]
+
+
+def test_a_run_of_kubernetes_is_a_job_that_finds_its_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dagster._core.instance.ref import InstanceRef
+    from dagster_k8s.container_context import K8sContainerContext
+    from dagster_k8s.job import construct_dagster_k8s_job
+
+    (tmp_path / "dagster.yaml").write_text(
+        render(KUBERNETES / "instance.yaml").replace("{{ data_dir }}", str(tmp_path)), encoding="utf-8"
+    )
+    monkeypatch.setenv("SYNKRO_IMAGE", "registry.example/synkro:1")
+    with mock.patch("kubernetes.config.load_incluster_config"):
+        launcher: Any = InstanceRef.from_dir(str(tmp_path)).run_launcher
+    context = K8sContainerContext.create_for_run(
+        mock.Mock(job_code_origin=None, tags={}), launcher, include_run_tags=False
+    )
+    job = construct_dagster_k8s_job(
+        job_config=context.get_k8s_job_config(job_image=None, run_launcher=launcher),
+        args=["dagster", "api", "execute_run", "{}"],
+        job_name="run",
+        user_defined_k8s_config=context.run_k8s_config,
+        pod_name="run",
+        component="run_worker",
+        labels={},
+    )
+    pod = job.spec.template.spec
+    (container,) = pod.containers
+    assert container.image == "registry.example/synkro:1"
+    assert container.command == ["python", "-m", "orchestration.instance"]
+    assert container.args[:3] == ["dagster", "api", "execute_run"]
+    assert {source.config_map_ref.name for source in container.env_from if source.config_map_ref} == {"synkro"}
+    assert {source.secret_ref.name for source in container.env_from if source.secret_ref} == {"synkro"}
+    assert [mount.mount_path for mount in container.volume_mounts] == ["/data"]
+    assert {mount.name for mount in container.volume_mounts} == {volume.name for volume in pod.volumes}
+    assert (pod.restart_policy, job.spec.backoff_limit, job.spec.active_deadline_seconds) == ("Never", 0, 14400)
+    assert pod.security_context.run_as_user == 10001 and pod.service_account_name == "synkro-run"
+
+
+def test_compose_says_what_the_code_understands() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    services: dict[str, dict[str, Any]] = compose["services"]
+    ours = {name for name, service in services.items() if service.get("image") == "synkro:local"}
+    assert ours == {"migrate", "app", "sender", "dagster-code", "dagster-daemon", "dagster-webserver", "worker"}
+    for name, service in services.items():
+        for needed in service.get("depends_on", ()):
+            assert needed in services, f"{name} waits for {needed}"
+        for volume in service.get("volumes", ()):
+            source, _, target = volume.partition(":")
+            assert source.startswith("./") or not target or source in compose["volumes"], f"{name}: {volume}"
+            assert not source.startswith("./") or (ROOT / source).exists(), f"{name}: {volume}"
+        for port in service.get("ports", ()):
+            assert name == "caddy" or str(port).startswith("127.0.0.1:"), f"{name} is reachable from outside"
+        if name in ours:
+            parse(service["command"])
+            assert {key for key in service["environment"] if key.startswith("SYNKRO_")} <= KNOWN
+            assert service["init"] is True, "children have to be reaped"
+    assert {name for name, service in services.items() if service.get("profiles") == ["workers"]} == {"redis", "worker"}
+    assert all(":" not in volume for volume in services["worker"]["volumes"]), "a worker shares no directory"
+
+
+def test_the_image_installs_locks_that_exist_and_runs_as_nobody() -> None:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = next(line for line in lines if line.startswith("COPY requirements"))
+    locks = re.findall(r"requirements\S*\.lock", copied)
+    assert len(locks) == 2 and all((ROOT / lock).exists() for lock in locks)
+    assert any(line == f"ARG LOCK={locks[0]}" for line in lines)
+    users = [line for line in lines if line.startswith("USER ")]
+    assert users == ["USER synkro"] and lines.index(users[0]) < next(
+        number for number, line in enumerate(lines) if line.startswith("ENTRYPOINT")
+    )
+
+
+def test_an_unreadable_overlay_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="SYNKRO_DAGSTER_OVERLAY"):
+        render(tmp_path / "missing.yaml")
+    (tmp_path / "text.yaml").write_text("just words", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="нет ключей"):
+        render(tmp_path / "text.yaml")

@@ -1,0 +1,120 @@
+"""The parts of an installation of several machines, each with a data directory of its own: a broker, Dagster's code server
+and daemon, workers. They share the database and the broker, nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from synkro import db, runs, runtime
+from synkro.settings import ROOT
+
+PATIENCE = 120.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Fleet:
+    folder: Path
+    workers: list[subprocess.Popen[bytes]]
+    others: list[subprocess.Popen[bytes]]
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
+    def taken(self, number: int) -> int:
+        """Runs the worker has taken."""
+        return len(re.findall(r"Task execute_job\[\S+\] received", self.log(f"worker{number}")))
+
+
+@contextmanager
+def fleet(folder: Path, database_url: str, dagster_url: str, *, workers: int) -> Iterator[Fleet]:
+    """Everything is up and waits for rows; ended with the context."""
+    broker, code = free_port(), free_port()
+    made = Fleet(folder, [], [])
+    environment = {
+        **os.environ,
+        "SYNKRO_DATABASE_URL": database_url,
+        "SYNKRO_DAGSTER_DATABASE_URL": dagster_url,
+        "SYNKRO_DAGSTER_OVERLAY": str(ROOT / "deploy" / "celery" / "dagster.yaml"),
+        "SYNKRO_BROKER_URL": f"redis://127.0.0.1:{broker}/0",
+        "SYNKRO_CODE_SERVER": f"127.0.0.1:{code}",
+    }
+
+    def begin(name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        home = folder / name
+        home.mkdir(parents=True)
+        with (folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**environment, "SYNKRO_DATA_DIR": str(home)},
+                start_new_session=True,
+            )
+
+    serve = [sys.executable, "-m", "cli.main", "serve", "--only"]
+    redis = shutil.which("redis-server")
+    assert redis is not None, "no redis-server: python -m tests.needs installs it"
+    try:
+        made.others.append(
+            begin("redis", [redis, "--port", str(broker), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        )
+        for number in range(workers):
+            made.workers.append(begin(f"worker{number}", [*serve, "worker"]))
+        made.others.append(begin("code", [*serve, "code-server"]))
+        made.others.append(begin("daemon", [*serve, "daemon"]))
+        deadline = time.monotonic() + PATIENCE
+        while not all(" ready." in made.log(f"worker{number}") for number in range(workers)):
+            assert time.monotonic() < deadline, made.log("worker0")[-2000:]
+            assert all(process.poll() is None for process in made.workers), made.log("worker0")[-2000:]
+            time.sleep(0.3)
+        yield made
+    finally:
+        # the workers end their runs first: they still need the broker
+        for group in (made.workers, made.others[::-1]):
+            for process in group:
+                process.terminate()
+            for process in group:
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait(5)
+
+
+def at_one_time(tenant_ids: Sequence[UUID]) -> None:
+    """The schedule of every tenant is switched on in one transaction: all owe the day that closed last."""
+    with db.as_service("test") as connection:
+        for tenant_id in tenant_ids:
+            runtime.change(connection, tenant_id, {"is_schedule_enabled": True})
+
+
+def all_ended(tenant_ids: Sequence[UUID], seconds: float) -> list[runs.Run]:
+    """Every run of these tenants, once each tenant has one and all are over; gives up after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with db.as_service("test") as connection:
+            found = [run for tenant_id in tenant_ids for run in runs.recent(connection, tenant_id)]
+        if {run.tenant_id for run in found} == set(tenant_ids) and not any(run.is_active for run in found):
+            return found
+        assert time.monotonic() < deadline, [(run.status, run.current_step, run.error) for run in found]
+        time.sleep(0.3)

@@ -1,0 +1,136 @@
+"""What makes a run begin soon after its row is written: a listening tick, held connections, a warm process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from dagster import DagsterInstance, build_sensor_context
+from dagster_postgres.storage import DagsterPostgresStorage
+from psycopg import sql
+
+from orchestration import sensors, storage, waking
+from synkro import db, runs, runtime, tenants, windows
+
+#: what a run imports before its first step; seconds of them in a cold process
+HEAVY = ("dagster", "dagster_postgres", "dbt.cli.main", "dlt", "openai", "ingestion.pipelines", "analysis.reading")
+
+
+def ask_for_a_report(tenant_id: UUID) -> None:
+    with db.as_service("test") as connection:
+        config = runtime.current(connection, tenant_id)
+        window = windows.last_closed(datetime.now(UTC), config.business_day_start, config.timezone)
+        runs.request(connection, tenant_id, window, mode=config.mode, trigger_type="manual", report_type="daily")
+
+
+@pytest.fixture
+def tenant_id(database: str) -> UUID:
+    with db.as_service("test") as connection:
+        made = tenants.add(connection, "Компания", "swift", "Asia/Almaty").tenant_id
+        runtime.start(connection, made, "Asia/Almaty")
+    return made
+
+
+def test_a_listening_tick_offers_a_row_when_it_is_written(tenant_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensor = sensors.build()
+    with DagsterInstance.ephemeral() as instance:
+        begun = time.monotonic()
+        assert not sensor(build_sensor_context(instance=instance)).run_requests
+        assert time.monotonic() - begun < 3, "nobody but the code server waits in a tick"
+
+        monkeypatch.setattr(waking, "_is_enabled", True)
+        monkeypatch.setattr(waking, "SECONDS", 30.0)
+        asker = threading.Timer(1.0, ask_for_a_report, [tenant_id])
+        begun = time.monotonic()
+        asker.start()
+        requests = sensor(build_sensor_context(instance=instance)).run_requests
+        waited = time.monotonic() - begun
+        asker.join()
+        assert len(requests) == 1 and 1.0 <= waited < 15
+        # what waits already is offered at once; nothing is offered twice
+        begun = time.monotonic()
+        monkeypatch.setattr(waking, "SECONDS", 0.5)
+        assert not sensor(build_sensor_context(instance=instance)).run_requests
+        assert 0.5 <= time.monotonic() - begun < 10, "a tick without rows ends by itself"
+
+
+def test_a_database_that_cannot_be_listened_to_costs_no_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waking, "_is_enabled", True)
+    monkeypatch.setattr(db, "owner_url", lambda: "postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
+    with waking.listening() as ear:
+        assert ear.hears(30) is False
+
+
+@pytest.fixture
+def dagster_url(empty_database: str) -> Iterator[str]:
+    yield empty_database.replace("postgresql://", "postgresql+psycopg2://", 1)
+    storage._engines.clear()
+
+
+def backend(made: DagsterPostgresStorage) -> int:
+    with made.run_storage.connect() as connection:  # type: ignore[attr-defined]
+        return int(connection.exec_driver_sql("select pg_backend_pid()").scalar())
+
+
+def test_dagsters_connections_are_held_by_the_process(
+    dagster_url: str, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = DagsterPostgresStorage(dagster_url)
+    assert backend(plain) != backend(plain), "a control: without us each statement has its own"
+    held, again = storage.HeldStorage(dagster_url), storage.HeldStorage(dagster_url)
+    first = backend(held)
+    assert backend(held) == first == backend(again), "an instance made anew uses what the process has"
+
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(sql.SQL("select pg_terminate_backend({})").format(first))
+    assert backend(held) not in (0, first), "a server that was restarted is connected to again"
+
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert backend(storage.HeldStorage(dagster_url)) != backend(held), "a fork has its own"
+
+
+def probe(answers: Any) -> None:
+    """In the run's place: what is loaded here, and how many threads the parent has."""
+    status = Path(f"/proc/{os.getppid()}/status").read_text(encoding="utf-8")
+    threads = next(line for line in status.splitlines() if line.startswith("Threads:"))
+    answers.put(([name for name in HEAVY if name not in sys.modules], int(threads.split()[1]), os.getpid()))
+
+
+@pytest.mark.slow
+def test_a_run_is_forked_from_a_process_that_has_everything_loaded(template: str) -> None:
+    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+    from dagster._core.utils import FuturesAwareThreadPoolExecutor
+
+    from orchestration.code_server import warm_servicer
+
+    server = warm_servicer()(
+        server_termination_event=threading.Event(),
+        logger=logging.getLogger("test"),
+        server_threadpool_executor=FuturesAwareThreadPoolExecutor(max_workers=1),
+        loadable_target_origin=LoadableTargetOrigin(module_name="orchestration.definitions"),
+        lazy_load_user_code=True,
+    )
+    context = server._mp_ctx
+    assert context.get_start_method() == "forkserver"
+    answers = context.Queue()
+    pids = set()
+    for _ in range(2):
+        process = context.Process(target=probe, args=[answers])
+        process.start()
+        missing, threads, pid = answers.get(timeout=180)
+        process.join(30)
+        assert process.exitcode == 0
+        assert missing == [], "the fork server has not imported what a run needs"
+        assert threads == 1, "a process with threads must not fork"
+        pids.add(pid)
+    assert len(pids) == 2, "each run is a process of its own"
