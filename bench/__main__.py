@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import ai, ingestion_landing, ingestion_pace, main_job, marts
+from bench import ai, ingestion_landing, ingestion_pace, main_job, marts, partitions
 
 if __name__ == "__main__":
     ingestion_landing.main()
@@ -10,3 +10,4 @@ if __name__ == "__main__":
     marts.main([])
     ai.main()
     main_job.main()
+    partitions.main([])

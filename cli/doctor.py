@@ -11,7 +11,19 @@ import click
 import psycopg
 
 from cli.output import emit, json_option
-from synkro import db, history, integrations, isolation, migrations, ratelimit, runtime, services, tenants, vault
+from synkro import (
+    db,
+    history,
+    integrations,
+    isolation,
+    migrations,
+    ratelimit,
+    runtime,
+    services,
+    silence,
+    tenants,
+    vault,
+)
 from synkro.errors import SynkroError
 from synkro.reconciliation import SOURCE_NAMES
 from synkro.settings import settings
@@ -119,6 +131,19 @@ def sources() -> str:
     return "ни один сервис не остановлен"
 
 
+def _reports() -> str:
+    """Companies whose reports have stopped coming: nobody misses what does not arrive."""
+    with db.as_service("doctor") as connection:
+        silent = silence.found(connection)
+    if silent:
+        hours = int(silence.LIMIT.total_seconds() // 3600)
+        said = [
+            f"{one.slug} с {one.since:%Y-%m-%d %H:%M} UTC{f' ({one.error})' if one.error else ''}" for one in silent
+        ]
+        raise SynkroError(f"Больше {hours} ч нет отчётов: {'; '.join(said)}. Посмотрите synkro run list КОМПАНИЯ.")
+    return "у каждой компании с расписанием отчёты выходят"
+
+
 def _disk() -> str:
     settings().data_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings().data_dir).free
@@ -146,5 +171,6 @@ CHECKS: list[tuple[str, Callable[[], str]]] = [
     ("вход приложения", _doors),
     ("история", _history),
     ("сервисы", sources),
+    ("отчёты", _reports),
     ("процессы", _engine),
 ]

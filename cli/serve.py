@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ LOOPBACK = "127.0.0.1"
 )
 @click.option(
     "--only",
-    type=click.Choice(["app", "sender", "code-server", "daemon", "webserver"]),
+    type=click.Choice(["app", "sender", "code-server", "daemon", "webserver", "worker"]),
     help="Только этот процесс, без надзора (для контейнеров).",
 )
 def serve(host: str | None, port: int | None, dagster_port: int | None, only: str | None) -> None:
@@ -69,10 +70,11 @@ def _alone(process: str) -> None:
 
         home = instance.prepare()
         command = {
-            "code-server": _code_server(settings().host),
-            "daemon": _daemon(home),
-            "webserver": _webserver(home, settings().host),
-        }[process]
+            "code-server": lambda: _code_server(settings().host),
+            "daemon": lambda: _daemon(home),
+            "webserver": lambda: _webserver(home, settings().host),
+            "worker": _worker,
+        }[process]()
         os.execv(command[0], command)  # noqa: S606 - the process becomes Dagster's, signals and all
 
 
@@ -123,7 +125,7 @@ def start(supervisor: Supervisor) -> None:
 
 def _code_server(host: str) -> list[str]:
     return [
-        program("dagster"), "api", "grpc", "-m", "orchestration.definitions",
+        sys.executable, "-m", "orchestration.code_server", "-m", "orchestration.definitions",
         "--host", host, "--port", _code_address()[1], "--location-name", "synkro",
     ]  # fmt: skip
 
@@ -134,6 +136,17 @@ def _webserver(home: Path, host: str) -> list[str]:
 
 def _daemon(home: Path) -> list[str]:
     return [program("dagster-daemon"), "run", "-w", str(_workspace(home))]
+
+
+def _worker() -> list[str]:
+    """A worker of Celery: as many runs at once as ``--concurrency`` of ``orchestration/celery_worker.py`` says."""
+    if settings().broker_url is None:
+        raise ConfigurationError("Исполнителю нужен брокер: задайте SYNKRO_BROKER_URL, например redis://redis:6379/0.")
+    if find_spec("dagster_celery") is None:
+        raise ConfigurationError(
+            "Исполнителю нужны пакеты для нескольких машин: поставьте их, pip install -r requirements-scale.lock."
+        )
+    return [sys.executable, "-m", "orchestration.celery_worker"]
 
 
 def _code_address() -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Child processes: started together, restarted when they die, stopped together.
 
 A child that dies is started again after 1, 2, 4 … 30 s. SIGTERM or Ctrl-C asks every child to end and kills what
-is still there after 15 s. Each child leads its own process group, so that its own children end with it.
+is still there after 15 s. Each child leads its own process group, so that its own children end with it: when it is
+stopped, not when it dies, for the run of a killed code server goes on.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Child:
     started_at: float = 0.0
     next_start: float = 0.0
     pause: float = 1.0
+    #: process groups of earlier lives in which somebody still works
+    groups: list[int] = field(default_factory=list)
 
 
 class Supervisor:
@@ -78,7 +81,11 @@ class Supervisor:
         """One look at every child."""
         now = time.monotonic()
         for child in self._children:
+            # asked at every look: once it is empty its number may become anybody's
+            child.groups = [group for group in child.groups if _signal_group(group, 0)]
             if child.process is not None and child.process.poll() is not None:
+                if _signal_group(child.process.pid, 0):
+                    child.groups.append(child.process.pid)
                 if now - child.started_at > HEALTHY:
                     child.pause = 1.0
                 self._tell(
@@ -92,31 +99,38 @@ class Supervisor:
                 self._start(child)
 
     def stop(self) -> None:
-        """End every child, in the reverse order of their start."""
+        """End every child, in the reverse order of their start, and what their earlier lives left running."""
         self._stopping.set()
-        living = [
-            child for child in reversed(self._children) if child.process is not None and child.process.poll() is None
-        ]
-        for child in living:
-            assert child.process is not None
-            _signal_group(child.process, signal.SIGTERM)
+        groups = [group for child in reversed(self._children) for group in [*child.groups, *_living(child)]]
+        for group in groups:
+            _signal_group(group, signal.SIGTERM)
         deadline = time.monotonic() + GRACE
-        for child in living:
-            assert child.process is not None
-            try:
-                child.process.wait(timeout=max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _signal_group(child.process, signal.SIGKILL)
+        while any(self._is_left(group) for group in groups) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for group in groups:
+            _signal_group(group, signal.SIGKILL)
+        for child in self._children:
+            if child.process is not None:
                 child.process.wait(timeout=5)
-            # what the child left behind in its group ends with it
-            _signal_group(child.process, signal.SIGKILL)
+
+    def _is_left(self, group: int) -> bool:
+        for child in self._children:
+            if child.process is not None:
+                child.process.poll()
+        return _signal_group(group, 0)
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _living(child: Child) -> list[int]:
+    return [child.process.pid] if child.process is not None and _signal_group(child.process.pid, 0) else []
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Signal everybody in the group (0: nobody, only ask); whether there was anybody."""
     try:
-        os.killpg(process.pid, number)
+        os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
-        return
+        return False
+    return True
 
 
 def program(name: str) -> str:

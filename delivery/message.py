@@ -155,6 +155,8 @@ def _head(body: Mapping[str, Any], header: Mapping[str, Any], plan: _Plan, incom
     yield _title(header, plan)
     as_of = _moment(header.get("as_of"), header)
     facts = [_prose(body.get("coverage_line"), plan).rstrip("."), f"данные на {as_of}" if as_of else ""]
+    if revision := body.get("revision"):
+        yield _revision(revision, plan)
     told = " · ".join(fact for fact in facts if fact)
     yield told[:1].upper() + told[1:]
     yield _prose((header.get("reader") or {}).get("note"), plan)
@@ -165,6 +167,12 @@ def _title(header: Mapping[str, Any], plan: _Plan) -> str:
     title = _period(header)
     company = _value(header.get("company"), plan)
     return f"<b>{company}</b> · {title}" if company else f"<b>{title}</b>"
+
+
+def _revision(revision: Mapping[str, Any], plan: _Plan) -> str:
+    """What this version has that the one sent before had not."""
+    gained = _prose(revision.get("gained"), plan).rstrip(".")
+    return "<b>Уточнённый отчёт</b>" + (f": добавлено — {gained}" if gained else "")
 
 
 def _period(header: Mapping[str, Any]) -> str:

@@ -1,11 +1,14 @@
-"""The sender as a process: what waits in the outbox goes out, questions from Telegram come in, until SIGTERM."""
+"""The sender as a process, until SIGTERM: what waits in the outbox goes out, a company whose reports stopped is told of,
+questions from Telegram come in."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import threading
+import time
 
+from delivery import silence
 from delivery.bot import run_bot
 from delivery.sender import send_due
 from synkro import db, services
@@ -15,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: how often the outbox is looked at
 PAUSE = 5.0
+#: how often it is asked whether reports still come
+SILENCE_PAUSE = 60.0
 
 
 def serve_forever() -> None:
@@ -34,10 +39,15 @@ def _checkpoint(stop: threading.Event) -> None:
 
 
 def _send(stop: threading.Event) -> None:
+    asked_at = -SILENCE_PAUSE
     while not stop.is_set():
         try:
             with db.as_service("sender") as connection:
                 services.beat(connection, "sender")
+            if time.monotonic() - asked_at > SILENCE_PAUSE:
+                asked_at = time.monotonic()
+                with db.as_service("silence") as connection:
+                    silence.tell(connection)
             send_due(checkpoint=lambda: _checkpoint(stop))
         except Cancelled:
             return

@@ -23,6 +23,7 @@ from psycopg import sql
 from ingestion import tables
 from ingestion.context import Session
 from ingestion.rows import Row
+from synkro.disk import no_space
 from synkro.errors import Cancelled, LeaseLost, SynkroError, TransientError
 
 #: dlt's own settings; the directory of a run is an argument of its pipeline
@@ -195,6 +196,8 @@ def not_written(error: BaseException) -> SynkroError:
     """What the operator is told; the detail is the innermost cause, without the rows Postgres quotes."""
     if isinstance(error, SynkroError):
         return error
+    if (full := no_space(error)) is not None:
+        return full
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error).partition("DETAIL:")[0].strip()

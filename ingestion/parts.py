@@ -192,6 +192,10 @@ class Drawing:
                 self._error = self._error or error
         except SynkroError as error:
             stream.fail(error)
+        except OSError as error:
+            # our own disk, not the vendor's answer
+            with self._changed:
+                self._error = self._error or error
         except Exception as error:
             # a shape nobody has seen: the stream ends, the others go on, the trace is in the log
             log.exception("%s %s", self._session.source, stream.name)

@@ -60,11 +60,16 @@ def project_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+def is_parsed(data_dir: Path) -> bool:
+    """Whether somebody has parsed the project as it is now."""
+    return (data_dir / "dbt" / project_hash() / "manifest.msgpack").exists()
+
+
 def ensure_manifest(data_dir: Path) -> Path:
     """Path of ``manifest.json`` for the project as it is now; parses it if nobody has."""
     home = data_dir / "dbt"
     ready = home / project_hash()
-    if not (ready / "manifest.msgpack").exists():
+    if not is_parsed(data_dir):
         home.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix="parse-", dir=home))
         try:

@@ -6,7 +6,7 @@ because ``defs`` is a function. The dbt manifest is read from the data directory
 
 from __future__ import annotations
 
-from dagster import Definitions, definitions
+from dagster import Definitions, definitions, in_process_executor
 
 from orchestration import sensors
 from orchestration.assets import insight, marts, sources
@@ -17,17 +17,22 @@ from synkro.settings import settings
 
 
 def build() -> Definitions:
+    manifest = ensure_manifest(settings().data_dir)
     return Definitions(
         assets=[
             *sources.vendor_specs(),
             insight.telegram_spec(),
+            *marts.control_specs(manifest),
+            *marts.exposure_specs(manifest),
             sources.build(),
-            marts.build(ensure_manifest(settings().data_dir)),
+            marts.build(manifest),
             *insight.build(),
         ],
         jobs=[report_job()],
         sensors=[sensors.build()],
         resources={"run_worker": RunWorker()},
+        # what is launched from an asset's page has no job of ours: it too must be one process, with one worker
+        executor=in_process_executor,
     )
 
 

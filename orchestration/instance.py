@@ -2,16 +2,21 @@
 
 On the embedded server Dagster has a database of its own; on a configured one it has the schema ``dagster`` of
 that database. Nothing is ever written beside the repository's template.
+
+``python -m orchestration.instance COMMAND …`` prepares and becomes the command: a container that Dagster starts by itself
+finds its storage so.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+import yaml
 
 from synkro import db
 from synkro.errors import ConfigurationError
@@ -68,7 +73,7 @@ def prepare() -> Path:
     """Render the instance into the data directory, point the environment at it and return its folder."""
     home = settings().data_dir / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    text = (ROOT / "dagster.yaml").read_text(encoding="utf-8").replace("{{ data_dir }}", str(home))
+    text = render(settings().dagster_overlay).replace("{{ data_dir }}", str(home))
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         fresh = home / f"dagster.yaml.{os.getpid()}"
@@ -80,9 +85,37 @@ def prepare() -> Path:
     return home
 
 
+def render(overlay: Path | None) -> str:
+    """The template as YAML, with the overlay's keys put over its own; raises :class:`ConfigurationError`."""
+    text = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+    if overlay is None:
+        return text
+    try:
+        upper = yaml.safe_load(overlay.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"SYNKRO_DAGSTER_OVERLAY: файл {overlay} не читается. {error}") from None
+    if not isinstance(upper, dict):
+        raise ConfigurationError(f"SYNKRO_DAGSTER_OVERLAY: в файле {overlay} нет ключей Dagster.")
+    return yaml.safe_dump(_laid_over(yaml.safe_load(text), upper), sort_keys=False, allow_unicode=True)
+
+
+def _laid_over(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    """Mappings are merged, except what names a class: its configuration is of that class alone."""
+    laid = dict(lower)
+    for key, value in upper.items():
+        is_merged = isinstance(value, dict) and isinstance(lower.get(key), dict) and "class" not in value
+        laid[key] = _laid_over(lower[key], value) if is_merged else value
+    return laid
+
+
 def get() -> DagsterInstance:
     """The instance of this installation (its import takes seconds: call it when a run is really wanted)."""
     prepare()
     from dagster import DagsterInstance
 
     return DagsterInstance.get()
+
+
+if __name__ == "__main__":
+    prepare()
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - Dagster's own command, handed to us by its launcher

@@ -59,7 +59,9 @@ def open_windows(worker: Worker, results: list[SourceResult]) -> None:
             last = max(span[1], run.window_end, now) + timedelta(days=60)
             runtime.fill_working_intervals(connection, tenant_id, config, first.date(), last.date())
         report_windows.save(connection, tenant_id, [own, *others])
-    worker.memory["windows"] = [w.window for w in [own, *others]]
+        windows = [w.window for w in [own, *others]]
+        windows += [w for w in report_windows.outdated(connection, tenant_id) if w not in windows]
+    worker.memory["windows"] = windows
     worker.memory["missing"] = missing
 
 

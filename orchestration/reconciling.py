@@ -120,12 +120,26 @@ def shortfall(result: SourceResult) -> str:
     """Why the source is not whole, for the report; empty when every row is in raw or refused with a reason."""
     if result.status != "complete":
         return cause_of(result).rstrip(". ")
-    lost = [line for line in map(reconciliation.line_of, result.loads) if line.difference]
+    lines = [reconciliation.line_of(load) for load in result.loads]
+    refused = [line for line in lines if is_unreadable(line)]
+    if refused:
+        return "; ".join(
+            f"{stream_name(line)}: ни одной строки из {russian.number(line.seen)} не удалось разобрать,"
+            " вероятно, сервис изменил их вид"
+            for line in refused
+        )
+    lost = [line for line in lines if line.difference]
     return "; ".join(
         f"{stream_name(line)}: увидено {russian.number(line.seen)}, отклонено {russian.number(line.rejected)},"
         f" записано {russian.number(line.loaded)}, разница {russian.number(line.difference)}"
         for line in lost
     )
+
+
+def is_unreadable(line: Line) -> bool:
+    """Rows came and every one was refused, in a stream the numbers stand on: the vendor's contract has changed."""
+    is_main = line.stream in reconciliation.MAIN_STREAMS.get(line.source, ())
+    return is_main and line.seen > 0 and line.rejected == line.seen
 
 
 def cause_of(result: SourceResult) -> str:

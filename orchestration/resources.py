@@ -1,15 +1,20 @@
-"""The run's worker as a Dagster resource: claimed when the run starts, closed whatever way it ends."""
+"""The run's worker as a Dagster resource: claimed when the run starts, closed whatever way it ends.
+
+A launch whose window another process builds already waits for it and has no worker: its steps say which run did the work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import UUID
 
-from dagster import ConfigurableResource, InitResourceContext
+from dagster import AssetKey, ConfigurableResource, InitResourceContext, MaterializeResult
+from dagster._core.storage.tags import BACKFILL_ID_TAG
 from pydantic import PrivateAttr
 
+from orchestration.joining import take
 from orchestration.partitions import RUN_TAG, read_key
 from orchestration.worker import Worker
 from synkro import db, runs, runtime, tenants, windows
@@ -26,28 +31,43 @@ class RunWorker(ConfigurableResource):
     window_from: str = ""
     window_to: str = ""
 
-    _worker: Worker = PrivateAttr()
+    _worker: Worker | None = PrivateAttr(default=None)
+    _joined: runs.Run | None = PrivateAttr(default=None)
 
     @property
     def worker(self) -> Worker:
+        assert self._worker is not None, "a run that joined another one has no worker"
         return self._worker
+
+    @property
+    def is_joined(self) -> bool:
+        """The work was done by another process: there is nothing left to do but to say so."""
+        return self._joined is not None
+
+    def said(self, keys: Iterable[AssetKey]) -> Iterator[MaterializeResult]:
+        """What the steps of a joined run materialize: the other one's work."""
+        assert self._joined is not None
+        for key in keys:
+            yield MaterializeResult(asset_key=key, metadata={"built_by_run": str(self._joined.run_id)})
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Generator[RunWorker, None, None]:
-        if context.instance is not None:
-            # Dagster opens a connection for each of a run's hundreds of one-row writes unless told to hold one
-            context.instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
         tags = context.run.tags if context.run is not None else {}
         run_id = self.run_id or tags.get(RUN_TAG, "")
         if not run_id:
-            run_id = str(self._queue(read_key(tags)))
-        worker = Worker.claim(UUID(run_id), context.run_id)
-        self._worker = worker
-        with worker:
+            run_id = str(self._queue(read_key(tags), launched_at(context, tags)))
+        taken = take(UUID(run_id), context.run_id)
+        if isinstance(taken, runs.Run):
+            self._joined = taken
+            yield self
+            return
+        self._worker = taken
+        with taken:
             yield self
 
-    def _queue(self, key: tuple[str, date] | None) -> UUID:
-        """Make the job run that a launch from the Dagster UI stands for."""
+    def _queue(self, key: tuple[str, date] | None, since: datetime | None) -> UUID:
+        """The job run that a launch from the Dagster UI stands for: a new one, the one under way, or, for a backfill
+        launched at ``since``, the one that has built the window meanwhile."""
         if key is None:
             raise DataError("Выберите раздел «tenant × day» или передайте run_id: без них неизвестно, чей это отчёт.")
         slug, label = key
@@ -60,14 +80,26 @@ class RunWorker(ConfigurableResource):
             else:
                 window = windows.business_day_window(label, config.business_day_start, config.timezone)
                 report_type = "daily"
-            run, was_made = runs.request(
+            tenants.ensure_active(tenant)
+            last = next(iter(runs.of_window(connection, tenant.tenant_id, window)), None)
+            if since and last and last.status == "success" and last.started_at and last.started_at >= since:
+                return last.run_id
+            run, _ = runs.request(
                 connection,
                 tenant.tenant_id,
                 window,
                 mode=config.mode,
                 trigger_type="system",
                 report_type=report_type,
+                job_type="rebuild",
             )
-        if not was_made and run.status != "pending":
-            raise DataError("Отчёт за это окно уже строится: дождитесь его окончания.")
+            # so that the queue's sensor does not hand it to a second launch
+            runs.offer(connection, run.run_id)
         return run.run_id
+
+
+def launched_at(context: InitResourceContext, tags: Mapping[str, str]) -> datetime | None:
+    """When the backfill of this run was launched; None for any other run."""
+    backfill = tags.get(BACKFILL_ID_TAG)
+    found = context.instance.get_backfill(backfill) if backfill and context.instance is not None else None
+    return datetime.fromtimestamp(found.backfill_timestamp, UTC) if found is not None else None

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from synkro import calendar, db, runs, runtime
+from synkro import calendar, db, followups, runs, runtime
 from synkro.windows import (
     Window,
     business_date,
@@ -26,10 +26,6 @@ from synkro.windows import (
 
 #: after a longer outage the older windows are for a person to decide
 CATCH_UP = timedelta(days=7)
-
-#: a vendor that was down needs time; after so many attempts a person has to look
-TRY_AGAIN = timedelta(minutes=30)
-MAX_ATTEMPTS = 4
 
 _DAY = timedelta(days=1)
 
@@ -115,14 +111,7 @@ def _scheduled(config: runtime.RuntimeConfig, window: Window, earliest: date | N
 
 _TENANTS = """
 select t.tenant_id, {columns},
-       greatest(
-         t.status_since,
-         -- the first version of the unbroken row of versions that have the schedule on
-         (select min(v.created_at) from synkro.tenant_runtime_configs v
-          where v.tenant_id = t.tenant_id and v.version > coalesce(
-            (select max(o.version) from synkro.tenant_runtime_configs o
-             where o.tenant_id = t.tenant_id and not o.is_schedule_enabled), 0))
-       ) as since
+       {since} as since
 from synkro.tenants t
 join synkro.tenant_runtime_configs c on c.tenant_id = t.tenant_id and c.is_current
 where t.status = 'active' and c.is_schedule_enabled
@@ -158,7 +147,7 @@ def enqueue_due(connection: db.Connection, now: datetime) -> list[runs.Run]:
     for tenant_id, config, since in _schedules(connection):
         for one in due(config, now, since):
             place = (tenant_id, one.window.start, one.window.end)
-            key = None if place in whole else _next_key(states.get(place), one.key, now)
+            key = None if place in whole else _next_key(states.get(place), one.key, now, config)
             if key is None:
                 continue
             run, was_made = runs.request(
@@ -177,7 +166,7 @@ def enqueue_due(connection: db.Connection, now: datetime) -> list[runs.Run]:
 
 def _schedules(connection: db.Connection) -> list[tuple[UUID, runtime.RuntimeConfig, datetime]]:
     """(tenant, configuration in force, since when its schedule has been on) of every tenant that has one."""
-    query = _TENANTS.format(columns=", ".join(f"c.{name}" for name in runtime.NAMES))
+    query = _TENANTS.format(columns=", ".join(f"c.{name}" for name in runtime.NAMES), since=runtime.SCHEDULE_SINCE)
     found = []
     for row in connection.execute(query).fetchall():
         tenant_id, since = row.pop("tenant_id"), row.pop("since")
@@ -189,16 +178,16 @@ def _key(row: dict[str, Any]) -> _Key:
     return row["tenant_id"], row["window_start"], row["window_end"]
 
 
-def _next_key(state: _State | None, key: str, now: datetime) -> str | None:
+def _next_key(state: _State | None, key: str, now: datetime, config: runtime.RuntimeConfig) -> str | None:
     """The key of the next attempt, ``None`` while none is due.
 
-    A window that failed, or whose report had to be marked incomplete, is tried again a few times; one that a person
-    stopped is left alone.
+    A window that failed is tried again a few times, with growing pauses; one that a person stopped is left alone, and
+    a report that lacks something has its follow-ups (``synkro/followups.py``).
     """
     if state is None:
         return key
-    if state.last_status in runs.ACTIVE or state.last_status == "cancelled" or state.attempts >= MAX_ATTEMPTS:
+    if state.last_status != "failed" or state.attempts > config.followup_attempts:
         return None
-    if state.last_finished_at is None or now - state.last_finished_at < TRY_AGAIN:
+    if state.last_finished_at is None or now - state.last_finished_at < followups.pause(config, state.attempts):
         return None
     return f"{key}:{state.last_attempt + 1}"

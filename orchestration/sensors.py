@@ -11,21 +11,28 @@ from typing import Any
 
 from dagster import (
     AddDynamicPartitionsRequest,
+    DagsterInstance,
+    DagsterRunStatus,
     DefaultSensorStatus,
     DeleteDynamicPartitionsRequest,
     RunRequest,
+    RunsFilter,
     SensorEvaluationContext,
     SensorResult,
     sensor,
 )
+from dagster._core.storage.tags import PRIORITY_TAG
 
+from orchestration import lanes, leftovers, waking
 from orchestration.jobs import REPORT_JOB
 from orchestration.partitions import RUN_TAG, TENANT_TAG, TENANTS, key_of
 from orchestration.schedules import enqueue_due
-from synkro import db, reaper, runs, runtime, services, tenants
+from synkro import db, followups, reaper, runs, runtime, services, tenants
 from synkro.windows import business_date
 
 OFFER_AGAIN = timedelta(minutes=2)
+#: Dagster makes some ten runs a second: with more in one tick nobody would be heard meanwhile, nor a person's row offered
+MOST_A_TICK = 50
 ENGINE = "engine"
 
 
@@ -38,50 +45,82 @@ def build() -> Any:
         description="Очередь отчётов: расписание, зависшие запуски, новые строки job_runs",
     )
     def queue(context: SensorEvaluationContext) -> SensorResult:
-        known = set(context.instance.get_dynamic_partitions(TENANTS))
-        with db.as_service("queue sensor") as connection:
-            services.beat(connection, ENGINE)
-            reaper.reap(connection)
-            enqueue_due(connection, datetime.now(UTC))
-            everyone = {tenant.tenant_id: tenant for tenant in tenants.visible(connection)}
-            slugs = {tenant.slug for tenant in everyone.values() if tenant.status != "disabled"}
-            requests = []
-            for run in runs.active(connection):
-                if run.status != "pending" or not _is_to_offer(run):
-                    continue
-                tenant = everyone[run.tenant_id]
-                config = runtime.current(connection, run.tenant_id)
-                runs.offer(connection, run.run_id)
-                requests.append(request_of(run, tenant, config))
-        return SensorResult(
-            run_requests=requests,
-            dynamic_partitions_requests=[
-                AddDynamicPartitionsRequest(TENANTS, sorted(slugs - known)),
-                DeleteDynamicPartitionsRequest(TENANTS, sorted(known - slugs)),
-            ],
-        )
+        with waking.listening() as ear:
+            result = tick(context.instance)
+            if not result.run_requests and ear.hears():
+                result = tick(context.instance)
+        return result
 
     return queue
 
 
-def _is_to_offer(run: runs.Run) -> bool:
-    return run.picked_at is None or datetime.now(UTC) - run.picked_at > OFFER_AGAIN
+def tick(instance: DagsterInstance) -> SensorResult:
+    """One look at the queue: end the dead and what is left of them, queue what is due, offer what waits, a handful at a time."""
+    known = set(instance.get_dynamic_partitions(TENANTS))
+    with db.as_service("queue sensor") as connection:
+        services.beat(connection, ENGINE)
+        reaper.reap(connection)
+    leftovers.clear()
+    with db.as_service("queue sensor") as connection:
+        now = datetime.now(UTC)
+        enqueue_due(connection, now)
+        followups.enqueue_due(connection, now)
+        everyone = {tenant.tenant_id: tenant for tenant in tenants.visible(connection)}
+        slugs = {tenant.slug for tenant in everyone.values() if tenant.status != "disabled"}
+        requests = []
+        offered = _to_offer(connection, instance)[:MOST_A_TICK]
+        usual = lanes.usual_seconds(connection, {run.tenant_id for run in offered})
+        for run in offered:
+            tenant = everyone[run.tenant_id]
+            config = runtime.current(connection, run.tenant_id)
+            runs.offer(connection, run.run_id)
+            requests.append(request_of(run, tenant, config, usual.get(run.tenant_id)))
+    return SensorResult(
+        run_requests=requests,
+        dynamic_partitions_requests=[
+            AddDynamicPartitionsRequest(TENANTS, sorted(slugs - known)),
+            DeleteDynamicPartitionsRequest(TENANTS, sorted(known - slugs)),
+        ],
+    )
 
 
-def request_of(run: runs.Run, tenant: tenants.Tenant, config: runtime.RuntimeConfig) -> RunRequest:
-    """The row as Dagster knows it: partition, tags, priority; a person waits before the nightly batch."""
+def _to_offer(connection: db.Connection, instance: DagsterInstance) -> list[runs.Run]:
+    """Rows nobody was asked to take, and those that were offered in vain; people's first.
+
+    In a long queue a row waits in Dagster for longer than two minutes: it is not offered twice for that.
+    """
+    waiting = [run for run in runs.active(connection) if run.status == "pending"]
+    late = [run for run in waiting if run.picked_at and datetime.now(UTC) - run.picked_at > OFFER_AGAIN]
+    queued: set[str] = set()
+    if late:
+        ids = [str(run.run_id) for run in late]
+        statuses = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
+        for found in instance.get_runs(RunsFilter(tags={RUN_TAG: ids}, statuses=statuses)):
+            queued.add(found.tags[RUN_TAG])
+    for run in late:
+        if str(run.run_id) in queued:
+            # two minutes from now on: it may be about to start
+            runs.offer(connection, run.run_id)
+    return [run for run in waiting if run.picked_at is None or (run in late and str(run.run_id) not in queued)]
+
+
+def request_of(
+    run: runs.Run, tenant: tenants.Tenant, config: runtime.RuntimeConfig, usual: float | None = None
+) -> RunRequest:
+    """The row as Dagster knows it: partition, tags, priority. ``usual``: seconds a run of the tenant takes."""
     label = business_date(run.window_start, config.business_day_start, config.timezone)
     offered = int(run.picked_at.timestamp()) if run.picked_at else 0
     return RunRequest(
         run_key=f"{run.run_id}:{run.attempt}:{offered}",
         partition_key=key_of(tenant.slug, label),
-        tags=tags_of(run, tenant),
+        tags=tags_of(run, tenant, usual),
     )
 
 
-def tags_of(run: runs.Run, tenant: tenants.Tenant) -> dict[str, str]:
+def tags_of(run: runs.Run, tenant: tenants.Tenant, usual: float | None = None) -> dict[str, str]:
     return {
         TENANT_TAG: tenant.slug,
         RUN_TAG: str(run.run_id),
-        "dagster/priority": "10" if run.trigger_type == "manual" else "0",
+        lanes.LANE_TAG: lanes.lane(run, usual),
+        PRIORITY_TAG: lanes.priority(run),
     }

@@ -7,10 +7,11 @@ to stop) is noticed at the next :meth:`Worker.checkpoint`, which every long step
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import shutil
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,10 @@ from uuid import UUID
 
 import psycopg
 
+from orchestration import leftovers
+from orchestration.outcomes import outcome_of
 from synkro import db, runs, runtime, tenants
-from synkro.errors import Cancelled, LeaseLost, SynkroError
-from synkro.settings import settings
+from synkro.errors import Cancelled, LeaseLost, SynkroError, TransientError
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,10 @@ logger = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.5
 #: how soon a person's request to stop is noticed
 STOP_CHECK_SECONDS = 2.0
+#: how long the end of a run is tried to be written while the database does not answer; a lease lasts 60 s
+END_SECONDS = 45.0
+#: every so many tries for the tenant's lock it is asked whether its holder still leads a run
+LOCK_TRIES = 10
 
 
 class Worker:
@@ -38,7 +44,7 @@ class Worker:
         self.run = run
         self.tenant = tenant
         self.config = config
-        self.work_dir: Path = settings().data_dir / "work" / f"{run.run_id}-{run.lease_token}"
+        self.work_dir: Path = leftovers.folder_of(run)
         #: what one step leaves for the next in this process; each can be made again from the database
         self.memory: dict[str, Any] = {}
         self._stop_reason: SynkroError | None = None
@@ -56,11 +62,12 @@ class Worker:
         with db.as_service("worker") as connection:
             run = runs.claim(connection, run_id, dagster_run_id)
             worker = cls(run, tenants.by_id(connection, run.tenant_id), runtime.current(connection, run.tenant_id))
-        worker.work_dir.mkdir(parents=True, exist_ok=True)
         worker._heart.start()
         try:
+            worker.work_dir.mkdir(parents=True, exist_ok=True)
+            leftovers.mark(worker.work_dir)
+            leftovers.clear(keep=worker.work_dir)
             worker._lock_tenant()
-            worker._sweep()
         except BaseException as error:
             worker.fail(error)
             worker.close()
@@ -95,7 +102,7 @@ class Worker:
     def step(self, name: str, title: str) -> Iterator[None]:
         """A step of the run: shown when it starts and ends, its failure remembered as the run's cause."""
         self.checkpoint()
-        started = time.monotonic()
+        started, cpu = time.monotonic(), time.process_time()
         self._step = name
         self.progress(name, 0, None, title)
         self.log(name, title)
@@ -109,6 +116,7 @@ class Worker:
             name,
             f"Готово за {time.monotonic() - started:.1f} с".replace(".", ","),
             seconds=time.monotonic() - started,
+            cpu_seconds=time.process_time() - cpu,
         )
 
     def fail(self, error: BaseException) -> None:
@@ -135,20 +143,34 @@ class Worker:
             shutil.rmtree(self.work_dir, ignore_errors=True)
 
     def _write_end(self) -> None:
+        """Write the outcome; while the database does not answer, again, as long as the lease may last."""
+        deadline = time.monotonic() + END_SECONDS
+        while True:
+            try:
+                self._try_write_end()
+                return
+            except LeaseLost:
+                logger.warning("run %s ended elsewhere", self.run.run_id)
+                return
+            except (TransientError, psycopg.OperationalError) as error:
+                logger.warning("the end of run %s is not written yet: %s", self.run.run_id, error)
+                if time.monotonic() > deadline:
+                    # the reaper ends it, with a cause of its own
+                    return
+            time.sleep(STOP_CHECK_SECONDS)
+
+    def _try_write_end(self) -> None:
         status, message, detail = outcome_of(self._failure)
-        try:
-            with db.as_service("worker") as connection:
-                runs.finish(connection, self.run, status, error=message, detail=detail)
-                runs.log(
-                    connection,
-                    self.run,
-                    "end",
-                    message or "Запуск остановлен.",
-                    level="error" if status == "failed" else "warning",
-                    metadata={"detail": (detail or "")[:2000]},
-                )
-        except LeaseLost:
-            logger.warning("run %s ended elsewhere", self.run.run_id)
+        with db.as_service("worker") as connection:
+            runs.finish(connection, self.run, status, error=message, detail=detail)
+            runs.log(
+                connection,
+                self.run,
+                "end",
+                message or "Запуск остановлен.",
+                level="error" if status == "failed" else "warning",
+                metadata={"detail": (detail or "")[:2000]},
+            )
 
     # --- inside ------------------------------------------------------------------------------------------
 
@@ -166,40 +188,45 @@ class Worker:
                     elif runs.is_stopping(connection, self.run):
                         self._stop_reason = self._stop_reason or Cancelled("Запуск остановлен по просьбе человека.")
             except LeaseLost as reason:
-                self._stop_reason = reason
+                self._lose(reason)
                 return
             except (SynkroError, psycopg.Error) as error:
                 logger.warning("heartbeat of %s failed: %s", self.run.run_id, error)
                 if time.monotonic() > valid_until:
-                    self._stop_reason = LeaseLost("Связь с базой данных потеряна дольше минуты: запуск остановлен.")
+                    self._lose(LeaseLost("Связь с базой данных потеряна дольше минуты: запуск остановлен."))
                     return
+
+    def _lose(self, reason: LeaseLost) -> None:
+        """Stop at once: nothing this worker does may be kept. A process that is the run's own ends here and now, also
+        in the middle of a statement or hanging outside of Python."""
+        self._stop_reason = reason
+        if multiprocessing.parent_process() is not None and not self._finished and not self._closing.is_set():
+            logger.warning("run %s is led by another worker: this process ends", self.run.run_id)
+            os._exit(1)
 
     def _lock_tenant(self) -> None:
         """One run per tenant at a time, whoever launched it: an advisory lock on a connection of its own."""
-        self._tenant_lock = psycopg.connect(db.owner_url(), autocommit=True)
-        waited = False
+        tenant_id = self.run.tenant_id
+        self._tenant_lock = psycopg.connect(
+            db.owner_url(), autocommit=True, application_name=leftovers.session_name(self.run)
+        )
+        tries = 0
         while True:
             row = self._tenant_lock.execute(
-                "select pg_try_advisory_lock(hashtextextended(%s, 0))", (f"synkro run {self.run.tenant_id}",)
+                "select pg_try_advisory_lock(hashtextextended(%s, 0))", (leftovers.lock_name(tenant_id),)
             ).fetchone()
             if row and row[0]:
                 return
-            if not waited:
+            if tries == 0:
                 self.log("queued", "Ждём, пока закончится другой отчёт этой компании")
                 self.progress("queued", 0, None, "Ждём другой отчёт этой компании")
-                waited = True
+            if tries % LOCK_TRIES == 0:
+                with db.as_service("worker") as connection:
+                    active = runs.active(connection, tenant_id)
+                leftovers.release(self._tenant_lock, tenant_id, active)
+            tries += 1
             self.checkpoint()
             time.sleep(0.5)
-
-    def _sweep(self) -> None:
-        """Remove what killed runs left on this disk: dialogs lie in there in clear text."""
-        # listed before asked: whoever makes his directory meanwhile has claimed his run first
-        folders = [folder for folder in self.work_dir.parent.iterdir() if folder != self.work_dir]
-        with db.as_service("worker") as connection:
-            alive = {str(run.run_id) for run in runs.active(connection)} - {str(self.run.run_id)}
-        for folder in folders:
-            if not any(folder.name.startswith(run_id) for run_id in alive):
-                shutil.rmtree(folder, ignore_errors=True)
 
     def __enter__(self) -> Worker:
         return self
@@ -208,29 +235,3 @@ class Worker:
         if error is not None:
             self.fail(error)
         self.close()
-
-
-def outcome_of(failure: BaseException | None) -> tuple[runs.Status, str | None, str | None]:
-    """``(status, message for people, technical detail)`` of how a run ended."""
-    if isinstance(failure, Cancelled):
-        return "cancelled", None, None
-    if failure is None:
-        return (
-            "failed",
-            "Запуск прервали до конца. Запустите его ещё раз: прочитанное не пропало.",
-            "terminated",
-        )
-    detail = "".join(traceback.format_exception(failure))
-    if isinstance(failure, SynkroError):
-        return "failed", failure.message, f"{failure.detail or ''}\n{detail}".strip()
-    if isinstance(failure, OSError) and failure.errno == 28:
-        return "failed", "На диске нет места. Освободите его и запустите отчёт ещё раз.", detail
-    if isinstance(failure, psycopg.errors.DiskFull):
-        return "failed", "На диске базы данных нет места. Освободите его и запустите отчёт ещё раз.", detail
-    if isinstance(failure, psycopg.OperationalError):
-        return "failed", "База данных перестала отвечать. Проверьте её и запустите отчёт ещё раз.", detail
-    return (
-        "failed",
-        "Внутренняя ошибка. Запустите отчёт ещё раз; если повторится, передайте оператору подробности.",
-        detail,
-    )

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from synkro import db
 from synkro.log import redact
 
@@ -41,6 +43,20 @@ _COLUMNS = (
     "tenant_id, outbox_id, report_id, channel, destination, payload, status, attempts, maybe_delivered, next_attempt_at,"
     " last_error, provider_message_id, created_at, sent_at"
 )
+
+
+def add_once(
+    connection: db.Connection, tenant_id: UUID, destination: str, payload: dict[str, Any], *, key: str
+) -> bool:
+    """Queue a message that belongs to no report, unless one with this key was queued for the chat before."""
+    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"outbox:{tenant_id}:{key}",))
+    made = connection.execute(
+        "insert into synkro.outbox (tenant_id, destination, payload) select %(tenant)s, %(chat)s, %(payload)s"
+        " where not exists (select from synkro.outbox where tenant_id = %(tenant)s and destination = %(chat)s"
+        "  and report_id is null and payload ->> 'key' = %(key)s) returning outbox_id",
+        {"tenant": tenant_id, "chat": destination, "payload": Jsonb({**payload, "key": key}), "key": key},
+    ).fetchone()
+    return made is not None
 
 
 def claim(connection: db.Connection, *, tenant_id: UUID | None = None, report_id: UUID | None = None) -> Item | None:

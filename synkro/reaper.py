@@ -1,4 +1,4 @@
-"""Ends the runs whose worker died: a lease that ran out is a fact any process may act upon.
+"""Ends the runs whose worker died or does not stop: a lease that ran out is a fact any process may act upon.
 
 The queue's sensor calls this every 5 s, the app every 15 s, the command line whenever it shows a run: whatever
 part of the installation is alive, a dead run is told of.
@@ -10,18 +10,25 @@ from dataclasses import replace
 
 from synkro import db, runs
 
+#: a run that was asked to stop this long ago is ended without its worker: it hangs where it cannot ask
+STOP_SECONDS = 60
+
 
 def reap(connection: db.Connection) -> list[runs.Run]:
-    """End every run whose lease ran out; returns them. Any process may call this at any time.
+    """End every run whose lease ran out or that was to stop and does not; returns them. Any process may call this at any time.
 
-    A run that published its report before its process died is a success: the outbox delivers without it.
+    A run that published its report before its process died is a success: the outbox delivers without it. What is left of
+    a worker's process is ended by ``orchestration/leftovers.py``; its token is old, it commits nothing.
     """
     rows = connection.execute(
         "update synkro.job_runs set lease_token = lease_token + 1, lease_until = null, finished_at = now(),"
         " status = case when report_id is not null then 'success' when status = 'cancelling' then 'cancelled' else 'failed' end,"
-        " error_detail = 'lease ran out at ' || lease_until::text || ', last heartbeat ' || heartbeat_at::text"
-        " where status in ('running', 'cancelling') and lease_until < now()"
-        f" returning {runs.COLUMNS}"
+        " error_detail = case when lease_until < now() then 'lease ran out at ' else 'did not stop, lease until ' end"
+        "  || lease_until::text || ', last heartbeat ' || heartbeat_at::text"
+        " where status in ('running', 'cancelling') and (lease_until < now()"
+        "  or (status = 'cancelling' and cancel_requested_at < now() - make_interval(secs => %s)))"
+        f" returning {runs.COLUMNS}",
+        (STOP_SECONDS,),
     ).fetchall()
     ended = []
     for run in (runs.Run(**row) for row in rows):
@@ -35,6 +42,11 @@ def reap(connection: db.Connection) -> list[runs.Run]:
             runs.log(connection, run, run.current_step, error, level="error")
             run = replace(run, error=error)
         else:
-            runs.log(connection, run, run.current_step, "Процесс запуска исчез.", level="warning")
+            gone = (
+                "Процесс запуска исчез."
+                if "ran out" in (run.error_detail or "")
+                else "Процесс не остановился сам, запуск снят."
+            )
+            runs.log(connection, run, run.current_step, gone, level="warning")
         ended.append(run)
     return ended

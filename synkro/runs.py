@@ -23,8 +23,11 @@ from synkro.windows import Window
 
 Status = Literal["pending", "running", "cancelling", "success", "failed", "cancelled"]
 ACTIVE: tuple[Status, ...] = ("pending", "running", "cancelling")
+JobType = Literal["report", "followup", "rebuild"]
 LEASE_SECONDS = 60
 HEARTBEAT_SECONDS = 15
+#: notified by the transaction that queues a row: the engine need not wait for its next look
+CHANNEL = "synkro_runs"
 #: steps of the main job as people read them
 STEP_NAMES = {
     "queued": "очередь",
@@ -64,6 +67,8 @@ class Run:
     finished_at: datetime | None = None
     #: the history this run reads first, aware UTC; None = the usual increment
     history_from: datetime | None = None
+    #: report: asked for or due; followup: completes a report; rebuild: by a backfill, nobody is written to
+    job_type: JobType = "report"
 
     @property
     def window(self) -> Window:
@@ -87,7 +92,8 @@ class Event:
 COLUMNS = (
     "tenant_id, run_id, mode, trigger_type, report_type, status, current_step, window_start, window_end, attempt,"
     " created_at, progress, error, error_detail, lease_token, lease_until, heartbeat_at, dagster_run_id, report_id,"
-    " requested_by, cancel_requested_at, picked_at, started_at, finished_at, history_from"
+    " requested_by, cancel_requested_at, picked_at, started_at, finished_at, history_from,"
+    " job_type"
 )
 
 
@@ -109,6 +115,7 @@ def request(
     requested_by: UUID | None = None,
     idempotency_key: str | None = None,
     history_from: datetime | None = None,
+    job_type: JobType = "report",
 ) -> tuple[Run, bool]:
     """Queue a run of the window, or join the one that is under way. Returns ``(run, was_made)``.
 
@@ -130,9 +137,9 @@ def request(
             return _joined(Run(**joined), history_from), False
         made = connection.execute(
             "insert into synkro.job_runs (tenant_id, mode, trigger_type, report_type, window_start, window_end,"
-            " idempotency_key, attempt, requested_by, history_from)"
+            " idempotency_key, attempt, requested_by, history_from, job_type)"
             " select %(tenant)s, %(mode)s, %(trigger)s, %(type)s, %(start)s, %(end)s, %(key)s,"
-            " coalesce(max(attempt), 0) + 1, %(by)s, %(history)s from synkro.job_runs"
+            " coalesce(max(attempt), 0) + 1, %(by)s, %(history)s, %(job)s from synkro.job_runs"
             " where tenant_id = %(tenant)s and window_start = %(start)s and window_end = %(end)s"
             f" on conflict do nothing returning {COLUMNS}",
             {
@@ -145,9 +152,11 @@ def request(
                 "key": idempotency_key,
                 "by": requested_by,
                 "history": history_from,
+                "job": job_type,
             },
         ).fetchone()
         if made is not None:
+            connection.execute("select pg_notify(%s, '')", (CHANNEL,))
             return Run(**made), True
     raise DataError("Не удалось поставить отчёт в очередь: окно одновременно запрашивают несколько раз. Повторите.")
 

@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     dagster_port: int = Field(3000, ge=1, le=65535)
     #: host:port of Dagster's code server when another container runs it
     code_server: str = ""
+    #: YAML laid over the Dagster template: another launcher, other limits (deploy/celery, deploy/kubernetes)
+    dagster_overlay: Path | None = None
+    #: Celery's broker and result store; only with the overlay of deploy/celery
+    broker_url: SecretStr | None = None
+    #: runs at once of one Celery worker; a run takes up to one processor and some 350 MB
+    worker_concurrency: int = Field(1, ge=1, le=64)
     public_url: str = ""
     supabase_url: str = ""
     supabase_publishable_key: SecretStr | None = None

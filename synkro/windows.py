@@ -19,6 +19,9 @@ from synkro.errors import DataError
 #: "UTC" or Region/City. Etc/GMT-5, EST or +05:00 are offsets: they stay behind when the country changes its
 #: clocks, as Kazakhstan did on 2024-03-01
 _ZONE_NAME = re.compile(r"UTC|(?!Etc/)[A-Z][A-Za-z]*(/[A-Za-z0-9_+-]+)+")
+#: (days back, hours long): what even the operator may not go beyond, ten years and a leap year
+FORCED_AT_MOST = (3650, 24 * 366)
+
 _DAY = timedelta(days=1)
 _NOON = time(12)
 

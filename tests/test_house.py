@@ -38,7 +38,7 @@ def test_every_room_says_what_it_is() -> None:
 
 
 def test_the_lock_files_hold_versions_only() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-scale.lock", "requirements-dev.lock"):
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         assert len(lines) > 100
         wrong = [

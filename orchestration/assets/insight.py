@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import AssetKey, AssetSpec, MaterializeResult, MetadataValue, asset
 
+from orchestration import revising
+from orchestration.freshness import DAILY
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
-from synkro import db, integrations, outbox, report_windows, reports, rubric, runs
+from synkro import db, followups, integrations, outbox, report_windows, reports, rubric, runs, russian
 from synkro.settings import settings
 from synkro.windows import business_date
 
@@ -38,6 +40,7 @@ def build() -> list[Any]:
 
     @asset(
         key=AssetKey("dialog_readings"),
+        pool="ai",
         deps=_MARTS,
         kinds={"python", "openai"},
         partitions_def=days,
@@ -45,6 +48,8 @@ def build() -> list[Any]:
     )
     def dialog_readings(run_worker: RunWorker) -> MaterializeResult:
         """Каждый диалог окна, прочитанный один раз: темы, обещания, возражения, риски, каждое с цитатой."""
+        if run_worker.is_joined:
+            return next(run_worker.said([AssetKey("dialog_readings")]))
         worker = run_worker.worker
         with worker.step("readings", "Читаем диалоги"):
             coverage = read(worker)
@@ -52,6 +57,7 @@ def build() -> list[Any]:
 
     @asset(
         key=AssetKey("report"),
+        freshness_policy=DAILY,
         deps=[dialog_readings, *_PERIODS],
         kinds={"python"},
         partitions_def=days,
@@ -59,6 +65,8 @@ def build() -> list[Any]:
     )
     def report(run_worker: RunWorker) -> MaterializeResult:
         """Отчёт: числа из витрин, утверждения с цитатами; сохранён вместе с письмами одной транзакцией."""
+        if run_worker.is_joined:
+            return next(run_worker.said([AssetKey("report")]))
         worker = run_worker.worker
         with worker.step("report", "Пишем отчёт"):
             made = write(worker)
@@ -71,9 +79,18 @@ def build() -> list[Any]:
             }
         )
 
-    @asset(key=AssetKey("telegram_delivery"), deps=[report], kinds={"telegram"}, partitions_def=days, **_COMMON)
+    @asset(
+        key=AssetKey("telegram_delivery"),
+        pool="telegram",
+        deps=[report],
+        kinds={"telegram"},
+        partitions_def=days,
+        **_COMMON,
+    )
     def telegram_delivery(run_worker: RunWorker) -> MaterializeResult:
         """Отчёт в Telegram: из очереди исходящих, хотя бы один раз, повтор помечен."""
+        if run_worker.is_joined:
+            return next(run_worker.said([AssetKey("telegram_delivery")]))
         worker = run_worker.worker
         with worker.step("delivery", "Отправляем в Telegram"):
             sent, waiting = deliver(worker)
@@ -113,7 +130,7 @@ def context_of(worker: Worker) -> AnalysisContext:
         checkpoint=worker.checkpoint,
         progress=worker.progress,
         base_url=f"{settings().base_url}/t/{tenant.slug}",
-        missing=worker.memory.get("missing", missing),
+        missing=revising.promise(worker, worker.memory.get("missing", missing)),
         allow_local=settings().allow_local_vendors,
         rubric=rubric.of(config.quality_rubric),
     )
@@ -131,7 +148,10 @@ def read(worker: Worker) -> dict[str, Any]:
 
 
 def write(worker: Worker) -> reports.Report:
-    """Write, check and save the report with its letters, under the living lease, in one transaction."""
+    """Write, check and save the report with its letters, under the living lease, in one transaction.
+
+    An attempt to complete a report that found nothing new leaves the version that stands, and returns it.
+    """
     from dataclasses import replace
 
     from analysis.reading import read_dialogs
@@ -143,10 +163,16 @@ def write(worker: Worker) -> reports.Report:
     # a step re-executed alone finds every reading in the cache
     outcome = worker.memory.get("readings") or read_dialogs(context)
     draft = write_report(context, outcome)
+    decision = revising.decide(worker, draft, outcome, context.missing)
+    if decision.before is not None and not revising.is_worth_a_version(worker, decision, draft):
+        _leave(worker, decision.before, decision)
+        return decision.before
+    draft = revising.marked(worker, draft, decision)
     with db.as_service("telegram") as connection:
         telegram = integrations.find(connection, worker.tenant.tenant_id, "telegram")
     message = telegram_message(draft.body, report_url=report_url(worker.tenant.slug, draft))
-    letters = letters_for(draft.body, telegram, settings().base_url)
+    is_told = revising.is_told(worker, decision)
+    letters = letters_for(draft.body, telegram, settings().base_url) if is_told else []
     draft = replace(
         draft,
         telegram_text=message.plain_text,
@@ -156,14 +182,32 @@ def write(worker: Worker) -> reports.Report:
         runs.hold(connection, worker.run)
         made = reports.publish(connection, worker.tenant.tenant_id, worker.run.run_id, draft, letters)
         runs.attach_report(connection, worker.run, made.report_id)
+        followups.note(connection, made.tenant_id, made.report_id, decision.lacking, decision.plan)
     worker.log(
         "report",
         f"Отчёт сохранён, версия {made.version}",
         report_id=str(made.report_id),
         letters=len(letters),
     )
+    if not is_told:
+        worker.log("report", "Письма нет: это пересборка истории или в отчёте не прибавилось")
+    _tell_next(worker, decision.plan)
     worker.memory["report"] = made
     return made
+
+
+def _leave(worker: Worker, standing: reports.Report, decision: revising.Decision) -> None:
+    with db.as_service("follow-up") as connection:
+        runs.hold(connection, worker.run)
+        followups.note(connection, standing.tenant_id, standing.report_id, decision.lacked, decision.plan)
+    worker.log("report", f"Нового нет, остаётся версия {standing.version}", report_id=str(standing.report_id))
+    _tell_next(worker, decision.plan)
+
+
+def _tell_next(worker: Worker, plan: followups.Plan | None) -> None:
+    if plan is not None:
+        when = russian.moment(plan.at, worker.config.timezone)
+        worker.log("report", f"Следующая попытка {plan.number} из {plan.of}: {when}", at=plan.at.isoformat())
 
 
 def deliver(worker: Worker) -> tuple[int, int]:
@@ -177,7 +221,11 @@ def deliver(worker: Worker) -> tuple[int, int]:
     outcome = send_due(tenant_id=run.tenant_id, report_id=run.report_id, checkpoint=worker.checkpoint)
     with db.as_service("delivery") as connection:
         letters = outbox.of_report(connection, run.tenant_id, run.report_id)
-    if not letters:
+    with db.as_service("delivery") as connection:
+        telegram = integrations.find(connection, run.tenant_id, "telegram")
+    if not letters and telegram is not None:
+        worker.log("delivery", "Письма к этому отчёту нет: он доступен на странице")
+    elif not letters:
         worker.log("delivery", "Telegram не подключён: отчёт доступен на странице", level="warning")
     elif outcome.errors:
         worker.log("delivery", f"Telegram: {outcome.errors[0]} Отчёт ждёт в очереди.", level="warning")

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, MaterializeResult
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetExecutionContext,
+    AssetKey,
+    AssetSpec,
+    MaterializeResult,
+)
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration import opening, reconciling
@@ -16,6 +23,7 @@ from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
 from synkro import db
+from synkro.errors import DataError
 from synkro.settings import settings
 
 
@@ -42,11 +50,24 @@ def build(manifest: Path) -> Any:
         partitions_def=tenant_days(),
         dagster_dbt_translator=Translator(settings=DagsterDbtTranslatorSettings(enable_asset_checks=True)),
         name="marts",
+        pool="marts",
     )
     def marts(context: AssetExecutionContext, run_worker: RunWorker) -> Iterator[Any]:
+        if run_worker.is_joined:
+            ordered = context.job_def.asset_layer.asset_graph.toposorted_asset_keys
+            yield from run_worker.said(key for key in ordered if key in context.selected_asset_keys)
+            return
         worker = run_worker.worker
         with worker.step("marts", "Считаем витрины"):
             results = transform(worker)
+        if broken := sorted(result.name for result in results if result.status == "fail"):
+            # dbt's tests block what follows: a report of numbers that contradict themselves helps nobody
+            worker.fail(
+                DataError(
+                    f"Витрины не прошли проверку: {', '.join(broken[:3])}. Отчёт не построен. "
+                    "Запустите его ещё раз; если повторится, передайте оператору."
+                )
+            )
         nodes = _nodes(manifest)
         keys = {key.path[-1]: key for key in context.selected_asset_keys}
         checks = {check.name: check for check in context.selected_asset_check_keys}
@@ -66,10 +87,46 @@ def build(manifest: Path) -> Any:
                     asset_key=check.asset_key,
                     check_name=check.name,
                     passed=result.status == "pass",
+                    severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
                     metadata={"message": result.message or ""},
                 )
 
     return marts
+
+
+def exposure_specs(manifest: Path) -> list[AssetSpec]:
+    """Who reads the marts, as dbt knows it: the ends of the lineage."""
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    specs = []
+    for exposure in content["exposures"].values():
+        read = [content["nodes"][name] for name in exposure["depends_on"]["nodes"] if name in content["nodes"]]
+        specs.append(
+            AssetSpec(
+                AssetKey(["exposure", exposure["name"]]),
+                deps=[AssetKey([node["schema"], node["name"]]) for node in read],
+                group_name="exposures",
+                kinds={"dashboard" if exposure["type"] in ("application", "dashboard") else exposure["type"]},
+                owners=["team:product"],
+                description=exposure["description"],
+            )
+        )
+    return sorted(specs, key=lambda spec: spec.key)
+
+
+def control_specs(manifest: Path) -> list[AssetSpec]:
+    """What the marts read of the product itself: settings, windows, the calendar, the notes of what changed."""
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    rows = [row for row in content["sources"].values() if not row["source_name"].startswith("raw_")]
+    return [
+        AssetSpec(
+            AssetKey([row["source_name"], row["name"]]),
+            group_name="control",
+            kinds={"postgres"},
+            owners=["team:product"],
+            description=row["description"] or row["source_description"],
+        )
+        for row in sorted(rows, key=lambda row: str(row["unique_id"]))
+    ]
 
 
 def transform(worker: Worker) -> list[Any]:

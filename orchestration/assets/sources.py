@@ -1,21 +1,36 @@
-"""amoCRM and Radist into raw, side by side; then the window learns how far its data reaches."""
+"""amoCRM and Radist into raw, side by side; then the window learns how far its data reaches.
+
+Two checks stand between raw and the marts. ``reconciled``: what was seen is written or refused with a reason; a loss makes
+the report incomplete. ``contract``, blocking: rows of a stream the numbers stand on came and not one could be read. As
+long as another source is left the report is built and says so; with none left nothing downstream runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetKey, AssetSpec, MaterializeResult, multi_asset
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    AssetSpec,
+    MaterializeResult,
+    multi_asset,
+)
 
 from orchestration import opening, reconciling
+from orchestration.freshness import DAILY
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
 from synkro import db, history, russian, watermarks
-from synkro.errors import TransientError
+from synkro.disk import NoSpace
+from synkro.errors import DataError, TransientError
+from synkro.reconciliation import MAIN_STREAMS, STREAMS, line_of
 from synkro.reconciliation import SOURCE_NAMES as NAMES
-from synkro.reconciliation import STREAMS
 from synkro.settings import settings
 
 if TYPE_CHECKING:
@@ -43,6 +58,7 @@ def raw_specs() -> list[AssetSpec]:
             group_name=source,
             kinds={"dlt", "postgres"},
             owners=["team:data"],
+            freshness_policy=DAILY if stream in MAIN_STREAMS[source] else None,
             description=f"Строки {NAMES[source]} «{stream}», как их отдал сервис",
         )
         for source, streams in STREAMS.items()
@@ -50,30 +66,99 @@ def raw_specs() -> list[AssetSpec]:
     ]
 
 
+def check_specs() -> list[AssetCheckSpec]:
+    made = []
+    for source, streams in STREAMS.items():
+        for stream in streams:
+            key = AssetKey([f"raw_{source}", stream])
+            made.append(
+                AssetCheckSpec("reconciled", asset=key, description="Увидено = записано + отклонено с причиной")
+            )
+            if stream in MAIN_STREAMS[source]:
+                about = "Строки пришли и хоть одну удалось разобрать: вид ответа сервиса не изменился"
+                made.append(AssetCheckSpec("contract", asset=key, blocking=True, description=about))
+    return made
+
+
 def build() -> Any:
-    @multi_asset(name="sources", specs=raw_specs(), partitions_def=tenant_days())
-    def sources(run_worker: RunWorker) -> Iterator[MaterializeResult]:
+    @multi_asset(
+        name="sources", specs=raw_specs(), check_specs=check_specs(), partitions_def=tenant_days(), pool="vendors"
+    )
+    def sources(run_worker: RunWorker) -> Iterator[MaterializeResult | AssetCheckResult]:
+        if run_worker.is_joined:
+            yield from run_worker.said(spec.key for spec in raw_specs())
+            # judged where the work was done
+            yield from (AssetCheckResult(asset_key=s.asset_key, check_name=s.name, passed=True) for s in check_specs())
+            return
         worker = run_worker.worker
         with worker.step("sources", f"Читаем {' и '.join(NAMES[s] for s in worker.config.sources)}"):
             results = extract(worker)
-        loads: dict[tuple[str, str], watermarks.StreamLoad] = {
-            (load.source, load.stream): load for result in results for load in result.loads
-        }
-        for spec in raw_specs():
-            source, stream = spec.key.path[0].removeprefix("raw_"), spec.key.path[1]
-            load = loads.get((source, stream))
-            yield MaterializeResult(
-                asset_key=spec.key,
-                metadata={
-                    "status": load.status if load else "not read in this mode",
-                    "dagster/row_count": load.loaded if load else 0,
-                    "seen": load.seen if load else 0,
-                    "rejected": load.rejected if load else 0,
-                    "requests": load.requests if load else 0,
-                },
-            )
+        yield from told(results)
+        if not usable(results):
+            # the check below blocks what follows; this is the cause people read
+            worker.fail(DataError(f"Отчёт не построен: {causes_of(results)}. Передайте это оператору."))
+        yield from checked(results, worker.config.sources)
 
     return sources
+
+
+def told(results: list[SourceResult]) -> Iterator[MaterializeResult]:
+    """Every stream of both vendors, those this mode does not read too."""
+    loads: dict[tuple[str, str], watermarks.StreamLoad] = {
+        (load.source, load.stream): load for result in results for load in result.loads
+    }
+    for spec in raw_specs():
+        source, stream = spec.key.path[0].removeprefix("raw_"), spec.key.path[1]
+        load = loads.get((source, stream))
+        yield MaterializeResult(
+            asset_key=spec.key,
+            metadata={
+                "status": load.status if load else "not read in this mode",
+                "dagster/row_count": load.loaded if load else 0,
+                "seen": load.seen if load else 0,
+                "rejected": load.rejected if load else 0,
+                "requests": load.requests if load else 0,
+            },
+        )
+
+
+def checked(results: list[SourceResult], asked: Sequence[str]) -> Iterator[AssetCheckResult]:
+    """The checks of what was read. A broken contract is an error, which blocks, only when no source is left.
+
+    ``asked``: the sources of the mode. A stream that should have been read and was not is a warning.
+    """
+    severity = AssetCheckSeverity.WARN if usable(results) else AssetCheckSeverity.ERROR
+    read = {(line.source, line.stream): line for result in results for line in map(line_of, result.loads)}
+    for spec in check_specs():
+        source, stream = spec.asset_key.path[0].removeprefix("raw_"), spec.asset_key.path[1]
+        line = read.get((source, stream))
+        metadata: Mapping[str, int]
+        if line is None:
+            passed, metadata = source not in asked, {}
+        elif spec.name == "contract":
+            passed, metadata = not reconciling.is_unreadable(line), {"seen": line.seen, "rejected": line.rejected}
+        else:
+            passed = not line.difference
+            metadata = {"seen": line.seen, "rejected": line.rejected, "loaded": line.loaded, "lost": line.difference}
+        yield AssetCheckResult(
+            asset_key=spec.asset_key,
+            check_name=spec.name,
+            passed=passed,
+            severity=severity if spec.name == "contract" and line is not None else AssetCheckSeverity.WARN,
+            metadata=metadata,
+        )
+
+
+def usable(results: list[SourceResult]) -> bool:
+    """Whether a source is left whose rows can be read."""
+    return any(
+        result.status != "failed" and not any(reconciling.is_unreadable(line_of(load)) for load in result.loads)
+        for result in results
+    )
+
+
+def causes_of(results: list[SourceResult]) -> str:
+    return "; ".join(f"{NAMES[result.source]}: {reconciling.shortfall(result)}" for result in results)
 
 
 def extract(worker: Worker) -> list[SourceResult]:
@@ -103,6 +188,9 @@ def extract(worker: Worker) -> list[SourceResult]:
         results = [future.result() for future in futures]
     for result in results:
         reconciling.tell(worker, result)
+    if full := next((result.error for result in results if isinstance(result.error, NoSpace)), None):
+        # our own trouble: a report that blames a vendor for it would be sent
+        raise full
     if all(result.status == "failed" for result in results):
         causes = " ".join(f"{NAMES[result.source]}: {reconciling.cause_of(result)}" for result in results)
         raise TransientError(

@@ -9,6 +9,7 @@ from dagster import AssetKey
 
 from orchestration.assets.sources import STREAMS
 from orchestration.definitions import build
+from tests.orchestration.graph import FILE, picture
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +61,22 @@ def test_dbt_tests_are_checks(graph: Any) -> None:
 def test_the_groups_tell_the_story(graph: Any) -> None:
     groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
     assert {"vendors", "amocrm", "radist", "staging", "intermediate", "marts", "report"} <= groups
+
+
+def test_the_graph_is_the_one_that_was_agreed_on() -> None:
+    """A change of the graph is deliberate: look at the difference, then ``python -m tests.orchestration.graph``."""
+    assert picture(build()) == FILE.read_text(encoding="utf-8")
+
+
+def test_every_asset_says_what_it_is(graph: Any) -> None:
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.kinds, key
+        assert node.owners or node.group_name == "vendors", key
+
+
+def test_every_mart_has_a_reader(graph: Any) -> None:
+    """dbt's exposures end the lineage: a mart that nobody reads and nothing is made of has no reason to be built."""
+    ends = {key for key in graph.get_all_asset_keys() if not graph.get(key).child_keys}
+    assert {key.path[0] for key in ends} <= {"exposure", "vendor"}, sorted(key.to_user_string() for key in ends)

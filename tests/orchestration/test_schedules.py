@@ -134,16 +134,21 @@ def test_each_tenant_is_queued_once_whatever_happens_to_the_run(two: tuple[UUID,
 
 def test_a_failed_day_is_tried_again_a_few_times_and_a_stopped_one_is_not(two: tuple[UUID, UUID]) -> None:
     now = at("2026-03-02 22:11")
-    made = 0
     with db.as_service("test") as connection:
         tenants.set_status(connection, two[1], "paused")
-        for attempt in range(8):
-            moment = now + timedelta(minutes=31 * attempt)
-            made += len(enqueue_due(connection, moment))
+        tried_after = []
+        for minutes in range(0, 24 * 60, 5):
+            moment = now + timedelta(minutes=minutes)
+            if not enqueue_due(connection, moment):
+                continue
+            tried_after.append(minutes)
             for run in runs.active(connection):
                 runs.finish(connection, runs.claim(connection, run.run_id), "failed", error="сбой")
-            connection.execute("update synkro.job_runs set finished_at = %s", (moment,))
-        assert made == 4
+                connection.execute(
+                    "update synkro.job_runs set finished_at = %s where run_id = %s", (moment, run.run_id)
+                )
+        # the pauses double: 30, 60, 120, 240 minutes, then a person has to look
+        assert tried_after[:5] == [0, 30, 90, 210, 450] and 450 in tried_after[-2:]
         tenants.set_status(connection, two[1], "active")
         (waiting,) = enqueue_due(connection, now)
         runs.request_stop(connection, waiting.tenant_id, waiting.run_id)

@@ -1,0 +1,35 @@
+"""How a run ended, from the first thing that went wrong in it: what people read, and the detail for the operator."""
+
+from __future__ import annotations
+
+import traceback
+
+import psycopg
+
+from synkro import runs
+from synkro.disk import no_space
+from synkro.errors import Cancelled, SynkroError
+
+
+def outcome_of(failure: BaseException | None) -> tuple[runs.Status, str | None, str | None]:
+    """``(status, message for people, technical detail)`` of how a run ended."""
+    if isinstance(failure, Cancelled):
+        return "cancelled", None, None
+    if failure is None:
+        return (
+            "failed",
+            "Запуск прервали до конца. Запустите его ещё раз: прочитанное не пропало.",
+            "terminated",
+        )
+    detail = "".join(traceback.format_exception(failure))
+    if (full := no_space(failure)) is not None:
+        return "failed", full.message, f"{full.detail or ''}\n{detail}".strip()
+    if isinstance(failure, SynkroError):
+        return "failed", failure.message, f"{failure.detail or ''}\n{detail}".strip()
+    if isinstance(failure, psycopg.OperationalError):
+        return "failed", "База данных перестала отвечать. Проверьте её и запустите отчёт ещё раз.", detail
+    return (
+        "failed",
+        "Внутренняя ошибка. Запустите отчёт ещё раз; если повторится, передайте оператору подробности.",
+        detail,
+    )

@@ -1,0 +1,123 @@
+"""A backfill over tenants × days, launched as the UI launches it, while a person forces one of its windows.
+
+Real daemon, code server and webserver. Every window is built once, the tenants' runs never overlap, and the
+pages of the app show all of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.services import access, reporting
+from orchestration.jobs import REPORT_JOB
+from orchestration.lanes import LANE_TAG
+from orchestration.partitions import TENANT_TAG, key_of
+from synkro import db, reports, runs, users
+from synkro.runtime import RuntimeConfig
+from synkro.windows import Window, business_day_window, label_of
+from tests.conftest import doors_open
+from tests.orchestration import plant
+from tests.town import TIMEZONE, Town, connect, open_town
+
+DAYS = 3
+CONFIG = RuntimeConfig(TIMEZONE)
+
+
+@pytest.fixture(scope="module")
+def town(make_database: Callable[[str | None], str], template: str) -> Iterator[Town]:
+    with doors_open(make_database(template)), open_town("alpha", with_ai=False) as made:
+        yield made
+
+
+@pytest.mark.slow
+def test_a_backfill_and_a_forced_window_build_each_window_once(town: Town) -> None:
+    beta = connect("beta", town.sandbox.addresses, with_ai=False)
+    viewer = person(town.tenant_id)
+    days = windows_of(town)
+    keys = [str(key_of(slug, label_of(window, TIMEZONE))) for window in days for slug in ("alpha", "beta")]
+    sent = len(town.sent())
+    with plant.start() as dagster:
+        wait(lambda: partitions(dagster) >= {"alpha", "beta"}, 180, "the sensor adds the tenants' partitions")
+        backfill_id = dagster.launch_backfill(REPORT_JOB, keys)
+        forced, _ = reporting.request(viewer, "alpha", days[0].start.isoformat(), days[0].end.isoformat())
+        wait(lambda: dagster.backfill(backfill_id)["status"] in ENDED, 900, "the backfill ends")
+        ended = dagster.backfill(backfill_id)
+        wait(lambda: not active(), 60, "no run is left in the queue")
+    assert ended["status"] == "COMPLETED_SUCCESS", ended
+    assert [one["status"] for one in ended["runs"]] == ["SUCCESS"] * len(keys)
+    tags = [{tag["key"]: tag["value"] for tag in one["tags"]} for one in ended["runs"]]
+    assert {(one[TENANT_TAG], one[LANE_TAG]) for one in tags} == {("alpha", "side"), ("beta", "side")}
+
+    with db.as_service("test") as connection:
+        made = {
+            (tenant, window): runs.of_window(connection, tenant, window)
+            for tenant in (town.tenant_id, beta)
+            for window in days
+        }
+        versions = {
+            place: reports.versions(connection, current)
+            for place in made
+            if (current := reports.current(connection, *place)) is not None
+        }
+    assert {len(found) for found in made.values()} == {1}, "every window has one run, the forced one too"
+    assert {found[0].status for found in made.values()} == {"success"}
+    assert {len(found) for found in versions.values()} == {1} and len(versions) == len(made)
+    assert made[town.tenant_id, days[0]][0].run_id == forced.run_id
+    for tenant in (town.tenant_id, beta):
+        spans = sorted(spans_of(made[tenant, window][0]) for window in days)
+        # without the tenant's tag two of them would start together, and one would wait for the lock in vain
+        assert all(later[0] >= earlier[1] for earlier, later in pairwise(spans)), spans
+    shown = {run.run_id for run in reporting.progress(viewer.user_id, town.tenant_id).runs}
+    assert {made[town.tenant_id, window][0].run_id for window in days} <= shown
+    letters = town.sent()[sent:]
+    assert len(letters) == 1, "the person's report is sent, the rebuilt history is not"
+
+
+#: states of a backfill after which nothing more happens to it
+ENDED = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
+
+
+def windows_of(town: Town) -> list[Window]:
+    """The last closed days, newest first."""
+    label = label_of(town.window, TIMEZONE)
+    return [
+        business_day_window(label - timedelta(days=back), CONFIG.business_day_start, TIMEZONE) for back in range(DAYS)
+    ]
+
+
+def person(tenant_id: UUID) -> access.Viewer:
+    with db.as_service("test") as connection:
+        made = users.add(connection, "owner@example.com", "a long enough password", must_change_password=False)
+        users.grant(connection, made.user_id, tenant_id, "user")
+    return access.viewer(made, "127.0.0.1")
+
+
+def partitions(dagster: plant.Plant) -> set[str]:
+    from orchestration import instance
+    from orchestration.partitions import TENANTS
+
+    return set(instance.get().get_dynamic_partitions(TENANTS))
+
+
+def active() -> list[runs.Run]:
+    with db.as_service("test") as connection:
+        return runs.active(connection)
+
+
+def spans_of(run: runs.Run) -> tuple[datetime, datetime]:
+    assert run.started_at is not None and run.finished_at is not None
+    return run.started_at, run.finished_at
+
+
+def wait(condition: Callable[[], Any], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s, {datetime.now(UTC):%H:%M:%S}"
+        time.sleep(1)

@@ -1,0 +1,232 @@
+"""A run ends, once, when its process sleeps, hangs, or has no room to write; and whoever comes back late commits nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from orchestration import leftovers
+from orchestration.launch import execute
+from synkro import db, reaper, reports, runs
+from synkro.settings import settings
+from tests.town import Town
+
+#: everything a run writes; a line that is written again has another xmin
+WRITTEN = (
+    "raw_radist.chats", "raw_radist.messages", "raw_amocrm.leads", "raw_amocrm.contacts", "marts.fct_messages",
+    "marts.fct_waits", "marts.period_summary", "synkro.reports", "synkro.outbox", "synkro.job_runs", "synkro.watermarks",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(town: Town) -> Town:
+    """The history is read: what follows is increments."""
+    town.mend()
+    first = town.build()
+    assert first.status == "success", (first.error, first.error_detail)
+    return town
+
+
+def state() -> dict[str, Any]:
+    with db.as_service("test") as connection:
+        return {
+            table: connection.execute(
+                f"select count(*) as n, sum(hashtextextended(t.xmin::text || t::text, 0)) as sum from {table} as t"
+            ).fetchone()
+            for table in WRITTEN
+        }
+
+
+def until(what: str, look: Callable[[], Any], seconds: float = 90) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{seconds:.0f} s and still not: {what}")
+
+
+def now(run: runs.Run) -> runs.Run:
+    with db.as_service("test") as connection:
+        return runs.get(connection, run.run_id)
+
+
+def make(run: runs.Run, what: str) -> None:
+    with db.as_service("test") as connection:
+        connection.execute(f"update synkro.job_runs set {what} where run_id = %s", (run.run_id,))
+
+
+@contextmanager
+def standing(town: Town) -> Iterator[tuple[subprocess.Popen[bytes], runs.Run]]:
+    """A process of its own that leads a run and waits for a page of Radist; killed and mended in the end."""
+    town.fault("radist", kind="timeout", seconds=8, times=1)
+    run = town.request()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "run", "retry", str(run.run_id), "--json"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        until("a page is waited for", lambda: _fired(town, "radist"))
+        yield child, now(run)
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait(timeout=30)
+        town.mend()
+
+
+def _fired(town: Town, vendor: str) -> bool:
+    said = httpx.get(f"http://127.0.0.1:{town.sandbox.ports[vendor]}/_faults").json()
+    return any(fault["fired"] for fault in said["active"])
+
+
+def test_a_zombie_of_another_machine_commits_nothing(built: Town) -> None:
+    """It holds the company's lock in its sleep; the heir gets it all the same, and the sleeper wakes to nothing."""
+    with standing(built) as (child, run):
+        os.killpg(child.pid, signal.SIGSTOP)
+        mark = leftovers.folder_of(run) / "process.json"
+        mark.write_text(json.dumps({**json.loads(mark.read_text()), "host": "elsewhere"}))
+        make(run, "lease_until = now() - interval '1 s'")
+        heir = execute(run.run_id)
+        assert heir.status == "success" and heir.lease_token > run.lease_token, (heir.error, heir.error_detail)
+        before = state()
+        os.killpg(child.pid, signal.SIGCONT)
+        child.wait(timeout=60)
+        assert state() == before
+        assert now(run) == heir
+
+
+def test_a_zombie_of_this_machine_is_ended(built: Town) -> None:
+    with standing(built) as (child, run):
+        os.killpg(child.pid, signal.SIGSTOP)
+        leftovers.clear()
+        assert leftovers.process_of(leftovers.folder_of(run)) == child.pid, "its lease is good: it may wake"
+        make(run, "lease_until = now() - interval '1 s'")
+        with db.as_service("test") as connection:
+            assert [ended.status for ended in reaper.reap(connection)] == ["failed"]
+        leftovers.clear()
+        assert child.wait(timeout=10) == -signal.SIGKILL
+        assert not leftovers.folder_of(run).exists()
+    assert built.build().status == "success"
+
+
+def test_a_run_that_does_not_stop_is_stopped(built: Town) -> None:
+    """Its heart beats, its lease is good, its hands hang outside of Python: after a minute it is over without it."""
+    with standing(built) as (child, run):
+        os.killpg(child.pid, signal.SIGSTOP)
+        with db.as_service("test") as connection:
+            assert runs.request_stop(connection, run.tenant_id, run.run_id).status == "cancelling"
+        make(run, "lease_until = now() + interval '1 hour'")
+        with db.as_service("test") as connection:
+            assert reaper.reap(connection) == [], "a minute to stop by itself"
+        make(run, f"cancel_requested_at = now() - interval '{reaper.STOP_SECONDS + 1} s'")
+        with db.as_service("test") as connection:
+            assert [ended.status for ended in reaper.reap(connection)] == ["cancelled"]
+        leftovers.clear()
+        assert child.wait(timeout=10) == -signal.SIGKILL
+        assert now(run).lease_token == run.lease_token + 1 and now(run).report_id is None
+
+
+@pytest.mark.parametrize("step", ["readings", "marts"])
+def test_a_person_stops_a_run_in_a_call_of_the_model_and_in_dbt(built: Town, step: str) -> None:
+    before = len(built.sent())
+    with db.as_service("test") as connection:
+        connection.execute("delete from synkro.dialog_readings")
+    built.fault("llm", kind="timeout", seconds=5)
+    run = built.request()
+    stopped_at = []
+
+    def stop() -> None:
+        until(f"the step {step}", lambda: now(run).current_step == step)
+        if step == "readings":
+            until("a call of the model", lambda: _fired(built, "llm"))
+        with db.as_service("test") as connection:
+            runs.request_stop(connection, run.tenant_id, run.run_id)
+        stopped_at.append(time.monotonic())
+
+    person = threading.Thread(target=stop)
+    person.start()
+    ended = execute(run.run_id)
+    person.join()
+    built.mend()
+    assert ended.status == "cancelled" and ended.report_id is None
+    assert time.monotonic() - stopped_at[0] < reaper.STOP_SECONDS
+    assert len(built.sent()) == before
+
+
+# --- a full disk --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small(folder: Path, size: str, owner: int = 0) -> Iterator[Path]:
+    """A disk of this size at the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},uid={owner}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can be mounted by root alone")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def marts() -> dict[str, Any]:
+    return {table: found for table, found in state().items() if table.startswith(("marts", "synkro.reports"))}
+
+
+def test_a_full_disk_of_ours_is_named_and_leaves_the_marts(built: Town) -> None:
+    before, figures = marts(), _figures(built)
+    with small(settings().data_dir / "work", "64k"):
+        ended = built.build()
+        assert ended.status == "failed" and ended.error is not None
+        assert ended.error.startswith("На диске нет места"), (ended.error, ended.error_detail)
+        assert marts() == before
+    assert built.build().status == "success", "nothing to clean up"
+    assert _figures(built) == figures
+
+
+def test_a_full_disk_of_the_database_is_named_and_leaves_the_marts(built: Town, tmp_path: Path) -> None:
+    before, figures = marts(), _figures(built)
+    with psycopg.connect(db.owner_url(), autocommit=True) as connection:
+        (data,) = connection.execute("select current_setting('data_directory')").fetchone() or ("",)
+        place = Path(data).parent / "small"
+        with small(place, "300k", Path(data).stat().st_uid):
+            place.chmod(0o700)
+            connection.execute(f"create tablespace small location '{place}'")
+            name = connection.info.dbname
+            connection.execute(f"alter database {name} set default_tablespace = small")
+            try:
+                db.close()
+                ended = built.build()
+            finally:
+                connection.execute(f"alter database {name} reset default_tablespace")
+                db.close()
+            assert ended.status == "failed" and ended.error is not None
+            assert ended.error.startswith("На диске базы данных нет места"), (ended.error, ended.error_detail)
+            assert marts() == before
+            assert built.build().status == "success", "nothing to clean up"
+            assert _figures(built) == figures
+            connection.execute("drop tablespace if exists small")
+        place.rmdir()
+
+
+def _figures(town: Town) -> dict[str, Any]:
+    with db.as_service("test") as connection:
+        found = reports.current(connection, town.tenant_id, town.window)
+    assert found is not None and found.is_complete
+    return {key: value for key, value in found.numbers.items() if key not in ("as_of", "built_at")}

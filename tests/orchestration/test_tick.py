@@ -1,0 +1,67 @@
+"""One look of the queue's sensor: partitions come and go with the tenants, every kind of owed run is offered once."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from dagster import AddDynamicPartitionsRequest, DagsterInstance, DeleteDynamicPartitionsRequest, SensorResult
+
+from orchestration.lanes import LANE_TAG
+from orchestration.partitions import RUN_TAG, TENANTS
+from orchestration.sensors import tick
+from synkro import db, followups, reports, runs, runtime, tenants
+from synkro.windows import Window
+
+
+def company(connection: db.Connection, slug: str) -> UUID:
+    made = tenants.add(connection, slug, slug, "Asia/Almaty")
+    runtime.start(connection, made.tenant_id, "Asia/Almaty")
+    return made.tenant_id
+
+
+def changes(result: SensorResult) -> tuple[set[str], set[str]]:
+    """Partitions added and retired."""
+    asked = result.dynamic_partitions_requests or []
+    added = {key for one in asked if isinstance(one, AddDynamicPartitionsRequest) for key in one.partition_keys}
+    gone = {key for one in asked if isinstance(one, DeleteDynamicPartitionsRequest) for key in one.partition_keys}
+    return added, gone
+
+
+def test_partitions_follow_the_tenants(database: str) -> None:
+    with db.as_service("test") as connection:
+        ids = {slug: company(connection, slug) for slug in ("alpha", "beta", "gamma", "delta")}
+        tenants.set_status(connection, ids["beta"], "paused")
+        tenants.set_status(connection, ids["gamma"], "disabled")
+    with DagsterInstance.ephemeral() as instance:
+        assert changes(tick(instance)) == ({"alpha", "beta", "delta"}, set()), "a paused one keeps its history in view"
+        instance.add_dynamic_partitions(TENANTS, ["alpha", "beta", "delta"])
+        with db.as_service("test") as connection:
+            tenants.set_status(connection, ids["beta"], "disabled")
+            tenants.set_status(connection, ids["gamma"], "active")
+            connection.execute("delete from synkro.tenants where slug = 'delta'")
+        assert changes(tick(instance)) == ({"gamma"}, {"beta", "delta"})
+
+
+def test_a_follow_up_that_is_due_is_offered_once(database: str) -> None:
+    now = datetime.now(UTC)
+    window = Window(now - timedelta(hours=26), now - timedelta(hours=2))
+    with db.as_service("test") as connection:
+        tenant = company(connection, "alpha")
+        draft = reports.Draft(
+            report_type="forced", window=window, period_start=date(2026, 3, 2), period_end=date(2026, 3, 2), as_of=None,
+            is_complete=False, summary_text="", body={}, numbers={}, coverage={}, claims=[],
+        )  # fmt: skip
+        report = reports.publish(connection, tenant, None, draft, [])
+        followups.note(connection, tenant, report.report_id, ["radist"], followups.Plan(1, 4, now))
+    with DagsterInstance.ephemeral() as instance:
+        (offered,) = tick(instance).run_requests or []
+        assert tick(instance).run_requests == []
+    with db.as_service("test") as connection:
+        (run,) = runs.of_window(connection, tenant, window)
+    assert (run.job_type, run.status) == ("followup", "pending")
+    assert (offered.tags[RUN_TAG], offered.tags[LANE_TAG], offered.tags["dagster/priority"]) == (
+        str(run.run_id),
+        "main",
+        "-1",
+    )
