@@ -50,6 +50,8 @@ def fill(company: Company, price: int) -> None:
     company.deal(3, 1, manager=71, price=price, status=143, closed="2026-03-02 12:00")
     company.chat(1, PHONE)
     company.chat(2, PHONE, connection=2)
+    company.chat(3, None, is_group=True)
+    company.say(3, "2026-03-02 09:30", "client", "Коллеги, всем доброе утро")
     company.say(1, "2026-03-02 10:00", "client", "Есть рассрочка?")
     company.say(1, "2026-03-02 10:07", "us", "Да, на год", by=71, contact=1)
     company.say(2, "2026-03-02 10:09", "us", "Отправили договор")
