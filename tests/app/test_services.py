@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -31,7 +32,7 @@ from app.services import (
     transcripts,
 )
 from app.services.access import Forbidden, Viewer
-from synkro import audit, checks, db, evidence, integrations, users
+from synkro import audit, checks, db, evidence, integrations, spending, users
 from synkro.errors import DataError, NotFoundError, SynkroError
 from tests.app.world import HOSTILE, SECRET, World
 
@@ -326,6 +327,33 @@ def test_the_operator_adds_and_pauses(world: World, who: Who) -> None:
         with pytest.raises(Forbidden):
             operators.installation(who(name))
     assert made.slug == slug
+
+
+def test_the_operator_sees_what_the_ai_costs(world: World, who: Who) -> None:
+    made = operators.add_tenant(who("operator"), "Расходы", f"t{uuid4().hex[:10]}", "Asia/Almaty")
+    caps = spending.Caps(Decimal(1), Decimal(5), Decimal(5), Decimal(1000))
+
+    def sent(purpose: str) -> spending.Sent:
+        return spending.Sent(purpose, "model-x", "0" * 16, 100, Decimal("0.50"))
+
+    with db.as_service("test") as connection:
+        before = operators.installation(who("operator")).spent_today
+        for cost in ("0.10", "0.30"):
+            call, over = spending.reserve(connection, made.tenant_id, None, sent("reading"), caps)
+            assert call is not None, over
+            spending.settle(connection, made.tenant_id, call, spending.Settled(900, 90, Decimal(cost)))
+        # on its way: its reserve is spent until the provider's answer says otherwise
+        assert spending.reserve(connection, made.tenant_id, None, sent("asking"), caps)[0]
+        spending.refused(connection, made.tenant_id, None, sent("asking"), "call")
+
+    view = operators.installation(who("operator"))
+    spend = next(line.spend for line in view.tenants if line.tenant.tenant_id == made.tenant_id)
+    assert spend is not None
+    assert (spend.today, spend.month) == (Decimal("0.90"), Decimal("0.90"))
+    assert (spend.calls_today, spend.refused_today, spend.model) == (2, 1, "model-x")
+    assert (spend.call_mean, spend.call_most, spend.last_report) == (Decimal("0.2"), Decimal("0.30"), None)
+    assert view.spent_today - before == Decimal("0.90")
+    assert set(view.caps) == {"call", "report", "tenant_day", "installation_day"}
 
 
 def test_profile(world: World, who: Who) -> None:
