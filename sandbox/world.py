@@ -117,20 +117,22 @@ class World:
     def delete_lead(self, lead_id: int, *, by: int = 0) -> None:
         """Put a deal into the recycle bin now; the log says so."""
         with self.lock:
+            self.deals[lead_id].history.add(Change(self.now(), by, {"is_deleted": True}))
+            self._log_of_lead("lead_deleted", lead_id, by)
+
+    def merge_leads(self, survivor_id: int, loser_id: int, *, by: int = 0) -> None:
+        """Merge two deals now: the loser leaves every list and the bin; the log names both."""
+        with self.lock:
             now = self.now()
-            self.deals[lead_id].history.add(Change(now, by, {"is_deleted": True}))
-            self._log(
-                Event(
-                    ulid(now, uuid4().hex),
-                    "lead_deleted",
-                    "lead",
-                    lead_id,
-                    by,
-                    now.replace(microsecond=0),
-                    [],
-                    [],
-                )
-            )
+            self.deals[loser_id].history.add(Change(now, by, {"is_deleted": True, "is_merged": True}))
+            self.deals[survivor_id].history.add(Change(now, by, {}))
+            pair = [{"entity": {"type": "lead", "id": id}} for id in (survivor_id, loser_id)]
+            self._log_of_lead("entity_merged", survivor_id, by, pair[:1], pair[1:])
+
+    def _log_of_lead(self, type: str, lead_id: int, by: int, after: Any = (), before: Any = ()) -> None:
+        now = self.now()
+        at = now.replace(microsecond=0)
+        self._log(Event(ulid(now, uuid4().hex), type, "lead", lead_id, by, at, list(after), list(before)))
 
     def say(
         self,

@@ -21,6 +21,7 @@ from psycopg.rows import tuple_row
 from ingestion.amocrm import paginator
 from ingestion.amocrm.log import Slices
 from ingestion.amocrm.mapping import Mapper, contacts_of
+from ingestion.amocrm.merged import MERGED, is_merge, losers
 from ingestion.amocrm.paginator import FilterIgnored
 from ingestion.amocrm.walks import Walk
 from ingestion.context import OVERLAP, Session
@@ -41,7 +42,7 @@ EVENTS = (
     "entity_responsible_changed",
     "incoming_chat_message",
     "outgoing_chat_message",
-    "entity_merged",
+    MERGED,
     "contact_deleted",
     "incoming_call",
     "outgoing_call",
@@ -301,8 +302,10 @@ class Amocrm:
                     break
                 yield tally.keep(gone, partial(self._mapper.deleted, singular), _entity)
         assert tally.load.read_from is not None
-        for rows in self._logged(DELETIONS, tally.load.read_from, self._session.until):
-            yield tally.keep(rows, self._mapper.deleted_by_event, _entity)
+        for rows in self._logged((*DELETIONS, MERGED), tally.load.read_from, self._session.until):
+            merged = losers(self._get, [row for row in rows if is_merge(row)])
+            deleted = [row for row in rows if not is_merge(row)]
+            yield tally.keep(deleted + merged, self._mapper.deleted_by_event, _entity)
 
 
 def _id(row: Row) -> Any:

@@ -259,6 +259,29 @@ def test_a_deleted_deal_leaves_a_tombstone(company: Company) -> None:
     assert lead in company.ids("raw_amocrm.deleted", "entity_type = 'lead'")
 
 
+def test_of_two_merged_deals_the_one_that_is_gone_is_called_deleted(company: Company) -> None:
+    """No list shows the loser any more, and the event is not believed about which of the two stayed."""
+    company.read("amocrm")
+    survivor, loser = sorted(expected(company.outside).leads)[:2]
+    company.outside.world.merge_leads(survivor, loser)
+
+    assert company.read("amocrm").status == "complete"
+
+    gone = company.ids("raw_amocrm.deleted", "entity_type = 'lead'")
+    assert loser in gone and survivor not in gone
+
+
+def test_a_merge_proves_nothing_where_filters_are_ignored(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    company.read("amocrm")
+    survivor, loser = sorted(expected(company.outside).leads)[:2]
+    company.outside.world.merge_leads(survivor, loser)
+    company.outside.faults["amocrm"].add({"kind": "switch", "name": "is_api_filter_enabled", "value": False})
+
+    assert company.read("amocrm").status == "complete"
+
+    assert not {survivor, loser} & company.ids("raw_amocrm.deleted", "entity_type = 'lead'")
+
+
 def test_living_deals_are_not_called_deleted(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     """An account that does not know ``only_deleted`` answers with its living rows."""
 
@@ -267,8 +290,8 @@ def test_living_deals_are_not_called_deleted(company: Company, monkeypatch: pyte
 
     monkeypatch.setattr(Amocrm, "_get", deaf)
     assert company.read("amocrm").status == "complete"
-    logged = {e.entity_id for e in company.outside.world.events(datetime.now(UTC)) if e.type == "lead_deleted"}
-    assert company.ids("raw_amocrm.deleted") <= logged
+    gone = company.ids("raw_amocrm.deleted", "entity_type = 'lead'")
+    assert gone and not gone & set(expected(company.outside).leads)
 
 
 def test_another_account_is_refused_before_anything_is_read(company: Company) -> None:
