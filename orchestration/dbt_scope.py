@@ -72,6 +72,10 @@ on conflict (tenant_id, dialog_id) do update set raw_rows = null, mart_rows = nu
 """
 
 
+#: inputs that decide what every number means: the SQL itself and the tenant's lists
+_RULES = ("project", "settings")
+
+
 @dataclass(frozen=True)
 class Build:
     """A build under way: what it covers, and what the marts will have been made of."""
@@ -96,6 +100,9 @@ def begin(url: str, tenant_id: UUID, project: str, *, everything: bool = False) 
         if scope == "touched" and mark is not None and not mark["is_building"]:
             for log in _LOGS:
                 connection.execute(f"delete from {log} where tenant_id = %s", (tenant_id,))
+        if mark is not None and any(mark[name] not in (None, inputs[name]) for name in _RULES):
+            # windows this build does not name would show the former rules' numbers for ever: the next run builds them
+            connection.execute("update synkro.report_windows set is_outdated = true where tenant_id = %s", (tenant_id,))
         connection.execute(
             "update private.raw_changes set is_claimed = true where tenant_id = %s and not is_claimed", (tenant_id,)
         )
@@ -164,7 +171,7 @@ def _is_comparable(connection: psycopg.Connection[Any], mark: dict[str, Any] | N
     """Whether what differs from the last build can be told client by client."""
     if mark is None or any(mark[name] is None for name in ("project", "settings", "as_of", "calendar")):
         return False
-    if inputs["as_of"] is None or any(mark[name] != inputs[name] for name in ("project", "settings")):
+    if inputs["as_of"] is None or any(mark[name] != inputs[name] for name in _RULES):
         return False
     return _same_hours(connection, mark, inputs)
 

@@ -179,6 +179,29 @@ def test_a_calendar_from_a_past_day_builds_the_windows_it_concerns_and_no_others
     assert west.rows("marts.period_summary", "response_p50, breached", built, order="window_start") == after
 
 
+def test_other_rules_reach_the_windows_a_run_does_not_name(company: Callable[..., Company], work: Path) -> None:
+    """A client's number turns out to be the staff's: every day counted it, and the next run counts each of them again."""
+    east = company("east")
+    east.chat(1, "+77000000004")
+    days = [
+        east.window(f"2026-03-{day:02} 06:00", f"2026-03-{day + 1:02} 06:00", as_of="2026-03-20 06:00")
+        for day in (2, 3)
+    ]
+    for day in (2, 3):
+        east.say(1, f"2026-03-{day:02} 10:00", "client")
+    east.build(*days, work=work)
+    assert [row["messages"] for row in east.rows("marts.period_summary", "messages")] == [1, 1]
+
+    runtime.change(east.connection, east.tenant_id, {"excluded_phones": ["+77000000004"]})
+    east.build(days[1], work=work)
+
+    with_old_rules = east.rows("synkro.report_windows", "window_start", "is_outdated")
+    assert [row["window_start"] for row in with_old_rules] == [days[0].start]
+    east.build(days[0], work=work)
+    assert [row["messages"] for row in east.rows("marts.period_summary", "messages")] == [0, 0]
+    assert east.rows("synkro.report_windows", "window_start", "is_outdated") == []
+
+
 def test_a_window_without_a_row_is_refused(filled: Filled, work: Path) -> None:
     north = filled[0]
 
