@@ -196,10 +196,17 @@ def test_runtime_versions_and_messages(world: World, who: Who) -> None:
     before = settings.load(admin, "gamma")
     assert settings.save_runtime(admin, "gamma", {"sla_target_minutes": "15"}).version == before.config.version
     after = settings.save_runtime(
-        admin, "gamma", {"sla_target_minutes": "20", "excluded_phones": "+7 701 555 00 01, 87015550002"}
+        admin,
+        "gamma",
+        {
+            "sla_target_minutes": "20",
+            "excluded_phones": "+7 701 555 00 01, 87015550002",
+            "bot_senders": "Робот Синица, bot@alpha.example",
+        },
     )
     assert after.version == before.config.version + 1 and after.sla_target_minutes == 20
     assert after.excluded_phones == ["+77015550001", "+77015550002"]
+    assert after.bot_senders == ["Робот Синица", "bot@alpha.example"]
     view = settings.load(admin, "gamma")
     assert [row["version"] for row in view.versions] == [2, 1] and view.versions[0]["author"] == "Admin"
     wrong = settings.validate(
