@@ -37,6 +37,9 @@ Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
 APP_ROLE = "synkro_app"
+#: a transaction nothing is said in for so long belongs to a process that sleeps or is cut off: the server ends it, or its
+#: locks would hold back for ever whoever goes on with its work. As long as a run's lease.
+IDLE_SECONDS = 60
 
 _pools: dict[str, ConnectionPool[Connection]] = {}
 _lock = threading.Lock()
@@ -114,7 +117,7 @@ def close() -> None:
 
 
 @contextmanager
-def _transaction(role: str, claims: dict[str, Any], application_name: str) -> Iterator[Connection]:
+def _transaction(role: str, claims: dict[str, Any], application_name: str, idle_seconds: int) -> Iterator[Connection]:
     try:
         connection = _pool().getconn()
     except (PoolTimeout, psycopg.OperationalError) as error:
@@ -127,8 +130,8 @@ def _transaction(role: str, claims: dict[str, Any], application_name: str) -> It
         with connection.transaction():
             connection.execute(
                 "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true),"
-                " set_config('application_name', %s, true)",
-                (role, json.dumps(claims), application_name[:60]),
+                " set_config('application_name', %s, true), set_config('idle_in_transaction_session_timeout', %s, true)",
+                (role, json.dumps(claims), application_name[:60], f"{idle_seconds}s"),
             )
             yield connection
     finally:
@@ -138,14 +141,19 @@ def _transaction(role: str, claims: dict[str, Any], application_name: str) -> It
 @contextmanager
 def as_user(user_id: UUID | str) -> Iterator[Connection]:
     """One transaction that sees and does what this user may."""
-    with _transaction("authenticated", {"sub": str(user_id), "role": "authenticated"}, "synkro app") as connection:
+    claims = {"sub": str(user_id), "role": "authenticated"}
+    with _transaction("authenticated", claims, "synkro app", IDLE_SECONDS) as connection:
         yield connection
 
 
 @contextmanager
-def as_service(purpose: str) -> Iterator[Connection]:
-    """One transaction of a worker; ``purpose`` says which (shown in pg_stat_activity)."""
-    with _transaction("service_role", {"role": "service_role"}, f"synkro {purpose}") as connection:
+def as_service(purpose: str, *, idle_seconds: int = IDLE_SECONDS) -> Iterator[Connection]:
+    """One transaction of a worker; ``purpose`` says which (shown in pg_stat_activity).
+
+    ``idle_seconds``: more only for one that holds a row while it asks a vendor.
+    """
+    claims = {"role": "service_role"}
+    with _transaction("service_role", claims, f"synkro {purpose}", idle_seconds) as connection:
         yield connection
 
 

@@ -21,6 +21,9 @@ from synkro.errors import DataError, NotFoundError
 from synkro.log import redact, register_secret
 
 Kind = Literal["amocrm", "radist", "ai", "telegram", "supabase"]
+#: a token's renewal holds the secrets' rows while the vendor is asked, each try with a deadline of its own: to be cut off
+#: between the answer and the commit would lose the only pair there is
+REFRESH_SECONDS = 600
 KINDS: tuple[Kind, ...] = ("amocrm", "radist", "ai", "telegram", "supabase")
 
 #: fields of each kind: architecture.md §5; the first tuple is public, the second secret
@@ -222,7 +225,7 @@ def locked_secrets(tenant_id: UUID, kind: Kind) -> Iterator[Locked]:
 
     The second worker waits here and then finds the first one's new pair, or that it was refused.
     """
-    with db.as_service("secrets refresh") as connection:
+    with db.as_service("secrets refresh", idle_seconds=REFRESH_SECONDS) as connection:
         status = connection.execute(
             "select status, last_error from synkro.integration_configs where tenant_id = %s and kind = %s for update",
             (tenant_id, kind),
