@@ -11,7 +11,7 @@ from tests.app.world import World
 
 REPORT_KEYS = [
     "id", "version", "is_current", "status", "report_type", "window_start", "window_end", "as_of", "is_complete",
-    "summary_text", "telegram_text", "numbers", "coverage", "claims", "cost_usd",
+    "summary_text", "telegram_text", "numbers", "revised", "coverage", "claims", "cost_usd",
 ]  # fmt: skip
 RUN_KEYS = [
     "id", "tenant", "status", "current_step", "progress", "error", "attempt", "window_start", "window_end",
