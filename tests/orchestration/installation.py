@@ -138,7 +138,8 @@ class Installation:
                     self.town.fault(vendor, kind="rate", per_second=None)
             return
         with suppress(psycopg.OperationalError), psycopg.connect(db.owner_url()) as holder:
-            holder.execute(f"lock table {', '.join(LOCKED[step])} in exclusive mode")
+            # writers wait; who reads rows to lock them, as the queue does with reports to complete, does not
+            holder.execute(f"lock table {', '.join(LOCKED[step])} in share row exclusive mode")
             with psycopg.connect(db.owner_url(), autocommit=True) as watcher:
                 query = "select count(*) > 0 from pg_stat_activity where %s = any (pg_blocking_pids(pid))"
                 yield lambda: bool(watcher.execute(query, (holder.info.backend_pid,)).fetchone()[0])  # type: ignore[index]
