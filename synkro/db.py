@@ -117,7 +117,9 @@ def close() -> None:
 
 
 @contextmanager
-def _transaction(role: str, claims: dict[str, Any], application_name: str, idle_seconds: int) -> Iterator[Connection]:
+def _transaction(
+    role: str, claims: dict[str, Any], application_name: str, idle_seconds: int = IDLE_SECONDS
+) -> Iterator[Connection]:
     try:
         connection = _pool().getconn()
     except (PoolTimeout, psycopg.OperationalError) as error:

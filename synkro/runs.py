@@ -25,6 +25,7 @@ Status = Literal["pending", "running", "cancelling", "success", "failed", "cance
 ACTIVE: tuple[Status, ...] = ("pending", "running", "cancelling")
 JobType = Literal["report", "followup", "rebuild"]
 LEASE_SECONDS = 60
+_TAKEN = "Запуск перешёл к другому процессу: этот останавливается и ничего не записывает."
 HEARTBEAT_SECONDS = 15
 #: notified by the transaction that queues a row: the engine need not wait for its next look
 CHANNEL = "synkro_runs"
@@ -268,13 +269,22 @@ def heartbeat(connection: db.Connection, run: Run) -> None:
         (LEASE_SECONDS, run.run_id, run.lease_token),
     ).fetchone()
     if row is None:
-        raise LeaseLost("Запуск перешёл к другому процессу: этот останавливается и ничего не записывает.")
+        raise LeaseLost(_TAKEN)
 
 
 def is_stopping(connection: db.Connection, run: Run) -> bool:
-    """Whether a person asked to stop the run."""
-    row = connection.execute("select status from synkro.job_runs where run_id = %s", (run.run_id,)).fetchone()
-    return row is not None and row["status"] == "cancelling"
+    """Whether a person asked to stop the run; raises :class:`LeaseLost` when it is no longer ours.
+
+    Asked far oftener than the lease is renewed: one that wakes from a sleep must not go on until the next heartbeat.
+    """
+    row = connection.execute(
+        "select status from synkro.job_runs where run_id = %s and lease_token = %s and lease_until > now()"
+        " and status in ('running', 'cancelling')",
+        (run.run_id, run.lease_token),
+    ).fetchone()
+    if row is None:
+        raise LeaseLost(_TAKEN)
+    return bool(row["status"] == "cancelling")
 
 
 def hold(connection: db.Connection, run: Run) -> None:

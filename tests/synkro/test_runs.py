@@ -156,6 +156,8 @@ def test_stop_ends_a_waiting_run_at_once_and_marks_a_running_one(tenant: UUID) -
         runs.heartbeat(connection, held)
     expire(running)
     with db.as_service("test") as connection:
+        with pytest.raises(LeaseLost):
+            runs.is_stopping(connection, held)
         reaper.reap(connection)
         assert runs.get(connection, running.run_id).status == "cancelled"
 

@@ -181,7 +181,7 @@ def test_a_calendar_from_a_past_day_builds_the_windows_it_concerns_and_no_others
 
 def test_other_rules_reach_the_windows_a_run_does_not_name(company: Callable[..., Company], work: Path) -> None:
     """A client's number turns out to be the staff's: every day counted it, and the next run counts each of them again."""
-    east = company("east")
+    east = company("orient")
     east.chat(1, "+77000000004")
     days = [
         east.window(f"2026-03-{day:02} 06:00", f"2026-03-{day + 1:02} 06:00", as_of="2026-03-20 06:00")
