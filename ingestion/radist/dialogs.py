@@ -72,7 +72,7 @@ class DialogReader:
         """Rows of all dialogs, in no order, and the id of each dialog whose rows have all been given out; ``limit``
         dialogs at most, 0 for all. Raises orders to stop."""
         self._limit = limit
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(_THREADS)]
+        threads = [threading.Thread(target=self._work, name="dialogs", daemon=True) for _ in range(_THREADS)]
         for thread in threads:
             thread.start()
         running = len(threads)

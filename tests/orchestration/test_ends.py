@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -204,25 +204,37 @@ def test_a_full_disk_of_the_database_is_named_and_leaves_the_marts(built: Town, 
     before, figures = marts(), _figures(built)
     with psycopg.connect(db.owner_url(), autocommit=True) as connection:
         (data,) = connection.execute("select current_setting('data_directory')").fetchone() or ("",)
-        place = Path(data).parent / "small"
-        with small(place, "300k", Path(data).stat().st_uid):
+        name = connection.info.dbname
+        place = Path(data).parent / f"small_{name}"
+        with small(place, "100k", Path(data).stat().st_uid):
             place.chmod(0o700)
-            connection.execute(f"create tablespace small location '{place}'")
-            name = connection.info.dbname
-            connection.execute(f"alter database {name} set default_tablespace = small")
+            connection.execute(f"create tablespace small_{name} location '{place}'")
+            connection.execute(f"alter database {name} set default_tablespace = small_{name}")
             try:
+                fill(place / "ballast")
                 db.close()
                 ended = built.build()
             finally:
+                # a table left on a disk that goes away stops the whole server at its next checkpoint
                 connection.execute(f"alter database {name} reset default_tablespace")
+                (place / "ballast").unlink()
+                connection.execute(f"alter table all in tablespace small_{name} set tablespace pg_default")
+                connection.execute(f"alter index all in tablespace small_{name} set tablespace pg_default")
+                connection.execute(f"drop tablespace small_{name}")
                 db.close()
-            assert ended.status == "failed" and ended.error is not None
-            assert ended.error.startswith("На диске базы данных нет места"), (ended.error, ended.error_detail)
-            assert marts() == before
-            assert built.build().status == "success", "nothing to clean up"
-            assert _figures(built) == figures
-            connection.execute("drop tablespace if exists small")
         place.rmdir()
+    assert ended.status == "failed" and ended.error is not None
+    assert ended.error.startswith("На диске базы данных нет места"), (ended.error, ended.error_detail)
+    assert marts() == before
+    assert built.build().status == "success", "nothing to clean up"
+    assert _figures(built) == figures
+
+
+def fill(path: Path) -> None:
+    """A file that takes all the room its disk has."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
 
 
 def _figures(town: Town) -> dict[str, Any]:
