@@ -180,7 +180,7 @@ class Provider:
             return _Got(text, _finish(completion), result)
         except Exception as error:
             failed = error if isinstance(error, SynkroError) else classify(error, self.base_url)
-            if "response_format" in arguments and refuses_schema(error):
+            if "extra_body" in arguments and refuses_schema(error):
                 self._has_schema = False
                 failed = _SchemaRefused("response_format")
             costs = may_cost(error)
@@ -203,7 +203,7 @@ class Provider:
     @staticmethod
     def _tokens(prompt: str, arguments: Mapping[str, Any]) -> int:
         """Tokens of a request before sending: some servers count the schema as well."""
-        schema = json.dumps(arguments["response_format"]) if "response_format" in arguments else ""
+        schema = json.dumps(arguments["extra_body"]) if "extra_body" in arguments else ""
         return estimate_tokens(prompt) + estimate_tokens(schema)
 
     def _used(self, completion: ChatCompletion, prompt: str, text: str) -> Settled:
@@ -233,9 +233,12 @@ class Provider:
         else:
             arguments |= {"max_tokens": max_tokens, "temperature": 0}
         if self._has_schema:
-            arguments["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": name, "schema": schema, "strict": True},
+            # past the SDK, which would walk the schema node by node for fields to rename: a millisecond a call
+            arguments["extra_body"] = {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": name, "schema": schema, "strict": True},
+                }
             }
         return arguments
 

@@ -3,7 +3,8 @@
 Dagster opens a connection for every statement unless its web page asks; a run is some 400 one-row writes, a third of them
 made by the daemon before the run can be queued, and each tick of a sensor makes an instance anew. The engines are kept
 by process, so that a fork never uses its parent's sockets, and look whether a connection lives before they use it: the
-database may have been restarted meanwhile.
+database may have been restarted meanwhile. Before it writes that an asset was made Dagster also asks the catalogue which
+columns and tables it has itself: once a process is enough.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class HeldStorage(DagsterPostgresStorage):
         super().__init__(*args, **kwargs)
         for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
             _hold(part, self.postgres_url)
+        _remember(self._event_log_storage)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> HeldStorage:
@@ -47,3 +49,23 @@ def _hold(part: Any, url: str) -> None:
         part._engine.pool._pre_ping = True
         _engines[key] = part._engine
     part._engine = _engines[key]
+
+
+def _remember(events: Any) -> None:
+    """Let the storage of events ask for each of its tables and columns once; they are made before it is."""
+    has_table, has_column = events.has_table, events._has_asset_key_col_on_connection
+    tables: dict[str, bool] = {}
+    columns: dict[str, bool] = {}
+
+    def remembered_table(name: str) -> bool:
+        if name not in tables:
+            tables[name] = has_table(name)
+        return tables[name]
+
+    def remembered_column(connection: Any, name: str) -> bool:
+        if name not in columns:
+            columns[name] = has_column(connection, name)
+        return columns[name]
+
+    events.has_table = remembered_table
+    events._has_asset_key_col_on_connection = remembered_column

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import sql
@@ -40,7 +42,11 @@ APP_ROLE = "synkro_app"
 #: a transaction nothing is said in for so long belongs to a process that sleeps or is cut off: the server ends it, or its
 #: locks would hold back for ever whoever goes on with its work. As long as a run's lease.
 IDLE_SECONDS = 60
+#: a connection that was alive so long ago is taken as it is: less than a server needs to start again
+FRESH_SECONDS = 0.5
 
+#: when each pooled connection was last given back, by time.monotonic
+_back_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 _pools: dict[str, ConnectionPool[Connection]] = {}
 _lock = threading.Lock()
 
@@ -88,6 +94,17 @@ def with_database(url: str, dbname: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{dbname}"))
 
 
+def _note(connection: Connection) -> None:
+    """Remember when a connection came back."""
+    _back_at[connection] = time.monotonic()
+
+
+def _look(connection: Connection) -> None:
+    """Ask the server whether a connection lives, unless it did a moment ago: a step makes a thousand short transactions."""
+    if time.monotonic() - _back_at.get(connection, float("-inf")) > FRESH_SECONDS:
+        ConnectionPool.check_connection(connection)
+
+
 def _pool() -> ConnectionPool[Connection]:
     url = app_url()
     with _lock:
@@ -99,7 +116,8 @@ def _pool() -> ConnectionPool[Connection]:
                 timeout=15,
                 max_idle=120,
                 open=True,
-                check=ConnectionPool.check_connection,
+                check=_look,
+                reset=_note,
                 # poolers in transaction mode refuse named prepared statements
                 kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": 10},
                 connection_class=psycopg.Connection[Row],

@@ -19,6 +19,7 @@ from dagster import (
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration import opening, reconciling
+from orchestration.dbt import GUARDED
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
@@ -46,7 +47,7 @@ def build(manifest: Path) -> Any:
     # views are selected too, though a run does not touch them: without them the lineage would break between raw and marts
     @dbt_assets(
         manifest=manifest,
-        exclude="resource_type:unit_test",
+        exclude=f"resource_type:unit_test {GUARDED}",
         partitions_def=tenant_days(),
         dagster_dbt_translator=Translator(settings=DagsterDbtTranslatorSettings(enable_asset_checks=True)),
         name="marts",

@@ -189,7 +189,8 @@ def test_managers_add_up_to_the_summary(built: Built) -> None:
 def test_every_data_test_passes(built: Built, work: Path) -> None:
     ours, _, window = built
     results = dbt.test_tenant(
-        ours.url, settings().data_dir, tenant_id=ours.tenant_id, window_start=window.start, window_end=window.end, work_dir=work
+        ours.url, settings().data_dir, tenant_id=ours.tenant_id, window_start=window.start, window_end=window.end,
+        work_dir=work, everything=True,
     )  # fmt: skip
 
     assert len(results) > 40

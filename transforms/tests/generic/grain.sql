@@ -1,7 +1,9 @@
 {# The generic tests of this project look at one tenant at a time, as every other statement of a run does, and at the
    rows the run rebuilt: the others were looked at when they were. #}
 
+{# A unique index stands beside each of these: the server refuses a second row, so a run does not ask again. #}
 {% test unique_per_tenant(model, columns) %}
+{{ config(tags=['guarded']) }}
 select tenant_id, {{ columns | join(', ') }}, count(*) as copies
 from {{ model }}
 where {{ looked_at(model) }}

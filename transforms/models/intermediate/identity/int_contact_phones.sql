@@ -1,5 +1,5 @@
 {{ config(indexes=[
-    {'columns': ['tenant_id', 'contact_id']},
+    {'columns': ['tenant_id', 'contact_id', 'phone'], 'unique': true},
     {'columns': ['tenant_id', 'phone']},
 ]) }}
 -- contact → phones, both ways by index; excluded phones belong to nobody.

@@ -1,4 +1,8 @@
-{{ config(indexes=[{'columns': ['tenant_id', 'client_id', 'called_at']}, {'columns': ['tenant_id', 'author_id']}]) }}
+{{ config(indexes=[
+    {'columns': ['tenant_id', 'call_id'], 'unique': true},
+    {'columns': ['tenant_id', 'client_id', 'called_at']},
+    {'columns': ['tenant_id', 'author_id']},
+]) }}
 -- Conversations by phone that answer a client: logged in the CRM and at least 15 s long. Shorter is a missed call.
 
 with contacts as (
