@@ -186,8 +186,7 @@ def _next_key(state: _State | None, key: str, now: datetime, config: runtime.Run
     """
     if state is None:
         return key
-    if state.last_status != "failed" or state.attempts > config.followup_attempts:
-        return None
-    if state.last_finished_at is None or now - state.last_finished_at < followups.pause(config, state.attempts):
+    at = followups.again_at(config, state.attempts, state.last_finished_at) if state.last_status == "failed" else None
+    if at is None or now < at:
         return None
     return f"{key}:{state.last_attempt + 1}"

@@ -57,6 +57,13 @@ def pause(config: runtime.RuntimeConfig, number: int) -> timedelta:
     return min(timedelta(minutes=config.followup_pause_minutes) * 2 ** max(0, number - 1), LONGEST)
 
 
+def again_at(config: runtime.RuntimeConfig, failed: int, finished_at: datetime | None) -> datetime | None:
+    """When a scheduled window whose ``failed`` attempts all failed is asked for once more; None when that was the last."""
+    if finished_at is None or failed > config.followup_attempts:
+        return None
+    return finished_at + pause(config, failed)
+
+
 def plan(
     config: runtime.RuntimeConfig, lacking: Collection[str], made: int, now: datetime, refusals: Collection[str] = ()
 ) -> Plan | None:

@@ -120,6 +120,8 @@ class RunsPanel:
                     with tag("details"):
                         tag("summary", "small", t("run.detail"))
                         div("pre small muted", one.error_detail)
+                if (at := reporting.again_at(self.config, one)) is not None:
+                    div("muted small", t("run.again_at", time=words.moment(at, self.zone)), mark="again-at")
             with div("line"):
                 button(t("run.retry"), lambda: self._retry(one.run_id), "small", mark="retry-run", icon_name="again")
                 if one.report_id:

@@ -8,7 +8,20 @@ from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import audit, corrections, db, history, reaper, reports, runs, runtime, services, watermarks, windows
+from synkro import (
+    audit,
+    corrections,
+    db,
+    followups,
+    history,
+    reaper,
+    reports,
+    runs,
+    runtime,
+    services,
+    watermarks,
+    windows,
+)
 from synkro.corrections import Correction
 from synkro.errors import DataError
 from synkro.reports import Report
@@ -274,6 +287,13 @@ _HISTORY_STEPS = _STEPS | {
     "report": (0.98, 0.99),
     "delivery": (0.99, 1.0),
 }
+
+
+def again_at(config: RuntimeConfig, run: Run) -> datetime | None:
+    """When a scheduled run that failed is asked for again without anybody's click; None: not at all."""
+    if run.status != "failed" or run.trigger_type != "scheduled" or not config.is_schedule_enabled:
+        return None
+    return followups.again_at(config, run.attempt, run.finished_at)
 
 
 def silence(run: Run, now: datetime | None = None) -> float | None:

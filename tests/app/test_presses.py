@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from nicegui import ui
 from nicegui.testing import User
 
+from app import words
 from app.live import live
 from app.services import settings as settings_service
 from app.texts import RU
-from synkro import checks, db, runs, sessions
+from synkro import checks, db, runs, runtime, sessions
 from synkro.errors import SynkroError
 from tests.app.conftest import Site
 from tests.app.world import SECRET, World
@@ -275,3 +277,25 @@ async def test_every_control_is_marked(site: Site, world: World) -> None:
             and not element._markers
         ]
         assert unmarked == [], path
+
+
+async def test_a_failed_run_tells_when_it_is_tried_again(site: Site, world: World) -> None:
+    tenant_id = world.tenants["gamma"].tenant_id
+    with db.as_service("test") as connection:
+        runtime.change(connection, tenant_id, {"is_schedule_enabled": True, "followup_pause_minutes": 30})
+        run, _ = runs.request(
+            connection, tenant_id, world.window, mode="amocrm_radist", trigger_type="scheduled", report_type="daily"
+        )
+        runs.finish(connection, runs.claim(connection, run.run_id), "failed", error="amoCRM не отвечает.")
+        ended = runs.get(connection, run.run_id)
+    assert ended.finished_at is not None
+    person = await site.person("admin")
+    await person.open("/t/gamma/reports")
+    await person.should_see("amoCRM не отвечает.")
+    at = words.moment(ended.finished_at + timedelta(minutes=30), "Asia/Almaty")
+    assert text_of(person, "again-at") == RU["run.again_at"].format(time=at)
+    with db.as_service("test") as connection:
+        runtime.change(connection, tenant_id, {"is_schedule_enabled": False})
+    await person.open("/t/gamma/reports")
+    await person.should_see("amoCRM не отвечает.")
+    await person.should_not_see(marker="again-at")

@@ -177,6 +177,7 @@ WORDS: dict[str, str] = {
     "run.stop": "Stop",
     "run.stopping": "Stopping…",
     "run.stop_asked": "Stopping after the current step",
+    "run.again_at": "We will try again by ourselves: {time}. Press “Try again” not to wait.",
     "run.retry": "Try again",
     "run.detail": "Details for support",
     "run.no_cause": "No cause was recorded.",
