@@ -54,7 +54,8 @@ class DatabaseLedger:
             return spending.reserve(connection, self.tenant_id, self.run_id, call, caps)
 
     def settle(self, call_id: UUID, result: Settled) -> None:
-        with db.as_service("ai settle") as connection:
+        # forgotten, it would stay at its reserve, the dearer of the two
+        with db.as_service("ai settle", is_durable=False) as connection:
             spending.settle(connection, self.tenant_id, call_id, result)
 
     def refused(self, call: Sent, over: str) -> None:

@@ -97,7 +97,7 @@ def _store(ctx: AnalysisContext, read: Sequence[tuple[Dialog, Read]], version: s
     """Keep readings, all in one transaction."""
     if not read:
         return
-    with db.as_service("readings") as connection:
+    with db.as_service("readings", is_durable=False) as connection:
         for dialog, one in read:
             readings.store(
                 connection,

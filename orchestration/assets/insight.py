@@ -144,6 +144,10 @@ def read(worker: Worker) -> dict[str, Any]:
     worker.log("readings", f"Прочитано {outcome.read} из {outcome.total} диалогов", skipped=outcome.skipped)
     if outcome.note:
         worker.log("readings", outcome.note, level="warning")
+    if outcome.ai_down or outcome.calls:
+        with db.as_service("integration status") as connection:
+            status, error = ("error", outcome.note) if outcome.ai_down else ("ok", None)
+            integrations.set_status(connection, worker.tenant.tenant_id, "ai", status, error=error)
     return {"read": outcome.read, "total": outcome.total}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from orchestration.launch import execute
-from synkro import db, followups, reports, runs
+from synkro import db, followups, integrations, reports, runs
 from tests.town import Town
 
 
@@ -69,6 +69,11 @@ def test_a_source_that_was_down_is_added_by_a_revision(mended: Town) -> None:
     assert followups.AI not in lacking(mended)
 
 
+def ai_of(town: Town) -> integrations.Integration:
+    with db.as_service("test") as connection:
+        return integrations.load(connection, town.tenant_id, "ai")
+
+
 def test_the_ai_part_is_added_later(mended: Town) -> None:
     with db.as_service("test") as connection:
         connection.execute("delete from synkro.dialog_readings where tenant_id = %s", (mended.tenant_id,))
@@ -81,12 +86,15 @@ def test_the_ai_part_is_added_later(mended: Town) -> None:
     note = first.body["header"]["reader"]["note"]
     assert "AI-раздел недоступен" in note and local(moment) in note
     assert note in first.summary_text
+    down = ai_of(mended)
+    assert down.status == "error" and "прервалось" in (down.last_error or "")
 
     mended.mend()
     run = follow_up(mended)
     assert run.status == "success", (run.error, run.error_detail)
     revised = current(mended)
     assert lacking(mended) == [] and due(mended) is None
+    assert (ai_of(mended).status, ai_of(mended).last_error) == ("ok", None)
     assert revised.coverage["read"] > first.coverage["read"]
     same = {key for key in first.numbers if first.numbers[key] != revised.numbers[key]}
     assert same <= {"as_of", "built_at"}, "the numbers were there from the first"

@@ -48,3 +48,18 @@ def test_every_door_has_a_bound_and_a_renewal_of_tokens_a_longer_one(
     with integrations.locked_secrets(uuid4(), "amocrm"):
         assert asked == [{"idle_seconds": integrations.REFRESH_SECONDS}]
     assert integrations.REFRESH_SECONDS > PATIENCE
+
+
+def test_only_who_asks_for_it_does_not_wait_for_the_disk(database: str) -> None:
+    def waits() -> str:
+        row = connection.execute("show synchronous_commit").fetchone()
+        assert row is not None
+        return str(row["synchronous_commit"])
+
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(f"alter database {owner.info.dbname} set synchronous_commit = 'remote_write'")
+    db.close()
+    with db.as_service("test", is_durable=False) as connection:
+        assert waits() == "off"
+    with db.as_service("test") as connection:
+        assert waits() == "remote_write", "the same connection, the next borrower"
