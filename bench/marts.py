@@ -3,11 +3,10 @@
     python -m bench.marts                                    # 20 k and 100 k messages: minutes
     python -m bench.marts --sizes 100000 5000000 --full 1000000 --tenants 50 --folder /big/disk
 
-Every tenant has the same traffic (``--per-day`` messages a day, 8 to a visit, 40 to a client), so a larger one has a longer
-history, not busier days. Raw is written by set-based SQL. Printed: seconds of the first build, of each part of a day's
-increment (median of three days), their ratio, the seconds of an increment in which nothing happened (what dbt costs with that
-many models), the seconds of ``bench/plain.sql`` for the same day, and the pages' heaviest queries under row level security. Beside the wall clock stand processor seconds, of this process and the server's together:
-on a busy machine they are what can be compared.
+Every tenant has the same traffic (``--per-day`` messages a day, 8 to a visit, 40 to a client): a larger one has a longer
+history, not busier days. Printed in seconds, and in processor seconds of this process and the server (what can be compared on
+a busy machine): the first build, a day's increment (median of three), one in which nothing happened (what dbt costs with that
+many models), ``bench/plain.sql`` for the same day (its rows must be the marts'), the pages' queries under row level security.
 """
 
 from __future__ import annotations
@@ -186,19 +185,14 @@ def measure(
 ) -> tuple[Company, list[Day], Spent]:
     spent, company = clock.time(lambda: found(connection, f"bench{size}", size, per_day))
     # autovacuum's work, a minute later: without it the planner believes the tables empty
-    for table in (
-        "raw_radist.messages",
-        "raw_radist.chats",
-        "raw_amocrm.events",
-        "raw_amocrm.leads",
-        "raw_amocrm.contacts",
-    ):
-        connection.execute(f"vacuum analyze {table}")
+    for table in ("radist.messages", "radist.chats", "amocrm.events", "amocrm.leads", "amocrm.contacts"):
+        connection.execute(f"vacuum analyze raw_{table}")
     print(f"{size:,} messages: written in {spent}", flush=True)
     spent, results = clock.time(lambda: build(url, company, windows(connection, company), everything=True))
     print(f"{size:,} messages: built whole in {spent}: {_slowest(results, 6)}", flush=True)
-    _script(connection, "plain_tables.sql", tenant=company.tenant_id, since=company.now - timedelta(days=8))
+    _script(connection, "plain_tables.sql", tenant=company.tenant_id)
     days = [increment(clock, connection, url, company) for _ in range(4)][1:]
+    compare(connection, company)
     for day in days:
         print(f"{size:,} messages: a day in {day.build}: {day.slowest}", flush=True)
         print(f"{size:,} messages: its data tests {day.tests}, plain SQL {day.plain}", flush=True)
@@ -206,6 +200,18 @@ def measure(
     floor = Spent(median(one.wall for one in idle), median(one.processor for one in idle))
     print(f"{size:,} messages: {len(results)} models, of which nothing is to be done, in {floor}", flush=True)
     return company, days, floor
+
+
+def compare(connection: Connection, company: Company) -> None:
+    """Stop, naming tables and counts, unless ``plain.sql`` made the tenant's rows of every mart, column by column."""
+    counts: dict[str, int] = {}
+    for row in connection.execute("select tablename as name from pg_tables where schemaname = 'marts'").fetchall():
+        mart, own = (f"select * from {s}.{row['name']} where tenant_id = %(tenant)s" for s in ("marts", "plain"))
+        query = f"select count(*) as n from (({mart} except {own}) union all ({own} except {mart})) as d".encode()
+        counts[row["name"]] = connection.execute(query, {"tenant": company.tenant_id}).fetchall()[0]["n"]
+    if wrong := [f"{name} by {count} rows" for name, count in sorted(counts.items()) if count]:
+        raise SystemExit(f"plain.sql and the models differ: {', '.join(wrong)}")
+    print(f"plain.sql made the same rows as the models in {len(counts)} marts", flush=True)
 
 
 def net(spent: Spent, floor: Spent) -> Spent:
@@ -291,7 +297,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--tenants", type=int, default=0, help="small neighbours beside the last size, for the pages")
     parser.add_argument("--per-day", type=int, default=5_000)
     parser.add_argument("--pages", type=int, default=20, help="how often each page is loaded")
-    parser.add_argument("--folder", type=Path, help="where the server keeps its files; 2 kB a message")
+    parser.add_argument("--folder", type=Path, help="where the server keeps its files; 3 kB a message")
     asked = parser.parse_args(arguments)
     is_large = max([*asked.sizes, asked.full]) >= 1_000_000
     with (

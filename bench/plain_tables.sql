@@ -1,26 +1,38 @@
--- Where plain.sql writes; the last days of the history are there already.
-create schema if not exists bench;
-create table if not exists bench.messages as
-  select tenant_id, client_id, session_id, dialog_id, message_id, kind, author_id, sent_at, body from marts.fct_messages where false;
-create index if not exists messages_client on bench.messages (tenant_id, client_id);
-create index if not exists messages_sent on bench.messages (tenant_id, sent_at);
-create table if not exists bench.waits as
-  select tenant_id, client_id, wait_id, session_id, opened_at, closed_at, closed_by, replied_by, response_minutes, sla_deadline_at, is_breached
-  from marts.fct_waits where false;
-create index if not exists waits_client on bench.waits (tenant_id, client_id);
-create index if not exists waits_opened on bench.waits (tenant_id, opened_at);
-create table if not exists bench.sessions as
-  select tenant_id, client_id, session_id, started_at, ended_at, message_count from marts.fct_sessions where false;
-create index if not exists sessions_client on bench.sessions (tenant_id, client_id);
-create table if not exists bench.periods (
-  tenant_id uuid, window_start timestamptz, window_end timestamptz, messages bigint, clients bigint, sessions bigint, waits bigint,
-  answered bigint, breached bigint, response_p50 float, response_p90 float, unanswered bigint, at_risk numeric);
-insert into bench.messages
-  select tenant_id, client_id, session_id, dialog_id, message_id, kind, author_id, sent_at, body
-  from marts.fct_messages where tenant_id = %(tenant)s and sent_at >= %(since)s;
-insert into bench.waits
-  select tenant_id, client_id, wait_id, session_id, opened_at, closed_at, closed_by, replied_by, response_minutes, sla_deadline_at, is_breached
-  from marts.fct_waits where tenant_id = %(tenant)s and opened_at >= %(since)s;
-insert into bench.sessions
-  select tenant_id, client_id, session_id, started_at, ended_at, message_count
-  from marts.fct_sessions where tenant_id = %(tenant)s and started_at >= %(since)s;
+-- Where plain.sql writes: the marts' own columns and indexes, and the history as the models left it.
+create schema if not exists plain;
+-- Working seconds from the start of the calendar to a moment.
+create or replace function plain.worked(tenant uuid, moment timestamptz) returns numeric language sql stable as $$
+    select coalesce((
+        select w.minutes_before * 60 + extract(epoch from least(moment, w.ends_at) - w.starts_at)
+        from synkro.working_intervals as w where w.tenant_id = tenant and w.starts_at <= moment
+        order by w.starts_at desc limit 1), 0)
+$$;
+create table if not exists plain.fct_messages (like marts.fct_messages including indexes);
+create table if not exists plain.fct_waits (like marts.fct_waits including indexes);
+create table if not exists plain.fct_sessions (like marts.fct_sessions including indexes);
+create table if not exists plain.fct_deals (like marts.fct_deals including indexes);
+create table if not exists plain.fct_deal_stage_changes (like marts.fct_deal_stage_changes including indexes);
+create table if not exists plain.fct_funnel (like marts.fct_funnel including indexes);
+create table if not exists plain.dim_clients (like marts.dim_clients including indexes);
+create table if not exists plain.dim_dialogs (like marts.dim_dialogs including indexes);
+create table if not exists plain.dim_managers (like marts.dim_managers including indexes);
+create table if not exists plain.period_summary (like marts.period_summary including indexes);
+create table if not exists plain.period_managers (like marts.period_managers including indexes);
+create table if not exists plain.period_dialogs (like marts.period_dialogs including indexes);
+create table if not exists plain.period_hours (like marts.period_hours including indexes);
+create table if not exists plain.period_excluded (like marts.period_excluded including indexes);
+insert into plain.fct_messages select * from marts.fct_messages where tenant_id = %(tenant)s;
+insert into plain.fct_waits select * from marts.fct_waits where tenant_id = %(tenant)s;
+insert into plain.fct_sessions select * from marts.fct_sessions where tenant_id = %(tenant)s;
+insert into plain.fct_deals select * from marts.fct_deals where tenant_id = %(tenant)s;
+insert into plain.fct_deal_stage_changes select * from marts.fct_deal_stage_changes where tenant_id = %(tenant)s;
+insert into plain.fct_funnel select * from marts.fct_funnel where tenant_id = %(tenant)s;
+insert into plain.dim_clients select * from marts.dim_clients where tenant_id = %(tenant)s;
+insert into plain.dim_dialogs select * from marts.dim_dialogs where tenant_id = %(tenant)s;
+insert into plain.dim_managers select * from marts.dim_managers where tenant_id = %(tenant)s;
+insert into plain.period_summary select * from marts.period_summary where tenant_id = %(tenant)s;
+insert into plain.period_managers select * from marts.period_managers where tenant_id = %(tenant)s;
+insert into plain.period_dialogs select * from marts.period_dialogs where tenant_id = %(tenant)s;
+insert into plain.period_hours select * from marts.period_hours where tenant_id = %(tenant)s;
+insert into plain.period_excluded select * from marts.period_excluded where tenant_id = %(tenant)s;
+analyze plain.fct_messages, plain.fct_waits, plain.fct_sessions, plain.fct_deals, plain.fct_deal_stage_changes, plain.dim_clients, plain.dim_dialogs;

@@ -31,6 +31,7 @@ import httpx
 import psycopg
 
 from bench.ground import installation
+from orchestration.code_server import WARM_UP_AFTER
 from sandbox.server import Sandbox, start
 from synkro import db, reports, runs, runtime
 from synkro.settings import settings
@@ -38,6 +39,8 @@ from synkro.windows import Window, last_closed
 from tests.town import connect
 
 LONGEST = 300.0
+#: seconds the fork server is given for its imports
+IMPORTS = 12.0
 #: Dagster's events on the way to the first step
 PATH = {
     "PIPELINE_ENQUEUED": "queued",
@@ -175,6 +178,8 @@ def served(url: str) -> Iterator[int]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"synkro serve did not start: see {settings().data_dir / 'logs'}")
             time.sleep(0.5)
+        # the code server's fork server imports what runs need; a click before that pays for the imports itself
+        time.sleep(WARM_UP_AFTER + IMPORTS)
         yield process.pid
     finally:
         process.terminate()

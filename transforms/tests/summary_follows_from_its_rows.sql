@@ -17,6 +17,8 @@ with listed as (
         (
             select count(*) from {{ ref('fct_waits') }} as w
             where w.tenant_id = s.tenant_id and w.opened_at < s.window_end and w.opened_at <= s.now_at
+                -- abandoned after seven days: the eighth would show one that is not, by index and not in all the history
+                and w.opened_at >= s.now_at - interval '8 days'
                 and (w.closed_at is null or w.closed_at > s.now_at)
         ) as listed_unanswered
     from {{ ref('period_summary') }} as s
