@@ -33,6 +33,9 @@ from synkro.windows import business_date
 OFFER_AGAIN = timedelta(minutes=2)
 #: Dagster makes some ten runs a second: with more in one tick nobody would be heard meanwhile, nor a person's row offered
 MOST_A_TICK = 50
+#: seconds between two ticks at least. Dagster looks every five whether it is time: at five, a tick that began a moment late
+#: made the next look too early, and the queue was deaf for five seconds more
+PAUSE = 3
 ENGINE = "engine"
 
 
@@ -40,7 +43,7 @@ def build() -> Any:
     @sensor(
         name="queue",
         job_name=REPORT_JOB,
-        minimum_interval_seconds=5,
+        minimum_interval_seconds=PAUSE,
         default_status=DefaultSensorStatus.RUNNING,
         description="Очередь отчётов: расписание, зависшие запуски, новые строки job_runs",
     )
