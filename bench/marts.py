@@ -171,7 +171,7 @@ def increment(clock: Clock, connection: Connection, url: str, company: Company) 
     spans = windows(connection, company)
     values = {"tenant": company.tenant_id, "starts": [s.start for s in spans], "ends": [s.end for s in spans]}
     # plain SQL first: it warms the cache for the build, and writes into tables of its own
-    plain, _ = clock.time(lambda: _script(connection, "plain.sql", since=since, **values))
+    plain, _ = clock.time(lambda: _script(connection, "plain.sql", "plain_windows.sql", since=since, **values))
     spent, results = clock.time(lambda: build(url, company, spans))
     tests, outcomes = clock.time(lambda: check(url, company, spans))
     failed = [outcome.name for outcome in outcomes if outcome.status != "pass"]
@@ -282,10 +282,10 @@ def dashboards(connection: Connection, company: Company, repeats: int) -> None:
     print("\n".join(row["QUERY PLAN"] for row in plan))
 
 
-def _script(connection: Connection, name: str, **values: Any) -> None:
-    """Run the statements of a file of this folder in one transaction; they take their values by name."""
+def _script(connection: Connection, *names: str, **values: Any) -> None:
+    """Run the statements of files of this folder in one transaction; they take their values by name."""
     with connection.transaction():
-        for statement in (HERE / name).read_text(encoding="utf-8").split(";\n"):
+        for statement in ";\n".join((HERE / name).read_text(encoding="utf-8") for name in names).split(";\n"):
             if statement.strip():
                 connection.execute(statement.encode(), values)
 
