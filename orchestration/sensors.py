@@ -31,6 +31,8 @@ from synkro import db, followups, reaper, runs, runtime, services, tenants
 from synkro.windows import business_date
 
 OFFER_AGAIN = timedelta(minutes=2)
+#: Dagster has the run and none of its steps has begun
+ON_THE_WAY = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING]
 #: Dagster makes some ten runs a second: with more in one tick nobody would be heard meanwhile, nor a person's row offered
 MOST_A_TICK = 50
 #: seconds between two ticks at least. Dagster looks every five whether it is time: at five, a tick that began a moment late
@@ -90,15 +92,15 @@ def tick(instance: DagsterInstance) -> SensorResult:
 def _to_offer(connection: db.Connection, instance: DagsterInstance) -> list[runs.Run]:
     """Rows nobody was asked to take, and those that were offered in vain; people's first.
 
-    In a long queue a row waits in Dagster for longer than two minutes: it is not offered twice for that.
+    In a long queue a row waits in Dagster, or with a broker, for longer than two minutes: it is not offered twice for that.
+    What never starts there is ended by Dagster's own monitor and is free again.
     """
     waiting = [run for run in runs.active(connection) if run.status == "pending"]
     late = [run for run in waiting if run.picked_at and datetime.now(UTC) - run.picked_at > OFFER_AGAIN]
     queued: set[str] = set()
     if late:
         ids = [str(run.run_id) for run in late]
-        statuses = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
-        for found in instance.get_runs(RunsFilter(tags={RUN_TAG: ids}, statuses=statuses)):
+        for found in instance.get_runs(RunsFilter(tags={RUN_TAG: ids}, statuses=ON_THE_WAY)):
             queued.add(found.tags[RUN_TAG])
     for run in late:
         if str(run.run_id) in queued:

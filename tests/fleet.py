@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+import yaml
+
 from synkro import db, runs, runtime
 from synkro.settings import ROOT
 
@@ -43,16 +45,26 @@ class Fleet:
         return len(re.findall(r"Task execute_job\[\S+\] received", self.log(f"worker{number}")))
 
 
+def overlay(folder: Path, places: int) -> Path:
+    """``deploy/celery``'s, with the places of these workers."""
+    keys = yaml.safe_load((ROOT / "deploy" / "celery" / "dagster.yaml").read_text(encoding="utf-8"))
+    keys["concurrency"]["runs"]["max_concurrent_runs"] = places
+    made = folder / "dagster.yaml"
+    made.write_text(yaml.safe_dump(keys), encoding="utf-8")
+    return made
+
+
 @contextmanager
 def fleet(folder: Path, database_url: str, dagster_url: str, *, workers: int) -> Iterator[Fleet]:
     """Everything is up and waits for rows; ended with the context."""
     broker, code = free_port(), free_port()
     made = Fleet(folder, [], [])
+    folder.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
         "SYNKRO_DATABASE_URL": database_url,
         "SYNKRO_DAGSTER_DATABASE_URL": dagster_url,
-        "SYNKRO_DAGSTER_OVERLAY": str(ROOT / "deploy" / "celery" / "dagster.yaml"),
+        "SYNKRO_DAGSTER_OVERLAY": str(overlay(folder, workers)),
         "SYNKRO_BROKER_URL": f"redis://127.0.0.1:{broker}/0",
         "SYNKRO_CODE_SERVER": f"127.0.0.1:{code}",
     }

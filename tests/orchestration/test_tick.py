@@ -5,13 +5,22 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from dagster import AddDynamicPartitionsRequest, DagsterInstance, DeleteDynamicPartitionsRequest, SensorResult
+import pytest
+from dagster import (
+    AddDynamicPartitionsRequest,
+    DagsterInstance,
+    DagsterRunStatus,
+    DeleteDynamicPartitionsRequest,
+    SensorResult,
+)
+from dagster._core.test_utils import create_run_for_test
 
 from orchestration.lanes import LANE_TAG
 from orchestration.partitions import RUN_TAG, TENANTS
-from orchestration.sensors import tick
+from orchestration.sensors import OFFER_AGAIN, tick
 from synkro import db, followups, reports, runs, runtime, tenants
 from synkro.windows import Window
+from tests.orchestration.test_fairness import ORIGIN
 
 
 def company(connection: db.Connection, slug: str) -> UUID:
@@ -65,3 +74,36 @@ def test_a_follow_up_that_is_due_is_offered_once(database: str) -> None:
         "main",
         "-1",
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "is_offered"),
+    [
+        (None, True),
+        (DagsterRunStatus.QUEUED, False),
+        (DagsterRunStatus.STARTING, False),
+        (DagsterRunStatus.FAILURE, True),
+        (DagsterRunStatus.SUCCESS, True),
+    ],
+)
+def test_a_row_offered_in_vain_is_offered_again(
+    database: str, found: DagsterRunStatus | None, is_offered: bool
+) -> None:
+    """… but not while Dagster, or the broker behind it, has a run for it that has not begun."""
+    now = datetime.now(UTC)
+    with db.as_service("test") as connection:
+        tenant = company(connection, "alpha")
+        window = Window(now - timedelta(hours=26), now - timedelta(hours=2))
+        run, _ = runs.request(
+            connection, tenant, window, mode="amocrm_radist", report_type="forced", trigger_type="manual"
+        )
+    with DagsterInstance.ephemeral() as instance:
+        (first,) = tick(instance).run_requests or []
+        if found is not None:
+            create_run_for_test(instance, tags=first.tags, status=found, remote_job_origin=ORIGIN)
+        assert tick(instance).run_requests == [], "it was offered a moment ago"
+        with db.as_service("test") as connection:
+            connection.execute("update synkro.job_runs set picked_at = now() - %s", (OFFER_AGAIN * 2,))
+        again = tick(instance).run_requests or []
+        assert [request.tags[RUN_TAG] for request in again] == [str(run.run_id)] * is_offered
+        assert all(request.run_key != first.run_key for request in again), "Dagster knows a run key for ever"
