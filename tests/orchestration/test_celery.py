@@ -18,7 +18,7 @@ from tests.conftest import doors_open
 from tests.fleet import all_ended, at_one_time, fleet
 from tests.town import connect
 
-COMPANIES = 4
+COMPANIES = 20
 
 
 @pytest.mark.slow
@@ -37,7 +37,7 @@ def test_companies_of_one_time_are_shared_by_two_workers(
         ours = [connect(f"fleet_{number}", sandbox.addresses) for number in range(COMPANIES)]
         with fleet(tmp_path / "fleet", url, dagster, workers=2) as made:
             at_one_time(ours)
-            found = all_ended(ours, 300)
+            found = all_ended(ours, 900)
             taken = [made.taken(number) for number in range(2)]
         with db.as_service("test") as connection:
             versions = [[report.version for report in reports.recent(connection, one)] for one in ours]
