@@ -47,11 +47,13 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
     """Read the marts (service door)."""
     waits = numbers.waiting(connection, ctx.tenant_id, ctx.window)
     quotes: dict[str, tuple[str, str]] = {}
-    for wait in [w for w in waits if w.last_text][:_QUOTED]:
-        said = dialogs.messages(connection, ctx.tenant_id, wait.dialog_id, window=ctx.window)
+    quoted = [w for w in waits if w.last_text][:_QUOTED]
+    ids = list({wait.dialog_id for wait in quoted})
+    said_in = dialogs.messages_of_window(connection, ctx.tenant_id, ids, ctx.window)
+    for wait in quoted:
         quote = one_line(wait.last_text, 10_000)
         quote = quote if len(quote) <= 200 else quote[:200].rpartition(" ")[0]
-        found = find_quote(quote, [m for m in said if m.kind == "client"])
+        found = find_quote(quote, [m for m in said_in[wait.dialog_id] if m.kind == "client"])
         if found is not None:
             quotes[wait.wait_id] = (found, quote)
     return Facts(

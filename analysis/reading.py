@@ -81,10 +81,8 @@ def _cached(ctx: AnalysisContext, batch: Sequence[Dialog], version: str, model: 
 def _texts(ctx: AnalysisContext, batch: Sequence[Dialog]) -> dict[str, list[Message]]:
     """Messages of the window and a few before it, by dialog."""
     with db.as_service("readings") as connection:
-        return {
-            d.dialog_id: dialogs.messages(connection, ctx.tenant_id, d.dialog_id, window=ctx.window, before=_CONTEXT)
-            for d in batch
-        }
+        ids = [dialog.dialog_id for dialog in batch]
+        return dialogs.messages_of_window(connection, ctx.tenant_id, ids, ctx.window, before=_CONTEXT)
 
 
 def _inside(ctx: AnalysisContext, messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:

@@ -104,6 +104,8 @@ class Worker:
         self.checkpoint()
         started, cpu = time.monotonic(), time.process_time()
         self._step = name
+        # where a run is must be seen at once, however soon after the last word of the step before
+        self._shown_at = 0.0
         self.progress(name, 0, None, title)
         self.log(name, title)
         try:
@@ -185,7 +187,7 @@ class Worker:
                         runs.heartbeat(connection, self.run)
                         next_beat = time.monotonic() + runs.HEARTBEAT_SECONDS
                         valid_until = time.monotonic() + runs.LEASE_SECONDS
-                    elif runs.is_stopping(connection, self.run):
+                    if runs.is_stopping(connection, self.run):
                         self._stop_reason = self._stop_reason or Cancelled("Запуск остановлен по просьбе человека.")
             except LeaseLost as reason:
                 self._lose(reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,38 +77,38 @@ _MESSAGES = (
 )
 
 
-def messages(
-    connection: db.Connection,
-    tenant_id: UUID,
-    dialog_id: str,
-    *,
-    window: Window | None = None,
-    before: int = 0,
-) -> list[Message]:
-    """Messages in order; with a window, those inside it and the ``before`` last ones ahead of it for context."""
-    if window is None:
-        rows = connection.execute(
-            _MESSAGES + ' where f.tenant_id = %s and f.dialog_id = %s order by f.sent_at, f.message_id collate "C"',
-            (tenant_id, dialog_id),
-        ).fetchall()
-        return [Message(**row) for row in rows]
-    parameters = {
-        "tenant": tenant_id,
-        "dialog": dialog_id,
-        "start": window.start,
-        "end": window.end,
-        "before": before,
-    }
+def messages(connection: db.Connection, tenant_id: UUID, dialog_id: str) -> list[Message]:
+    """All messages of a dialog in order."""
     rows = connection.execute(
-        "select * from ((" + _MESSAGES + " where f.tenant_id = %(tenant)s and f.dialog_id = %(dialog)s"
-        " and f.sent_at >= %(start)s and f.sent_at < %(end)s) union all ("
-        + _MESSAGES
-        + " where f.tenant_id = %(tenant)s and f.dialog_id = %(dialog)s and f.sent_at < %(start)s"
-        ' order by f.sent_at desc, f.message_id collate "C" desc limit %(before)s)) both_parts'
-        ' order by sent_at, message_id collate "C"',
-        parameters,
+        _MESSAGES + ' where f.tenant_id = %s and f.dialog_id = %s order by f.sent_at, f.message_id collate "C"',
+        (tenant_id, dialog_id),
     ).fetchall()
     return [Message(**row) for row in rows]
+
+
+def messages_of_window(
+    connection: db.Connection, tenant_id: UUID, dialog_ids: Sequence[str], window: Window, *, before: int = 0
+) -> dict[str, list[Message]]:
+    """By dialog, in order: the messages inside the window and the ``before`` last ones ahead of it for context."""
+    rows = connection.execute(
+        "select said.* from unnest(%(dialogs)s::text[]) as asked (id) cross join lateral ((" + _MESSAGES + ""
+        " where f.tenant_id = %(tenant)s and f.dialog_id = asked.id and f.sent_at >= %(start)s and f.sent_at < %(end)s"
+        ") union all (" + _MESSAGES + ""
+        " where f.tenant_id = %(tenant)s and f.dialog_id = asked.id and f.sent_at < %(start)s"
+        ' order by f.sent_at desc, f.message_id collate "C" desc limit %(before)s)) as said'
+        ' order by sent_at, message_id collate "C"',
+        {
+            "tenant": tenant_id,
+            "dialogs": list(dialog_ids),
+            "start": window.start,
+            "end": window.end,
+            "before": before,
+        },
+    ).fetchall()
+    found: dict[str, list[Message]] = {dialog_id: [] for dialog_id in dialog_ids}
+    for row in rows:
+        found[row["dialog_id"]].append(Message(**row))
+    return found
 
 
 def get(connection: db.Connection, tenant_id: UUID, dialog_id: str) -> dict[str, Any]:

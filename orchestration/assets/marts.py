@@ -4,9 +4,13 @@ No postponed annotations here: Dagster reads the type of ``context`` as it is wr
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dagster import (
     AssetCheckResult,
@@ -18,14 +22,16 @@ from dagster import (
 )
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
-from orchestration import opening, reconciling
-from orchestration.dbt import GUARDED
+from orchestration import dbt, opening, reconciling
+from orchestration.dbt import GUARDED, NodeResult
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
 from synkro import db
-from synkro.errors import DataError
+from synkro.errors import Cancelled, DataError
 from synkro.settings import settings
+
+T = TypeVar("T")
 
 
 class Translator(DagsterDbtTranslator):
@@ -59,8 +65,14 @@ def build(manifest: Path) -> Any:
             yield from run_worker.said(key for key in ordered if key in context.selected_asset_keys)
             return
         worker = run_worker.worker
+        said = _Said(context, manifest)
         with worker.step("marts", "Считаем витрины"):
-            results = transform(worker)
+            yield from said.views()
+            results = []
+            # Dagster's rows are written while dbt goes on: a second of the run less than after it
+            for result in told(partial(transform, worker)):
+                results.append(result)
+                yield from said.of(result)
         if broken := sorted(result.name for result in results if result.status == "fail"):
             # dbt's tests block what follows: a report of numbers that contradict themselves helps nobody
             worker.fail(
@@ -69,30 +81,66 @@ def build(manifest: Path) -> Any:
                     "Запустите его ещё раз; если повторится, передайте оператору."
                 )
             )
-        nodes = _nodes(manifest)
-        keys = {key.path[-1]: key for key in context.selected_asset_keys}
-        checks = {check.name: check for check in context.selected_asset_check_keys}
-        # made at deploy and always as fresh as what they look at; first, because Dagster wants the order of the graph
-        built = {nodes.get(result.unique_id, {}).get("name") for result in results}
-        for name in [name for name in keys if name not in built]:
-            yield MaterializeResult(asset_key=keys.pop(name), metadata={"materialized": "view"})
-        for result in results:
-            node = nodes.get(result.unique_id, {})
-            if node.get("resource_type") == "model" and (key := keys.pop(node["name"], None)) is not None:
-                yield MaterializeResult(
-                    asset_key=key,
-                    metadata={"dagster/row_count": result.rows, "seconds": round(result.seconds, 2)},
-                )
-            elif (check := checks.get(node.get("name", ""))) is not None:
-                yield AssetCheckResult(
-                    asset_key=check.asset_key,
-                    check_name=check.name,
-                    passed=result.status == "pass",
-                    severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
-                    metadata={"message": result.message or ""},
-                )
 
     return marts
+
+
+class _Said:
+    """Dagster's word for what dbt did."""
+
+    def __init__(self, context: AssetExecutionContext, manifest: Path) -> None:
+        self._nodes = dict(json.loads(manifest.read_text(encoding="utf-8"))["nodes"])
+        self._keys = {key.path[-1]: key for key in context.selected_asset_keys}
+        self._checks = {check.name: check for check in context.selected_asset_check_keys}
+
+    def views(self) -> Iterator[MaterializeResult]:
+        """Made at deploy and always as fresh as what they look at; first, because Dagster wants the order of the graph."""
+        for node in self._nodes.values():
+            if (
+                node["resource_type"] == "model"
+                and node["config"]["materialized"] == "view"
+                and node["name"] in self._keys
+            ):
+                yield MaterializeResult(asset_key=self._keys[node["name"]], metadata={"materialized": "view"})
+
+    def of(self, result: NodeResult) -> Iterator[MaterializeResult | AssetCheckResult]:
+        name = self._nodes.get(result.unique_id, {}).get("name", "")
+        if (key := self._keys.get(name)) is not None and result.status == "success":
+            yield MaterializeResult(
+                asset_key=key, metadata={"dagster/row_count": result.rows, "seconds": round(result.seconds, 2)}
+            )
+        elif (check := self._checks.get(name)) is not None:
+            yield AssetCheckResult(
+                asset_key=check.asset_key,
+                check_name=check.name,
+                passed=result.status == "pass",
+                severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
+                metadata={"message": result.message},
+            )
+
+
+def told(work: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
+    """What ``work`` tells, as it tells it: it goes on in a thread of its own. Raises what ``work`` raises.
+
+    Whoever stops listening stops the work at its next word, and waits for that.
+    """
+    words: queue.SimpleQueue[T | None] = queue.SimpleQueue()
+    is_heard = True
+
+    def tell(word: T) -> None:
+        if not is_heard:
+            raise Cancelled("Запуск остановлен.")
+        words.put(word)
+
+    with ThreadPoolExecutor(1, "told") as pool:
+        ended = pool.submit(copy_context().run, work, tell)
+        ended.add_done_callback(lambda _: words.put(None))
+        try:
+            while (word := words.get()) is not None:
+                yield word
+        finally:
+            is_heard = False
+        ended.result()
 
 
 def exposure_specs(manifest: Path) -> list[AssetSpec]:
@@ -130,17 +178,17 @@ def control_specs(manifest: Path) -> list[AssetSpec]:
     ]
 
 
-def transform(worker: Worker) -> list[Any]:
-    """Build the tenant's marts for the run's windows, then test them; returns one result a node."""
-    from orchestration.dbt import build_tenant, test_tenant
-
+def transform(worker: Worker, tell: Callable[[NodeResult], None]) -> None:
+    """Build the tenant's marts for the run's windows, then test them; ``tell`` hears of each node that is done."""
     run = worker.run
-    done = 0
+    heard = 0
 
-    def on_event(name: str) -> None:
-        nonlocal done
-        done += 1
-        worker.progress("marts", done, None, name)
+    def hear(result: NodeResult) -> None:
+        nonlocal heard
+        heard += 1
+        worker.checkpoint()
+        tell(result)
+        worker.progress("marts", heard, None, result.name)
 
     arguments: dict[str, Any] = {
         "tenant_id": run.tenant_id,
@@ -148,19 +196,14 @@ def transform(worker: Worker) -> list[Any]:
         "window_end": run.window_end,
         "work_dir": worker.work_dir / "dbt",
         "windows": worker.memory.get("windows", [run.window]),
-        "on_event": on_event,
+        "on_result": hear,
     }
-    built = build_tenant(db.owner_url(), settings().data_dir, **arguments)
+    built = dbt.build_tenant(db.owner_url(), settings().data_dir, **arguments)
     worker.checkpoint()
-    tested = test_tenant(db.owner_url(), settings().data_dir, **arguments)
+    tested = dbt.test_tenant(db.owner_url(), settings().data_dir, **arguments)
     failed = [result for result in tested if result.status == "fail"]
     worker.log(
         "marts",
         f"Собрано таблиц: {len(built)}, проверок пройдено: {len(tested) - len(failed)} из {len(tested)}",
     )
     opening.note_lost(worker, reconciling.compare(worker))
-    return [*built, *tested]
-
-
-def _nodes(manifest: Path) -> dict[str, dict[str, Any]]:
-    return dict(json.loads(manifest.read_text(encoding="utf-8"))["nodes"])

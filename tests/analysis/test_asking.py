@@ -68,7 +68,9 @@ def test_every_quote_of_an_answer_stands_in_its_message(busy: Shop) -> None:
         assert evidence, question
         for claim in evidence:
             with db.as_service("test") as connection:
-                said = dialogs.messages(connection, busy.tenant_id, claim["dialog_id"], window=WINDOW)
+                said = dialogs.messages_of_window(connection, busy.tenant_id, [claim["dialog_id"]], WINDOW)[
+                    claim["dialog_id"]
+                ]
             assert find_quote(claim["quote"], [m for m in said if m.message_id in claim["message_ids"]])
 
 

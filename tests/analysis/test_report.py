@@ -29,7 +29,9 @@ def ungrounded(ctx: AnalysisContext, draft: Draft) -> list[dict[str, Any]]:
     wrong = []
     for claim in draft.claims:
         with db.as_service("test") as connection:
-            said = dialogs.messages(connection, ctx.tenant_id, claim["dialog_id"], window=WINDOW)
+            said = dialogs.messages_of_window(connection, ctx.tenant_id, [claim["dialog_id"]], WINDOW)[
+                claim["dialog_id"]
+            ]
         named = [m for m in said if m.message_id in claim["message_ids"]]
         if len(named) != len(claim["message_ids"]) or find_quote(claim["quote"], named) is None:
             wrong.append(claim)
