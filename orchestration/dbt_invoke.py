@@ -171,7 +171,15 @@ def _invoke(
         "log-path": work_dir / "logs",
         "vars": json.dumps(variables),
     }
-    command = ["--log-level", "none", "--no-version-check", "--no-send-anonymous-usage-stats", *arguments]
+    command = [
+        "--log-level",
+        "none",
+        "--log-level-file",
+        "none",
+        "--no-version-check",
+        "--no-send-anonymous-usage-stats",
+        *arguments,
+    ]
     for flag, value in flags.items():
         command += [f"--{flag}", str(value)]
     if manifest is not None:
@@ -179,7 +187,7 @@ def _invoke(
     if "tenant_id" in variables:
         # who depends on whom is asked of the catalogue for the sake of drops: a tenant's run drops nothing
         command += ["--no-populate-cache"]
-    with _one_at_a_time, _connection_settings(url):
+    with _one_at_a_time, _connection_settings(url), _held_connections():
         loaded = _load(manifest, os.environ["SYNKRO_DBT_DBNAME"]) if manifest is not None else None
         outcome = dbtRunner(manifest=loaded, callbacks=[hear]).invoke(command)
     if raised:
@@ -189,17 +197,51 @@ def _invoke(
     return outcome
 
 
-def _load(path: Path, database: str) -> Any:
+@lru_cache(1)
+def decoded(path: Path) -> Any:
+    """The parsed project, decoded once a process; a run that is forked from a process that has it finds it there."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
-    manifest = Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
+    return Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
+
+
+def _load(path: Path, database: str) -> Any:
+    manifest = decoded(path)
     nodes: list[Any] = [*manifest.nodes.values(), *manifest.sources.values()]
     for node in nodes:
         node.database = database
         if getattr(node, "relation_name", None):
-            node.relation_name = node.relation_name.replace(f'"{_NO_DATABASE}".', f'"{database}".', 1)
+            _, _, rest = node.relation_name.partition(".")
+            node.relation_name = f'"{database}".{rest}'
     return manifest
+
+
+@contextmanager
+def _held_connections() -> Iterator[None]:
+    """A thread of dbt goes from node to node on one connection, closed at the end.
+
+    dbt's adapter closes it after each node: sixty logins a run, and each new backend learns the catalogue anew.
+    """
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
+
+    def keep(manager: Any) -> None:
+        connection = manager.get_if_exists()
+        if connection is None or connection.state != "open":
+            return
+        try:
+            connection.handle.rollback()
+            connection.transaction_open = False
+        except Exception:  # the server has gone: the next node opens its own
+            manager.close(connection)
+
+    manager_class: Any = PostgresConnectionManager
+    closing = manager_class.release
+    manager_class.release = keep
+    try:
+        yield
+    finally:
+        manager_class.release = closing
 
 
 @contextmanager
