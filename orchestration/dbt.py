@@ -7,6 +7,7 @@ In: the owner's connection URL and the data directory. Out: the relations of ``s
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,11 @@ __all__ = [
 GUARDED = "tag:guarded"
 #: two deployers at once: the second waits, then finds nothing to do
 _LOCK_KEY = 0x53594E4B44
+#: held shared by every tenant's build, alone by a full refresh: it makes each table anew from the rows it sees when it begins,
+#: and what a build wrote meanwhile would go with the old one
+_BUILDS_KEY = _LOCK_KEY + 1
+#: seconds between two looks whether a full refresh is over
+_LOOK = 0.5
 
 
 class Span(Protocol):
@@ -62,7 +68,8 @@ def deploy(url: str, data_dir: Path, progress: Callable[[str], None] = lambda te
             except DataError:
                 if not (before and before[0]):
                     raise
-                progress("витрины: строение изменилось, пересобираем всех")
+                progress("витрины: строение изменилось, пересобираем всех, когда закончатся идущие отчёты")
+                _alone(connection)
                 run(url, data_dir, ["run", "--full-refresh"], {"all_tenants": True}, Path(work))
         _renew_api(connection)
         connection.execute(f"comment on schema marts is '{mark}'")
@@ -73,7 +80,8 @@ def full_refresh(url: str, data_dir: Path, progress: Callable[[str], None] = lam
     """Build every table anew, for all tenants and all their windows."""
     with psycopg.connect(url, autocommit=True) as connection, tempfile.TemporaryDirectory(prefix="synkro-dbt-") as work:
         connection.execute("select pg_advisory_lock(%s)", (_LOCK_KEY,))
-        progress("витрины: полная пересборка")
+        progress("витрины: полная пересборка, когда закончатся идущие отчёты")
+        _alone(connection)
         results = run(url, data_dir, ["run", "--full-refresh"], {"all_tenants": True}, Path(work))
         _renew_api(connection)
         connection.execute(f"comment on schema marts is 'synkro dbt {project_hash()}'")
@@ -91,6 +99,7 @@ def build_tenant(
     windows: Sequence[Span] = (),
     on_result: Callable[[NodeResult], None] | None = None,
     everything: bool = False,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> list[NodeResult]:
     """Bring the tenant's tables up to date, and the period marts for ``windows`` (by default the run's own window).
 
@@ -100,17 +109,21 @@ def build_tenant(
 
     The windows must stand in ``synkro.report_windows`` and the calendar in ``synkro.working_intervals``.
     ``on_result`` hears of each model that is done, in a thread of dbt's; what it raises is raised here after the running models
-    have finished. Raises :class:`DataError` naming the model that failed.
+    have finished. ``on_wait`` is called twice a second while a full refresh is under way, and may raise to give up.
+    Raises :class:`DataError` naming the model that failed.
     """
     spans = [(span.start, span.end) for span in windows] or [(window_start, window_end)]
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute("select pg_try_advisory_lock_shared(%s)", (_BUILDS_KEY,)).fetchone() != (True,):
+            on_wait()
+            time.sleep(_LOOK)
         _check_inputs(connection, tenant_id, spans)
         columns = _columns(connection)
-    build = dbt_scope.begin(url, UUID(str(tenant_id)), project_hash(), everything=everything)
-    arguments = ["run", "--select", "config.materialized:incremental"]
-    variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
-    results = run(url, data_dir, arguments, variables, work_dir, on_result)
-    dbt_scope.stood(url, build, spans)
+        build = dbt_scope.begin(url, UUID(str(tenant_id)), project_hash(), everything=everything)
+        arguments = ["run", "--select", "config.materialized:incremental"]
+        variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
+        results = run(url, data_dir, arguments, variables, work_dir, on_result)
+        dbt_scope.stood(url, build, spans)
     return results
 
 
@@ -185,6 +198,11 @@ def _check_inputs(
             raise DataError(
                 f"Рабочий календарь не доходит до окна {start:%Y-%m-%d %H:%M}: скорость ответа не посчитать."
             )
+
+
+def _alone(connection: psycopg.Connection[Any]) -> None:
+    """Wait until no tenant is being built; none begins until the connection is closed."""
+    connection.execute("select pg_advisory_lock(%s)", (_BUILDS_KEY,))
 
 
 def _renew_api(connection: psycopg.Connection[Any]) -> None:

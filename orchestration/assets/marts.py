@@ -190,6 +190,10 @@ def transform(worker: Worker, tell: Callable[[NodeResult], None]) -> None:
         tell(result)
         worker.progress("marts", heard, None, result.name)
 
+    def wait() -> None:
+        worker.checkpoint()
+        worker.progress("marts", 0, None, "Ждём, пока пересоберутся витрины всех компаний")
+
     arguments: dict[str, Any] = {
         "tenant_id": run.tenant_id,
         "window_start": run.window_start,
@@ -198,7 +202,7 @@ def transform(worker: Worker, tell: Callable[[NodeResult], None]) -> None:
         "windows": worker.memory.get("windows", [run.window]),
         "on_result": hear,
     }
-    built = dbt.build_tenant(db.owner_url(), settings().data_dir, **arguments)
+    built = dbt.build_tenant(db.owner_url(), settings().data_dir, **arguments, on_wait=wait)
     worker.checkpoint()
     tested = dbt.test_tenant(db.owner_url(), settings().data_dir, **arguments)
     failed = [result for result in tested if result.status == "fail"]

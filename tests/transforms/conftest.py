@@ -123,10 +123,10 @@ class Company:
         )
         return window
 
-    def build(self, *windows: Window, work: Path) -> list[dbt.NodeResult]:
+    def build(self, *windows: Window, work: Path, **options: Any) -> list[dbt.NodeResult]:
         return dbt.build_tenant(
             self.url, settings().data_dir, tenant_id=self.tenant_id, window_start=windows[0].start,
-            window_end=windows[0].end, windows=windows, work_dir=work,
+            window_end=windows[0].end, windows=windows, work_dir=work, **options,
         )  # fmt: skip
 
     def rows(self, table: str, columns: str = "*", where: str = "true", order: str = "1") -> list[dict[str, Any]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +16,8 @@ import pytest
 
 from orchestration import dbt, opening
 from synkro import isolation, runtime
-from synkro.errors import DataError
-from synkro.settings import settings
+from synkro.errors import Cancelled, DataError
+from synkro.settings import ROOT, settings
 from synkro.windows import Window
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
@@ -75,6 +78,46 @@ def test_a_full_refresh_keeps_rows_policies_grants_and_views(
     assert _doors(connection) == doors
     assert len(doors["views"]) >= 11
     assert isolation.findings(marts_db) == []
+
+
+def test_a_full_refresh_and_a_build_wait_for_each_other(
+    filled: Filled, connection: psycopg.Connection[Any], marts_db: str, work: Path
+) -> None:
+    """Each table is made anew from the rows the refresh sees: what a build wrote meanwhile would be lost."""
+    north, _, monday, _ = filled
+    before = snapshot(connection)
+    refresh = (
+        "import sys\nfrom pathlib import Path\nfrom orchestration import dbt\n"
+        "dbt.full_refresh(sys.argv[1], Path(sys.argv[2]), lambda text: print(text, flush=True))\n"
+    )
+    command = [sys.executable, "-c", refresh, marts_db, str(settings().data_dir)]
+    connection.execute("select pg_advisory_lock_shared(%s)", (dbt._BUILDS_KEY,))
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        deadline = time.monotonic() + 60
+        while not _waiters(connection):
+            assert time.monotonic() < deadline and running.poll() is None, "the refresh does not wait for the build"
+            time.sleep(0.05)
+        # a build that comes while the refresh waits its turn goes after it, and hears a person who stops it
+        with pytest.raises(Cancelled):
+            north.build(monday, work=work, on_wait=_give_up)
+        assert running.poll() is None and snapshot(connection) == before
+        connection.execute("select pg_advisory_unlock_shared(%s)", (dbt._BUILDS_KEY,))
+        assert running.wait(120) == 0
+    north.build(monday, work=work)
+    assert snapshot(connection) == before
+
+
+def _give_up() -> None:
+    raise Cancelled("Запуск остановлен.")
+
+
+def _waiters(connection: psycopg.Connection[Any]) -> int:
+    found = connection.execute(
+        "select count(*) as n from pg_locks where locktype = 'advisory' and not granted"
+    ).fetchone()
+    return int(found["n"]) if found else 0
 
 
 def test_a_deploy_is_done_once_and_touches_no_row(
