@@ -94,16 +94,18 @@ def test_a_full_refresh_and_a_build_wait_for_each_other(
     connection.execute("select pg_advisory_lock_shared(%s)", (dbt._BUILDS_KEY,))
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
-        running.stdout.readline()
-        deadline = time.monotonic() + 60
-        while not _waiters(connection):
-            assert time.monotonic() < deadline and running.poll() is None, "the refresh does not wait for the build"
-            time.sleep(0.05)
-        # a build that comes while the refresh waits its turn goes after it, and hears a person who stops it
-        with pytest.raises(Cancelled):
-            north.build(monday, work=work, on_wait=_give_up)
-        assert running.poll() is None and snapshot(connection) == before
-        connection.execute("select pg_advisory_unlock_shared(%s)", (dbt._BUILDS_KEY,))
+        try:
+            running.stdout.readline()
+            deadline = time.monotonic() + 60
+            while not _waiters(connection):
+                assert time.monotonic() < deadline and running.poll() is None, "the refresh does not wait for the build"
+                time.sleep(0.05)
+            # a build that comes while the refresh waits its turn goes after it, and hears a person who stops it
+            with pytest.raises(Cancelled):
+                north.build(monday, work=work, on_wait=_give_up)
+            assert running.poll() is None and snapshot(connection) == before
+        finally:
+            connection.execute("select pg_advisory_unlock_all()")
         assert running.wait(120) == 0
     north.build(monday, work=work)
     assert snapshot(connection) == before
