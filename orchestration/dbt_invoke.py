@@ -224,13 +224,18 @@ def _held_connections() -> Iterator[None]:
     dbt's adapter closes it after each node: sixty logins a run, and each new backend learns the catalogue anew.
     """
     from dbt.adapters.postgres.connections import PostgresConnectionManager
+    from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE
 
     def keep(manager: Any) -> None:
         connection = manager.get_if_exists()
         if connection is None or connection.state != "open":
             return
+        handle = connection.handle
         try:
-            connection.handle.rollback()
+            # dbt commits by a statement: psycopg2 does not see it, and its rollback would be a warning in the server's log
+            if handle.status == STATUS_BEGIN and handle.get_transaction_status() == TRANSACTION_STATUS_IDLE:
+                handle.cursor().execute("begin")
+            handle.rollback()
             connection.transaction_open = False
         except Exception:  # the server has gone: the next node opens its own
             manager.close(connection)

@@ -4,13 +4,9 @@ No postponed annotations here: Dagster reads the type of ``context`` as it is wr
 """
 
 import json
-import queue
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from dagster import (
     AssetCheckResult,
@@ -28,10 +24,8 @@ from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
 from synkro import db
-from synkro.errors import Cancelled, DataError
+from synkro.errors import DataError
 from synkro.settings import settings
-
-T = TypeVar("T")
 
 
 class Translator(DagsterDbtTranslator):
@@ -65,14 +59,8 @@ def build(manifest: Path) -> Any:
             yield from run_worker.said(key for key in ordered if key in context.selected_asset_keys)
             return
         worker = run_worker.worker
-        said = _Said(context, manifest)
         with worker.step("marts", "Считаем витрины"):
-            yield from said.views()
-            results = []
-            # Dagster's rows are written while dbt goes on: a second of the run less than after it
-            for result in told(partial(transform, worker)):
-                results.append(result)
-                yield from said.of(result)
+            results = transform(worker)
         if broken := sorted(result.name for result in results if result.status == "fail"):
             # dbt's tests block what follows: a report of numbers that contradict themselves helps nobody
             worker.fail(
@@ -81,6 +69,10 @@ def build(manifest: Path) -> Any:
                     "Запустите его ещё раз; если повторится, передайте оператору."
                 )
             )
+        said = _Said(context, manifest)
+        yield from said.views()
+        for result in results:
+            yield from said.of(result)
 
     return marts
 
@@ -119,30 +111,6 @@ class _Said:
             )
 
 
-def told(work: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
-    """What ``work`` tells, as it tells it: it goes on in a thread of its own. Raises what ``work`` raises.
-
-    Whoever stops listening stops the work at its next word, and waits for that.
-    """
-    words: queue.SimpleQueue[T | None] = queue.SimpleQueue()
-    is_heard = True
-
-    def tell(word: T) -> None:
-        if not is_heard:
-            raise Cancelled("Запуск остановлен.")
-        words.put(word)
-
-    with ThreadPoolExecutor(1, "told") as pool:
-        ended = pool.submit(copy_context().run, work, tell)
-        ended.add_done_callback(lambda _: words.put(None))
-        try:
-            while (word := words.get()) is not None:
-                yield word
-        finally:
-            is_heard = False
-        ended.result()
-
-
 def exposure_specs(manifest: Path) -> list[AssetSpec]:
     """Who reads the marts, as dbt knows it: the ends of the lineage."""
     content = json.loads(manifest.read_text(encoding="utf-8"))
@@ -178,8 +146,11 @@ def control_specs(manifest: Path) -> list[AssetSpec]:
     ]
 
 
-def transform(worker: Worker, tell: Callable[[NodeResult], None]) -> None:
-    """Build the tenant's marts for the run's windows, then test them; ``tell`` hears of each node that is done."""
+def transform(worker: Worker) -> list[NodeResult]:
+    """Build the tenant's marts for the run's windows, then test them; returns one result a node.
+
+    In the thread of the step: an order to end the process must reach dbt, which stops its models then.
+    """
     run = worker.run
     heard = 0
 
@@ -187,7 +158,6 @@ def transform(worker: Worker, tell: Callable[[NodeResult], None]) -> None:
         nonlocal heard
         heard += 1
         worker.checkpoint()
-        tell(result)
         worker.progress("marts", heard, None, result.name)
 
     def wait() -> None:
@@ -211,3 +181,4 @@ def transform(worker: Worker, tell: Callable[[NodeResult], None]) -> None:
         f"Собрано таблиц: {len(built)}, проверок пройдено: {len(tested) - len(failed)} из {len(tested)}",
     )
     opening.note_lost(worker, reconciling.compare(worker))
+    return [*built, *tested]

@@ -30,9 +30,9 @@ starts as (
     from ordered as o
     join settings as s on s.tenant_id = o.tenant_id
     where o.previous_at is null
-        or (
-            o.sent_at - o.previous_at > make_interval(hours => s.session_gap_hours)
-            and not exists (
+        -- in this order: the look-up is for the few messages after a silence, and the planner would do it for each
+        or case
+            when o.sent_at - o.previous_at > make_interval(hours => s.session_gap_hours) then not exists (
                 select from {{ ref('int_waits') }} as w
                 where w.tenant_id = o.tenant_id and w.client_id = o.client_id
                     and w.opened_at < o.sent_at
@@ -41,7 +41,7 @@ starts as (
                     -- closed by this very message: open until it came
                     and (w.closed_at is null or w.closed_at >= o.sent_at)
             )
-        )
+        end
 
 )
 
