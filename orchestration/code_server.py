@@ -53,6 +53,14 @@ def warm_servicer() -> type[Any]:
             warm_up.start()
             self._mp_ctx = context  # type: ignore[assignment]
 
+        def _check_for_orphaned_runs(self) -> None:
+            try:
+                super()._check_for_orphaned_runs()
+            except Exception:
+                # asked every few seconds by a thread that an error would end, and with it the watch over every run: one that died
+                # with the database would go on for ever in Dagster, and its company would wait behind it
+                logger.warning("the runs could not be looked after, again in a moment", exc_info=True)
+
     return WarmApiServer
 
 

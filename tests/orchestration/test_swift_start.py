@@ -134,3 +134,25 @@ def test_a_run_is_forked_from_a_process_that_has_everything_loaded(template: str
         assert threads == 1, "a process with threads must not fork"
         pids.add(pid)
     assert len(pids) == 2, "each run is a process of its own"
+
+
+def test_the_watch_over_runs_outlives_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster's thread ends with the first error: whoever died with the database would stay in Dagster as running."""
+    from dagster._grpc.server import DagsterApiServer
+
+    from orchestration.code_server import warm_servicer
+
+    looked: list[bool] = []
+
+    def away(server: DagsterApiServer) -> None:
+        looked.append(True)
+        if len(looked) == 2:
+            server._server_termination_event.set()
+        raise ConnectionError("too many retries for DB connection")
+
+    monkeypatch.setattr(DagsterApiServer, "_check_for_orphaned_runs", away)
+    monkeypatch.setattr("dagster._grpc.server.CLEANUP_TICK", 0.01)
+    server = object.__new__(warm_servicer())
+    server._server_termination_event = threading.Event()
+    server._cleanup_thread()
+    assert len(looked) == 2, "it is asked again after the outage"
