@@ -97,7 +97,7 @@ def build_tenant(
     window_end: datetime,
     work_dir: Path,
     windows: Sequence[Span] = (),
-    on_result: Callable[[NodeResult], None] | None = None,
+    on_event: Callable[[str], None] | None = None,
     everything: bool = False,
     on_wait: Callable[[], None] = lambda: None,
 ) -> list[NodeResult]:
@@ -108,7 +108,7 @@ def build_tenant(
     either way.
 
     The windows must stand in ``synkro.report_windows`` and the calendar in ``synkro.working_intervals``.
-    ``on_result`` hears of each model that is done, in a thread of dbt's; what it raises is raised here after the running models
+    ``on_event`` hears the name of each model that is done; what it raises is raised here after the running models
     have finished. ``on_wait`` is called twice a second while a full refresh is under way, and may raise to give up.
     Raises :class:`DataError` naming the model that failed.
     """
@@ -122,7 +122,7 @@ def build_tenant(
         build = dbt_scope.begin(url, UUID(str(tenant_id)), project_hash(), everything=everything)
         arguments = ["run", "--select", "config.materialized:incremental"]
         variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
-        results = run(url, data_dir, arguments, variables, work_dir, on_result)
+        results = run(url, data_dir, arguments, variables, work_dir, on_event)
         dbt_scope.stood(url, build, spans)
     return results
 
@@ -136,7 +136,7 @@ def test_tenant(
     window_end: datetime,
     work_dir: Path,
     windows: Sequence[Span] = (),
-    on_result: Callable[[NodeResult], None] | None = None,
+    on_event: Callable[[str], None] | None = None,
     everything: bool = False,
 ) -> list[NodeResult]:
     """Run the data tests over the rows the tenant's last build made. A failing test is a result, not an exception.
@@ -146,7 +146,7 @@ def test_tenant(
     spans = [(span.start, span.end) for span in windows] or [(window_start, window_end)]
     arguments = ["test", "--select", "test_type:data", *([] if everything else ["--exclude", GUARDED])]
     variables = _variables(tenant_id, spans) | {"scope": dbt_scope.last(url, UUID(str(tenant_id)))}
-    return run(url, data_dir, arguments, variables, work_dir, on_result, failing_tests=True)
+    return run(url, data_dir, arguments, variables, work_dir, on_event, failing_tests=True)
 
 
 test_tenant.__test__ = False  # type: ignore[attr-defined]

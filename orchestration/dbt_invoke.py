@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -95,19 +95,19 @@ def run(
     arguments: list[str],
     variables: dict[str, Any],
     work_dir: Path,
-    on_result: Callable[[NodeResult], None] | None = None,
+    on_event: Callable[[str], None] | None = None,
     *,
     failing_tests: bool = False,
 ) -> list[NodeResult]:
     manifest = ensure_manifest(data_dir).with_suffix(".msgpack")
-    outcome = _invoke(url, arguments, variables, work_dir, manifest=manifest, on_result=on_result)
+    outcome = _invoke(url, arguments, variables, work_dir, manifest=manifest, on_event=on_event)
     if outcome.exception is not None:
         raise DataError("Витрины не построены: dbt остановился до первой модели.", detail=str(outcome.exception))
     results = [
         NodeResult(
             unique_id=result.node.unique_id,
             status=str(result.status),
-            rows=_rows(result.failures, result.adapter_response or {}),
+            rows=_rows(result),
             seconds=float(result.execution_time or 0),
             message=str(result.message or ""),
         )
@@ -122,23 +122,10 @@ def run(
     return results
 
 
-def _heard(data: Any) -> NodeResult:
-    """A node that just ended, as dbt's event tells of it."""
-    told = data.run_result
-    is_test = data.node_info.resource_type == "test"
-    return NodeResult(
-        unique_id=data.node_info.unique_id,
-        status=told.status,
-        rows=_rows(told.num_failures if is_test else None, dict(told.adapter_response)),
-        seconds=float(told.execution_time),
-        message=told.message,
-    )
-
-
-def _rows(failures: int | None, response: Mapping[str, Any]) -> int:
-    if failures is not None:
-        return int(failures)
-    return max(int(response.get("rows_affected") or 0), 0)
+def _rows(result: Any) -> int:
+    if result.failures is not None:
+        return int(result.failures)
+    return max(int((result.adapter_response or {}).get("rows_affected") or 0), 0)
 
 
 def _invoke(
@@ -148,19 +135,17 @@ def _invoke(
     work_dir: Path,
     *,
     manifest: Path | None = None,
-    on_result: Callable[[NodeResult], None] | None = None,
+    on_event: Callable[[str], None] | None = None,
 ) -> Any:
     from dbt.cli.main import dbtRunner
 
     raised: list[BaseException] = []
 
     def hear(event: Any) -> None:
-        if on_result is None or raised or event.info.name != "NodeFinished":
-            return
-        if event.data.node_info.resource_type not in ("model", "test"):
+        if on_event is None or raised or event.info.name != "NodeFinished":
             return
         try:
-            on_result(_heard(event.data))
+            on_event(event.data.node_info.node_name)
         except BaseException as error:  # dbt would take it for a failed model
             raised.append(error)
 
@@ -171,15 +156,7 @@ def _invoke(
         "log-path": work_dir / "logs",
         "vars": json.dumps(variables),
     }
-    command = [
-        "--log-level",
-        "none",
-        "--log-level-file",
-        "none",
-        "--no-version-check",
-        "--no-send-anonymous-usage-stats",
-        *arguments,
-    ]
+    command = ["--log-level", "none", "--no-version-check", "--no-send-anonymous-usage-stats", *arguments]
     for flag, value in flags.items():
         command += [f"--{flag}", str(value)]
     if manifest is not None:
@@ -199,7 +176,10 @@ def _invoke(
 
 @lru_cache(1)
 def decoded(path: Path) -> Any:
-    """The parsed project, decoded once a process; a run that is forked from a process that has it finds it there."""
+    """The parsed project, decoded once a process; a run that is forked from a process that has it finds it there.
+
+    :func:`_load` writes the database of each invocation into it, under the lock that keeps invocations in line.
+    """
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 

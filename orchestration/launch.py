@@ -7,7 +7,7 @@ import traceback
 from uuid import UUID
 
 from orchestration import instance
-from synkro import db, runs, runtime, tenants
+from synkro import db, leases, runs, runtime, tenants
 from synkro.windows import business_date
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ def execute(run_id: UUID) -> runs.Run:
         ended = runs.get(connection, run_id)
         if ended.status == "pending":
             # nothing claimed it: Dagster refused the launch itself
-            worker_run = runs.claim(connection, run_id)
-            runs.finish(
+            worker_run = leases.claim(connection, run_id)
+            leases.finish(
                 connection,
                 worker_run,
                 "failed",

@@ -22,7 +22,7 @@ import psycopg
 
 from orchestration import leftovers
 from orchestration.outcomes import outcome_of
-from synkro import db, runs, runtime, tenants
+from synkro import db, leases, runs, runtime, tenants
 from synkro.errors import Cancelled, LeaseLost, SynkroError, TransientError
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Worker:
     def claim(cls, run_id: UUID, dagster_run_id: str | None) -> Worker:
         """Take the run's lease; raises :class:`LeaseLost` when another process has it."""
         with db.as_service("worker") as connection:
-            run = runs.claim(connection, run_id, dagster_run_id)
+            run = leases.claim(connection, run_id, dagster_run_id)
             worker = cls(run, tenants.by_id(connection, run.tenant_id), runtime.current(connection, run.tenant_id))
         worker._heart.start()
         try:
@@ -91,7 +91,7 @@ class Worker:
             return
         self._shown_at = now
         with db.as_service("progress") as connection:
-            runs.step(connection, self.run, self._step or step, done, total, message)
+            leases.step(connection, self.run, self._step or step, done, total, message)
 
     def log(self, step: str, message: str, *, level: str = "info", **metadata: Any) -> None:
         """One line of the run's log, which people read on the page."""
@@ -128,7 +128,7 @@ class Worker:
 
     def finish(self, connection: db.Connection) -> None:
         """End the run as a success in the caller's transaction."""
-        runs.finish(connection, self.run, "success")
+        leases.finish(connection, self.run, "success")
         self._finished = True
 
     # --- the end -----------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Worker:
     def _try_write_end(self) -> None:
         status, message, detail = outcome_of(self._failure)
         with db.as_service("worker") as connection:
-            runs.finish(connection, self.run, status, error=message, detail=detail)
+            leases.finish(connection, self.run, status, error=message, detail=detail)
             runs.log(
                 connection,
                 self.run,
@@ -177,17 +177,17 @@ class Worker:
     # --- inside ------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
-        valid_until = time.monotonic() + runs.LEASE_SECONDS
-        next_beat = time.monotonic() + runs.HEARTBEAT_SECONDS
+        valid_until = time.monotonic() + leases.LEASE_SECONDS
+        next_beat = time.monotonic() + leases.HEARTBEAT_SECONDS
         while not self._closing.wait(STOP_CHECK_SECONDS):
             try:
                 with db.as_service("heartbeat") as connection:
                     if time.monotonic() >= next_beat:
                         # a stopping run keeps its lease while the step winds down: people see «останавливается»
-                        runs.heartbeat(connection, self.run)
-                        next_beat = time.monotonic() + runs.HEARTBEAT_SECONDS
-                        valid_until = time.monotonic() + runs.LEASE_SECONDS
-                    if runs.is_stopping(connection, self.run):
+                        leases.heartbeat(connection, self.run)
+                        next_beat = time.monotonic() + leases.HEARTBEAT_SECONDS
+                        valid_until = time.monotonic() + leases.LEASE_SECONDS
+                    if leases.is_stopping(connection, self.run):
                         self._stop_reason = self._stop_reason or Cancelled("Запуск остановлен по просьбе человека.")
             except LeaseLost as reason:
                 self._lose(reason)

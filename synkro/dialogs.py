@@ -90,11 +90,13 @@ def messages_of_window(
     connection: db.Connection, tenant_id: UUID, dialog_ids: Sequence[str], window: Window, *, before: int = 0
 ) -> dict[str, list[Message]]:
     """By dialog, in order: the messages inside the window and the ``before`` last ones ahead of it for context."""
+    if not dialog_ids:
+        return {}
+    of_dialog = f"{_MESSAGES} where f.tenant_id = %(tenant)s and f.dialog_id = asked.id"
     rows = connection.execute(
-        "select said.* from unnest(%(dialogs)s::text[]) as asked (id) cross join lateral ((" + _MESSAGES + ""
-        " where f.tenant_id = %(tenant)s and f.dialog_id = asked.id and f.sent_at >= %(start)s and f.sent_at < %(end)s"
-        ") union all (" + _MESSAGES + ""
-        " where f.tenant_id = %(tenant)s and f.dialog_id = asked.id and f.sent_at < %(start)s"
+        "select said.* from unnest(%(dialogs)s::text[]) as asked (id) cross join lateral ("
+        f"({of_dialog} and f.sent_at >= %(start)s and f.sent_at < %(end)s) union all"
+        f" ({of_dialog} and f.sent_at < %(start)s"
         ' order by f.sent_at desc, f.message_id collate "C" desc limit %(before)s)) as said'
         ' order by sent_at, message_id collate "C"',
         {

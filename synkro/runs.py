@@ -1,9 +1,7 @@
-"""Job runs: the queue, the lease and the truth about what a run is doing.
+"""Job runs: the queue, and the truth about what a run is doing.
 
 ``(tenant, window)`` is unique while pending, running or cancelling: asking again joins the running one;
-after failure or success it makes the next attempt. Liveness is ours: a lease of 60 s renewed every 15 s and a
-fencing token that grows with each take-over. Every write of a worker names its token; a worker whose lease
-was taken over gets :class:`LeaseLost` and commits nothing.
+after failure or success it makes the next attempt. What the worker of a run may write is in ``leases.py``.
 """
 
 from __future__ import annotations
@@ -17,16 +15,13 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from synkro import db
-from synkro.errors import DataError, LeaseLost, NotFoundError
+from synkro.errors import DataError, NotFoundError
 from synkro.log import redact
 from synkro.windows import Window
 
 Status = Literal["pending", "running", "cancelling", "success", "failed", "cancelled"]
 ACTIVE: tuple[Status, ...] = ("pending", "running", "cancelling")
 JobType = Literal["report", "followup", "rebuild"]
-LEASE_SECONDS = 60
-_TAKEN = "Запуск перешёл к другому процессу: этот останавливается и ничего не записывает."
-HEARTBEAT_SECONDS = 15
 #: notified by the transaction that queues a row: the engine need not wait for its next look
 CHANNEL = "synkro_runs"
 #: steps of the main job as people read them
@@ -234,82 +229,13 @@ def events(connection: db.Connection, tenant_id: UUID, run_id: UUID, after: int 
     return [Event(**row) for row in rows]
 
 
-# --- working (service door) -------------------------------------------------------------------------------
+# --- handing over (service door) --------------------------------------------------------------------------
 
 
 def offer(connection: db.Connection, run_id: UUID) -> None:
     """Remember that the run was handed to an engine."""
     connection.execute(
         "update synkro.job_runs set picked_at = now() where run_id = %s and status = 'pending'", (run_id,)
-    )
-
-
-def claim(connection: db.Connection, run_id: UUID, dagster_run_id: str | None = None) -> Run:
-    """Take the lease; raises :class:`LeaseLost` when the run is over or another worker holds a living lease."""
-    row = connection.execute(
-        "update synkro.job_runs set status = case when status = 'pending' then 'running' else status end,"
-        " lease_token = lease_token + 1, lease_until = now() + make_interval(secs => %(lease)s), heartbeat_at = now(),"
-        " started_at = coalesce(started_at, now()), dagster_run_id = coalesce(%(dagster)s, dagster_run_id)"
-        " where run_id = %(run)s and status in ('pending', 'running', 'cancelling')"
-        f" and (lease_until is null or lease_until < now()) returning {COLUMNS}",
-        {"lease": LEASE_SECONDS, "run": run_id, "dagster": dagster_run_id},
-    ).fetchone()
-    if row is None:
-        found = get(connection, run_id)
-        raise LeaseLost(f"Запуск уже ведёт другой процесс или он завершён (состояние: {found.status}).")
-    return Run(**row)
-
-
-def heartbeat(connection: db.Connection, run: Run) -> None:
-    """Renew the lease; raises :class:`LeaseLost` when it is no longer ours."""
-    row = connection.execute(
-        "update synkro.job_runs set lease_until = now() + make_interval(secs => %s), heartbeat_at = now()"
-        " where run_id = %s and lease_token = %s and lease_until > now() and status in ('running', 'cancelling')"
-        " returning run_id",
-        (LEASE_SECONDS, run.run_id, run.lease_token),
-    ).fetchone()
-    if row is None:
-        raise LeaseLost(_TAKEN)
-
-
-def is_stopping(connection: db.Connection, run: Run) -> bool:
-    """Whether a person asked to stop the run; raises :class:`LeaseLost` when it is no longer ours.
-
-    Asked far oftener than the lease is renewed: one that wakes from a sleep must not go on until the next heartbeat.
-    """
-    row = connection.execute(
-        "select status from synkro.job_runs where run_id = %s and lease_token = %s and lease_until > now()"
-        " and status in ('running', 'cancelling')",
-        (run.run_id, run.lease_token),
-    ).fetchone()
-    if row is None:
-        raise LeaseLost(_TAKEN)
-    return bool(row["status"] == "cancelling")
-
-
-def hold(connection: db.Connection, run: Run) -> None:
-    """Lock our row for the rest of the transaction: whoever commits a report does it under a living lease."""
-    row = connection.execute(
-        "select from synkro.job_runs where run_id = %s and lease_token = %s and lease_until > now()"
-        " and status in ('running', 'cancelling') for update",
-        (run.run_id, run.lease_token),
-    ).fetchone()
-    if row is None:
-        raise LeaseLost("Запуск перешёл к другому процессу: отчёт этого процесса не сохранён.")
-
-
-def step(
-    connection: db.Connection, run: Run, name: str, done: int = 0, total: int | None = None, message: str = ""
-) -> None:
-    """Show where the run is: counts are of real things (pages, dialogs)."""
-    connection.execute(
-        "update synkro.job_runs set current_step = %s, progress = %s where run_id = %s and lease_token = %s",
-        (
-            name,
-            Jsonb({"step": name, "done": done, "total": total, "message": message}),
-            run.run_id,
-            run.lease_token,
-        ),
     )
 
 
@@ -327,37 +253,3 @@ def log(
         " values (%s, %s, %s, %s, %s, %s)",
         (run.tenant_id, run.run_id, level, name, redact(message), Jsonb(dict(metadata or {}))),
     )
-
-
-def attach_report(connection: db.Connection, run: Run, report_id: UUID) -> None:
-    """Name the run's report, in the transaction that publishes it."""
-    connection.execute(
-        "update synkro.job_runs set report_id = %s where run_id = %s and lease_token = %s",
-        (report_id, run.run_id, run.lease_token),
-    )
-
-
-def finish(
-    connection: db.Connection,
-    run: Run,
-    status: Status,
-    *,
-    error: str | None = None,
-    detail: str | None = None,
-) -> None:
-    """End the run; raises :class:`LeaseLost` when it is not ours to end."""
-    row = connection.execute(
-        "update synkro.job_runs set status = %(status)s, error = %(error)s, error_detail = %(detail)s,"
-        " finished_at = now(), lease_until = null,"
-        " current_step = case when %(status)s = 'success' then 'done' else current_step end"
-        " where run_id = %(run)s and lease_token = %(token)s and status in ('running', 'cancelling') returning run_id",
-        {
-            "status": status,
-            "error": redact(error) if error else None,
-            "detail": redact(detail)[:8000] if detail else None,
-            "run": run.run_id,
-            "token": run.lease_token,
-        },
-    ).fetchone()
-    if row is None:
-        raise LeaseLost("Запуск перешёл к другому процессу: его исход запишет тот процесс.")

@@ -14,6 +14,7 @@ from synkro import (
     db,
     followups,
     history,
+    leases,
     reaper,
     reports,
     runs,
@@ -33,7 +34,7 @@ from synkro.windows import Window
 PAGE_SIZE = 20
 #: a waiting run that nobody took for so long deserves a hint
 PICK_UP = timedelta(seconds=30)
-SILENT = timedelta(seconds=runs.LEASE_SECONDS)
+SILENT = timedelta(seconds=leases.LEASE_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from orchestration.freshness import DAILY
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
-from synkro import db, followups, integrations, outbox, report_windows, reports, rubric, runs, russian
+from synkro import db, followups, integrations, leases, outbox, report_windows, reports, rubric, runs, russian
 from synkro.settings import settings
 from synkro.windows import business_date
 
@@ -183,9 +183,9 @@ def write(worker: Worker) -> reports.Report:
         followup_deadline_at=datetime.now(UTC) + timedelta(minutes=worker.config.telegram_followup_minutes),
     )
     with db.as_service("publish") as connection:
-        runs.hold(connection, worker.run)
+        leases.hold(connection, worker.run)
         made = reports.publish(connection, worker.tenant.tenant_id, worker.run.run_id, draft, letters)
-        runs.attach_report(connection, worker.run, made.report_id)
+        leases.attach_report(connection, worker.run, made.report_id)
         followups.note(connection, made.tenant_id, made.report_id, decision.lacking, decision.plan)
     worker.log(
         "report",
@@ -202,7 +202,7 @@ def write(worker: Worker) -> reports.Report:
 
 def _leave(worker: Worker, standing: reports.Report, decision: revising.Decision) -> None:
     with db.as_service("follow-up") as connection:
-        runs.hold(connection, worker.run)
+        leases.hold(connection, worker.run)
         followups.note(connection, standing.tenant_id, standing.report_id, decision.lacked, decision.plan)
     worker.log("report", f"Нового нет, остаётся версия {standing.version}", report_id=str(standing.report_id))
     _tell_next(worker, decision.plan)

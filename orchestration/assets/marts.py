@@ -18,8 +18,8 @@ from dagster import (
 )
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
-from orchestration import dbt, opening, reconciling
-from orchestration.dbt import GUARDED, NodeResult
+from orchestration import opening, reconciling
+from orchestration.dbt import GUARDED
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
@@ -69,46 +69,30 @@ def build(manifest: Path) -> Any:
                     "Запустите его ещё раз; если повторится, передайте оператору."
                 )
             )
-        said = _Said(context, manifest)
-        yield from said.views()
+        nodes = _nodes(manifest)
+        keys = {key.path[-1]: key for key in context.selected_asset_keys}
+        checks = {check.name: check for check in context.selected_asset_check_keys}
+        # made at deploy and always as fresh as what they look at; first, because Dagster wants the order of the graph
+        built = {nodes.get(result.unique_id, {}).get("name") for result in results}
+        for name in [name for name in keys if name not in built]:
+            yield MaterializeResult(asset_key=keys.pop(name), metadata={"materialized": "view"})
         for result in results:
-            yield from said.of(result)
+            node = nodes.get(result.unique_id, {})
+            if node.get("resource_type") == "model" and (key := keys.pop(node["name"], None)) is not None:
+                yield MaterializeResult(
+                    asset_key=key,
+                    metadata={"dagster/row_count": result.rows, "seconds": round(result.seconds, 2)},
+                )
+            elif (check := checks.get(node.get("name", ""))) is not None:
+                yield AssetCheckResult(
+                    asset_key=check.asset_key,
+                    check_name=check.name,
+                    passed=result.status == "pass",
+                    severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
+                    metadata={"message": result.message or ""},
+                )
 
     return marts
-
-
-class _Said:
-    """Dagster's word for what dbt did."""
-
-    def __init__(self, context: AssetExecutionContext, manifest: Path) -> None:
-        self._nodes = dict(json.loads(manifest.read_text(encoding="utf-8"))["nodes"])
-        self._keys = {key.path[-1]: key for key in context.selected_asset_keys}
-        self._checks = {check.name: check for check in context.selected_asset_check_keys}
-
-    def views(self) -> Iterator[MaterializeResult]:
-        """Made at deploy and always as fresh as what they look at; first, because Dagster wants the order of the graph."""
-        for node in self._nodes.values():
-            if (
-                node["resource_type"] == "model"
-                and node["config"]["materialized"] == "view"
-                and node["name"] in self._keys
-            ):
-                yield MaterializeResult(asset_key=self._keys[node["name"]], metadata={"materialized": "view"})
-
-    def of(self, result: NodeResult) -> Iterator[MaterializeResult | AssetCheckResult]:
-        name = self._nodes.get(result.unique_id, {}).get("name", "")
-        if (key := self._keys.get(name)) is not None and result.status == "success":
-            yield MaterializeResult(
-                asset_key=key, metadata={"dagster/row_count": result.rows, "seconds": round(result.seconds, 2)}
-            )
-        elif (check := self._checks.get(name)) is not None:
-            yield AssetCheckResult(
-                asset_key=check.asset_key,
-                check_name=check.name,
-                passed=result.status == "pass",
-                severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
-                metadata={"message": result.message},
-            )
 
 
 def exposure_specs(manifest: Path) -> list[AssetSpec]:
@@ -146,19 +130,20 @@ def control_specs(manifest: Path) -> list[AssetSpec]:
     ]
 
 
-def transform(worker: Worker) -> list[NodeResult]:
+def transform(worker: Worker) -> list[Any]:
     """Build the tenant's marts for the run's windows, then test them; returns one result a node.
 
     In the thread of the step: an order to end the process must reach dbt, which stops its models then.
     """
-    run = worker.run
-    heard = 0
+    from orchestration.dbt import build_tenant, test_tenant
 
-    def hear(result: NodeResult) -> None:
-        nonlocal heard
-        heard += 1
-        worker.checkpoint()
-        worker.progress("marts", heard, None, result.name)
+    run = worker.run
+    done = 0
+
+    def on_event(name: str) -> None:
+        nonlocal done
+        done += 1
+        worker.progress("marts", done, None, name)
 
     def wait() -> None:
         worker.checkpoint()
@@ -170,11 +155,11 @@ def transform(worker: Worker) -> list[NodeResult]:
         "window_end": run.window_end,
         "work_dir": worker.work_dir / "dbt",
         "windows": worker.memory.get("windows", [run.window]),
-        "on_result": hear,
+        "on_event": on_event,
     }
-    built = dbt.build_tenant(db.owner_url(), settings().data_dir, **arguments, on_wait=wait)
+    built = build_tenant(db.owner_url(), settings().data_dir, **arguments, on_wait=wait)
     worker.checkpoint()
-    tested = dbt.test_tenant(db.owner_url(), settings().data_dir, **arguments)
+    tested = test_tenant(db.owner_url(), settings().data_dir, **arguments)
     failed = [result for result in tested if result.status == "fail"]
     worker.log(
         "marts",
@@ -182,3 +167,7 @@ def transform(worker: Worker) -> list[NodeResult]:
     )
     opening.note_lost(worker, reconciling.compare(worker))
     return [*built, *tested]
+
+
+def _nodes(manifest: Path) -> dict[str, dict[str, Any]]:
+    return dict(json.loads(manifest.read_text(encoding="utf-8"))["nodes"])

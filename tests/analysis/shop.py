@@ -12,7 +12,8 @@ import psycopg
 from psycopg import sql
 
 from analysis.context import AnalysisContext, Limits
-from synkro import db, tenants
+from synkro import db, dialogs, tenants
+from synkro.dialogs import Message
 from synkro.integrations import Integration
 from synkro.report_windows import ReportWindow, save
 from synkro.windows import Window
@@ -24,6 +25,12 @@ _EMPTY: dict[str, Any] = {
     "text": "", "integer": 0, "numeric": 0, "boolean": False, "bigint": 0, "uuid": None, "date": DAY,
     "timestamp with time zone": WINDOW.start,
 }  # fmt: skip
+
+
+def said_in(tenant_id: UUID, dialog_id: str) -> list[Message]:
+    """The dialog's messages of :data:`WINDOW`, as the database has them."""
+    with db.as_service("test") as connection:
+        return dialogs.messages_of_window(connection, tenant_id, [dialog_id], WINDOW)[dialog_id]
 
 
 @dataclass

@@ -14,12 +14,12 @@ from analysis import metrics
 from analysis.asking import _COMPARED, Answer, answer, pick, suggestions
 from analysis.grounding import find_quote
 from analysis.metrics import Pick, compute, validated
-from synkro import db, dialogs
+from synkro import db
 from synkro.report_windows import ReportWindow, save
 from synkro.reports import Report, publish
 from synkro.windows import Window
 from tests.analysis.conftest import Model
-from tests.analysis.shop import DAY, WINDOW, Shop
+from tests.analysis.shop import DAY, WINDOW, Shop, said_in
 from tests.analysis.test_report import report
 
 
@@ -67,10 +67,7 @@ def test_every_quote_of_an_answer_stands_in_its_message(busy: Shop) -> None:
         evidence = ask(made, question).evidence
         assert evidence, question
         for claim in evidence:
-            with db.as_service("test") as connection:
-                said = dialogs.messages_of_window(connection, busy.tenant_id, [claim["dialog_id"]], WINDOW)[
-                    claim["dialog_id"]
-                ]
+            said = said_in(busy.tenant_id, claim["dialog_id"])
             assert find_quote(claim["quote"], [m for m in said if m.message_id in claim["message_ids"]])
 
 

@@ -14,10 +14,9 @@ from analysis.facts import Facts
 from analysis.grounding import find_quote
 from analysis.reading import read_dialogs
 from analysis.writing import write_report
-from synkro import db, dialogs
 from synkro.errors import Cancelled
 from synkro.reports import Draft
-from tests.analysis.shop import WINDOW, Shop
+from tests.analysis.shop import WINDOW, Shop, said_in
 
 
 def report(ctx: AnalysisContext) -> Draft:
@@ -28,10 +27,7 @@ def ungrounded(ctx: AnalysisContext, draft: Draft) -> list[dict[str, Any]]:
     """Claims whose quote does not stand in a message of their dialog and window: looked up in the database again."""
     wrong = []
     for claim in draft.claims:
-        with db.as_service("test") as connection:
-            said = dialogs.messages_of_window(connection, ctx.tenant_id, [claim["dialog_id"]], WINDOW)[
-                claim["dialog_id"]
-            ]
+        said = said_in(ctx.tenant_id, claim["dialog_id"])
         named = [m for m in said if m.message_id in claim["message_ids"]]
         if len(named) != len(claim["message_ids"]) or find_quote(claim["quote"], named) is None:
             wrong.append(claim)

@@ -21,7 +21,9 @@ SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 
 def launch(playwright: Any) -> Browser:
     """The system's chromium, headless and quiet."""
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "no chromium: python -m tests.needs installs it"
+    return playwright.chromium.launch(executable_path=chromium, args=ARGS)
 
 
 def sign_in(page: Page, base: str, email: str, password: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,10 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.app import shots
 from tests.app.world import PASSWORD, World
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here: apt-get install chromium"),
-]
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 

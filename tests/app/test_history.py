@@ -11,7 +11,7 @@ import pytest
 from app.services import overview, reporting
 from app.services.access import Forbidden, Viewer
 from app.texts import RU
-from synkro import db, history, runs, runtime, watermarks
+from synkro import db, history, leases, runtime, watermarks
 from synkro.errors import DataError, NotFoundError
 from tests.app.conftest import ORIGIN, Site
 from tests.app.test_presses import element, press, text_of, until
@@ -108,7 +108,7 @@ async def test_the_overview_shows_the_progress_and_how_far_back_a_source_reaches
         since = history.start_of(day(world, 90), runtime.RuntimeConfig("Asia/Almaty"), world.now)
         watermarks.advance(connection, tenant_id, "radist", "messages", world.now, {"from": since.isoformat()})
         running = world.runs["running"]
-        runs.step(connection, running, "sources", 40, 118, "Radist, диалогов прочитано: 40 из 118")
+        leases.step(connection, running, "sources", 40, 118, "Radist, диалогов прочитано: 40 из 118")
     card = next(card for card in overview.cards(who("admin")) if card.tenant.slug == "alpha")
     assert card.since["radist"] == world.day - timedelta(days=90) and card.since["amocrm"] is None
     person = await site.person("admin")

@@ -14,7 +14,7 @@ from app import words
 from app.live import live
 from app.services import settings as settings_service
 from app.texts import RU
-from synkro import checks, db, runs, runtime, sessions
+from synkro import checks, db, leases, runs, runtime, sessions
 from synkro.errors import SynkroError
 from tests.app.conftest import Site
 from tests.app.world import SECRET, World
@@ -69,7 +69,7 @@ async def test_the_running_job_is_shown_live_and_stopped(site: Site, world: Worl
     await person.should_see("40 / 118 диалогов")
     run = world.runs["running"]
     with db.as_service("test") as connection:
-        runs.step(connection, run, "report", 1, 2, "")
+        leases.step(connection, run, "report", 1, 2, "")
         runs.log(connection, run, "report", "Пишем отчёт")
     await live.poll()
     await person.should_see("Пишем отчёт", retries=40)
@@ -286,7 +286,7 @@ async def test_a_failed_run_tells_when_it_is_tried_again(site: Site, world: Worl
         run, _ = runs.request(
             connection, tenant_id, world.window, mode="amocrm_radist", trigger_type="scheduled", report_type="daily"
         )
-        runs.finish(connection, runs.claim(connection, run.run_id), "failed", error="amoCRM не отвечает.")
+        leases.finish(connection, leases.claim(connection, run.run_id), "failed", error="amoCRM не отвечает.")
         ended = runs.get(connection, run.run_id)
     assert ended.finished_at is not None
     person = await site.person("admin")

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.texts import EN, RU
-from synkro import db, reconciliation, runs, watermarks
+from synkro import db, leases, reconciliation, runs, watermarks
 from synkro.reconciliation import Count
 from synkro.watermarks import StreamLoad
 from tests.app.conftest import Site
@@ -22,7 +22,7 @@ def read_by(shared_world: World) -> UUID:
         run, _ = runs.request(
             connection, tenant_id, world.window, mode="amocrm_radist", trigger_type="system", report_type="daily"
         )
-        run = runs.claim(connection, run.run_id)
+        run = leases.claim(connection, run.run_id)
         for load in (
             StreamLoad("amocrm", "leads", "complete", 2, 71, 1, 70, {"no_id": 1, "repeated": 2}, read_until=world.now),
             StreamLoad("radist", "sources", "failed", 1, error=f"Radist не ответил {HOSTILE[0]} +7 701 555 44 33"),
@@ -34,7 +34,7 @@ def read_by(shared_world: World) -> UUID:
         ]
         reconciliation.save(connection, tenant_id, run.run_id, counts)
         runs.log(connection, run, "sources", "Radist, сообщения: не прочитано", level="warning")
-        runs.finish(connection, run, "success")
+        leases.finish(connection, run, "success")
         connection.execute(
             "update synkro.reports set run_id = %s where report_id = %s", (run.run_id, world.reports["alpha"].report_id)
         )

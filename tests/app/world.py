@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from synkro import db, integrations, reports, runs, runtime, tenants, users, watermarks
+from synkro import db, integrations, leases, reports, runs, runtime, tenants, users, watermarks
 from synkro.reports import Draft, Report
 from synkro.runs import Run
 from synkro.windows import Window, business_day_window, last_closed
@@ -368,11 +368,11 @@ def _runs(connection: db.Connection, world: World) -> None:
         run, _ = runs.request(
             connection, tenant_id, window, mode="amocrm_radist", trigger_type="system", report_type="forced"
         )
-        run = runs.claim(connection, run.run_id)
-        runs.step(connection, run, "readings", 40, 118, "диалогов")
+        run = leases.claim(connection, run.run_id)
+        leases.step(connection, run, "readings", 40, 118, "диалогов")
         runs.log(connection, run, "readings", f"Прочитано 40 {HOSTILE[3]}")
         if name == "failed":
-            runs.finish(connection, run, "failed", error="Radist не отвечает: 503.", detail="HTTP 503 at page 3")
+            leases.finish(connection, run, "failed", error="Radist не отвечает: 503.", detail="HTTP 503 at page 3")
         world.runs[name] = run
     connection.execute(
         "update synkro.job_runs set created_at = now() - interval '1 hour' where run_id = %s",

@@ -14,7 +14,7 @@ from cli import doctor
 from delivery import destinations, service
 from delivery import silence as letters
 from delivery.sender import send_due
-from synkro import db, runs, runtime, silence, tenants
+from synkro import db, leases, runs, runtime, silence, tenants
 from synkro.errors import SynkroError
 from synkro.windows import Window
 from tests.delivery.conftest import Company, Telegram
@@ -82,7 +82,7 @@ def test_the_cause_of_the_last_failure_is_told(make_company: MakeCompany, telegr
         run, _ = runs.request(
             connection, company.tenant_id, WINDOW, mode="radist_only", trigger_type="scheduled", report_type="daily"
         )
-        runs.finish(connection, runs.claim(connection, run.run_id), "failed", error="Radist не принимает наш ключ.")
+        leases.finish(connection, leases.claim(connection, run.run_id), "failed", error="Radist не принимает наш ключ.")
     assert tell() == 1
     send_due()
     assert "Radist не принимает наш ключ." in telegram.texts(chat)[-1]

@@ -259,15 +259,15 @@ def mid_dbt(kill: Kill, run_id: UUID) -> None:
 
     true, built = orchestration.dbt.build_tenant, 0
 
-    def build(*args: Any, on_result: Any = None, **options: Any) -> Any:
-        def hear(result: Any) -> None:
+    def build(*args: Any, on_event: Any = None, **options: Any) -> Any:
+        def hear(name: str) -> None:
             nonlocal built
             built += 1
             if built == 2:
                 kill()
-            on_result(result)
+            on_event(name)
 
-        return true(*args, on_result=hear, **options)
+        return true(*args, on_event=hear, **options)
 
     orchestration.dbt.build_tenant = build
 

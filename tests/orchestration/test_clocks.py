@@ -12,7 +12,7 @@ import pytest
 
 from app.services import access, reporting
 from orchestration.schedules import enqueue_due
-from synkro import db, reaper, reports, runs, runtime, tenants, users
+from synkro import db, leases, reaper, reports, runs, runtime, tenants, users
 from synkro.windows import Window, last_closed, month_window
 
 STEP = timedelta(minutes=20)
@@ -46,7 +46,7 @@ def play(looks: list[datetime]) -> list[runs.Run]:
         for now in looks:
             for run in enqueue_due(connection, now):
                 made.append(run)
-                runs.finish(connection, runs.claim(connection, run.run_id), "success")
+                leases.finish(connection, leases.claim(connection, run.run_id), "success")
     return made
 
 
@@ -197,9 +197,9 @@ def test_fifty_ask_and_one_runs_twenty_times(asked: tuple[UUID, access.Viewer, W
         with db.as_service("test") as connection:
             (run,) = runs.active(connection, tenant_id)
             assert run.attempt == number
-            held = runs.claim(connection, run.run_id)
+            held = leases.claim(connection, run.run_id)
             if number % 4 == 0:
-                runs.finish(connection, held, "failed", error="сбой")
+                leases.finish(connection, held, "failed", error="сбой")
             elif number % 4 == 1:
                 # while it runs asking joins; a crash ends with the lease
                 assert runs.request(
@@ -221,8 +221,8 @@ def test_fifty_ask_and_one_runs_twenty_times(asked: tuple[UUID, access.Viewer, W
                     [],
                 )
                 made = reports.publish(connection, tenant_id, run.run_id, draft, [])
-                runs.attach_report(connection, held, made.report_id)
-                runs.finish(connection, held, "success")
+                leases.attach_report(connection, held, made.report_id)
+                leases.finish(connection, held, "success")
         with db.as_service("test") as connection:
             reaper.reap(connection)
             assert runs.active(connection, tenant_id) == []

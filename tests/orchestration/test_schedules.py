@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from orchestration.schedules import due, enqueue_due
-from synkro import db, runs, runtime, tenants
+from synkro import db, leases, runs, runtime, tenants
 from synkro.runtime import RuntimeConfig
 from synkro.windows import label_of
 
@@ -126,7 +126,7 @@ def test_each_tenant_is_queued_once_whatever_happens_to_the_run(two: tuple[UUID,
         assert len(enqueue_due(connection, now)) == 2
         assert enqueue_due(connection, now + timedelta(seconds=5)) == []
         for run in runs.active(connection):
-            runs.finish(connection, runs.claim(connection, run.run_id), "failed", error="сбой")
+            leases.finish(connection, leases.claim(connection, run.run_id), "failed", error="сбой")
         connection.execute("update synkro.job_runs set finished_at = %s", (now,))
         assert enqueue_due(connection, now + timedelta(minutes=10)) == []
         assert len(enqueue_due(connection, now + timedelta(days=1))) == 2
@@ -143,7 +143,7 @@ def test_a_failed_day_is_tried_again_a_few_times_and_a_stopped_one_is_not(two: t
                 continue
             tried_after.append(minutes)
             for run in runs.active(connection):
-                runs.finish(connection, runs.claim(connection, run.run_id), "failed", error="сбой")
+                leases.finish(connection, leases.claim(connection, run.run_id), "failed", error="сбой")
                 connection.execute(
                     "update synkro.job_runs set finished_at = %s where run_id = %s", (moment, run.run_id)
                 )

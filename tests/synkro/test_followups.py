@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from synkro import db, followups, reports, runs, runtime, tenants
+from synkro import db, followups, leases, reports, runs, runtime, tenants
 from synkro.runtime import RuntimeConfig
 from synkro.windows import Window
 
@@ -81,7 +81,7 @@ def publish(connection: db.Connection, tenant_id: UUID, lacking: list[str], at: 
 
 
 def end(connection: db.Connection, run: runs.Run, status: runs.Status) -> None:
-    runs.finish(connection, runs.claim(connection, run.run_id), status)
+    leases.finish(connection, leases.claim(connection, run.run_id), status)
 
 
 def test_attempts_that_fail_are_repeated_until_they_are_spent(tenant: UUID) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from synkro import db, reconciliation, reports, runs, watermarks
+from synkro import db, leases, reconciliation, reports, runs, watermarks
 from synkro.reconciliation import Count, Line
 from synkro.watermarks import StreamLoad
 from synkro.windows import Window
@@ -23,13 +23,13 @@ def report_of_a_run(tenant: UUID, loads: list[StreamLoad]) -> reports.Report:
         made, _ = runs.request(
             connection, tenant, WINDOW, mode="radist_only", trigger_type="system", report_type="daily"
         )
-        run = runs.claim(connection, made.run_id)
+        run = leases.claim(connection, made.run_id)
         for load in loads:
             watermarks.record(connection, tenant, run.run_id, load)
         day = WINDOW.end.date()
         draft = reports.Draft("daily", WINDOW, day, day, WINDOW.end, True, "итог", {}, {}, {}, [])
         report = reports.publish(connection, tenant, run.run_id, draft, [])
-        runs.finish(connection, run, "success")
+        leases.finish(connection, run, "success")
     return report
 
 

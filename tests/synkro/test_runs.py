@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from synkro import db, reaper, reports, runs
+from synkro import db, leases, reaper, reports, runs
 from synkro.errors import LeaseLost
 from synkro.windows import Window
 
@@ -30,8 +30,8 @@ def ask(tenant: UUID, window: Window = WINDOW, key: str | None = None) -> tuple[
 
 def end(run: runs.Run, status: runs.Status) -> None:
     with db.as_service("test") as connection:
-        runs.finish(
-            connection, runs.claim(connection, run.run_id), status, error="причина" if status == "failed" else None
+        leases.finish(
+            connection, leases.claim(connection, run.run_id), status, error="причина" if status == "failed" else None
         )
 
 
@@ -84,43 +84,43 @@ def test_a_missed_tick_is_made_up_once(tenant: UUID) -> None:
 def test_two_workers_one_lease(tenant: UUID) -> None:
     run, _ = ask(tenant)
     with db.as_service("test") as connection:
-        held = runs.claim(connection, run.run_id)
+        held = leases.claim(connection, run.run_id)
     with pytest.raises(LeaseLost), db.as_service("test") as connection:
-        runs.claim(connection, run.run_id)
+        leases.claim(connection, run.run_id)
     with db.as_service("test") as connection:
-        runs.heartbeat(connection, held)
+        leases.heartbeat(connection, held)
 
 
 def test_a_zombie_commits_nothing(tenant: UUID) -> None:
     run, _ = ask(tenant)
     with db.as_service("test") as connection:
-        zombie = runs.claim(connection, run.run_id)
+        zombie = leases.claim(connection, run.run_id)
     expire(run)
     with db.as_service("test") as connection:
-        heir = runs.claim(connection, run.run_id)
+        heir = leases.claim(connection, run.run_id)
     assert heir.lease_token == zombie.lease_token + 1
     for write in (
-        lambda c: runs.heartbeat(c, zombie),
-        lambda c: runs.hold(c, zombie),
-        lambda c: runs.finish(c, zombie, "success"),
+        lambda c: leases.heartbeat(c, zombie),
+        lambda c: leases.hold(c, zombie),
+        lambda c: leases.finish(c, zombie, "success"),
     ):
         with pytest.raises(LeaseLost), db.as_service("test") as connection:
             write(connection)
     with pytest.raises(LeaseLost), db.as_service("test") as connection:
         reports.publish(connection, tenant, run.run_id, draft(), [])
-        runs.hold(connection, zombie)
+        leases.hold(connection, zombie)
     with db.as_service("test") as connection:
         assert reports.current(connection, tenant) is None
-        runs.hold(connection, heir)
+        leases.hold(connection, heir)
         reports.publish(connection, tenant, run.run_id, draft(), [])
-        runs.finish(connection, heir, "success")
+        leases.finish(connection, heir, "success")
 
 
 def test_a_dead_worker_is_told_of_with_a_cause(tenant: UUID) -> None:
     run, _ = ask(tenant)
     with db.as_service("test") as connection:
-        held = runs.claim(connection, run.run_id)
-        runs.step(connection, held, "marts", 3, 10, "Считаем витрины")
+        held = leases.claim(connection, run.run_id)
+        leases.step(connection, held, "marts", 3, 10, "Считаем витрины")
         assert reaper.reap(connection) == []
     expire(run)
     with db.as_service("test") as connection:
@@ -135,9 +135,9 @@ def test_a_dead_worker_is_told_of_with_a_cause(tenant: UUID) -> None:
 def test_a_worker_that_died_after_publishing_has_succeeded(tenant: UUID) -> None:
     run, _ = ask(tenant)
     with db.as_service("test") as connection:
-        held = runs.claim(connection, run.run_id)
+        held = leases.claim(connection, run.run_id)
         made = reports.publish(connection, tenant, run.run_id, draft(), [])
-        runs.attach_report(connection, held, made.report_id)
+        leases.attach_report(connection, held, made.report_id)
     expire(run)
     with db.as_service("test") as connection:
         reaper.reap(connection)
@@ -150,14 +150,14 @@ def test_stop_ends_a_waiting_run_at_once_and_marks_a_running_one(tenant: UUID) -
         assert runs.request_stop(connection, tenant, waiting.run_id).status == "cancelled"
     running, _ = ask(tenant)
     with db.as_service("test") as connection:
-        held = runs.claim(connection, running.run_id)
+        held = leases.claim(connection, running.run_id)
         assert runs.request_stop(connection, tenant, running.run_id).status == "cancelling"
-        assert runs.is_stopping(connection, held)
-        runs.heartbeat(connection, held)
+        assert leases.is_stopping(connection, held)
+        leases.heartbeat(connection, held)
     expire(running)
     with db.as_service("test") as connection:
         with pytest.raises(LeaseLost):
-            runs.is_stopping(connection, held)
+            leases.is_stopping(connection, held)
         reaper.reap(connection)
         assert runs.get(connection, running.run_id).status == "cancelled"
 
