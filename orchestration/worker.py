@@ -59,7 +59,7 @@ class Worker:
     @classmethod
     def claim(cls, run_id: UUID, dagster_run_id: str | None) -> Worker:
         """Take the run's lease; raises :class:`LeaseLost` when another process has it."""
-        with db.as_service("worker") as connection:
+        with db.as_service("worker", idle_seconds=leases.HEARTBEAT_SECONDS) as connection:
             run = leases.claim(connection, run_id, dagster_run_id)
             worker = cls(run, tenants.by_id(connection, run.tenant_id), runtime.current(connection, run.tenant_id))
         worker._heart.start()
@@ -90,7 +90,7 @@ class Worker:
         if now - self._shown_at < PROGRESS_SECONDS and done != total:
             return
         self._shown_at = now
-        with db.as_service("progress") as connection:
+        with db.as_service("progress", idle_seconds=leases.HEARTBEAT_SECONDS) as connection:
             leases.step(connection, self.run, self._step or step, done, total, message)
 
     def log(self, step: str, message: str, *, level: str = "info", **metadata: Any) -> None:
@@ -163,7 +163,7 @@ class Worker:
 
     def _try_write_end(self) -> None:
         status, message, detail = outcome_of(self._failure)
-        with db.as_service("worker") as connection:
+        with db.as_service("worker", idle_seconds=leases.HEARTBEAT_SECONDS) as connection:
             leases.finish(connection, self.run, status, error=message, detail=detail)
             runs.log(
                 connection,
@@ -181,7 +181,7 @@ class Worker:
         next_beat = time.monotonic() + leases.HEARTBEAT_SECONDS
         while not self._closing.wait(STOP_CHECK_SECONDS):
             try:
-                with db.as_service("heartbeat") as connection:
+                with db.as_service("heartbeat", idle_seconds=leases.HEARTBEAT_SECONDS) as connection:
                     if time.monotonic() >= next_beat:
                         # a stopping run keeps its lease while the step winds down: people see «останавливается»
                         leases.heartbeat(connection, self.run)

@@ -2,6 +2,9 @@
 
 Liveness is ours: a lease of 60 s renewed every 15 s and a fencing token that grows with each take-over. Every write
 names its token; a worker whose lease was taken over gets :class:`LeaseLost` and commits nothing.
+
+Whoever writes here holds the run's row, and a person who stops the run waits for it: such a transaction may sleep for
+``HEARTBEAT_SECONDS`` and no longer.
 """
 
 from __future__ import annotations

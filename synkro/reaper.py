@@ -25,8 +25,10 @@ def reap(connection: db.Connection) -> list[runs.Run]:
         " status = case when report_id is not null then 'success' when status = 'cancelling' then 'cancelled' else 'failed' end,"
         " error_detail = case when lease_until < now() then 'lease ran out at ' else 'did not stop, lease until ' end"
         "  || lease_until::text || ', last heartbeat ' || heartbeat_at::text"
-        " where status in ('running', 'cancelling') and (lease_until < now()"
-        "  or (status = 'cancelling' and cancel_requested_at < now() - make_interval(secs => %s)))"
+        " where run_id in (select run_id from synkro.job_runs where status in ('running', 'cancelling')"
+        "  and (lease_until < now() or (status = 'cancelling' and cancel_requested_at < now() - make_interval(secs => %s)))"
+        # a worker that sleeps on its row holds up nobody else's end; its own comes with the next look
+        "  for update skip locked)"
         f" returning {runs.COLUMNS}",
         (STOP_SECONDS,),
     ).fetchall()

@@ -169,8 +169,12 @@ def _joined(run: Run, history_from: datetime | None) -> Run:
 
 def request_stop(connection: db.Connection, tenant_id: UUID, run_id: UUID) -> Run:
     """Ask to stop: a waiting run ends at once, a running one at its next checkpoint."""
+    # its time to stop by itself begins now, not before a worker that slept on the row was made to let it go
     connection.execute(
-        "update synkro.job_runs set cancel_requested_at = coalesce(cancel_requested_at, now()),"
+        "select from synkro.job_runs where tenant_id = %s and run_id = %s for update", (tenant_id, run_id)
+    )
+    connection.execute(
+        "update synkro.job_runs set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),"
         " status = case when status = 'pending' then 'cancelled' else 'cancelling' end,"
         " finished_at = case when status = 'pending' then now() end"
         " where tenant_id = %s and run_id = %s and status in ('pending', 'running', 'cancelling')",

@@ -84,7 +84,8 @@ def standing(town: Town) -> Iterator[tuple[subprocess.Popen[bytes], runs.Run]]:
         until("a page is waited for", lambda: _fired(town, "radist"))
         yield child, now(run)
     finally:
-        if child.poll() is None:
+        # the whole group: what it started sleeps beside it
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait(timeout=30)
         town.mend()

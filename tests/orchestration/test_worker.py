@@ -25,7 +25,8 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     """Of a run nobody queued: what it would write is not written."""
 
     @contextmanager
-    def nowhere(purpose: str) -> Iterator[Any]:
+    def nowhere(purpose: str, *, idle_seconds: int = 0) -> Iterator[Any]:
+        assert purpose == "run log" or idle_seconds == leases.HEARTBEAT_SECONDS, "it holds the run's row"
         yield None
 
     monkeypatch.setattr(db, "as_service", nowhere)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -160,6 +161,53 @@ def test_stop_ends_a_waiting_run_at_once_and_marks_a_running_one(tenant: UUID) -
             leases.is_stopping(connection, held)
         reaper.reap(connection)
         assert runs.get(connection, running.run_id).status == "cancelled"
+
+
+def test_a_worker_that_sleeps_on_its_row_holds_up_no_other_end(tenant: UUID) -> None:
+    asleep, _ = ask(tenant)
+    day = timedelta(days=1)
+    dead, _ = ask(tenant, Window(WINDOW.start - day, WINDOW.end - day))
+    with db.as_service("test") as connection:
+        for run in (asleep, dead):
+            leases.claim(connection, run.run_id)
+    expire(dead)
+    expire(asleep)
+    with db.as_service("sleeper") as sleeper:
+        sleeper.execute("select from synkro.job_runs where run_id = %s for update", (asleep.run_id,))
+        with db.as_service("test") as connection:
+            connection.execute("set local lock_timeout = '5s'")
+            assert [ended.run_id for ended in reaper.reap(connection)] == [dead.run_id]
+    with db.as_service("test") as connection:
+        assert [ended.run_id for ended in reaper.reap(connection)] == [asleep.run_id], "its turn comes"
+
+
+def test_the_minute_to_stop_begins_when_the_row_is_free(tenant: UUID) -> None:
+    run, _ = ask(tenant)
+    with db.as_service("test") as connection:
+        leases.claim(connection, run.run_id)
+
+    def stop() -> None:
+        with db.as_service("person") as connection:
+            runs.request_stop(connection, tenant, run.run_id)
+
+    person = threading.Thread(target=stop)
+    with db.as_service("sleeper") as sleeper:
+        sleeper.execute("select from synkro.job_runs where run_id = %s for update", (run.run_id,))
+        person.start()
+        waits = "select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+        for _ in range(500):
+            if sleeper.execute(waits).fetchone() is not None:
+                break
+            time.sleep(0.01)
+        else:
+            raise AssertionError("the person does not wait for the row")
+        freed = sleeper.execute("select clock_timestamp() as at").fetchone()
+    person.join(timeout=30)
+    with db.as_service("test") as connection:
+        asked = connection.execute(
+            "select cancel_requested_at as at from synkro.job_runs where run_id = %s", (run.run_id,)
+        )
+        assert freed is not None and (row := asked.fetchone()) is not None and row["at"] > freed["at"]
 
 
 def test_a_report_has_versions_and_one_is_current(tenant: UUID) -> None:
