@@ -69,6 +69,17 @@ def test_a_company_is_set_up_without_a_page(shell: Shell) -> None:
     assert shell.json("run", "list") == []
 
 
+def test_a_calendar_from_a_date_on_joins_the_one_there_is(shell: Shell) -> None:
+    shell.json("tenant", "add", "alpha", "--name", "Альфа", "--timezone", "Asia/Almaty")
+    whole = shell.json("runtime", "set", "alpha", 'calendar={"weekly": {"mon": [["09:00", "18:00"]]}}')["calendar"]
+    version = '{"valid_from": "2026-06-01", "weekly": {"mon": [["10:00", "17:00"]]}}'
+    joined = shell.json("runtime", "set", "alpha", f"calendar={version}")["calendar"]
+    assert joined["weekly"] == whole["weekly"] and joined["versions"] == [json.loads(version)]
+    assert shell.json("runtime", "show", "alpha")["calendar"] == joined
+    refused = shell.run("runtime", "set", "alpha", 'calendar={"valid_from": "2026-06-01", "valid_to": "2026-05-01"}')
+    assert refused.returncode == 1 and "valid_to" in refused.stderr
+
+
 def test_a_history_is_queued_joined_and_refused_when_it_goes_deeper(shell: Shell) -> None:
     shell.json("tenant", "add", "alpha", "--name", "Альфа", "--timezone", "Asia/Almaty")
     days = [(datetime.now(UTC) - timedelta(days=back)).date().isoformat() for back in (90, 30, 200)]

@@ -88,6 +88,9 @@ def test_only_touched_clients_are_written(connection: psycopg.Connection[Any], m
     moved = {key for key in before if after.get(key) != before[key]}
     assert {client for _, client in moved} == {edits.phone(6)}
     assert {table for table, _ in moved} >= {"marts.fct_messages", "marts.fct_waits", "marts.dim_clients"}
+    for table in ("intermediate.int_messages", "marts.fct_messages"):
+        old, new = (set(places[table, edits.phone(6)]) for places in (before, after))
+        assert old < new and len(new - old) == 1, "what the client said before is not written again"
 
 
 def test_a_row_lost_without_a_build_is_noticed_when_its_turn_comes(

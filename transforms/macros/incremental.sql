@@ -12,12 +12,17 @@
     {#- a contract names the columns; elsewhere the deploy made the table's those of the model, and the driver has asked which -#}
     {%- set names = model.columns.keys() | list if config.get('contract').enforced else var('columns')[this.identifier] -%}
     {%- set columns = '"' ~ names | join('", "') ~ '"' -%}
+    {%- set key = [] if not is_partial() or grain_of(model.name) == 'log' else key_of(model) -%}
     {% call statement('main') -%}
         {{ quiet_planner() }};
+        {% if key -%}
+        {{ replace_what_differs(names, key, sql) }}
+        {%- else -%}
         {{ forget() }};
         insert into {{ this }} ({{ columns }}) select {{ columns }} from (
             {{ sql }}
         ) as built
+        {%- endif %}
     {%- endcall %}
     {%- set statistics = measure() -%}
     {%- if statistics -%}
@@ -27,6 +32,39 @@
     {%- do adapter.commit() -%}
     {{ return({'relations': [this]}) }}
 {%- endmaterialization %}
+
+{#
+  Of the rows a day builds anew, four of five stand as they are: a client who wrote today also wrote last month. Writing them
+  again cost more than finding them, most of all where a long history scatters them over the table and its indexes.
+  A model thus reads its own table as the last build left it. The count makes Postgres delete before it inserts.
+#}
+{% macro replace_what_differs(names, key, sql) -%}
+    with built as materialized (
+        {{ sql }}
+    ),
+    stands as materialized (
+        select ctid as place, t.* from {{ this }} as t where {{ rebuilt(model.name, 't') }}
+    ),
+    differs as materialized (
+        select s.place, b."{{ names | join('", b."') }}"
+        from stands as s
+        full join built as b on {% for column in key %}b."{{ column }}" = s."{{ column }}"{{ ' and ' if not loop.last }}{% endfor %}
+        where (s."{{ names | join('", s."') }}") is distinct from (b."{{ names | join('", b."') }}")
+    ),
+    gone as (
+        delete from {{ this }} where ctid = any (array(select place from differs where place is not null)) returning true
+    )
+    insert into {{ this }} ("{{ names | join('", "') }}") select "{{ names | join('", "') }}" from differs
+    where "{{ key[0] }}" is not null and (select count(*) from gone) >= 0
+{%- endmacro %}
+
+{# The columns of a table's first unique index. #}
+{% macro key_of(model) -%}
+    {%- for index in model.config.indexes or [] if index.unique -%}
+        {%- if loop.first -%}{{ return(index.columns) }}{%- endif -%}
+    {%- endfor -%}
+    {{ return([]) }}
+{%- endmacro %}
 
 {# Statistics of a table rebuilt whole; what a day adds is left to autovacuum, which looks at its share of the
    table. The logs are new each time, and the plans of the run hang on their size. #}

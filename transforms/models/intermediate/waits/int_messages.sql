@@ -58,11 +58,12 @@ lines as (
     select distinct '{{ var("tenant_id") }}'::uuid, o.dialog_id, o.message_id, o.sent_at, l.text_hash
     from (select distinct text_hash, sent_at from messages where text_hash is not null) as l
     cross join lateral (
-        select m.dialog_id, m.message_id, m.sent_at from {{ this }} as m
+        select m.dialog_id, m.message_id, m.sent_at, m.client_id from {{ this }} as m
         where {{ tenant_filter('m.tenant_id') }} and m.text_hash = l.text_hash
           and m.sent_at between l.sent_at - interval '10 minutes' and l.sent_at + interval '10 minutes'
         offset 0  -- noqa: AM09
     ) as o
+    where o.client_id not in (select client_id from {{ ref('int_touched') }} where {{ tenant_filter() }} and not is_idle)
     {%- endif %}
 
 ),
