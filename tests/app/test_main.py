@@ -10,6 +10,7 @@ import pytest
 
 from app.main import _listen
 from synkro.errors import ConfigurationError
+from tests.sockets import sends_at_once
 
 APP = Path(__file__).parents[2] / "app"
 
@@ -19,6 +20,10 @@ def test_a_taken_port_is_named_with_the_cure() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=rf"Порт {port} .*--port {port + 1}"):
             _listen("127.0.0.1", port)
+
+
+def test_no_answer_waits_for_an_acknowledgement() -> None:
+    assert sends_at_once(_listen("127.0.0.1", 0))
 
 
 def test_services_do_not_know_nicegui() -> None:

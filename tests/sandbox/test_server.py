@@ -16,9 +16,10 @@ from sandbox import amocrm, radist, telegram
 from sandbox.company import generate
 from sandbox.faults import Faults
 from sandbox.journal import Journal
-from sandbox.server import PortBusy, Sandbox, start
+from sandbox.server import PortBusy, Sandbox, _bind, start
 from sandbox.world import World
 from tests.sandbox.conftest import NO_CERTIFICATES, NOW
+from tests.sockets import sends_at_once
 
 FEW = {"first_day": date(2026, 11, 17), "last_day": date(2026, 11, 20)}
 
@@ -50,6 +51,10 @@ def test_addresses_are_what_the_settings_of_the_product_ask_for(sandbox: Sandbox
     assert a["llm"]["model"] in {m["id"] for m in models.json()["data"]}
     for url in (a["amocrm"]["base_url"], a["telegram"]["base_url"]):
         assert httpx.get(f"{url}/_violations", verify=NO_CERTIFICATES).json() == []
+
+
+def test_no_answer_waits_for_an_acknowledgement() -> None:
+    assert all(sends_at_once(sock) for sock in _bind(None).values())
 
 
 def test_ports_follow_the_base_and_a_busy_one_is_named() -> None:

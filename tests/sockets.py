@@ -1,0 +1,26 @@
+"""What a listening socket does to those who connect to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+
+def sends_at_once(listener: socket.socket) -> bool:
+    """Whether asyncio, serving on this bound socket, turns Nagle's delay off for who connects."""
+
+    async def ask() -> bool:
+        met = asyncio.get_running_loop().create_future()
+
+        class Peer(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                peer = transport.get_extra_info("socket")
+                met.set_result(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                transport.close()
+
+        server = await asyncio.get_running_loop().create_server(Peer, sock=listener)
+        async with server:
+            with socket.create_connection(listener.getsockname()):
+                return bool(await asyncio.wait_for(met, 10))
+
+    return asyncio.run(ask())
