@@ -1,7 +1,7 @@
 """From the click to the report: a busy company's day through a real ``synkro serve``, and what one run costs.
 
     python -m bench.run                     # three days of some 2,000 messages each, about five minutes
-    python -m bench.run --days 1 --size demo
+    python -m bench.run --days 1 --clients 40
 
 The vendors and the model answer at once. The history is read first, in this process; then every day is asked for by a row
 of ``job_runs``, as the page does, and everything else is the stack's: sensor, Dagster's queue, run, report. Printed for each
@@ -13,6 +13,7 @@ it left in Dagster's storage.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import subprocess
 import sys
@@ -20,11 +21,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest import mock
 from uuid import UUID
 
 import httpx
@@ -32,6 +34,7 @@ import psycopg
 
 from bench.ground import installation
 from orchestration.code_server import WARM_UP_AFTER
+from sandbox.company import SIZES
 from sandbox.server import Sandbox, start
 from synkro import db, reports, runs, runtime
 from synkro.settings import settings
@@ -39,6 +42,7 @@ from synkro.windows import Window, last_closed
 from tests.town import connect
 
 LONGEST = 300.0
+FRIDAY = 4
 #: seconds the fork server is given for its imports
 IMPORTS = 12.0
 #: Dagster's events on the way to the first step
@@ -305,21 +309,26 @@ def history(sandbox: Sandbox, slug: str, until: datetime) -> UUID:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=3, help="days asked for one after another")
-    parser.add_argument("--size", default="large", help="size of the simulated company")
+    parser.add_argument("--clients", type=float, default=280, help="new clients a workday of the simulated company")
     parser.add_argument("--past", type=int, default=13, help="days of history read before")
     asked = parser.parse_args(arguments)
+    # workdays: a weekend has half the messages
     now = datetime.now(UTC)
+    now -= timedelta(days=(now.weekday() - FRIDAY) % 7)
     moment = [now - timedelta(days=asked.days)]
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", flush=True)
     with (
         installation(with_marts=True) as url,
+        mock.patch.dict(SIZES, {"busy": replace(SIZES["large"], per_day=asked.clients)}),
         start(
-            asked.size,
+            "busy",
             now=lambda: moment[0],
             first_day=(now - timedelta(days=asked.days + asked.past)).date(),
             last_day=now.date(),
         ) as sandbox,
     ):
+        # the company is a million objects of this process: looking through them would make the vendors answer late
+        gc.freeze()
         tenant_id = history(sandbox, "bench", moment[0])
         with db.as_service("bench") as connection:
             config = runtime.current(connection, tenant_id)
