@@ -124,14 +124,7 @@ pool as (
 
     union all
 
-    select l.text_hash, o.sent_at, o.client_id
-    from (select distinct text_hash, sent_at from lines) as l
-    cross join lateral (
-        select m.sent_at, m.client_id from {{ before('int_messages') }} as m
-        where {{ tenant_filter('m.tenant_id') }} and m.text_hash = l.text_hash
-          and m.sent_at between l.sent_at - interval '10 minutes' and l.sent_at + interval '10 minutes'
-        offset 0  -- noqa: AM09
-    ) as o
+    {{ same_text_around(before('int_messages'), 'lines', ['sent_at', 'client_id']) }}
 
 ),
 

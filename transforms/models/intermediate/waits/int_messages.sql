@@ -55,13 +55,9 @@ lines as (
     union all
 
     -- the same text to the clients who stay as they are
-    select distinct '{{ var("tenant_id") }}'::uuid, o.dialog_id, o.message_id, o.sent_at, l.text_hash
-    from (select distinct text_hash, sent_at from messages where text_hash is not null) as l
-    cross join lateral (
-        select m.dialog_id, m.message_id, m.sent_at, m.client_id from {{ this }} as m
-        where {{ tenant_filter('m.tenant_id') }} and m.text_hash = l.text_hash
-          and m.sent_at between l.sent_at - interval '10 minutes' and l.sent_at + interval '10 minutes'
-        offset 0  -- noqa: AM09
+    select '{{ var("tenant_id") }}'::uuid as tenant_id, o.dialog_id, o.message_id, o.sent_at, o.text_hash
+    from (
+        {{ same_text_around(this, 'messages', ['dialog_id', 'message_id', 'client_id', 'sent_at']) }}
     ) as o
     where o.client_id not in (select client_id from {{ ref('int_touched') }} where {{ tenant_filter() }} and not is_idle)
     {%- endif %}
@@ -71,39 +67,58 @@ lines as (
 -- The same text often enough within ten minutes to be worth counting the dialogs.
 suspects as (
 
-    select *
+    select
+        *,
+        -- the dialog's line before, if a window of ten minutes may begin at it and hold both
+        case when earlier_at >= sent_at - interval '10 minutes' then earlier_at end as joined_at
     from (
         select
-            tenant_id, dialog_id, message_id, sent_at, text_hash,
-            count(*) over (
-                partition by tenant_id, text_hash order by sent_at
-                range between interval '10 minutes' preceding and interval '10 minutes' following
-            ) as copies
-        from lines
-    ) as counted
-    where copies >= 5
+            *,
+            lag(sent_at) over (partition by tenant_id, text_hash, dialog_id order by sent_at) as earlier_at
+        from (
+            select
+                tenant_id, dialog_id, message_id, sent_at, text_hash,
+                count(*) over (
+                    partition by tenant_id, text_hash order by sent_at
+                    range between interval '10 minutes' preceding and interval '10 minutes' following
+                ) as copies
+            from lines
+        ) as counted
+        where copies >= 5
+    ) as followed
 
 ),
 
-bursts as (
+-- A line is in the windows that begin from ten minutes before it up to it; the dialog's line before it counts for those up to
+-- itself. So a dialog comes into the count once and goes once, and the count at a moment is that of the window that begins there:
+-- 0 comes at the moment, 1 is a line whose moment is asked, 2 comes or goes after it.
+steps as (
 
-    select a.tenant_id, a.text_hash, a.sent_at as begins_at
-    from suspects as a
-    join suspects as b
-        on b.tenant_id = a.tenant_id and b.text_hash = a.text_hash
-        and b.sent_at between a.sent_at and a.sent_at + interval '10 minutes'
-    group by a.tenant_id, a.text_hash, a.sent_at
-    having count(distinct b.dialog_id) >= 5
+    select tenant_id, text_hash, sent_at as moment, 1 as place, 0 as step, dialog_id, message_id from suspects
+    union all
+    select
+        tenant_id, text_hash, coalesce(joined_at, sent_at - interval '10 minutes') as moment,
+        case when joined_at is null then 0 else 2 end as place, 1 as step, null as dialog_id, null as message_id
+    from suspects
+    union all
+    select tenant_id, text_hash, sent_at as moment, 2 as place, -1 as step, null as dialog_id, null as message_id from suspects
 
 ),
 
 broadcasts as (
 
-    select distinct s.tenant_id, s.dialog_id, s.message_id
-    from suspects as s
-    join bursts as b
-        on b.tenant_id = s.tenant_id and b.text_hash = s.text_hash
-        and s.sent_at between b.begins_at and b.begins_at + interval '10 minutes'
+    select tenant_id, dialog_id, message_id
+    from (
+        select
+            tenant_id, dialog_id, message_id, moment,
+            max(moment) filter (where dialogs >= 5) over (partition by tenant_id, text_hash order by moment) as begins_at
+        from (
+            select *, sum(step) over (partition by tenant_id, text_hash order by moment, place) as dialogs
+            from steps
+        ) as windows_of_moments
+        where place = 1
+    ) as asked
+    where begins_at >= moment - interval '10 minutes'
 
 ),
 
