@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
-from typing import Any
+from typing import Any, ClassVar
 
 WON, LOST = 142, 143
 
@@ -173,10 +173,14 @@ class Chat:
     messages: list[Message] = field(default_factory=list)
     times: list[datetime] = field(default_factory=list)
 
+    #: how often any dialog was settled: what was worked out before holds no more
+    settled: ClassVar[int] = 0
+
     def settle(self) -> None:
-        """Put the messages in order of time; call after adding any."""
+        """Put the messages in order of time; call after adding or removing any."""
         self.messages.sort(key=lambda m: (m.at, m.id))
         self.times = [m.at for m in self.messages]
+        Chat.settled += 1
 
 
 @dataclass(slots=True)

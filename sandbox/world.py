@@ -60,6 +60,7 @@ class World:
         for deal in company.deals:
             for contact_id in deal.contact_ids:
                 self.deals_of_contact.setdefault(contact_id, []).append(deal.id)
+        self._talking: tuple[Any, list[tuple[RadistContact, list[Chat], datetime]]] = (None, [])
         self.tasks_of_deal: dict[int, list[Task]] = {}
         for task in company.tasks:
             self.tasks_of_deal.setdefault(task.deal_id, []).append(task)
@@ -78,13 +79,20 @@ class World:
         return chat.messages[: bisect_right(chat.times, now or self.now())]
 
     def talking(self, now: datetime) -> list[tuple[RadistContact, list[Chat], datetime]]:
-        """Radist contacts that have written or been written to, with their visible dialogs and the last moment."""
-        rows = []
+        """Radist contacts that have written or been written to, with their visible dialogs and the last moment.
+
+        Worked out once a moment of a stopped clock: a listing of seventy pages asks seventy times.
+        """
+        key = (now, Chat.settled, len(self.company.radist_contacts))
+        if self._talking[0] == key:
+            return self._talking[1]
+        rows: list[tuple[RadistContact, list[Chat], datetime]] = []
         for contact in self.company.radist_contacts:
             chats = [chat for chat in contact.chats if chat.times and chat.times[0] <= now]
             if chats:
                 last = max(chat.times[bisect_right(chat.times, now) - 1] for chat in chats)
                 rows.append((contact, chats, last))
+        self._talking = key, rows
         return rows
 
     def events(self, now: datetime, start: datetime | None = None, end: datetime | None = None) -> list[Event]:
