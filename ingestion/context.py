@@ -52,6 +52,8 @@ class LoadContext:
     radist_fetch_limit: int = 0
     #: where a first load begins, aware UTC; None = :data:`HISTORY` before the window's start
     history_from: datetime | None = None
+    #: a person waits for this run: what another one does as well is left to it
+    is_awaited: bool = False
 
     @property
     def history_start(self) -> datetime:

@@ -12,7 +12,8 @@ again by the last one: the mark may be the moment the *last* attempt began, as i
 A dialog that turns up once more during one attempt waits for the next run, as it always did.
 
 Once a day dialogs with a message in the three days before the mark are looked at again, back to those three days,
-though the listing does not call them changed: messages may be delivered late, with their old date.
+though the listing does not call them changed: messages may be delivered late, with their old date. It is as many requests
+as the day itself, or more: a run somebody waits for leaves it to the next night's, unless the last look is two days old.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def opened(session: Session) -> Iterator[Radist]:
 #: dialogs this fresh are looked at again once a day, this far back before the mark
 LATE = timedelta(days=3)
 _LATE_EVERY = timedelta(days=1)
+_LATE_AT_LAST = timedelta(days=2)
 
 
 @dataclass
@@ -110,7 +112,8 @@ class Radist:
         self._whole = set(self._whole_before)
         looked = datetime.fromisoformat(mark.cursor.get("late_at", "2000-01-01T00:00:00Z")) if mark else None
         #: this read takes the second look; the attempts at one read agree
-        self._late = bool(position.get("late", looked is None or self._began - looked >= _LATE_EVERY))
+        every = _LATE_AT_LAST if session.ctx.is_awaited else _LATE_EVERY
+        self._late = bool(position.get("late", looked is None or self._began - looked >= every))
         self._known = self._look_up(mark)
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._queued: set[int] = set()

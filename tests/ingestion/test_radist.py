@@ -229,6 +229,7 @@ def test_a_message_delivered_late_is_seen_by_the_daily_second_look(company: Comp
     assert company.read("radist").status == "complete"
     late = world.say(fresh, "Пришло позже", at=now - timedelta(days=2))
     too_late = world.say(older, "Пришло слишком поздно", at=now - timedelta(days=9))
+    later = None
     try:
         company.outside.journals["radist"].clear()
         assert company.read("radist").status == "complete"
@@ -239,6 +240,8 @@ def test_a_message_delivered_late_is_seen_by_the_daily_second_look(company: Comp
             f'{{"late_at": "{(now - timedelta(hours=25)).isoformat()}"}}',
             company.tenant_id,
         )
+        assert company.read("radist", is_awaited=True).status == "complete"
+        assert late.id not in company.ids("raw_radist.messages"), "nobody is made to wait for it"
         company.outside.journals["radist"].clear()
         assert company.read("radist").status == "complete"
         held_ids = company.ids("raw_radist.messages")
@@ -247,8 +250,17 @@ def test_a_message_delivered_late_is_seen_by_the_daily_second_look(company: Comp
         company.outside.journals["radist"].clear()
         company.read("radist")
         assert len(asked_chats(company)) <= 5, "once a day"
+        later = world.say(fresh, "Пришло ещё позже", at=now - timedelta(days=2))
+        company.sql(
+            "update synkro.watermarks set cursor = cursor || %s::jsonb where tenant_id = %s and stream = 'messages'"
+            " returning stream",
+            f'{{"late_at": "{(now - timedelta(hours=49)).isoformat()}"}}',
+            company.tenant_id,
+        )
+        company.read("radist", is_awaited=True)
+        assert later.id in company.ids("raw_radist.messages"), "no company is left without it for long"
     finally:
-        for message in (late, too_late):
+        for message in (late, too_late, *([later] if later else [])):
             world.chats[message.chat_id].messages.remove(message)
             world.chats[message.chat_id].settle()
 
