@@ -24,7 +24,7 @@ from sandbox import amocrm, llm, radist, telegram
 from sandbox.company import generate
 from sandbox.faults import Faults
 from sandbox.journal import Journal
-from sandbox.wire import Protocol
+from sandbox.wire import Protocol, dated
 from sandbox.world import World
 
 HOST = "127.0.0.1"
@@ -115,7 +115,14 @@ class Sandbox:
     async def _serve(self, apps: Mapping[str, ASGIApp]) -> None:
         for app in apps.values():
             config = uvicorn.Config(
-                app, http=Protocol, ws="none", lifespan="off", log_config=None, access_log=False, timeout_keep_alive=60
+                dated(app, self.world.now),
+                http=Protocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                date_header=False,
+                timeout_keep_alive=60,
             )
             self._servers.append(uvicorn.Server(config))
         jobs = [

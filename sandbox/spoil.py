@@ -10,8 +10,7 @@ import socket
 import struct
 import time
 import zlib
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sandbox import bend
@@ -217,8 +216,7 @@ async def _bent(fault: Fault, call: Call, watchers: list[Fault]) -> None:
         payload = bend.payload_of(fault, payload, previous)
         answer = answer.with_json(payload)
     if kind == "clock_skew":
-        date = format_datetime(datetime.now(UTC) + timedelta(hours=float(fault.params["hours"])), usegmt=True)
-        answer.headers = [(k, v) for k, v in answer.headers if k.lower() != b"date"] + [(b"date", date.encode())]
+        call.scope["sandbox.skew"] = timedelta(hours=float(fault.params["hours"]))
     await call.send(answer)
 
 

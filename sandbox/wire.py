@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -108,6 +111,21 @@ class Call:
 
 def _pair(address: Any) -> tuple[str, int] | None:
     return tuple(address) if address else None
+
+
+def dated(app: ASGIApp, now: Callable[[], datetime]) -> ASGIApp:
+    """Give every answer the ``Date`` of the vendor's own clock, which a test may have stopped and a fault have moved."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(now() + scope.get("sandbox.skew", timedelta()), usegmt=True)
+                message = {**message, "headers": [*message.get("headers", []), (b"date", date.encode())]}
+            await send(message)
+
+        await app(scope, receive, stamped)
+
+    return wrapped
 
 
 def instrument(app: ASGIApp, journal: Journal, faults: Faults) -> ASGIApp:

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
@@ -94,6 +95,14 @@ def test_the_default_days_are_forty_up_to_now_and_time_goes_on() -> None:
         before = len(sandbox.world.events(sandbox.world.now()))
         clock[0] = NOW + timedelta(days=1)
         assert len(sandbox.world.events(sandbox.world.now())) > before
+
+
+def test_every_vendor_tells_the_time_of_its_own_clock() -> None:
+    with start("small", now=NOW, **FEW) as outside:
+        for name, port in outside.ports.items():
+            answer = httpx.get(f"http://127.0.0.1:{port}/", verify=NO_CERTIFICATES)
+            told = [parsedate_to_datetime(text) for text in answer.headers.get_list("date")]
+            assert told == [NOW.replace(microsecond=0)], name
 
 
 def test_a_wrong_size_frees_the_ports() -> None:
