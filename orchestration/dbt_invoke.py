@@ -186,6 +186,27 @@ def decoded(path: Path) -> Any:
     return Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
 
 
+def warm_up(data_dir: Path) -> None:
+    """Do what the first invocation of a process does for all later ones: check the project, read every macro.
+
+    0.8 s of processor; opens no connection and leaves no thread. The project must have been parsed.
+    """
+    from dbt_common.clients.jinja import template_cache
+
+    manifest = ensure_manifest(data_dir).with_suffix(".msgpack")
+    with tempfile.TemporaryDirectory(prefix="synkro-dbt-") as work:
+        nowhere = f"postgresql://nobody@localhost/{_NO_DATABASE}"
+        _invoke(
+            nowhere,
+            ["list", "--quiet", "--select", "config.materialized:incremental"],
+            {},
+            Path(work),
+            manifest=manifest,
+        )
+    for macro in decoded(manifest).macros.values():
+        template_cache.get_node_template(macro)
+
+
 def _load(path: Path, database: str) -> Any:
     manifest = decoded(path)
     nodes: list[Any] = [*manifest.nodes.values(), *manifest.sources.values()]

@@ -22,13 +22,13 @@ try:
     import delivery.sender
     import ingestion.pipelines
     from orchestration import definitions
-    from orchestration.dbt_invoke import decoded, ensure_manifest, is_parsed
+    from orchestration.dbt_invoke import is_parsed, warm_up
     from synkro.settings import settings
 
     LOADED = (dagster_postgres, dbt, dlt, openai, analysis, delivery, ingestion)
     if is_parsed(settings().data_dir):
         definitions.defs().get_repository_def().load_all_definitions()
-        decoded(ensure_manifest(settings().data_dir).with_suffix(".msgpack"))
+        warm_up(settings().data_dir)
     # what is loaded is never garbage: a collection in a child would only copy its pages
     gc.collect()
     gc.freeze()

@@ -103,7 +103,12 @@ def probe(answers: Any) -> None:
     """In the run's place: what is loaded here, and how many threads the parent has."""
     status = Path(f"/proc/{os.getppid()}/status").read_text(encoding="utf-8")
     threads = next(line for line in status.splitlines() if line.startswith("Threads:"))
-    answers.put(([name for name in HEAVY if name not in sys.modules], int(threads.split()[1]), os.getpid()))
+    missing = [name for name in HEAVY if name not in sys.modules]
+    if not missing:
+        from dbt_common.clients.jinja import template_cache
+
+        missing += [] if template_cache.file_cache else ["dbt's macros"]
+    answers.put((missing, int(threads.split()[1]), os.getpid()))
 
 
 @pytest.mark.slow
