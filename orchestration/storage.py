@@ -4,12 +4,14 @@ Dagster opens a connection for every statement unless its web page asks; a run i
 made by the daemon before the run can be queued, and each tick of a sensor makes an instance anew. The engines are kept
 by process, so that a fork never uses its parent's sockets, and look whether a connection lives before they use it: the
 database may have been restarted meanwhile. Before it writes that an asset was made Dagster also asks the catalogue which
-columns and tables it has itself: once a process is enough.
+columns and tables it has itself: once a process is enough. And it asks four times an asset whether the run's partition
+exists: what existed a few seconds ago is taken to exist still.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from dagster._serdes import ConfigurableClassData
@@ -18,6 +20,7 @@ from dagster_postgres.utils import pg_url_from_config
 
 STATEMENT_TIMEOUT_MS = 60_000
 RECYCLE_SECONDS = 3600
+PARTITION_SECONDS = 5.0
 #: connections beside the held one while many threads write
 OVERFLOW = 10
 
@@ -52,7 +55,25 @@ def _hold(part: Any, url: str) -> None:
 
 
 def _remember(events: Any) -> None:
-    """Let the storage of events ask for each of its tables and columns once; they are made before it is."""
+    """Let the storage of events ask for each of its tables and columns once, and for a partition not at every turn."""
+    has_partition, delete_partition = events.has_dynamic_partition, events.delete_dynamic_partition
+    seen: dict[tuple[str, str], float] = {}
+
+    def remembered_partition(partitions_def_name: str, partition_key: str) -> bool:
+        key = (partitions_def_name, partition_key)
+        if time.monotonic() - seen.get(key, float("-inf")) < PARTITION_SECONDS:
+            return True
+        seen.pop(key, None)
+        if exists := has_partition(partitions_def_name, partition_key):
+            seen[key] = time.monotonic()
+        return bool(exists)
+
+    def forgotten_partition(partitions_def_name: str, partition_key: str) -> None:
+        delete_partition(partitions_def_name, partition_key)
+        seen.pop((partitions_def_name, partition_key), None)
+
+    events.has_dynamic_partition = remembered_partition
+    events.delete_dynamic_partition = forgotten_partition
     has_table, has_column = events.has_table, events._has_asset_key_col_on_connection
     tables: dict[str, bool] = {}
     columns: dict[str, bool] = {}

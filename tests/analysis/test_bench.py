@@ -58,7 +58,7 @@ def test_the_prefix_is_identical_across_calls(busy: Shop, model: Model, monkeypa
     def watch(self: Provider, messages: list[dict[str, str]], *more: object) -> dict[str, object]:
         arguments = honest(self, messages, *more)  # type: ignore[arg-type]
         if messages[0]["content"].startswith("Ты читаешь"):
-            seen.append((messages[0]["content"], str(arguments["extra_body"])))
+            seen.append((messages[0]["content"], str(arguments["response_format"])))
         return arguments
 
     monkeypatch.setattr(Provider, "_arguments", watch)

@@ -18,6 +18,7 @@ import pytest
 from dagster import DagsterInstance, build_sensor_context
 from dagster_postgres.storage import DagsterPostgresStorage
 from psycopg import sql
+from sqlalchemy.event import listen
 
 from orchestration import sensors, storage, waking
 from synkro import db, runs, runtime, tenants, windows
@@ -97,6 +98,30 @@ def test_dagsters_connections_are_held_by_the_process(
 
     monkeypatch.setattr(os, "getpid", lambda: 1)
     assert backend(storage.HeldStorage(dagster_url)) != backend(held), "a fork has its own"
+
+
+def test_a_partition_is_not_looked_for_at_every_turn(dagster_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster asks four times an asset; one that was deleted is not taken to exist."""
+    events = storage.HeldStorage(dagster_url).event_log_storage
+    statements: list[str] = []
+    listen(events._engine, "before_cursor_execute", lambda *call: statements.append(call[2]))  # type: ignore[attr-defined]
+
+    def asked() -> int:
+        return sum("FROM dynamic_partitions" in statement for statement in statements)
+
+    assert not events.has_dynamic_partition("tenants", "a")
+    events.add_dynamic_partitions("tenants", ["a"])
+    statements.clear()
+    assert all(events.has_dynamic_partition("tenants", "a") for _ in range(20)) and asked() == 1
+    assert not events.has_dynamic_partition("tenants", "b")
+    events.delete_dynamic_partition("tenants", "a")
+    assert not events.has_dynamic_partition("tenants", "a")
+
+    events.add_dynamic_partitions("tenants", ["c"])
+    assert events.has_dynamic_partition("tenants", "c")
+    monkeypatch.setattr(storage, "PARTITION_SECONDS", 0.0)
+    statements.clear()
+    assert events.has_dynamic_partition("tenants", "c") and asked() == 1, "another process may have deleted it"
 
 
 def probe(answers: Any) -> None:
