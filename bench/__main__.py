@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import ai, ingestion_landing, ingestion_pace, main_job, marts, partitions
+from bench import ai, ingestion_landing, ingestion_pace, main_job, marts, partitions, run, scale
 
 if __name__ == "__main__":
     ingestion_landing.main()
@@ -11,3 +11,5 @@ if __name__ == "__main__":
     ai.main()
     main_job.main()
     partitions.main([])
+    run.main(["--days", "1"])
+    scale.main([])

@@ -309,7 +309,7 @@ def history(sandbox: Sandbox, slug: str, until: datetime) -> UUID:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=3, help="days asked for one after another")
-    parser.add_argument("--clients", type=float, default=280, help="new clients a workday of the simulated company")
+    parser.add_argument("--clients", type=float, default=125, help="new clients a workday of the simulated company")
     parser.add_argument("--past", type=int, default=13, help="days of history read before")
     asked = parser.parse_args(arguments)
     # workdays: a weekend has half the messages

@@ -23,7 +23,7 @@ from dagster import (
 )
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from orchestration import lanes, leftovers, waking
+from orchestration import lanes, leftovers, orphans, waking
 from orchestration.jobs import REPORT_JOB
 from orchestration.partitions import RUN_TAG, TENANT_TAG, TENANTS, key_of
 from orchestration.schedules import enqueue_due
@@ -67,6 +67,7 @@ def tick(instance: DagsterInstance) -> SensorResult:
         reaper.reap(connection)
     leftovers.clear()
     with db.as_service("queue sensor") as connection:
+        orphans.end(instance, connection)
         now = datetime.now(UTC)
         enqueue_due(connection, now)
         followups.enqueue_due(connection, now)

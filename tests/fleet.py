@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from synkro import db, runs, runtime
 from synkro.settings import ROOT
 
 PATIENCE = 120.0
+SERVE = [sys.executable, "-m", "cli.main", "serve", "--only"]
 
 
 def free_port() -> int:
@@ -36,6 +37,19 @@ class Fleet:
     folder: Path
     workers: list[subprocess.Popen[bytes]]
     others: list[subprocess.Popen[bytes]]
+    begin: Callable[[str, list[str]], subprocess.Popen[bytes]]
+
+    def add_worker(self) -> None:
+        number = len(self.workers)
+        self.workers.append(self.begin(f"worker{number}", [*SERVE, "worker"]))
+
+    def await_workers(self) -> None:
+        """Until each worker is ready to take a run."""
+        deadline = time.monotonic() + PATIENCE
+        while not all(" ready." in self.log(f"worker{number}") for number in range(len(self.workers))):
+            assert time.monotonic() < deadline, self.log("worker0")[-2000:]
+            assert all(process.poll() is None for process in self.workers), self.log("worker0")[-2000:]
+            time.sleep(0.3)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
@@ -58,7 +72,6 @@ def overlay(folder: Path, places: int) -> Path:
 def fleet(folder: Path, database_url: str, dagster_url: str, *, workers: int) -> Iterator[Fleet]:
     """Everything is up and waits for rows; ended with the context."""
     broker, code = free_port(), free_port()
-    made = Fleet(folder, [], [])
     folder.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
@@ -83,22 +96,18 @@ def fleet(folder: Path, database_url: str, dagster_url: str, *, workers: int) ->
                 start_new_session=True,
             )
 
-    serve = [sys.executable, "-m", "cli.main", "serve", "--only"]
+    made = Fleet(folder, [], [], begin)
     redis = shutil.which("redis-server")
     assert redis is not None, "no redis-server: python -m tests.needs installs it"
     try:
         made.others.append(
             begin("redis", [redis, "--port", str(broker), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         )
-        for number in range(workers):
-            made.workers.append(begin(f"worker{number}", [*serve, "worker"]))
-        made.others.append(begin("code", [*serve, "code-server"]))
-        made.others.append(begin("daemon", [*serve, "daemon"]))
-        deadline = time.monotonic() + PATIENCE
-        while not all(" ready." in made.log(f"worker{number}") for number in range(workers)):
-            assert time.monotonic() < deadline, made.log("worker0")[-2000:]
-            assert all(process.poll() is None for process in made.workers), made.log("worker0")[-2000:]
-            time.sleep(0.3)
+        for _ in range(workers):
+            made.add_worker()
+        made.others.append(begin("code", [*SERVE, "code-server"]))
+        made.others.append(begin("daemon", [*SERVE, "daemon"]))
+        made.await_workers()
         yield made
     finally:
         # the workers end their runs first: they still need the broker

@@ -5,35 +5,46 @@ Everything but the database and the broker is each process's own, down to the da
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
 
-from sandbox.server import start
-from synkro import db, reports
+from sandbox.server import Sandbox, start
+from synkro import db, reports, runs
 from tests.conftest import doors_open
 from tests.fleet import all_ended, at_one_time, fleet
 from tests.town import connect
 
 COMPANIES = 20
+#: seconds: a lease, the patience of orchestration/orphans.py, a run and a slow machine
+PATIENCE = 300.0
+
+
+@contextmanager
+def outside() -> Iterator[Sandbox]:
+    """A small company's last days, its vendors without a limit of requests."""
+    now = datetime.now(UTC)
+    with start("small", seed=11, first_day=(now - timedelta(days=3)).date(), last_day=now.date()) as sandbox:
+        for faults in sandbox.faults.values():
+            faults.add({"kind": "rate", "per_second": None})
+            faults.settle()
+        yield sandbox
 
 
 @pytest.mark.slow
 def test_companies_of_one_time_are_shared_by_two_workers(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:
-    now = datetime.now(UTC)
     dagster = make_database(None)
-    with (
-        doors_open(make_database(template)) as url,
-        start("small", seed=11, first_day=(now - timedelta(days=3)).date(), last_day=now.date()) as sandbox,
-    ):
-        for faults in sandbox.faults.values():
-            faults.add({"kind": "rate", "per_second": None})
-            faults.settle()
+    with doors_open(make_database(template)) as url, outside() as sandbox:
         ours = [connect(f"fleet_{number}", sandbox.addresses) for number in range(COMPANIES)]
         with fleet(tmp_path / "fleet", url, dagster, workers=2) as made:
             at_one_time(ours)
@@ -52,3 +63,52 @@ def test_companies_of_one_time_are_shared_by_two_workers(
     for number in range(2):
         left = list((tmp_path / "fleet" / f"worker{number}" / "work").iterdir())
         assert left == [], "a run leaves nothing in its worker's directory"
+
+
+@pytest.mark.slow
+def test_a_killed_worker_keeps_neither_its_place_nor_its_company(
+    make_database: Callable[[str | None], str], template: str, tmp_path: Path
+) -> None:
+    """Celery believes a task that has begun until it ends: nobody but us sees that it never will."""
+    dagster = make_database(None)
+    with (
+        doors_open(make_database(template)) as url,
+        outside() as sandbox,
+        fleet(tmp_path / "fleet", url, dagster, workers=1) as made,
+    ):
+        # the model never answers: the run is in the middle of its readings
+        sandbox.faults["llm"].add({"kind": "timeout", "times": 1000})
+        (ours,) = [connect("orphan", sandbox.addresses)]
+        at_one_time([ours])
+        first = _until(lambda run: run.current_step == "readings", ours)
+        os.killpg(made.workers[0].pid, signal.SIGKILL)
+        made.workers[0].wait(10)
+        sandbox.faults["llm"].clear()
+        made.add_worker()
+        dead = _until(lambda run: not run.is_active, ours)
+        assert (dead.run_id, dead.status) == (first.run_id, "failed"), dead.error
+
+        with db.as_service("test") as connection:
+            asked, is_new = runs.request(
+                connection, ours, first.window, mode="amocrm_radist", trigger_type="manual", report_type="daily"
+            )
+        assert is_new, "a person asks again, long before the queue's own next attempt"
+        done = _until(lambda run: run.run_id == asked.run_id and not run.is_active, ours)
+        assert (done.status, done.attempt) == ("success", 2), done.error
+        with db.as_service("test") as connection:
+            assert [report.version for report in reports.recent(connection, ours)] == [1]
+    with psycopg.connect(dagster) as connection:
+        statuses = connection.execute("select status, count(*) from runs group by status order by 1").fetchall()
+    assert statuses == [("FAILURE", 1), ("SUCCESS", 1)], "Dagster shows how both ended"
+
+
+def _until(holds: Callable[[runs.Run], bool], tenant_id: UUID) -> runs.Run:
+    """The tenant's newest run, once this holds of it."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with db.as_service("test") as connection:
+            found = runs.recent(connection, tenant_id)
+        if found and holds(found[0]):
+            return found[0]
+        assert time.monotonic() < deadline, [(run.status, run.current_step, run.error) for run in found]
+        time.sleep(0.3)

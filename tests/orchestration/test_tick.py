@@ -107,3 +107,40 @@ def test_a_row_offered_in_vain_is_offered_again(
         again = tick(instance).run_requests or []
         assert [request.tags[RUN_TAG] for request in again] == [str(run.run_id)] * is_offered
         assert all(request.run_key != first.run_key for request in again), "Dagster knows a run key for ever"
+
+
+@pytest.mark.parametrize("is_tagged", [True, False], ids=["offered here", "launched by a backfill"])
+@pytest.mark.parametrize(
+    ("status", "closed", "shown", "becomes"),
+    [
+        ("failed", 31, DagsterRunStatus.STARTED, DagsterRunStatus.FAILURE),
+        ("cancelled", 31, DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED),
+        ("failed", 20, DagsterRunStatus.STARTED, DagsterRunStatus.STARTED),
+        ("running", None, DagsterRunStatus.STARTED, DagsterRunStatus.STARTED),
+        ("failed", 31, DagsterRunStatus.STARTING, DagsterRunStatus.STARTING),
+    ],
+    ids=["long over", "stopped", "its process may be writing still", "under way", "not begun"],
+)
+def test_a_run_that_died_unseen_keeps_no_place_in_dagster(
+    database: str, status: str, closed: int | None, shown: DagsterRunStatus, becomes: DagsterRunStatus, is_tagged: bool
+) -> None:
+    now = datetime.now(UTC)
+    with DagsterInstance.ephemeral() as instance:
+        with db.as_service("test") as connection:
+            tenant = company(connection, "alpha")
+            run, _ = runs.request(
+                connection, tenant, Window(now - timedelta(hours=26), now - timedelta(hours=2)), mode="amocrm_radist",
+                trigger_type="manual", report_type="daily",
+            )  # fmt: skip
+            tags = {RUN_TAG: str(run.run_id)} if is_tagged else {}
+            known = create_run_for_test(instance, job_name="report_job", status=shown, tags=tags)
+            foreign = create_run_for_test(instance, job_name="report_job", status=DagsterRunStatus.STARTED)
+            connection.execute(
+                "update synkro.job_runs set status = %s, dagster_run_id = %s, finished_at = now() - make_interval(secs => %s),"
+                " lease_until = case when %s = 'running' then now() + interval '1 minute' end where run_id = %s",
+                (status, known.run_id, closed, status, run.run_id),
+            )
+        tick(instance)
+        told = {made.run_id: made.status for made in instance.get_runs()}
+    assert told[known.run_id] is becomes
+    assert told[foreign.run_id] is DagsterRunStatus.STARTED, "one that has no row of ours yet"
