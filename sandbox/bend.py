@@ -92,9 +92,11 @@ def payload_of(fault: Fault, payload: Any, previous: list[Any]) -> Any:
         random.Random(len(records)).shuffle(records)
     elif kind == "null_id":
         key = id_key(records[0])
-        fault.state["harmed"], records[0][key] = records[0][key], None
-        if fault.params["drop"]:
-            del records[0][key]
+        fault.state["harmed"] = records[0][key]
+        for record in records if fault.params["every"] else records[:1]:
+            record[key] = None
+            if fault.params["drop"]:
+                del record[key]
     elif kind == "clock_skew":
         for record in records:
             _shift(record, timedelta(hours=float(fault.params["hours"])))

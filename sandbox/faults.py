@@ -60,7 +60,11 @@ KINDS: dict[str, tuple[str, int | None, dict[str, Any]]] = {
     "page_drift": ("a record of the page before is edited before this one is served", 1, {}),
     "page_delete": ("a record of the page before is deleted before this one is served", 1, {}),
     "next_link_loop": ("the next link (cursor, until) leads back to the same page", None, {}),
-    "null_id": ("the first record has a null id; drop removes the key", 1, {"drop": False}),
+    "null_id": (
+        "the first record has a null id, or every one; drop removes the key",
+        1,
+        {"drop": False, "every": False},
+    ),
     "clock_skew": (
         "the server's Date is off by so many hours; records: so are the times it keeps, and filters go by them",
         None,

@@ -61,14 +61,7 @@ def build(manifest: Path) -> Any:
         worker = run_worker.worker
         with worker.step("marts", "Считаем витрины"):
             results = transform(worker)
-        if broken := sorted(result.name for result in results if result.status == "fail"):
-            # dbt's tests block what follows: a report of numbers that contradict themselves helps nobody
-            worker.fail(
-                DataError(
-                    f"Витрины не прошли проверку: {', '.join(broken[:3])}. Отчёт не построен. "
-                    "Запустите его ещё раз; если повторится, передайте оператору."
-                )
-            )
+        broken = sorted(result.name for result in results if result.status == "fail")
         nodes = _nodes(manifest)
         keys = {key.path[-1]: key for key in context.selected_asset_keys}
         checks = {check.name: check for check in context.selected_asset_check_keys}
@@ -91,6 +84,15 @@ def build(manifest: Path) -> Any:
                     severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
                     metadata={"message": result.message or ""},
                 )
+        if broken:
+            # a report of numbers that contradict themselves helps nobody. Raised, not left to the checks: they block too, but
+            # only those that Dagster can attach to an asset
+            error = DataError(
+                f"Витрины не прошли проверку: {', '.join(broken[:3])}. Отчёт не построен. "
+                "Запустите его ещё раз; если повторится, передайте оператору."
+            )
+            worker.fail(error)
+            raise error
 
     return marts
 

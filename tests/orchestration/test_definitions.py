@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from dagster import AssetKey
 
 from orchestration.assets.sources import STREAMS
+from orchestration.dbt import GUARDED, ensure_manifest
 from orchestration.definitions import build
+from synkro.settings import settings
 from tests.orchestration.graph import FILE, picture
 
 
@@ -56,6 +59,23 @@ def test_dbt_tests_are_checks_where_no_unique_index_stands_for_them(graph: Any) 
     names = {key.name for key in graph.asset_check_keys if key.asset_key.path[0] == "marts"}
     assert {"one_of_fct_messages_kind__client__manager__bot__system", "share_period_summary_match_rate"} <= names
     assert len(names) >= 28 and not any(name.startswith("unique_per_tenant") for name in names)
+
+
+def test_every_test_a_run_asks_is_a_check_that_blocks(graph: Any) -> None:
+    """One of several models belongs to none of them until it says to which: Dagster would leave it out without a word."""
+    manifest = json.loads(ensure_manifest(settings().data_dir).read_text(encoding="utf-8"))
+    asked = {
+        node["name"]: node["config"]["severity"].lower() == "error"
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test" and GUARDED.removeprefix("tag:") not in node["tags"]
+    }
+    known = {
+        spec.name: spec.blocking
+        for definition in graph.assets_defs
+        for spec in definition.check_specs
+        if spec.asset_key.path[0] in ("staging", "intermediate", "marts")
+    }
+    assert known == asked
 
 
 def test_the_groups_tell_the_story(graph: Any) -> None:

@@ -1,3 +1,5 @@
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'fct_messages'}}}) }}
+-- A warning: such rows are counted by the reconciliation, and the report says that it is incomplete.
 -- Raw messages = messages of the mart + messages of dialogs left out by rule, in every dialog this run rebuilt.
 with dialogs as (
     select tenant_id, chat_id, dialog_id, excluded_reason

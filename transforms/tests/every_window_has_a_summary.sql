@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'period_summary'}}}) }}
 select w.tenant_id, w.window_start, w.window_end
 from {{ ref('int_windows') }} as w
 left join {{ ref('period_summary') }} as s

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'period_summary'}}}) }}
 -- The hours of a window make its messages and waits, and the dialogs left out are all listed.
 with listed as (
     select

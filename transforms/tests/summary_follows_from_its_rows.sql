@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'period_summary'}}}) }}
 -- A number that cannot be traced to the list of rows behind it is a defect.
 with listed as (
     select

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'fct_waits'}}}) }}
 with waits as (
     select tenant_id, client_id, wait_id, opened_at, closed_at
     from {{ ref('fct_waits') }}
