@@ -23,7 +23,7 @@ from orchestration.dbt import GUARDED
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
-from synkro import db
+from synkro import db, russian
 from synkro.errors import DataError
 from synkro.settings import settings
 
@@ -88,8 +88,10 @@ def build(manifest: Path) -> Any:
             # a report of numbers that contradict themselves helps nobody. Raised, not left to the checks: they block too, but
             # only those that Dagster can attach to an asset
             error = DataError(
-                f"Витрины не прошли проверку: {', '.join(broken[:3])}. Отчёт не построен. "
-                "Запустите его ещё раз; если повторится, передайте оператору."
+                f"Числа противоречат друг другу: {russian.count(len(broken), 'проверка', 'проверки', 'проверок')} витрин не"
+                f" {russian.plural(len(broken), 'прошла', 'прошли', 'прошло')}. Отчёт не построен. "
+                "Запустите его ещё раз; если повторится, передайте оператору.",
+                detail=", ".join(broken),
             )
             worker.fail(error)
             raise error
