@@ -27,6 +27,8 @@ SEED = 7
 #: seconds the daemon needs to launch one run; it launches four at once
 LAUNCH = 0.5
 LAUNCHERS = 4
+#: seconds more between the end of a run and the claim of the next in its place (bench.fleet: 2.1 together with the launch)
+HANDOVER = 1.6
 #: connections: of a run while it reads and while dbt builds (four threads), of everything else together
 CONNECTIONS_A_RUN = 9
 CONNECTIONS_ELSE = 30
@@ -48,13 +50,13 @@ class Cost:
     wait: float
 
 
-#: the middle one is measured with bench.run (a loaded machine), the others are scaled from it: what dbt spends however
+#: the middle one is measured with bench.run, the others are scaled from it: what dbt spends however
 #: small the day, the rest with its messages; the waits are the vendors' limits (7 and 5 requests a second) and 2 s a dialog
 #: of the model with eight dialogs at once
 COSTS = (
-    Cost(share=0.70, messages=200, cpu_run=4.0, cpu_database=3.0, wait=15.0),
-    Cost(share=0.27, messages=2_000, cpu_run=11.0, cpu_database=11.0, wait=75.0),
-    Cost(share=0.03, messages=10_000, cpu_run=40.0, cpu_database=45.0, wait=330.0),
+    Cost(share=0.70, messages=200, cpu_run=4.0, cpu_database=2.0, wait=15.0),
+    Cost(share=0.27, messages=2_000, cpu_run=9.5, cpu_database=5.0, wait=75.0),
+    Cost(share=0.03, messages=10_000, cpu_run=35.0, cpu_database=22.0, wait=330.0),
 )
 
 
@@ -84,7 +86,7 @@ def simulate(companies: int, workers: int, costs: tuple[Cost, ...] = COSTS, data
         free = heapq.heappop(places)
         launched = max(heapq.heappop(launchers), free) + LAUNCH
         heapq.heappush(launchers, launched)
-        end = launched + job.cpu_run + job.cpu_database * crowd + job.wait
+        end = launched + HANDOVER + job.cpu_run + job.cpu_database * crowd + job.wait
         heapq.heappush(places, end)
         ends.append(end)
     ends.sort()

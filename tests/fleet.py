@@ -69,15 +69,17 @@ def overlay(folder: Path, places: int) -> Path:
 
 
 @contextmanager
-def fleet(folder: Path, database_url: str, dagster_url: str, *, workers: int) -> Iterator[Fleet]:
-    """Everything is up and waits for rows; ended with the context."""
+def fleet(
+    folder: Path, database_url: str, dagster_url: str, *, workers: int, places: int | None = None
+) -> Iterator[Fleet]:
+    """Everything is up and waits for rows; ended with the context. ``places``: of runs at once, else one a worker."""
     broker, code = free_port(), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
         "SYNKRO_DATABASE_URL": database_url,
         "SYNKRO_DAGSTER_DATABASE_URL": dagster_url,
-        "SYNKRO_DAGSTER_OVERLAY": str(overlay(folder, workers)),
+        "SYNKRO_DAGSTER_OVERLAY": str(overlay(folder, places or workers)),
         "SYNKRO_BROKER_URL": f"redis://127.0.0.1:{broker}/0",
         "SYNKRO_CODE_SERVER": f"127.0.0.1:{code}",
     }
