@@ -168,11 +168,12 @@ async def _on_the_socket(fault: Fault, call: Call) -> None:
 
 async def _drip(call: Call, body: bytes, every: float) -> None:
     """One byte at a time until the client has had enough."""
+    transport = call.transport  # a killed client's is forgotten between two bytes
     for i in range(len(body)):
-        if call.transport.is_closing() or await call.gone(every):
+        if transport.is_closing() or await call.gone(every):
             return
-        call.transport.write(body[i : i + 1])
-    call.transport.close()
+        transport.write(body[i : i + 1])
+    transport.close()
 
 
 def _head(answer: Answer, length: int) -> bytes:

@@ -7,6 +7,7 @@ Seen red: sending before the cap is checked (the bill no longer equals the journ
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -17,10 +18,11 @@ from analysis.budget import Budget, BudgetExceeded, DatabaseLedger, caps_of
 from analysis.prices import CAUTIOUS, FREE, Price, cost, price_of
 from analysis.reading import read_dialogs
 from analysis.writing import write_report
-from synkro import db, spending, tenants
+from synkro import db, runs, spending, tenants
 from synkro.errors import ConfigurationError
 from synkro.settings import settings
 from synkro.spending import Caps, Settled
+from synkro.windows import Window
 from tests.analysis.conftest import Model
 from tests.analysis.shop import Shop
 from tests.analysis.test_report import report
@@ -166,6 +168,24 @@ def test_a_company_has_so_many_calls_on_the_way(shop: Shop) -> None:
     assert held[0] is not None
     budget.settle(held[0], Settled())
     assert Budget(PRICE, caps(at_once=3), DatabaseLedger(shop.tenant_id, uuid4())).hold("reading", "m", "x", 10, 10)
+
+
+def test_a_run_that_ended_has_no_calls_on_the_way(shop: Shop) -> None:
+    """Who died in the middle of its readings never settles: the run in its stead does not wait for its calls."""
+    limits, window = caps(at_once=1), Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC))
+    with db.as_service("test") as connection:
+        asked, _ = runs.request(
+            connection, shop.tenant_id, window, mode="amocrm_radist", trigger_type="manual", report_type="daily"
+        )
+    assert Budget(PRICE, limits, DatabaseLedger(shop.tenant_id, asked.run_id)).hold("reading", "m", "x", 1000, 1000)
+    following = Budget(PRICE, limits, DatabaseLedger(shop.tenant_id, uuid4()))
+    assert following.hold("reading", "m", "x", 1000, 1000) is None, "the first run is at work"
+    with db.as_service("test") as connection:
+        connection.execute(
+            "update synkro.job_runs set status = 'failed', finished_at = now() where run_id = %s", (asked.run_id,)
+        )
+    assert following.hold("reading", "m", "x", 1000, 1000)
+    assert sums(shop)[1] == WORST * 2, "what may have been charged stays counted"
 
 
 def test_two_reports_at_once_wait_for_each_other(busy: Shop, model: Model) -> None:

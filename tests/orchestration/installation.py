@@ -115,7 +115,8 @@ class Installation:
             assert row is not None and row["n"] == 1, f"{row} current reports of the window"
             found = reports.current(connection, self.town.tenant_id, window)
         assert found is not None and (found.is_complete or is_complete is None), "an incomplete report"
-        return {key: value for key, value in found.numbers.items() if key not in ("as_of", "built_at")}
+        # the moments differ, and whether it is complete is asked above
+        return {key: value for key, value in found.numbers.items() if key not in ("as_of", "built_at", "is_complete")}
 
     def build(self) -> runs.Run:
         asked = self.town.request()
