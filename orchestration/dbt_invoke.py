@@ -24,7 +24,8 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from synkro.errors import DataError
+from synkro import db
+from synkro.errors import DataError, SynkroError
 from synkro.settings import ROOT
 
 PROJECT = ROOT / "transforms"
@@ -102,7 +103,7 @@ def run(
     manifest = ensure_manifest(data_dir).with_suffix(".msgpack")
     outcome = _invoke(url, arguments, variables, work_dir, manifest=manifest, on_event=on_event)
     if outcome.exception is not None:
-        raise DataError("Витрины не построены: dbt остановился до первой модели.", detail=str(outcome.exception))
+        raise _failure("Витрины не построены: dbt остановился до первой модели.", str(outcome.exception))
     results = [
         NodeResult(
             unique_id=result.node.unique_id,
@@ -118,8 +119,17 @@ def run(
     broken = [result for result in results if result.status in {"error", "runtime error"}]
     if broken or not (outcome.success or failing_tests):
         first = (broken or results)[0]
-        raise DataError(f"Витрина {first.name} не построилась, прежние числа остались.", detail=first.message)
+        raise _failure(f"Витрина {first.name} не построилась, прежние числа остались.", first.message)
     return results
+
+
+def _failure(message: str, said: str) -> SynkroError:
+    """Of the database when it went away meanwhile: dbt's error is a text by then."""
+    if db.tells_of_loss(said):
+        return db.lost(said)
+    return DataError(
+        f"{message} Запустите отчёт ещё раз; если повторится, передайте оператору подробности.", detail=said
+    )
 
 
 def _rows(result: Any) -> int:

@@ -6,7 +6,7 @@ import traceback
 
 import psycopg
 
-from synkro import runs
+from synkro import db, runs
 from synkro.disk import no_space
 from synkro.errors import Cancelled, SynkroError
 
@@ -27,7 +27,7 @@ def outcome_of(failure: BaseException | None) -> tuple[runs.Status, str | None, 
     if isinstance(failure, SynkroError):
         return "failed", failure.message, f"{failure.detail or ''}\n{detail}".strip()
     if isinstance(failure, psycopg.OperationalError):
-        return "failed", "База данных перестала отвечать. Проверьте её и запустите отчёт ещё раз.", detail
+        return "failed", db.lost(detail).message, detail
     return (
         "failed",
         "Внутренняя ошибка. Запустите отчёт ещё раз; если повторится, передайте оператору подробности.",

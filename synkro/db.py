@@ -45,10 +45,29 @@ IDLE_SECONDS = 60
 #: a connection that was alive so long ago is taken as it is: less than a server needs to start again
 FRESH_SECONDS = 0.5
 
+#: what libpq says of a server that stopped, starts or cannot be reached
+_LOST = (
+    "connection to server",
+    "server closed the connection",
+    "terminating connection",
+    "connection already closed",
+    "the database system is",
+)
+
 #: when each pooled connection was last given back, by time.monotonic
 _back_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 _pools: dict[str, ConnectionPool[Connection]] = {}
 _lock = threading.Lock()
+
+
+def lost(detail: str) -> TransientError:
+    """The server stopped answering in the middle of the work."""
+    return TransientError("База данных перестала отвечать. Проверьте её и запустите отчёт ещё раз.", detail=detail)
+
+
+def tells_of_loss(said: str) -> bool:
+    """Whether an error of which a library has left the text alone is that of a lost server."""
+    return any(words in said for words in _LOST)
 
 
 def embedded() -> EmbeddedPostgres:
