@@ -114,8 +114,9 @@ class Installation:
             ).fetchone()
             assert row is not None and row["n"] == 1, f"{row} current reports of the window"
             found = reports.current(connection, self.town.tenant_id, window)
-        assert found is not None and (found.is_complete or is_complete is None), "an incomplete report"
-        # the moments differ, and whether it is complete is asked above
+        assert found is not None
+        assert is_complete is None or (found.is_complete and found.numbers["is_complete"]), "an incomplete report"
+        # the moments differ, and whether it is complete has been asked
         return {key: value for key, value in found.numbers.items() if key not in ("as_of", "built_at", "is_complete")}
 
     def build(self) -> runs.Run:

@@ -21,7 +21,7 @@ import pytest
 from sandbox.server import Sandbox, start
 from synkro import db, reports, runs
 from tests.conftest import doors_open
-from tests.fleet import all_ended, at_one_time, fleet
+from tests.fleet import Fleet, all_ended, at_one_time, fleet
 from tests.orchestration.installation import wait_for
 from tests.town import connect
 
@@ -39,6 +39,20 @@ def outside() -> Iterator[Sandbox]:
             faults.add({"kind": "rate", "per_second": None})
             faults.settle()
         yield sandbox
+
+
+@contextmanager
+def one_worker(
+    make_database: Callable[[str | None], str], template: str, folder: Path, *, places: int
+) -> Iterator[tuple[Sandbox, Fleet, str]]:
+    """The outside, a fleet of one worker, and the address of its Dagster's database."""
+    dagster = make_database(None)
+    with (
+        doors_open(make_database(template)) as url,
+        outside() as sandbox,
+        fleet(folder / "fleet", url, dagster, workers=1, places=places) as made,
+    ):
+        yield sandbox, made, dagster
 
 
 @pytest.mark.slow
@@ -71,12 +85,7 @@ def test_a_busy_worker_holds_no_run_back(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:
     """What a worker has not begun is anybody's, however early it was put into the broker."""
-    dagster = make_database(None)
-    with (
-        doors_open(make_database(template)) as url,
-        outside() as sandbox,
-        fleet(tmp_path / "fleet", url, dagster, workers=1, places=2) as made,
-    ):
+    with one_worker(make_database, template, tmp_path, places=2) as (sandbox, made, dagster):
         sandbox.faults["llm"].add({"kind": "timeout", "times": 1000})
         first, second = connect("busy", sandbox.addresses), connect("waiting", sandbox.addresses)
         at_one_time([first])
@@ -95,12 +104,7 @@ def test_a_killed_worker_keeps_neither_its_place_nor_its_company(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:
     """Celery believes a task that has begun until it ends: nobody but us sees that it never will."""
-    dagster = make_database(None)
-    with (
-        doors_open(make_database(template)) as url,
-        outside() as sandbox,
-        fleet(tmp_path / "fleet", url, dagster, workers=1) as made,
-    ):
+    with one_worker(make_database, template, tmp_path, places=1) as (sandbox, made, dagster):
         # the model never answers: the run is in the middle of its readings
         sandbox.faults["llm"].add({"kind": "timeout", "times": 1000})
         (ours,) = [connect("orphan", sandbox.addresses)]
