@@ -26,8 +26,9 @@ setup-dev: .venv/.dev
 demo: setup
 	@exec $(BIN)/synkro demo
 
+# a part of it: make test ONLY=app, or a file
 test: setup-dev
-	@$(BIN)/python -m tests
+	@$(BIN)/python -m tests $(ONLY)
 
 check: setup-dev
 	$(BIN)/ruff check .

@@ -1,8 +1,8 @@
 """One Postgres for the whole test session, a database of its own for every test that wants one.
 
 ``--postgres embedded`` (the default) takes the wheel's server, ``--postgres system`` the newest Debian one. The
-cluster lives in a temporary folder and is deleted at the end. ``database`` is made from a template that already
-holds the migrations and the built (empty) marts, which takes 0.1 s instead of 15.
+cluster is a copy of a prepared one (``tests/cluster.py``), lives in a temporary folder and is deleted at the end.
+``database`` is made from a template that already holds the migrations and the built (empty) marts.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from synkro import db, migrations, vault
+from synkro import db, vault
 from synkro.embedded import EmbeddedPostgres
 from synkro.settings import settings
-
-APP_PASSWORD = "app-password-of-the-tests"
-TEMPLATE = "synkro_template"
+from tests import cluster
+from tests.cluster import APP_PASSWORD
 
 _server: list[EmbeddedPostgres] = []
 
@@ -71,29 +70,14 @@ def server_url(request: pytest.FixtureRequest) -> str:
         bin_dir = system_binaries()
         if bin_dir is None:
             pytest.fail("no system Postgres from 15 up: run without --postgres system")
-    server = EmbeddedPostgres(Path(os.environ["SYNKRO_DATA_DIR"]), bin_dir=bin_dir)
-    _server.append(server)
-    server.start()
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        # these rows need not survive a power cut
-        connection.execute("alter system set synchronous_commit = off")
-        connection.execute("select pg_reload_conf()")
-    return server.url("postgres")
+    _server.append(cluster.start(Path(os.environ["SYNKRO_DATA_DIR"]), bin_dir))
+    return _server[-1].url("postgres")
 
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
-    """A database with the migrations and the marts, to copy from."""
-    from orchestration.dbt import deploy
-
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"create database {TEMPLATE}")
-    url = db.with_database(server_url, TEMPLATE)
-    migrations.migrate(url)
-    deploy(url, settings().data_dir, lambda text: None)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        db.set_app_password(connection, APP_PASSWORD)
-    return TEMPLATE
+    """The name of a database with the migrations and the marts, to copy from."""
+    return cluster.TEMPLATE
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +87,9 @@ def make_database(server_url: str) -> Callable[[str | None], str]:
     def make(template: str | None) -> str:
         name = f"test_{uuid4().hex[:12]}"
         with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(f"create database {name}" + (f" template {template}" if template else ""))
+            connection.execute(
+                f"create database {name}" + (f" template {template} strategy file_copy" if template else "")
+            )
         return db.with_database(server_url, name)
 
     return make
