@@ -10,7 +10,6 @@ from its last part. A stream that fails does not stop the others: what it read i
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -19,7 +18,7 @@ from psycopg import sql
 from ingestion.context import Session, SourceResult
 from ingestion.landing import Landing, not_written
 from ingestion.parts import Drawing, Piece, Stream
-from synkro import db, watermarks
+from synkro import clock, db, watermarks
 from synkro.errors import Cancelled, DataError, LeaseLost, SynkroError
 from synkro.watermarks import Backfill, Source
 
@@ -162,5 +161,5 @@ def _backfill(session: Session, stream: Stream, piece: Piece) -> Backfill:
 
 def _record(connection: db.Connection, session: Session, stream: Stream) -> None:
     stream.load.read_until = session.started_at
-    stream.load.finished_at = datetime.now(UTC)
+    stream.load.finished_at = clock.now()
     watermarks.record(connection, session.ctx.tenant_id, session.ctx.run_id, stream.load)

@@ -7,12 +7,12 @@ A window that lacks rows is opened too: it says what is missing and why.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration import reconciling
 from orchestration.worker import Worker
-from synkro import db, report_windows, runtime, watermarks
+from synkro import clock, db, report_windows, runtime, watermarks
 from synkro.reconciliation import MAIN_STREAMS, Count
 from synkro.report_windows import ReportWindow
 from synkro.windows import Window, business_date, business_day_window, label_of
@@ -29,7 +29,7 @@ COMPARE_DAYS = 35
 def open_windows(worker: Worker, results: list[SourceResult]) -> None:
     """Write the windows the marts are built for, with as_of, completeness and what is missing."""
     config, run, tenant_id = worker.config, worker.run, worker.tenant.tenant_id
-    now = datetime.now(UTC)
+    now = clock.now()
     with db.as_service("windows") as connection:
         marks = watermarks.all_of(connection, tenant_id)
         reached = {r.source: r.complete_until or _reached(marks, r.source) for r in results}

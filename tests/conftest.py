@@ -23,6 +23,7 @@ from synkro.embedded import EmbeddedPostgres
 from synkro.settings import settings
 from tests import cluster
 from tests.cluster import APP_PASSWORD
+from tests.moment import offset_seconds
 
 _server: list[EmbeddedPostgres] = []
 
@@ -52,6 +53,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     os.environ["SYNKRO_SECRET_KEYS"] = vault.generate_key()
     os.environ["SYNKRO_WEB_SECRET"] = uuid4().hex
     os.environ["SYNKRO_ALLOW_LOCAL_VENDORS"] = "1"
+    os.environ["SYNKRO_CLOCK_OFFSET_SECONDS"] = offset_seconds()
     os.environ["SYNKRO_DATA_DIR"] = tempfile.mkdtemp(prefix="synkro-tests-")
     settings.cache_clear()
 

@@ -12,6 +12,7 @@ from app.components.html import anchor, badge, div, link, span, tag
 from app.services import reporting
 from app.services.report_view import LOWER_IS_BETTER
 from app.texts import known, language, t
+from synkro import clock
 from synkro import evidence as registry
 from synkro.evidence import SUMMARY
 from synkro.numbers import SMALL_N
@@ -44,7 +45,7 @@ def log_lines(events: Sequence[Event], zone: str, mark: str = "run-log") -> None
     with div("log", mark=mark):
         for event in events:
             with div(f"entry {event.level}"):
-                span("", words.clock(event.created_at, zone))
+                span("", words.clock(clock.of(event.created_at), zone))
                 span("", words.masked(event.message))
 
 

@@ -16,6 +16,7 @@ from app.services import report_view
 from app.services.access import Viewer
 from app.services.report_view import ReportView
 from app.texts import t
+from synkro import clock
 
 #: what an older report may not say of its gap
 _GAP = {"cause": "", "until": None, "next_attempt": ""}
@@ -136,4 +137,4 @@ def _versions(view: ReportView) -> None:
                     span("strong", label)
                 else:
                     link(label, f"/t/{view.tenant.slug}/reports/{version.report_id}", mark="version")
-                span("small muted", words.moment(version.created_at, view.tenant.timezone))
+                span("small muted", words.moment(clock.of(version.created_at), view.tenant.timezone))

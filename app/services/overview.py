@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.services.access import Viewer
 from app.services.report_view import currency_of
-from synkro import db, history, integrations, runs, runtime
+from synkro import clock, db, history, integrations, runs, runtime
 from synkro.runs import Run
 from synkro.tenants import Tenant
 
@@ -36,7 +36,7 @@ class Card:
     @property
     def is_stale(self) -> bool:
         known = [moment for moment in self.freshness.values() if moment is not None]
-        return bool(known) and datetime.now(UTC) - min(known) > STALE
+        return bool(known) and clock.now() - min(known) > STALE
 
 
 def cards(who: Viewer) -> list[Card]:

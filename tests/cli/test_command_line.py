@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from synkro import vault
+from synkro import clock, vault
+from tests.moment import offset_seconds
 
 
 @dataclass
@@ -47,6 +48,7 @@ def shell(database: str, tmp_path: Path) -> Shell:
             "SYNKRO_SECRET_KEYS": vault.generate_key(),
             "SYNKRO_DATA_DIR": str(tmp_path / "data"),
             "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
+            "SYNKRO_CLOCK_OFFSET_SECONDS": offset_seconds(),
         }
     )
 
@@ -82,7 +84,7 @@ def test_a_calendar_from_a_date_on_joins_the_one_there_is(shell: Shell) -> None:
 
 def test_a_history_is_queued_joined_and_refused_when_it_goes_deeper(shell: Shell) -> None:
     shell.json("tenant", "add", "alpha", "--name", "Альфа", "--timezone", "Asia/Almaty")
-    days = [(datetime.now(UTC) - timedelta(days=back)).date().isoformat() for back in (90, 30, 200)]
+    days = [(clock.now() - timedelta(days=back)).date().isoformat() for back in (90, 30, 200)]
     queued = shell.json("backfill", "alpha", "--from", days[0])
     assert queued["status"] == "pending" and queued["history_from"] is not None
     assert shell.json("backfill", "alpha", "--from", days[1])["id"] == queued["id"]
@@ -175,6 +177,14 @@ def test_production_refuses_local_vendors(shell: Shell) -> None:
     done = shell.run("tenant", "list")
     assert done.returncode == 1
     assert "SYNKRO_ALLOW_LOCAL_VENDORS" in done.stderr
+
+
+def test_production_refuses_a_clock_that_is_moved(shell: Shell) -> None:
+    del shell.environment["SYNKRO_ALLOW_LOCAL_VENDORS"]
+    shell.environment |= {"SYNKRO_ENV": "production", "SYNKRO_CLOCK_OFFSET_SECONDS": "-86400"}
+    done = shell.run("tenant", "list")
+    assert done.returncode == 1
+    assert "SYNKRO_CLOCK_OFFSET_SECONDS" in done.stderr
 
 
 def test_an_open_pipe_without_a_writer_is_not_waited_for(shell: Shell) -> None:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,7 @@ from psycopg.rows import dict_row
 
 from sandbox import server
 from sandbox.amocrm.oauth import credentials
-from synkro import db, integrations, outbox, reaper, reports, runs, runtime, windows
+from synkro import clock, db, integrations, outbox, reaper, reports, runs, runtime, windows
 from synkro.amocrm_auth import NEEDS_REAUTH
 from synkro.settings import settings
 from synkro.windows import Window
@@ -71,8 +71,10 @@ class Runner:
 @pytest.fixture(scope="module")
 def outside(database: str) -> Iterator[server.Sandbox]:
     """A small company whose stories are all over."""
-    today = datetime.now(UTC).date()
-    with server.start("small", first_day=today - timedelta(days=29), last_day=today - timedelta(days=25)) as sandbox:
+    today = clock.now().date()
+    with server.start(
+        "small", now=clock.now, first_day=today - timedelta(days=29), last_day=today - timedelta(days=25)
+    ) as sandbox:
         for vendor in ("amocrm", "radist"):
             sandbox.faults[vendor].add({"kind": "rate", "per_second": None})
         # a pair whose answer was lost stays good until the new one is used

@@ -27,7 +27,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -38,7 +38,7 @@ from ingestion.amocrm import paginator as amocrm
 from ingestion.context import SourceResult
 from ingestion.radist import paginator as radist
 from sandbox import server
-from synkro import db, integrations, vendors
+from synkro import clock, db, integrations, vendors
 from tests.ingestion import oracle
 from tests.ingestion.catalogue import KINDS, TARGETS, Target
 from tests.ingestion.conftest import Company
@@ -71,8 +71,10 @@ def cases() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def outside() -> Iterator[server.Sandbox]:
     """A small company whose stories are all over: what changes is what a test changes."""
-    today = datetime.now(UTC).date()
-    with server.start("small", first_day=today - timedelta(days=29), last_day=today - timedelta(days=25)) as sandbox:
+    today = clock.now().date()
+    with server.start(
+        "small", now=clock.now, first_day=today - timedelta(days=29), last_day=today - timedelta(days=25)
+    ) as sandbox:
         yield sandbox
 
 
@@ -212,7 +214,7 @@ def test_complete_or_said_so(
         if ends == "rejects":
             left = [line for line in left if not (line.endswith(": lost") and str(harmed) in line)]
         assert left == []
-        assert company.marks()[target.stream].complete_until > datetime.now(UTC) - timedelta(hours=2, minutes=1)
+        assert company.marks()[target.stream].complete_until > clock.now() - timedelta(hours=2, minutes=1)
 
 
 def busiest(world: Any) -> int:

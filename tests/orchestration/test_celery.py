@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from sandbox.server import Sandbox, start
-from synkro import db, reports, runs
+from synkro import clock, db, reports, runs
 from tests.conftest import doors_open
 from tests.fleet import Fleet, all_ended, at_one_time, fleet
 from tests.orchestration.installation import wait_for
@@ -33,8 +33,10 @@ PATIENCE = 300.0
 @contextmanager
 def outside() -> Iterator[Sandbox]:
     """A small company's last days, its vendors without a limit of requests."""
-    now = datetime.now(UTC)
-    with start("small", seed=11, first_day=(now - timedelta(days=3)).date(), last_day=now.date()) as sandbox:
+    now = clock.now()
+    with start(
+        "small", seed=11, now=clock.now, first_day=(now - timedelta(days=3)).date(), last_day=now.date()
+    ) as sandbox:
         for faults in sandbox.faults.values():
             faults.add({"kind": "rate", "per_second": None})
             faults.settle()
