@@ -40,6 +40,7 @@ from synkro.windows import Window
 from tests import town
 from tests.ingestion import oracle
 from tests.ingestion.crash import POINTS
+from tests.representatives import representatives
 
 pytestmark = pytest.mark.slow
 
@@ -243,9 +244,18 @@ def pair() -> dict[str, str]:
 # --- the matrix -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("directory", ["kept", "lost"])
-@pytest.mark.parametrize("by", ["SIGKILL", "SIGTERM"])
-@pytest.mark.parametrize("point", POINTS)
+def deaths() -> list[Any]:
+    """Every moment, signal and end of the directory; each of them and each pair of the last two stays in ``make test``."""
+    cases = [
+        pytest.param(point, by, directory, id=f"{point}-{by}-{directory}")
+        for point in POINTS
+        for by in ("SIGKILL", "SIGTERM")
+        for directory in ("kept", "lost")
+    ]
+    return representatives(cases, lambda point, by, directory: [point, (by, directory)])
+
+
+@pytest.mark.parametrize(("point", "by", "directory"), deaths())
 def test_killed_and_run_again(
     runner: Runner,
     make_tenant: Callable[[], Tenant],

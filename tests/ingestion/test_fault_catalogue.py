@@ -42,6 +42,7 @@ from synkro import clock, db, integrations, vendors
 from tests.ingestion import oracle
 from tests.ingestion.catalogue import KINDS, TARGETS, Target
 from tests.ingestion.conftest import Company
+from tests.representatives import representatives
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +57,13 @@ EVERYWHERE = ("leads", "messages")
 TELLING = ("502 503 504", "cut JSON", "JSON of another shape", "204", "empty list", "null id", "a row of 2100")
 
 
-def cases() -> Iterator[Any]:
+def cases() -> list[Any]:
+    return representatives(
+        _cases(), lambda name, kind, place: [(TARGETS[name].vendor, kind), name, (TARGETS[name].vendor, place)]
+    )
+
+
+def _cases() -> Iterator[Any]:
     for name, target in TARGETS.items():
         for kind_name, kind in KINDS.items():
             for place in PLACES if name in EVERYWHERE else ("middle",) if name in ("chats", "events") else ("first",):

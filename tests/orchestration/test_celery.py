@@ -25,6 +25,8 @@ from tests.fleet import Fleet, all_ended, at_one_time, fleet
 from tests.orchestration.installation import wait_for
 from tests.town import connect
 
+pytestmark = [pytest.mark.slow, pytest.mark.assurance]
+
 COMPANIES = 20
 #: seconds: a lease, the patience of orchestration/orphans.py, a run and a slow machine
 PATIENCE = 300.0
@@ -57,7 +59,6 @@ def one_worker(
         yield sandbox, made, dagster
 
 
-@pytest.mark.slow
 def test_companies_of_one_time_are_shared_by_two_workers(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:
@@ -82,7 +83,6 @@ def test_companies_of_one_time_are_shared_by_two_workers(
         assert left == [], "a run leaves nothing in its worker's directory"
 
 
-@pytest.mark.slow
 def test_a_busy_worker_holds_no_run_back(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:
@@ -101,7 +101,6 @@ def test_a_busy_worker_holds_no_run_back(
         assert [made.taken(number) for number in range(2)] == [1, 1]
 
 
-@pytest.mark.slow
 def test_a_killed_worker_keeps_neither_its_place_nor_its_company(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:
