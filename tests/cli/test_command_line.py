@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,23 +15,17 @@ from typing import Any
 import pytest
 
 from synkro import clock, vault
+from tests.cli.warm import Warm, warm
 from tests.moment import offset_seconds
 
 
 @dataclass
 class Shell:
     environment: dict[str, str]
+    commands: Warm
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cli.main", *words],
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return self.commands.run(words, self.environment, stdin)
 
     def json(self, *words: str, stdin: str = "") -> Any:
         done = self.run(*words, "--json", stdin=stdin)
@@ -38,8 +33,14 @@ class Shell:
         return json.loads(done.stdout)
 
 
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    with warm(tmp_path_factory.mktemp("commands")) as started:
+        yield started
+
+
 @pytest.fixture
-def shell(database: str, tmp_path: Path) -> Shell:
+def shell(database: str, commands: Warm, tmp_path: Path) -> Shell:
     keep = {name: value for name, value in os.environ.items() if not name.startswith("SYNKRO_")}
     return Shell(
         {
@@ -49,8 +50,25 @@ def shell(database: str, tmp_path: Path) -> Shell:
             "SYNKRO_DATA_DIR": str(tmp_path / "data"),
             "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
             "SYNKRO_CLOCK_OFFSET_SECONDS": offset_seconds(),
-        }
+        },
+        commands,
     )
+
+
+def test_a_process_of_its_own_says_and_ends_the_same(shell: Shell) -> None:
+    """What the warm process stands for: the real command, once."""
+    for words in (("tenant", "list", "--json"), ("run", "show", "not-a-number"), ("report",)):
+        real = subprocess.run(
+            [sys.executable, "-m", "cli.main", *words],
+            env=shell.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        warm_one = shell.run(*words)
+        assert (warm_one.returncode, warm_one.stdout) == (real.returncode, real.stdout)
+        # usage is told with the program's name
+        assert warm_one.stderr.splitlines()[-1:] == real.stderr.splitlines()[-1:]
 
 
 def test_a_company_is_set_up_without_a_page(shell: Shell) -> None:
