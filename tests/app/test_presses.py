@@ -14,7 +14,7 @@ from app import words
 from app.live import live
 from app.services import settings as settings_service
 from app.texts import RU
-from synkro import checks, db, leases, runs, runtime, sessions
+from synkro import checks, clock, db, leases, runs, runtime, sessions
 from synkro.errors import SynkroError
 from tests.app.conftest import Site
 from tests.app.world import SECRET, World

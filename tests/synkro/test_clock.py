@@ -64,7 +64,7 @@ REAL: dict[str, set[str]] = {
         "orchestration/dbt_scope.py::stood",
     },
     "the last week's failures, by such stamps": {"app/services/operators.py::_line"},
-    "Dagster's own days and stamps": {"orchestration/partitions.py::tenant_days", "orchestration/retention.py::build"},
+    "Dagster's own stamps": {"orchestration/retention.py::build"},
     "the hour beside a line on the terminal": {"cli/reports.py::_watch"},
     "a simulated vendor: the clock it has when it is given none": {
         "sandbox/server.py::start",
