@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from dagster import (
     DailyPartitionsDefinition,
@@ -29,7 +29,7 @@ def tenant_days() -> MultiPartitionsDefinition:
     now = clock.now()
     start = now - timedelta(days=DAYS)
     # Dagster ends the dimension by the real day
-    ahead = (now.date() - datetime.now(UTC).date()).days
+    ahead = (now.date() - (now - clock.offset()).date()).days
     return MultiPartitionsDefinition(
         {
             "tenant": DynamicPartitionsDefinition(name=TENANTS),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
+from synkro import clock
+
 #: a Wednesday afternoon in Almaty, midday in Europe, no clock change within the forty days of a company
 MOMENT = "2026-03-18T11:20:00+00:00"
 #: worked out once: workers of xdist and processes of the tests agree
@@ -26,3 +28,13 @@ def offset_seconds() -> str:
 def _ahead(moment: datetime) -> float:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - datetime.now(UTC)).total_seconds()
+
+
+def standing_at(moment: str) -> dict[str, str]:
+    """The environment of a test that chooses its own moment: its days must hold what it is about."""
+    return {"SYNKRO_CLOCK_OFFSET_SECONDS": f"{_ahead(datetime.fromisoformat(moment)):.3f}"}
+
+
+def stamped(moment: datetime) -> datetime:
+    """A moment on the clock as the database, whose own stamps are real, would have written it."""
+    return moment - clock.offset()
