@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup setup-dev demo test check bench drills clean
+.PHONY: setup setup-dev demo test check mutants bench drills clean
 
 setup: .venv/.runtime
 
@@ -36,6 +36,10 @@ check: setup-dev
 	$(BIN)/mypy
 	$(BIN)/python -m tests.orchestration.graph --check
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar transforms/models transforms/tests
+
+# every planted mutant (tests/mutants) in a copy of the tree: the test it names must go red
+mutants: setup-dev
+	@$(BIN)/python -m tests.mutants
 
 bench: setup-dev
 	$(BIN)/python -m bench
