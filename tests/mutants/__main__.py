@@ -114,9 +114,8 @@ class Lane:
 
     def _run(self, tests: Sequence[str], timeout: float, *, is_control: bool = False) -> Done:
         options = [option for option in _PYTEST if not (is_control and option == "-x")]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SYNKRO_")}
         # the copy, in every process a test starts
-        environment["PYTHONPATH"] = str(self.tree)
+        environment = {**os.environ, "PYTHONPATH": str(self.tree)}
         self._report.unlink(missing_ok=True)
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             process = subprocess.Popen(
@@ -192,6 +191,8 @@ def main() -> int:
         groups.setdefault(mutant.test_file, []).append(mutant)
     # the longest first, so that no lane is left alone with it at the end
     queue = sorted(groups.values(), key=lambda group: (any(one.is_slow for one in group), len(group)), reverse=True)
+    # a shell's background job ignores Ctrl-C, and so would every test that has to be ended
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="synkro-mutants-") as folder:
         # servers of the tests run as an ordinary user, who has to get in
