@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup setup-dev demo test assurance check check-types check-sql check-style check-imports check-graph bench drills clean
+.PHONY: setup setup-dev demo test assurance check check-types check-sql check-style check-imports check-graph mutants bench drills clean
 
 setup: .venv/.runtime
 
@@ -49,6 +49,10 @@ check-imports:
 	$(BIN)/lint-imports
 check-graph:
 	$(BIN)/python -m tests.orchestration.graph --check
+
+# every planted mutant (tests/mutants) in a copy of the tree: the test it names must go red
+mutants: setup-dev
+	@$(BIN)/python -m tests.mutants
 
 bench: setup-dev
 	$(BIN)/python -m bench
