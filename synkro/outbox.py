@@ -133,11 +133,12 @@ def of_report(connection: db.Connection, tenant_id: UUID, report_id: UUID) -> li
 
 
 def report_of_message(
-    connection: db.Connection, destination: str, provider_message_id: str
-) -> tuple[UUID, UUID] | None:
-    """``(tenant_id, report_id)`` of a message we sent: what a reply to it is about."""
+    connection: db.Connection, tenant_id: UUID, destination: str, provider_message_id: str
+) -> UUID | None:
+    """The report a message we sent was about: what a reply to it is about. Two bots number a person's messages alike."""
     row = connection.execute(
-        "select tenant_id, report_id from synkro.outbox where channel = 'telegram' and destination = %s and provider_message_id = %s",
-        (destination, provider_message_id),
+        "select report_id from synkro.outbox where tenant_id = %s and channel = 'telegram' and destination = %s"
+        " and provider_message_id = %s",
+        (tenant_id, destination, provider_message_id),
     ).fetchone()
-    return (row["tenant_id"], row["report_id"]) if row and row["report_id"] else None
+    return row["report_id"] if row else None
