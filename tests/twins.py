@@ -52,8 +52,10 @@ _ANYWHERE: dict[str, Any] = {
     "dialog_id": CHAT, "chat_id": CHAT, "report_type": "daily", "mode": "amocrm_radist", "timezone": "Asia/Almaty",
     "user_id": PERSON, "is_deleted": False, "excluded_reason": None, "deleted_at": None, "closed_at": None,
     "period_start": DAY, "period_end": DAY, "history_from": None, "finished_at": None, "run_id": RUN, "report_id": REPORT,
-    "entity": "messages", "is_open": True, "is_answered": False, "run": RUN, "resolved_at": None, "weekday": 1, "hour": 9,
+    "entity": "messages", "is_open": True, "is_answered": False, "resolved_at": None, "weekday": 1, "hour": 9,
 }  # fmt: skip
+#: whoever writes, answers or is responsible in the marts is the one manager
+_MANAGER = ("author_id", "replied_by", "responsible_at_open", "responsible_id", "manager_ids", "changed_by")
 #: and those of one table; a default of the database stands where nothing is said
 _HERE: dict[str, dict[str, Any]] = {
     "synkro.job_runs": {"trigger_type": "manual", "status": "running", "lease_token": 1, "lease_until": datetime(2100, 1, 1, tzinfo=UTC),
@@ -61,11 +63,13 @@ _HERE: dict[str, dict[str, Any]] = {
                         "created_at": AT, "attempt": 1},
     "synkro.job_run_events": {"step": "marts", "created_at": AT},
     "synkro.integration_configs": {"kind": "telegram", "updated_by": None},
-    "synkro.reports": {"version": 1, "revise_at": AT, "lacks": ["radist"], "status": "ready", "created_at": AT, "is_current": True},
+    "synkro.reports": {"version": 1, "revise_at": AT, "lacks": lambda tag: [tag], "status": "ready", "created_at": AT, "is_current": True},
     "synkro.report_messages": {"channel": "web", "author_id": None, "created_at": AT},
     "synkro.outbox": {"destination": CHAT, "status": "pending", "next_attempt_at": AT, "claimed_until": None, "created_at": AT,
                       "provider_message_id": "55"},
-    "synkro.tenant_runtime_configs": {"version": 1, "is_current": True, "created_by": None, "calendar": None, "created_at": AT},
+    "synkro.tenant_runtime_configs": {"version": 1, "is_current": True, "created_by": None, "calendar": None, "created_at": AT,
+                                      "sla_target_minutes": lambda tag: 15 if tag == "ours" else 40,
+                                      "mode": lambda tag: "amocrm_radist" if tag == "ours" else "radist_only"},
     "synkro.working_intervals": {"minutes_before": 0},
     "synkro.stream_loads": {"status": "complete"},
     "synkro.watermarks": {"complete_until": AT, "updated_at": AT},
@@ -79,15 +83,46 @@ _HERE: dict[str, dict[str, Any]] = {
     "synkro.user_roles": {"role": "user", "created_at": AT},
     "synkro.telegram_updates": {"bot_id": 7, "update_id": 9, "handled_at": None, "reply_started_at": AT, "reply_message_id": "66",
                                 "report_message_id": uuid_of("report_message_id"), "received_at": AT},
-    "synkro.report_windows": {"label_date": DAY, "is_outdated": True, "created_at": AT, "updated_at": AT},
+    "synkro.report_windows": {"label_date": DAY, "is_outdated": True, "created_at": AT, "updated_at": AT,
+                              "missing": lambda tag: Jsonb([{"source": tag}])},
     "synkro.reconciliations": {"day": DAY, "created_at": AT},
     "private.integration_secrets": {"kind": "telegram", "field": "bot_token"},
     "private.mart_builds": {"scope": "touched", "is_building": False},
     "private.raw_changes": {"kind": "chat", "since": WINDOW.start, "until": WINDOW.end},
-    "private.reconciled_dialogs": {"counted_at": None},
+    "private.reconciled_dialogs": {"counted_at": None, "excluded_reason": None},
     "marts.fct_messages": {"kind": "client", "direction": "in", "body": lambda tag: f"Сколько стоит кухня, {tag}?"},
     "marts.fct_deals": {"stage_kind": "open"},
+    "marts.fct_waits": {"opened_at": AT - timedelta(hours=1), "is_breached": True, "is_off_hours": False},
+    "intermediate.int_dialogs": {"excluded_reason": lambda tag: None if tag == "ours" else "group"},
 }  # fmt: skip
+
+#: further rows of both, so that more than one question has an answer
+_MORE: list[tuple[str, dict[str, Any]]] = [
+    ("marts.fct_messages", {"message_id": "m-before", "sent_at": WINDOW.start - timedelta(hours=1)}),
+    ("marts.fct_messages", {"message_id": "m-manager", "kind": "manager", "direction": "out", "author_source": "event"}),
+    ("marts.fct_messages", {"message_id": "m-bot", "kind": "bot", "direction": "out", "author_id": None}),
+    ("marts.fct_waits", {"wait_id": "w-answered", "opened_at": AT - timedelta(hours=9), "closed_at": AT - timedelta(hours=8),
+                         "is_open": False, "is_answered": True, "closed_by": "manager"}),
+    ("marts.fct_deals", {"deal_id": "d-won", "stage_kind": "won", "closed_at": AT}),
+    ("marts.fct_deals", {"deal_id": "d-lost", "stage_kind": "lost", "closed_at": AT, "loss_reason": "Дорого"}),
+    ("marts.dim_dialogs", {"dialog_id": "102"}),
+]  # fmt: skip
+#: what the other company alone has, stored before all else of it: whoever meets it has left the filter out
+_THEIR_RUN, _THEIR_REPORT, _THEIR_MESSAGE = (uuid_of(f"their {name}") for name in ("run", "report", "message"))
+_ONLY_THEIRS: list[tuple[str, dict[str, Any]]] = [
+    ("synkro.job_runs", {"run_id": _THEIR_RUN, "status": "failed", "attempt": 5, "idempotency_key": "their key",
+                         "report_id": _THEIR_REPORT}),
+    ("synkro.stream_loads", {"run_id": _THEIR_RUN}),
+    ("synkro.reports", {"report_id": _THEIR_REPORT, "run_id": _THEIR_RUN, "version": 7, "is_current": False}),
+    ("synkro.report_messages", {"report_message_id": _THEIR_MESSAGE, "report_id": _THEIR_REPORT}),
+    ("synkro.telegram_updates", {"update_id": 8, "report_message_id": _THEIR_MESSAGE}),
+    ("synkro.outbox", {"outbox_id": uuid_of("their letter"), "report_id": _THEIR_REPORT}),
+    ("synkro.outbox", {"outbox_id": uuid_of("their warning"), "report_id": None, "payload": Jsonb({"key": "k"})}),
+    ("synkro.integration_configs", {"kind": "ai"}),
+    ("synkro.audit_log", {"metadata": Jsonb({"run_id": str(_THEIR_RUN)})}),
+    ("synkro.report_windows", {"window_start": WINDOW.start - timedelta(days=1), "window_end": WINDOW.start}),
+    ("marts.period_summary", {"window_start": WINDOW.start - timedelta(days=1), "window_end": WINDOW.start}),
+]  # fmt: skip
 
 
 def _value(column: dict[str, Any], tag: str) -> Any:
@@ -103,7 +138,7 @@ def _value(column: dict[str, Any], tag: str) -> Any:
     if kind == "boolean":
         return True
     if kind.startswith("timestamp"):
-        return AT
+        return AT if is_shared or tag == "ours" else AT - timedelta(minutes=7)
     if kind == "date":
         return DAY
     if kind == "jsonb":
@@ -113,11 +148,14 @@ def _value(column: dict[str, Any], tag: str) -> Any:
     return None
 
 
-def _stored(table: str, columns: list[dict[str, Any]], tenant_id: UUID, tag: str) -> dict[str, Any]:
+def _stored(
+    table: str, columns: list[dict[str, Any]], tenant_id: UUID, tag: str, but: dict[str, Any] | None = None
+) -> dict[str, Any]:
     row = {}
+    is_mart = table.startswith(("marts.", "intermediate."))
     for column in columns:
         name = column["column"]
-        here = _HERE.get(table, {})
+        here = _HERE.get(table, {}) | (but or {})
         if name == "tenant_id":
             row[name] = tenant_id
         elif table == "synkro.tenants" and name in ("name", "slug"):
@@ -127,6 +165,8 @@ def _stored(table: str, columns: list[dict[str, Any]], tenant_id: UUID, tag: str
             row[name] = uuid_of(f"{name} {tag}")
         elif column["is_made"]:
             continue
+        elif is_mart and name in _MANAGER and name not in here and column["type"] == "text":
+            row[name] = "manager_id"
         elif name in here or name in _ANYWHERE:
             value = here.get(name, _ANYWHERE.get(name))
             value = value(tag) if callable(value) else value
@@ -147,8 +187,10 @@ def fill(url: str) -> None:
             "insert into synkro.user_profiles (user_id, email, full_name) values (%s, 'twins@x.example', 'Оба')", (PERSON,)
         )
         for tenant_id, tag in ((THEIRS, "theirs"), (OURS, "ours")):
-            for table, columns in tables.items():
-                row = _stored(table, columns, tenant_id, tag)
+            plain = [(table, {}) for table in tables]
+            wanted = [plain[0], *(_ONLY_THEIRS if tag == "theirs" else []), *plain[1:], *_MORE]
+            for table, but in wanted:
+                row = _stored(table, tables[table], tenant_id, tag, but)
                 connection.execute(
                     sql.SQL("insert into {} ({}) values ({})").format(
                         sql.Identifier(*table.split(".")),
