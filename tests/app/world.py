@@ -15,6 +15,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from synkro import clock, db, integrations, leases, reports, runs, runtime, tenants, users, watermarks
+from synkro.reconciliation import AS_OF_STREAMS
 from synkro.reports import Draft, Report
 from synkro.runs import Run
 from synkro.windows import Window, business_day_window, last_closed
@@ -354,8 +355,9 @@ def _control(connection: db.Connection, world: World, slug: str) -> None:
     tenant_id = world.tenants[slug].tenant_id
     reports.publish(connection, tenant_id, None, draft_of(world, slug, summary_text="Первая версия"), [])
     world.reports[slug] = reports.publish(connection, tenant_id, None, draft_of(world, slug), [])
-    for source in ("amocrm", "radist"):
-        watermarks.advance(connection, tenant_id, source, "messages", world.now - timedelta(minutes=20))  # type: ignore[arg-type]
+    for source, streams in AS_OF_STREAMS.items():
+        for stream in streams:
+            watermarks.advance(connection, tenant_id, source, stream, world.now - timedelta(minutes=20))  # type: ignore[arg-type]
     integrations.save_public(connection, tenant_id, "amocrm", {"subdomain": f"{slug}co", "zone": "amocrm.ru"})
     integrations.save_secrets(connection, tenant_id, "amocrm", {"access_token": SECRET})
     integrations.set_status(connection, tenant_id, "amocrm", "error", error="amoCRM отказал: токен отозван.")
