@@ -4,8 +4,9 @@ Draws places for a mistake at random (:mod:`bench.mutation_operators`; a kind by
 each in a copy of the tree and runs the tests that stand nearest to the file, until one fails. What survives is printed as a
 diff for a person to judge: code cannot tell a mistake without effect from one that no test sees.
 
-Tests come by the static import graph: those of the package of the same name first, then the nearest, then the quickest, until
-``--test-seconds`` are filled. A test file that fails without a mistake is left out and named. The state is kept in ``build/``:
+Tests come by the static import graph: those of the package of the same name first, then the nearest, until ``--test-seconds``
+are filled; those without a database first, which sees most mistakes in seconds. A test file that fails without a mistake is
+left out and named. The state is kept in ``build/``:
 a run that was stopped goes on where it was, ``--again`` runs what survived once more.
 """
 
@@ -40,7 +41,11 @@ _IN_COPY = (*PACKAGES, "bench", "sandbox", "cli", "tests", "deploy", "supabase",
 #: edges of the import graph from a test to the file; further away everything reaches everything
 _FARTHEST = 4
 _SLOWEST_FILE = 240.0
-_PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:xdist", "-m", "not slow", "--no-header", "-rf")
+_PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:xdist", "--no-header", "-rfE")
+#: marks of the tests of a pass
+_PASSES = ("not slow and not postgres", "not slow and postgres")
+#: pytest's exit code of a file without a test of the pass
+_NO_TESTS = 5
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,9 @@ class Bench:
         for name in [path.name for path in root.iterdir() if path.name in _IN_COPY or path.suffix == ".toml"]:
             source = root / name
             if source.is_dir():
-                shutil.copytree(source, self.copy / name, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
+                shutil.copytree(
+                    source, self.copy / name, ignore=shutil.ignore_patterns("__pycache__", "target", "logs")
+                )
             else:
                 shutil.copy(source, self.copy / name)
         for path in root.iterdir():
@@ -187,26 +194,26 @@ class Bench:
     def close(self) -> None:
         shutil.rmtree(self.copy, ignore_errors=True)
 
-    def seconds_of(self, name: str) -> float | None:
-        """How long the test file takes without a mistake; None for one that fails or is too slow for this."""
+    def seconds_of(self, name: str, marks: str) -> float | None:
+        """How long the pass takes in the test file without a mistake; None where it fails, is too slow or has no test."""
         known = self._state.setdefault("tests", {})
-        key = f"{name}:{digest(self.copy, name)}"
+        key = f"{name}:{digest(self.copy, name)}:{marks}"
         if key not in known:
             started = time.monotonic()
-            code, _ = self._pytest([name], _SLOWEST_FILE)
-            known[key] = round(time.monotonic() - started, 1) if code in (0, 5) else None
-            if known[key] is None:
-                print(f"left out, it fails or takes too long as it is: {name}", flush=True)
+            code, _ = self._pytest([name], marks, _SLOWEST_FILE)
+            known[key] = round(time.monotonic() - started, 1) if code == 0 else None
+            if code not in (0, _NO_TESTS):
+                print(f"left out, it fails or takes too long as it is: {name} ({marks})", flush=True)
             self._save()
         found: float | None = known[key]
         return found
 
-    def chosen(self, path: str, budget: float) -> tuple[list[str], float]:
+    def chosen(self, path: str, marks: str, budget: float) -> tuple[list[str], float]:
         """The nearest test files that fit into ``budget`` seconds, one at least."""
         files: list[str] = []
         total = 0.0
         for name in self.tests.near(path):
-            seconds = self.seconds_of(name)
+            seconds = self.seconds_of(name, marks)
             if seconds is None or (files and total + seconds > budget):
                 continue
             files.append(name)
@@ -216,33 +223,38 @@ class Bench:
         return files, total
 
     def judge(self, mutant: Mutant, budget: float) -> dict[str, Any]:
-        files, usual = self.chosen(mutant.path, budget)
-        if not files:
-            return {"result": "no tests", "by": "", "seconds": 0.0}
+        started = time.monotonic()
+        run: list[str] = []
+        result, by = "no tests", ""
+        for marks in _PASSES:
+            files, usual = self.chosen(mutant.path, marks, budget)
+            if not files:
+                continue
+            run += files
+            code, output = self._with(mutant, files, marks, max(60.0, 4 * usual))
+            failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.M)
+            result = "timeout" if code is None else "survived" if code in (0, _NO_TESTS) else "killed"
+            by = failed[1] if failed else ""
+            if result != "survived":
+                break
+        return {"result": result, "by": by, "seconds": round(time.monotonic() - started, 1), "tests": run}
+
+    def _with(self, mutant: Mutant, files: Sequence[str], marks: str, limit: float) -> tuple[int | None, str]:
         target = self.copy / mutant.path
         original = target.read_text(encoding="utf-8")
-        started = time.monotonic()
         try:
             target.write_text(mutant.change.applied(original), encoding="utf-8")
-            code, output = self._pytest(files, max(60.0, 4 * usual))
+            return self._pytest(files, marks, limit)
         finally:
             target.write_text(original, encoding="utf-8")
-        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.M)
-        result = "timeout" if code is None else "survived" if code in (0, 5) else "killed"
-        return {
-            "result": result,
-            "by": failed[1] if failed else "",
-            "seconds": round(time.monotonic() - started, 1),
-            "tests": files,
-        }
 
-    def _pytest(self, files: Sequence[str], limit: float) -> tuple[int | None, str]:
+    def _pytest(self, files: Sequence[str], marks: str, limit: float) -> tuple[int | None, str]:
         """Exit code and output; None when the time was up."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SYNKRO_")}
         # a changed file of the same length within the same second would be taken from the cache of byte code
         environment |= {"PYTHONPATH": str(self.copy), "PYTHONDONTWRITEBYTECODE": "1"}
         process = subprocess.Popen(
-            [sys.executable, *_PYTEST, *files],
+            [sys.executable, *_PYTEST, "-m", marks, *files],
             cwd=self.copy,
             env=environment,
             stdout=subprocess.PIPE,
@@ -298,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sample", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--package", action="append", choices=PACKAGES, help="may be given again; all without it")
-    parser.add_argument("--test-seconds", type=float, default=120.0, help="of tests per mutant")
+    parser.add_argument("--test-seconds", type=float, default=120.0, help="of each pass, per mutant")
     parser.add_argument("--state", type=Path, help="default: build/mutation-SEED-PACKAGES.json")
     parser.add_argument("--again", action="store_true", help="what survived is run once more")
     parser.add_argument("--list", action="store_true", help="print the sample and run nothing")

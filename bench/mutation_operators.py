@@ -7,6 +7,7 @@ Left alone: annotations, docstrings, log lines and asserts, where a mistake chan
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -140,7 +141,7 @@ class _Python:
 
     def _joined(self, node: ast.BoolOp) -> Iterator[Change]:
         word, other = ("and", "or") if isinstance(node.op, ast.And) else ("or", "and")
-        for left, right in zip(node.values, node.values[1:], strict=False):
+        for left, right in itertools.pairwise(node.values):
             yield from self._between("and/or", left, right, rf"\b{word}\b", other)
         neutral = "True" if word == "and" else "False"
         for value in node.values:
@@ -181,7 +182,7 @@ class _Python:
             return
         yield from self._worded(node)
         fields = list(_PLACEHOLDER.finditer(self._text(node)))
-        for first, second in zip(fields, fields[1:], strict=False):
+        for first, second in itertools.pairwise(fields):
             if first[0] != second[0]:
                 at = self._at(node)
                 between = self._text(node)[first.end() : second.start()]
@@ -293,7 +294,11 @@ _NOT_SQL = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}|\{%.*?%\}", re.S)
 
 def is_sql(text: str) -> bool:
     """A statement or a piece of one; a sentence with «from» in it is none."""
-    return _SQL.search(text) is not None and re.search(r"[=(,]|\bfrom \w+\.", text) is not None and text == text.strip("\n")
+    return (
+        _SQL.search(text) is not None
+        and re.search(r"[=(,]|\bfrom \w+\.", text) is not None
+        and text == text.strip("\n")
+    )
 
 
 def of_sql(source: str, *, in_python: bool = False) -> list[Change]:

@@ -149,7 +149,7 @@ def number_tile(
         span("label", number_label(line))
         span("value", shown)
         # a line that has no usual value was not compared on purpose: its data is incomplete
-        usual = line["usual"] if "usual" in line else usual
+        usual = line.get("usual", usual)
         if usual is not None and not is_small:
             with span("usual"):
                 _arrow(line, value, usual)

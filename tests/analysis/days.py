@@ -79,8 +79,19 @@ def _gap(source: str, reason: str, until: str | None = "2026-11-20T13:40:00+00:0
 
 
 _WEEK = {"report_type": "weekly", "period_start": date(2026, 11, 14)}
-_NO_DEALS = {key: value for key, value in numbers_of(unanswered_now=3, unanswered_overdue=2).items() if not key.startswith(("deals", "money"))}
-_DEALS = {"deals": 12, "deals_new": 5, "deals_won": 4, "deals_won_amount": 900_000, "deals_lost": 2, "deals_lost_amount": 70_000}
+_NO_DEALS = {
+    key: value
+    for key, value in numbers_of(unanswered_now=3, unanswered_overdue=2).items()
+    if not key.startswith(("deals", "money"))
+}
+_DEALS = {
+    "deals": 12,
+    "deals_new": 5,
+    "deals_won": 4,
+    "deals_won_amount": 900_000,
+    "deals_lost": 2,
+    "deals_lost_amount": 70_000,
+}
 _NO_CHATS = {key: value for key, value in _USUAL.items() if key.startswith("deals")}
 
 

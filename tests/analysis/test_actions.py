@@ -187,7 +187,9 @@ def test_the_heaviest_reason_gives_the_words_and_stands_first() -> None:
 
 def test_the_evidence_is_in_the_order_of_the_reasons() -> None:
     claims = Claims()
-    reading = read("a", risks=(item("complaint", "Всё криво", "m2"),), promises=(promise("Скину", DAY, message_ids=("m3",)),))
+    reading = read(
+        "a", risks=(item("complaint", "Всё криво", "m2"),), promises=(promise("Скину", DAY, message_ids=("m3",)),)
+    )
     actions.build(facts(waiting=[wait("a")], quotes={"w-a": ("m1", "Когда?")}), [reading], claims, DAY)
     assert [(row["message_ids"], row["quote"]) for row in claims.rows] == [
         (["m1"], "Когда?"),

@@ -28,7 +28,13 @@ def test_the_first_five_depend_on_what_there_is() -> None:
     whole = numbers_of(deals_new=2)
     assert keys(whole)[:5] == ["dialogs", "first_response_p50", "answered_within_target", "unanswered_now", "deals_won"]
     chats = {key: value for key, value in whole.items() if not key.startswith("deals")}
-    assert keys(chats)[:5] == ["dialogs", "first_response_p50", "answered_within_target", "unanswered_now", "new_clients"]
+    assert keys(chats)[:5] == [
+        "dialogs",
+        "first_response_p50",
+        "answered_within_target",
+        "unanswered_now",
+        "new_clients",
+    ]
     deals = {key: value for key, value in whole.items() if key.startswith("deals")}
     assert keys(deals) == ["deals_new", "deals_won", "deals_won_amount", "deals_lost", "deals"]
 
@@ -145,7 +151,9 @@ def test_units(key: str, value: float, display: str) -> None:
         ("answered_within_target", 0.06, 0.10, "down", False),
     ],
 )
-def test_which_way_and_whether_it_is_good(key: str, value: float, usual: float | None, direction: str, good: Any) -> None:
+def test_which_way_and_whether_it_is_good(
+    key: str, value: float, usual: float | None, direction: str, good: Any
+) -> None:
     found = row(key, value, usual, answered_within_target_n=40)
     assert (found["direction"], found["good"]) == (direction, good)
 

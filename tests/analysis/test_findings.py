@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -26,14 +27,17 @@ def test_the_gravest_risk_comes_first() -> None:
     """Each kind against each lighter one, whichever is read first."""
     order = ["rude_manager", "refund", "complaint", "angry", "wrong_price", "broken_promise", "ignored", "other"]
     assert set(order) == set(RISKS)
-    for graver, lighter in zip(order, order[1:], strict=False):
+    for graver, lighter in itertools.pairwise(order):
         # the lighter one has more money and the smaller id
         pair = (read("z", risks=(item(graver),)), read("a", deal={"price": 10_000_000}, risks=(item(lighter),)))
         assert [row["kind"] for row in risks(*pair)] == [row["kind"] for row in risks(*pair[::-1])] == [graver, lighter]
 
 
 def test_of_equal_risks_the_dearest_and_then_the_first_by_id() -> None:
-    dear, cheap = read("z", deal={"price": 2}, risks=(item("refund"),)), read("a", deal={"price": 1}, risks=(item("refund"),))
+    dear, cheap = (
+        read("z", deal={"price": 2}, risks=(item("refund"),)),
+        read("a", deal={"price": 1}, risks=(item("refund"),)),
+    )
     assert [row["dialog_id"] for row in risks(cheap, dear)] == ["z", "a"]
     free = read("b", risks=(item("refund"),))
     assert [row["dialog_id"] for row in risks(free, dear)] == ["z", "b"]
@@ -288,7 +292,11 @@ def test_the_author_of_a_score_outweighs_the_dialogs_manager() -> None:
 
 
 def test_a_dialog_scored_twice_counts_once_and_foreign_criteria_not_at_all() -> None:
-    both = read("a", deal={"manager_name": "Асель"}, quality=(score("Приветствие", 2), score("Полный ответ", 1), score("Иное", 0)))
+    both = read(
+        "a",
+        deal={"manager_name": "Асель"},
+        quality=(score("Приветствие", 2), score("Полный ответ", 1), score("Иное", 0)),
+    )
     found = measured([both])
     assert (found["dialogs"], [row["name"] for row in found["criteria"]], found["managers"][0]["n"]) == (
         1, ["Приветствие", "Полный ответ"], 1,

@@ -84,7 +84,14 @@ def test_the_number_that_moved_most_is_told() -> None:
 
 def test_of_equal_moves_the_more_telling_number_is_told() -> None:
     order = ["first_response_p50", "answered_within_target", "deals_won", "dialogs", "new_clients", "deals_lost"]
-    values = {"first_response_p50": 20.0, "answered_within_target": 0.8, "deals_won": 20, "dialogs": 20, "new_clients": 20, "deals_lost": 20}
+    values = {
+        "first_response_p50": 20.0,
+        "answered_within_target": 0.8,
+        "deals_won": 20,
+        "dialogs": 20,
+        "new_clients": 20,
+        "deals_lost": 20,
+    }
     sheet = numbers_of(**values)
     for at in range(len(order)):
         usual = {key: values[key] / 2 for key in order[at:]} | {key: float(values[key]) for key in order[:at]}
@@ -142,7 +149,8 @@ def test_the_sheet_of_the_model() -> None:
 def test_the_first_sentence_shows_the_evidence_of_the_first_three_actions() -> None:
     claims = Claims()
     acts = [
-        {"claims": [claims.add("actions", f"дело {key}", key, ["m1", "m2"], f"слова {n}") for n in range(2)]} for key in "abcd"
+        {"claims": [claims.add("actions", f"дело {key}", key, ["m1", "m2"], f"слова {n}") for n in range(2)]}
+        for key in "abcd"
     ]
     acts.insert(1, {"claims": []})
     sentences = headline.with_claims([{"text": "Раз.", "claims": []}, {"text": "Два.", "claims": []}], acts, claims)

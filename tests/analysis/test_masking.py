@@ -98,7 +98,20 @@ def test_invisible_characters_are_stripped() -> None:
 
 
 #: words an address is made of, and which tell nothing of where it is
-_OF_ANY_ADDRESS = {"ул", "улица", "пр", "проспект", "мкр", "микрорайон", "пер", "переулок", "бульвар", "дом", "кв", "подъезд"}
+_OF_ANY_ADDRESS = {
+    "ул",
+    "улица",
+    "пр",
+    "проспект",
+    "мкр",
+    "микрорайон",
+    "пер",
+    "переулок",
+    "бульвар",
+    "дом",
+    "кв",
+    "подъезд",
+}
 
 
 def tell_tale(value: str) -> list[str]:

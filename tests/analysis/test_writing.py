@@ -66,7 +66,9 @@ def test_a_quiet_day_is_not_a_day_of_too_little_data() -> None:
 
 def test_what_the_actions_tell_is_no_risk_and_what_comes_later_is() -> None:
     """Only the first three actions are in the message."""
-    readings = [read(key, deal={"price": 5 - n, "stage_kind": "open"}, risks=(item("refund"),)) for n, key in enumerate("abcd")]
+    readings = [
+        read(key, deal={"price": 5 - n, "stage_kind": "open"}, risks=(item("refund"),)) for n, key in enumerate("abcd")
+    ]
     draft = compose(context(), outcome(*readings), facts())
     assert [row["dialog_id"] for row in draft.body["actions"]] == ["a", "b", "c", "d"]
     assert [row["dialog_id"] for row in draft.body["risks"]] == ["d"]
@@ -98,7 +100,6 @@ def test_the_line_of_coverage(numbers: dict[str, Any], line: str) -> None:
     assert plain(coverage_line(ReadingsOutcome(**numbers))) == line
 
 
-
 @pytest.mark.parametrize(
     ("by", "changes", "kind", "model", "note"),
     [
@@ -114,7 +115,9 @@ def test_the_line_of_coverage(numbers: dict[str, Any], line: str) -> None:
          "AI прочитал не всё: часть диалогов не подошла; остальное по правилам."),
     ],
 )  # fmt: skip
-def test_who_read_and_what_has_to_be_known_of_it(by: str, changes: dict[str, Any], kind: str, model: str, note: str) -> None:
+def test_who_read_and_what_has_to_be_known_of_it(
+    by: str, changes: dict[str, Any], kind: str, model: str, note: str
+) -> None:
     readers = ("model", "rules") if by == "mixed" else (by,)
     found = outcome(*[read(f"d{n}", by=one) for n, one in enumerate(readers)], **changes)
     assert reader_of(context(), found) == {"kind": kind, "model": model, "note": note}
@@ -156,7 +159,9 @@ def test_a_whole_window_has_no_gap() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_is_said_of_a_gap(missing: list[dict[str, Any]], numbers: dict[str, Any], expected: tuple[Any, ...]) -> None:
+def test_what_is_said_of_a_gap(
+    missing: list[dict[str, Any]], numbers: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
     found = gap(missing, **numbers)
     assert found is not None
     assert (found["cause"], found["until"], found["next_attempt"], found["sources"]) == expected
@@ -204,7 +209,9 @@ def test_how_much_of_each_section_the_text_shows() -> None:
 
 def test_zeros_without_a_usual_are_left_out_behind_the_first_five() -> None:
     numbers = numbers_of(unanswered_overdue=0, breached=0, unanswered_now=0)
-    lines = sections(compose(context(), outcome(read("a")), facts(numbers, usual={"breached": 2.0})).summary_text)["Цифры"]
+    lines = sections(compose(context(), outcome(read("a")), facts(numbers, usual={"breached": 2.0})).summary_text)[
+        "Цифры"
+    ]
     assert "• Без ответа сейчас: 0 (под риском 1 650 000 ₸)" in lines
     assert not any(line.startswith("• Без ответа дольше цели") for line in lines)
     assert "• Ответы и ожидания дольше цели: 0, обычно 2" in lines
@@ -216,11 +223,22 @@ def test_zeros_without_a_usual_are_left_out_behind_the_first_five() -> None:
         ({}, "Ответьте — Олег, •••• 0001; ждёт 1 ч; 5 ₸; отвечает Асель"),
         ({"phone_masked": None}, "Ответьте — Олег; ждёт 1 ч; 5 ₸; отвечает Асель"),
         ({"money_display": None}, "Ответьте — Олег, •••• 0001; ждёт 1 ч; отвечает Асель"),
-        ({"manager_id": None, "who": "Без ответственного"}, "Ответьте — Олег, •••• 0001; ждёт 1 ч; 5 ₸; без ответственного"),
+        (
+            {"manager_id": None, "who": "Без ответственного"},
+            "Ответьте — Олег, •••• 0001; ждёт 1 ч; 5 ₸; без ответственного",
+        ),
     ],
 )
 def test_the_line_of_an_action(changes: dict[str, Any], line: str) -> None:
-    row = {"text": "Ответьте", "client": "Олег", "phone_masked": "•••• 0001", "why": "ждёт 1 ч", "money_display": "5 ₸", "manager_id": "7", "who": "Асель"}
+    row = {
+        "text": "Ответьте",
+        "client": "Олег",
+        "phone_masked": "•••• 0001",
+        "why": "ждёт 1 ч",
+        "money_display": "5 ₸",
+        "manager_id": "7",
+        "who": "Асель",
+    }
     assert page_text.action_line({**row, **changes}) == line
 
 

@@ -50,7 +50,9 @@ class _Clock(datetime):
 
 def report_of(draft: Draft, **changes: Any) -> Report:
     """The report as it is stored."""
-    values = {field.name: getattr(draft, field.name) for field in fields(draft) if field.name not in ("window", "report_id")}
+    values = {
+        field.name: getattr(draft, field.name) for field in fields(draft) if field.name not in ("window", "report_id")
+    }
     return Report(
         **values | {
             "tenant_id": TENANT.tenant_id, "report_id": _REPORT_ID, "run_id": None, "window_start": draft.window.start,
@@ -89,13 +91,34 @@ def _whole() -> ReportView:
         dialog("d2", deal_name="Шкаф +7 701 555 44 33", stage=None, price=None, messages=1200),
         *[dialog(f"y{n}") for n in range(9)],
     ]  # fmt: skip
-    asked = {"tenant_id": TENANT.tenant_id, "report_id": _REPORT_ID, "author_id": None, "created_at": NOW, "answered_at": NOW}
+    asked = {
+        "tenant_id": TENANT.tenant_id,
+        "report_id": _REPORT_ID,
+        "author_id": None,
+        "created_at": NOW,
+        "answered_at": NOW,
+    }
     thread = [
         Message(report_message_id=UUID(int=11), question="Кто ждёт?", answer="Айгерим, +7 701 000 00 01", author_name="Асель",
                 channel="telegram", evidence=[report.claims[1]], **asked),
         Message(report_message_id=UUID(int=12), question="Почему?", answer=None, author_name="Олег", channel="web", evidence=[], **asked),
     ]  # fmt: skip
-    letter = Item(TENANT.tenant_id, UUID(int=20), _REPORT_ID, "telegram", "5", {}, "failed", 3, False, NOW, "чат закрыт", None, NOW, None)
+    letter = Item(
+        TENANT.tenant_id,
+        UUID(int=20),
+        _REPORT_ID,
+        "telegram",
+        "5",
+        {},
+        "failed",
+        3,
+        False,
+        NOW,
+        "чат закрыт",
+        None,
+        NOW,
+        None,
+    )
     history = [{"dialogs": 5 + n, "first_response_p50": None} for n in range(5)]
     return view_of(
         draft, report=report, versions=[report, report_of(draft, report_id=_FIRST_ID, is_current=False)], thread=thread,
@@ -109,7 +132,12 @@ def _whole() -> ReportView:
 
 def _old() -> ReportView:
     """A version that is not the current one, of a report whose body lacks nearly everything."""
-    draft = replace(DAYS["quiet"](), body={"headline": []}, summary_text="Звоните +7 701 555 44 33", numbers={"messages": 4, "dialogs": 2, "deals_won": 1})
+    draft = replace(
+        DAYS["quiet"](),
+        body={"headline": []},
+        summary_text="Звоните +7 701 555 44 33",
+        numbers={"messages": 4, "dialogs": 2, "deals_won": 1},
+    )
     old = report_of(draft, is_current=False, report_id=_FIRST_ID, as_of=None, is_complete=False)
     return view_of(draft, report=old, versions=[report_of(draft, version=2), old])
 
@@ -133,7 +161,12 @@ HEADS = ("incomplete", "given_up", "model_in_part", "weekly")
 
 def outline(view: ReportView, viewer: Viewer, language: str = "ru") -> str:
     """The page below its heading."""
-    with patch.object(words, "datetime", _Clock), speaking(language), Client(ui.page("/outline"), request=None), ui.element("main") as root:
+    with (
+        patch.object(words, "datetime", _Clock),
+        speaking(language),
+        Client(ui.page("/outline"), request=None),
+        ui.element("main") as root,
+    ):
         report_page.content(view, viewer)
     return str(plain("\n".join(_lines(root, 0)))) + "\n"
 

@@ -38,14 +38,20 @@ def rows(text: str, *words: str) -> list[str]:
 def test_long_lists_are_cut() -> None:
     """Twelve topics with six dialogs each, a hundred claims, twenty questions: the newest."""
     topics = [{"topic": f"Тема {n}", "count": n, "dialog_ids": [f"t{n}-{at}" for at in range(7)]} for n in range(1, 14)]
-    claims = [{"text": f"утверждение {n}", "dialog_id": "d", "message_ids": ["m"], "quote": "слова"} for n in range(101)]
+    claims = [
+        {"text": f"утверждение {n}", "dialog_id": "d", "message_ids": ["m"], "quote": "слова"} for n in range(101)
+    ]
     thread = [
         Message(TENANT.tenant_id, UUID(int=n), UUID(int=7), f"вопрос {n}", "ответ", None, "Асель", "web", [], NOW, NOW)
         for n in range(1, 22)
     ]
     text = page({"body": {"topics": topics}, "claims": claims}, thread=thread)
     assert [f"Тема {n}" for n in range(1, 14) if rows(text, f"«Тема {n}»")] == [f"Тема {n}" for n in range(1, 13)]
-    assert (len(rows(text, "/dialogs/t1-")), len(rows(text, "/dialogs/t1-5")), len(rows(text, "/dialogs/t1-6"))) == (6, 1, 0)
+    assert (len(rows(text, "/dialogs/t1-")), len(rows(text, "/dialogs/t1-5")), len(rows(text, "/dialogs/t1-6"))) == (
+        6,
+        1,
+        0,
+    )
     assert (len(rows(text, "«утверждение 99»")), len(rows(text, "«утверждение 100»"))) == (1, 0)
     assert "«101 утверждение»" in text
     assert (len(rows(text, "«вопрос 1»")), len(rows(text, "«вопрос 2»")), len(rows(text, "«вопрос 21»"))) == (0, 1, 1)
@@ -55,7 +61,15 @@ def test_long_lists_are_cut() -> None:
 
 def test_a_message_link_marks_twenty_messages_at_most() -> None:
     ids = [f"m{n}" for n in range(21)]
-    *_, line = rows(page({"claims": [{"text": "", "dialog_id": "a/b", "message_ids": ids, "quote": "слова"}], "body": {"headline": []}}), "m0,")
+    *_, line = rows(
+        page(
+            {
+                "claims": [{"text": "", "dialog_id": "a/b", "message_ids": ids, "quote": "слова"}],
+                "body": {"headline": []},
+            }
+        ),
+        "m0,",
+    )
     assert line.endswith(f"href=/t/alma/dialogs/a%2Fb?m={','.join(ids[:20])}#m-m0 data-testid=to-message")
 
 
@@ -95,7 +109,9 @@ def test_a_number_of_incomplete_data_is_compared_with_nothing() -> None:
 @pytest.mark.parametrize(("n", "shown"), [(9, "мало данных"), (10, "84 %")])
 def test_a_share_of_a_tile_takes_ten_cases(n: int, shown: str) -> None:
     line = {"key": "answered_within_target", "value": 0.84, "usual": 0.5}
-    text = page({"body": {"numbers": [line]}, "numbers": {"answered_within_target": 0.84, "answered_within_target_n": n}})
+    text = page(
+        {"body": {"numbers": [line]}, "numbers": {"answered_within_target": 0.84, "answered_within_target_n": n}}
+    )
     tile = text.partition("data-testid=number-answered_within_target")[2].partition("details")[0]
     assert f"«{shown}»" in tile and ("обычно" in tile) == (n == 10)
 
