@@ -83,7 +83,8 @@ def drawn(root: Path, packages: Sequence[str], sample: int, seed: int) -> list[M
     """``sample`` mutants that compile, no two in one place; the same seed over the same tree gives the same ones."""
     by_kind: dict[str, list[Mutant]] = {}
     for package in packages:
-        for path in sorted((root / package).rglob("*.sql" if package == "transforms" else "*.py")):
+        pattern = "*.sql" if package.startswith("transforms") else "*.py"
+        for path in [root / package] if (root / package).is_file() else sorted((root / package).rglob(pattern)):
             name = str(path.relative_to(root))
             source = path.read_text(encoding="utf-8")
             for change in of_sql(source) if path.suffix == ".sql" else of_python(source):
@@ -162,11 +163,15 @@ class Tests:
         return {name: found[name] for name in self.files if name in found}
 
     def near(self, path: str) -> list[str]:
-        """Files of tests, the most telling first. A model of dbt is imported by nobody: the tests of its folder."""
+        """Files of tests, the most telling first. A model of dbt is imported by nobody: the tests of its folder.
+
+        Tests of other packages that reach the file over more than two edges are too far to tell anything of it.
+        """
         package = path.partition("/")[0]
         own = f"tests/{package}/"
         distance = {name: _FARTHEST + 1 for name in self.files if name.startswith(own)} | self.distances(path)
-        return sorted(distance, key=lambda name: (not name.startswith(own), distance[name], name))
+        near = [name for name in distance if name.startswith(own) or distance[name] <= 2]
+        return sorted(near, key=lambda name: (not name.startswith(own), distance[name], name))
 
 
 # --- running ------------------------------------------------------------------------------------------------
@@ -222,11 +227,11 @@ class Bench:
                 break
         return files, total
 
-    def judge(self, mutant: Mutant, budget: float) -> dict[str, Any]:
+    def judge(self, mutant: Mutant, budget: float, passes: Sequence[str]) -> dict[str, Any]:
         started = time.monotonic()
         run: list[str] = []
         result, by = "no tests", ""
-        for marks in _PASSES:
+        for marks in passes:
             files, usual = self.chosen(mutant.path, marks, budget)
             if not files:
                 continue
@@ -309,14 +314,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--package", action="append", choices=PACKAGES, help="may be given again; all without it")
+    parser.add_argument(
+        "--package", action="append", help="a package or a file of one, may be given again; all without it"
+    )
     parser.add_argument("--test-seconds", type=float, default=120.0, help="of each pass, per mutant")
     parser.add_argument("--state", type=Path, help="default: build/mutation-SEED-PACKAGES.json")
+    parser.add_argument("--quick", action="store_true", help="only the tests without a database")
     parser.add_argument("--again", action="store_true", help="what survived is run once more")
     parser.add_argument("--list", action="store_true", help="print the sample and run nothing")
     options = parser.parse_args(arguments)
     packages = options.package or list(PACKAGES)
-    name = f"mutation-{options.seed}-{'-'.join(options.package or ['all'])}.json"
+    if unknown := [one for one in packages if one.partition("/")[0] not in PACKAGES or not (ROOT / one).exists()]:
+        parser.error(f"no package of ours: {', '.join(unknown)}")
+    passes = _PASSES[:1] if options.quick else _PASSES
+    name = f"mutation-{options.seed}-{'-'.join(options.package or ['all']).replace('/', '.')}.json"
     path: Path = options.state or ROOT / "build" / name
     state = load(path)
 
@@ -344,7 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         for number, mutant in enumerate(mutants, 1):
             if mutant.key not in results:
-                one = results[mutant.key] = bench.judge(mutant, options.test_seconds)
+                one = results[mutant.key] = bench.judge(mutant, options.test_seconds, passes)
                 save()
                 print(
                     f"{number}/{len(mutants)} {one['result']} in {one['seconds']:.0f} s:"
