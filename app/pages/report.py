@@ -45,25 +45,30 @@ async def report_page(viewer: Viewer, slug: str, report_id: str) -> None:
             button("", None, "small", mark="print", icon_name="print", aria_label=t("report.print")).on(
                 "click", js_handler="() => window.print()"
             )
-        _state(view, tenant.timezone)
-        _headline(view)
-        with div("aside"):
-            with div("stack loose"):
-                sections.actions(view)
-                sections.numbers(view)
-                sections.waiting(view)
-                sections.managers(view)
-                quality.draw(view)
-                details.risks(view)
-                details.topics(view)
-                details.promises(view)
-                details.dialogs(view)
-                details.claims(view)
-                reconciliation.draw(view)
-            with div("stack loose"):
-                FollowUp(view, viewer).draw()
-                _versions(view)
-                details.data(view, show_cost=viewer.is_admin(tenant.tenant_id))
+        content(view, viewer)
+
+
+def content(view: ReportView, viewer: Viewer) -> None:
+    """All of the page below its heading, in order."""
+    _state(view, view.tenant.timezone)
+    _headline(view)
+    with div("aside"):
+        with div("stack loose"):
+            sections.actions(view)
+            sections.numbers(view)
+            sections.waiting(view)
+            sections.managers(view)
+            quality.draw(view)
+            details.risks(view)
+            details.topics(view)
+            details.promises(view)
+            details.dialogs(view)
+            details.claims(view)
+            reconciliation.draw(view)
+        with div("stack loose"):
+            FollowUp(view, viewer).draw()
+            _versions(view)
+            details.data(view, show_cost=viewer.is_admin(view.tenant.tenant_id))
 
 
 def _state(view: ReportView, zone: str) -> None:
