@@ -44,7 +44,7 @@ def start(data_dir: Path, bin_dir: Path | None) -> EmbeddedPostgres:
     server = EmbeddedPostgres(data_dir, bin_dir=bin_dir)
     with pytest.MonkeyPatch.context() as patch:
         # a cluster of the tests lives for minutes: no row of it has to survive a power cut
-        hasty = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+        hasty = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "128MB"}
         patch.setattr(embedded, "SETTINGS", embedded.SETTINGS | hasty)
         server.start()
     return server

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +22,11 @@ import pytest
 from synkro import db, vault
 from synkro.embedded import EmbeddedPostgres
 from synkro.settings import settings
-from tests import cluster
+from tests import cluster, memory
 from tests.cluster import APP_PASSWORD
 from tests.moment import offset_seconds
+
+memory.use()
 
 _server: list[EmbeddedPostgres] = []
 
@@ -55,6 +58,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     os.environ["SYNKRO_ALLOW_LOCAL_VENDORS"] = "1"
     os.environ["SYNKRO_CLOCK_OFFSET_SECONDS"] = offset_seconds()
     os.environ["SYNKRO_DATA_DIR"] = tempfile.mkdtemp(prefix="synkro-tests-")
+    # the account of the database has to enter it
+    Path(os.environ["SYNKRO_DATA_DIR"]).chmod(0o755)
     settings.cache_clear()
 
 
@@ -62,6 +67,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     db.close()
     for server in _server:
         server.destroy()
+    shutil.rmtree(os.environ["SYNKRO_DATA_DIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -113,10 +119,13 @@ def doors_open(url: str, **environment: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
+def database(make_database: Callable[[str | None], str], template: str, server_url: str) -> Iterator[str]:
     """A fresh database of its own, with the kernel's doors open to it; the value is the owner's address."""
     with doors_open(make_database(template)) as url:
         yield url
+    name = url.rpartition("/")[2]
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture

@@ -32,7 +32,9 @@ def uuid_of(name: str) -> UUID:
 #: the two; ours is stored second, so that a query without a filter meets the other one first
 OURS, THEIRS = uuid_of("ours"), uuid_of("theirs")
 #: every company has the same of these
-RUN, REPORT, PERSON, LETTER, CALL = (uuid_of(name) for name in ("run_id", "report_id", "user_id", "outbox_id", "call_id"))
+RUN, REPORT, PERSON, LETTER, CALL = (
+    uuid_of(name) for name in ("run_id", "report_id", "user_id", "outbox_id", "call_id")
+)
 
 _TABLES = """
 select n.nspname || '.' || c.relname as name, a.attname::text as column, format_type(a.atttypid, a.atttypmod) as type,
@@ -184,7 +186,8 @@ def fill(url: str) -> None:
             tables.setdefault(column["name"], []).append(column)
         connection.execute("insert into auth.users (id, email) values (%s, 'twins@x.example')", (PERSON,))
         connection.execute(
-            "insert into synkro.user_profiles (user_id, email, full_name) values (%s, 'twins@x.example', 'Оба')", (PERSON,)
+            "insert into synkro.user_profiles (user_id, email, full_name) values (%s, 'twins@x.example', 'Оба')",
+            (PERSON,),
         )
         for tenant_id, tag in ((THEIRS, "theirs"), (OURS, "ours")):
             plain = [(table, {}) for table in tables]
@@ -199,7 +202,6 @@ def fill(url: str) -> None:
                     ),
                     list(row.values()),
                 )
-
 
         for weeks in (1, 2, 3):
             for table in ("synkro.report_windows", "marts.period_summary"):

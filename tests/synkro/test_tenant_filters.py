@@ -69,7 +69,9 @@ Call = Callable[[db.Connection], Any]
 
 
 def run(c: db.Connection) -> runs.Run:
-    row = c.execute(f"select {runs.COLUMNS} from synkro.job_runs where tenant_id = %s and run_id = %s", (T, RUN)).fetchone()
+    row = c.execute(
+        f"select {runs.COLUMNS} from synkro.job_runs where tenant_id = %s and run_id = %s", (T, RUN)
+    ).fetchone()
     assert row is not None
     return runs.Run(**row)
 
