@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from nicegui import Client, ui
 
-from app import words
 from app.pages import report as report_page
 from app.services.access import Viewer
 from app.services.report_view import ReportView
 from app.texts import speaking
+from synkro import clock
 from synkro.corrections import Change, Correction
 from synkro.outbox import Item
 from synkro.reports import Draft, Message, Report
@@ -38,14 +37,6 @@ USER = Viewer(_USER, (TENANT,), {TENANT.tenant_id: "user"})
 ADMIN = Viewer(_USER, (TENANT,), {TENANT.tenant_id: "admin_lite"})
 #: attributes by which an element says where it leads, or what it is to a test and to a person
 _SAID = ("href", "data-testid", "data-label", "placeholder", "role", "download")
-
-
-class _Clock(datetime):
-    """«Сегодня» is the evening of the report's day."""
-
-    @classmethod
-    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-        return NOW.astimezone(tz or ZoneInfo("UTC"))
 
 
 def report_of(draft: Draft, **changes: Any) -> Report:
@@ -162,7 +153,9 @@ HEADS = ("incomplete", "given_up", "model_in_part", "weekly")
 def outline(view: ReportView, viewer: Viewer, language: str = "ru") -> str:
     """The page below its heading."""
     with (
-        patch.object(words, "datetime", _Clock),
+        # «сегодня» is the evening of the report's day, and its stamps were written on this clock
+        patch.object(clock, "now", lambda: NOW),
+        patch.object(clock, "offset", timedelta),
         speaking(language),
         Client(ui.page("/outline"), request=None),
         ui.element("main") as root,
