@@ -24,6 +24,7 @@ from synkro.errors import Cancelled, DataError, LeaseLost, SynkroError
 from synkro.reconciliation import whole_until
 from synkro.watermarks import Backfill
 
+
 def run(session: Session, streams: list[Stream]) -> SourceResult:
     """Read, load, count and mark; raises only Cancelled and LeaseLost."""
     folder = session.ctx.work_dir / f"dlt_{session.source}"

@@ -32,7 +32,9 @@ def uuid_of(name: str) -> UUID:
 #: the two; ours is stored second, so that a query without a filter meets the other one first
 OURS, THEIRS = uuid_of("ours"), uuid_of("theirs")
 #: every company has the same of these
-RUN, REPORT, PERSON, LETTER, CALL = (uuid_of(name) for name in ("run_id", "report_id", "user_id", "outbox_id", "call_id"))
+RUN, REPORT, PERSON, LETTER, CALL = (
+    uuid_of(name) for name in ("run_id", "report_id", "user_id", "outbox_id", "call_id")
+)
 
 _TABLES = """
 select n.nspname || '.' || c.relname as name, a.attname::text as column, format_type(a.atttypid, a.atttypmod) as type,
@@ -62,15 +64,16 @@ _HERE: dict[str, dict[str, Any]] = {
                         "job_type": "report", "requested_by": None, "cancel_requested_at": None, "idempotency_key": "key",
                         "created_at": AT, "attempt": 1},
     "synkro.job_run_events": {"step": "marts", "created_at": AT},
-    "synkro.integration_configs": {"kind": "telegram", "updated_by": None},
-    "synkro.reports": {"version": 1, "revise_at": AT, "lacks": lambda tag: [tag], "status": "ready", "created_at": AT, "is_current": True},
+    "synkro.integration_configs": {"kind": "telegram", "updated_by": None, "status": lambda tag: "unknown" if tag == "ours" else "error",
+                                   "secret_hints": lambda tag: Jsonb({"bot_token": {"tail": tag}})},
+    "synkro.reports": {"version": 1, "lacks": lambda tag: [tag], "status": "ready", "created_at": AT, "is_current": True},
     "synkro.report_messages": {"channel": "web", "author_id": None, "created_at": AT},
     "synkro.outbox": {"destination": CHAT, "status": "pending", "next_attempt_at": AT, "claimed_until": None, "created_at": AT,
                       "provider_message_id": "55"},
     "synkro.tenant_runtime_configs": {"version": 1, "is_current": True, "created_by": None, "calendar": None, "created_at": AT,
                                       "sla_target_minutes": lambda tag: 15 if tag == "ours" else 40,
                                       "mode": lambda tag: "amocrm_radist" if tag == "ours" else "radist_only"},
-    "synkro.working_intervals": {"minutes_before": 0},
+    "synkro.working_intervals": {"minutes_before": 0, "ends_at": lambda tag: WINDOW.end if tag == "ours" else AT},
     "synkro.stream_loads": {"status": "complete"},
     "synkro.watermarks": {"complete_until": AT, "updated_at": AT},
     "synkro.backfills": {"updated_at": AT},
@@ -81,7 +84,7 @@ _HERE: dict[str, dict[str, Any]] = {
     "synkro.analyst_grants": {"role_name": "analyst_twins", "created_at": AT},
     "synkro.audit_log": {"actor_id": PERSON, "created_at": AT, "action": "run.requested", "metadata": Jsonb({"run_id": str(RUN)})},
     "synkro.user_roles": {"role": "user", "created_at": AT},
-    "synkro.telegram_updates": {"bot_id": 7, "update_id": 9, "handled_at": None, "reply_started_at": AT, "reply_message_id": "66",
+    "synkro.telegram_updates": {"bot_id": 7, "update_id": 9, "handled_at": lambda tag: None if tag == "ours" else AT, "reply_started_at": AT, "reply_message_id": "66",
                                 "report_message_id": uuid_of("report_message_id"), "received_at": AT},
     "synkro.report_windows": {"label_date": DAY, "is_outdated": True, "created_at": AT, "updated_at": AT,
                               "missing": lambda tag: Jsonb([{"source": tag}])},
@@ -184,7 +187,8 @@ def fill(url: str) -> None:
             tables.setdefault(column["name"], []).append(column)
         connection.execute("insert into auth.users (id, email) values (%s, 'twins@x.example')", (PERSON,))
         connection.execute(
-            "insert into synkro.user_profiles (user_id, email, full_name) values (%s, 'twins@x.example', 'Оба')", (PERSON,)
+            "insert into synkro.user_profiles (user_id, email, full_name) values (%s, 'twins@x.example', 'Оба')",
+            (PERSON,),
         )
         for tenant_id, tag in ((THEIRS, "theirs"), (OURS, "ours")):
             plain = [(table, {}) for table in tables]
@@ -199,7 +203,6 @@ def fill(url: str) -> None:
                     ),
                     list(row.values()),
                 )
-
 
         for weeks in (1, 2, 3):
             for table in ("synkro.report_windows", "marts.period_summary"):

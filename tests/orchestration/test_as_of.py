@@ -89,7 +89,8 @@ def open_(tenant_id: UUID, results: list[SourceResult]) -> Opened:
             (tenant_id, WINDOW.start),
         ).fetchone()
         assert row is not None
-        assert worker.memory["missing"] == (found := report_windows.missing_of(connection, tenant_id, WINDOW))
+        found = report_windows.missing_of(connection, tenant_id, WINDOW)
+    assert worker.memory["missing"] == found
     return Opened(row, found)
 
 
@@ -183,7 +184,9 @@ def test_a_mark_of_the_future_is_now_at_most(shared_database: str) -> None:
     for source in AS_OF_STREAMS:
         mark(tenant_id, source, datetime(2100, 1, 1, tzinfo=UTC))
     with db.as_service("test") as connection:
-        connection.execute("update synkro.watermarks set complete_until = '2100-01-01' where tenant_id = %s", (tenant_id,))
+        connection.execute(
+            "update synkro.watermarks set complete_until = '2100-01-01' where tenant_id = %s", (tenant_id,)
+        )
     before = datetime.now(UTC)
     found = open_(tenant_id, [read(tenant_id, "amocrm"), read(tenant_id, "radist")])
     assert before - HOUR < found.own["as_of"] <= datetime.now(UTC)
@@ -211,7 +214,12 @@ def test_an_earlier_day_is_whole_as_far_as_the_slower_source(
     mark(tenant_id, "amocrm", END + HOUR)
     mark(tenant_id, "radist", until)
     put(
-        shared_database, "raw_amocrm.leads", tenant_id=tenant_id, id=1, created_at=END - timedelta(days=5), updated_at=END
+        shared_database,
+        "raw_amocrm.leads",
+        tenant_id=tenant_id,
+        id=1,
+        created_at=END - timedelta(days=5),
+        updated_at=END,
     )
     open_(tenant_id, [read(tenant_id, "amocrm"), read(tenant_id, "radist")])
     with db.as_service("test") as connection:

@@ -23,12 +23,23 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
 from delivery import bot, destinations, inbox
 from ingestion.landing import Landing
 from synkro import (
-    db, followups, integrations, leases, migrations, outbox, reaper, reports, runs, runtime, spending, tenants, vault,
+    db,
+    followups,
+    integrations,
+    leases,
+    migrations,
+    outbox,
+    reaper,
+    reports,
+    runs,
+    runtime,
+    spending,
+    tenants,
+    vault,
 )  # fmt: skip
 from synkro.errors import LeaseLost
 from synkro.settings import ROOT, settings
@@ -301,11 +312,12 @@ def test_rotation_waits_for_a_refresh(tenant: UUID, monkeypatch: pytest.MonkeyPa
 def test_a_refresh_holds_the_secrets_themselves(tenant: UUID) -> None:
     """Not the integration's row alone, which whoever re-seals a secret never touches."""
     save_pair(tenant, "refresh-0")
-    with integrations.locked_secrets(tenant, "amocrm"):
-        with pytest.raises(psycopg.errors.LockNotAvailable), db.as_service("second") as connection:
-            connection.execute(
-                "select from private.integration_secrets where tenant_id = %s for update nowait", (tenant,)
-            )
+    with (
+        integrations.locked_secrets(tenant, "amocrm"),
+        pytest.raises(psycopg.errors.LockNotAvailable),
+        db.as_service("second") as connection,
+    ):
+        connection.execute("select from private.integration_secrets where tenant_id = %s for update nowait", (tenant,))
 
 
 def test_two_deployers_migrate_one_after_the_other(empty_database: str, tmp_path: Path) -> None:
@@ -316,7 +328,10 @@ def test_two_deployers_migrate_one_after_the_other(empty_database: str, tmp_path
         begun.set()
         assert go_on.wait(30)
 
-    with doors_open(empty_database), meanwhile(lambda: migrations.migrate(empty_database, folder=tmp_path, progress=wait)) as first:
+    with (
+        doors_open(empty_database),
+        meanwhile(lambda: migrations.migrate(empty_database, folder=tmp_path, progress=wait)) as first,
+    ):
         assert begun.wait(30)
         with meanwhile(lambda: migrations.migrate(empty_database, folder=tmp_path)) as second:
             try:
@@ -426,9 +441,8 @@ def test_two_chats_that_move_at_once_both_move(tenant: UUID) -> None:
 
 
 def test_one_poller_of_a_bot(shared_database: str) -> None:
-    with bot._only_poller("7") as is_first:
-        with bot._only_poller("7") as is_second, bot._only_poller("8") as is_other:
-            assert (is_first, is_second, is_other) == (True, False, True)
+    with bot._only_poller("7") as is_first, bot._only_poller("7") as is_second, bot._only_poller("8") as is_other:
+        assert (is_first, is_second, is_other) == (True, False, True)
     with bot._only_poller("7") as is_next:
         assert is_next
 
@@ -442,7 +456,9 @@ def test_two_calls_do_not_count_the_same_cent(tenant: UUID) -> None:
     """The installation's cap holds over companies: whoever comes second sees what the first has reserved."""
     neighbour = company()
     with db.as_service("test") as connection:
-        row = connection.execute("select coalesce(sum(reserved_usd + spent_usd), 0) as n from synkro.ai_spend").fetchone()
+        row = connection.execute(
+            "select coalesce(sum(reserved_usd + spent_usd), 0) as n from synkro.ai_spend"
+        ).fetchone()
     assert row is not None
     caps = spending.Caps(Decimal(5), Decimal(5), Decimal(5), row["n"] + Decimal("1.5"))
     with ExitStack() as stack:
@@ -491,7 +507,9 @@ def test_two_turns_are_told_apart(tenant: UUID) -> None:
         assert row is not None
         return row
 
-    in_transaction(lambda c: c.execute("insert into private.vendor_limits (account_key) values (%s)", (f"account {tenant}",)))
+    in_transaction(
+        lambda c: c.execute("insert into private.vendor_limits (account_key) values (%s)", (f"account {tenant}",))
+    )
     with ExitStack() as stack:
         with db.as_service("first") as connection:
             first = take(connection)
@@ -508,13 +526,16 @@ def test_meters_are_taken_in_one_order(tenant: UUID) -> None:
     """Two callers that name two meters in different orders would end in a deadlock."""
     keys = [f"{letter} {tenant}" for letter in "ab"]
     in_transaction(
-        lambda c: c.execute("insert into private.vendor_limits (account_key) select unnest(%s::text[])", ([*reversed(keys)],))
+        lambda c: c.execute(
+            "insert into private.vendor_limits (account_key) select unnest(%s::text[])", ([*reversed(keys)],)
+        )
     )
 
     def take(names: list[str]) -> Any:
         return in_transaction(
             lambda c: c.execute(
-                "select granted from private.take_turn(%s, array[9, 9], array[1.0, 1.0], null, false, 0.06, 600)", (names,)
+                "select granted from private.take_turn(%s, array[9, 9], array[1.0, 1.0], null, false, 0.06, 600)",
+                (names,),
             ).fetchone()
         )
 

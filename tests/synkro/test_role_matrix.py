@@ -212,7 +212,9 @@ INSERTS = {
 SETS = {"synkro.job_runs": "status = 'cancelling', cancel_requested_at = now()"}
 
 
-def statement(ground: Ground, connection: psycopg.Connection[Any], actor: str, relation: str, verb: str) -> tuple[str, dict[str, Any]]:
+def statement(
+    ground: Ground, connection: psycopg.Connection[Any], actor: str, relation: str, verb: str
+) -> tuple[str, dict[str, Any]]:
     columns = ground.relations[relation]
     values = {
         "ours": OURS, "me": ground.people.get(actor), "newcomer": ground.people["newcomer"], "member": ground.people["member"],
@@ -309,4 +311,6 @@ def test_nobody_makes_himself_an_administrator(ground: Ground, actor: str, way: 
 
 def roles(ground: Ground) -> list[tuple[Any, ...]]:
     with psycopg.connect(ground.url) as owner:
-        return owner.execute("select user_id, tenant_id, role, is_active from synkro.user_roles order by 1, 2").fetchall()
+        return owner.execute(
+            "select user_id, tenant_id, role, is_active from synkro.user_roles order by 1, 2"
+        ).fetchall()
