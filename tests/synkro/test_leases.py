@@ -130,6 +130,7 @@ def test_who_was_reaped_writes_nothing(tenant: UUID, write: str, was: str) -> No
     with db.as_service("test") as connection:
         ended = [run.status for run in reaper.reap(connection) if run.run_id == zombie.run_id]
     assert ended == ["failed" if was == "running" else "cancelled"]
+    assert row(zombie)["lease_token"] == zombie.lease_token + 1
     refused(write, zombie)
 
 
