@@ -80,9 +80,10 @@ def hold(connection: db.Connection, run: Run) -> None:
 def step(
     connection: db.Connection, run: Run, name: str, done: int = 0, total: int | None = None, message: str = ""
 ) -> None:
-    """Show where the run is: counts are of real things (pages, dialogs)."""
+    """Show where the run is: counts are of real things (pages, dialogs). A word that comes after the end changes nothing."""
     connection.execute(
-        "update synkro.job_runs set current_step = %s, progress = %s where tenant_id = %s and run_id = %s and lease_token = %s",
+        "update synkro.job_runs set current_step = %s, progress = %s where tenant_id = %s and run_id = %s and lease_token = %s"
+        " and status in ('running', 'cancelling')",
         (
             name,
             Jsonb({"step": name, "done": done, "total": total, "message": message}),
@@ -96,7 +97,8 @@ def step(
 def attach_report(connection: db.Connection, run: Run, report_id: UUID) -> None:
     """Name the run's report, in the transaction that publishes it."""
     connection.execute(
-        "update synkro.job_runs set report_id = %s where tenant_id = %s and run_id = %s and lease_token = %s",
+        "update synkro.job_runs set report_id = %s where tenant_id = %s and run_id = %s and lease_token = %s"
+        " and status in ('running', 'cancelling')",
         (report_id, run.tenant_id, run.run_id, run.lease_token),
     )
 

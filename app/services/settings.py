@@ -43,6 +43,7 @@ def load(who: Viewer, slug: str) -> SettingsView:
     """For administrators: :class:`~app.services.access.Forbidden` for others of the tenant."""
     tenant = access.administered(who, slug)
     with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
         names = {
             row["user_id"]: row["full_name"] or row["email"]
             for row in connection.execute("select user_id, email, full_name from synkro.user_profiles")

@@ -90,7 +90,7 @@ def open_(tenant_id: UUID, results: list[SourceResult]) -> Opened:
         ).fetchone()
         assert row is not None
         found = report_windows.missing_of(connection, tenant_id, WINDOW)
-        assert worker.memory["missing"] == found
+    assert worker.memory["missing"] == found
     return Opened(row, found)
 
 

@@ -113,7 +113,7 @@ def locked(c: db.Connection) -> Any:
     with integrations.locked_secrets(T, "telegram") as row:
         row.save({"bot_token": "1234567:another-canary-of-ours"})
         row.refuse("отказ")
-        return row.secrets
+        return row.secrets, row.refused
 
 
 def stored_secrets(c: db.Connection) -> Any:
@@ -126,15 +126,29 @@ def bot(c: db.Connection) -> Any:
     return destinations.bot_of(T, {})
 
 
-def failed_first(c: db.Connection, call: Call) -> Any:
-    integrations.set_status(c, T, "telegram", "error", error=f"Чат {CHAT}: отказ")
-    return call(c)
+def failed_first(c: db.Connection, chat: str) -> Any:
+    """A success in our chat, after a failure of this one."""
+    integrations.set_status(c, T, "telegram", "error", error=f"Чат {chat}: отказ")
+    destinations.report_success(c, T, CHAT)
+    return integrations.load(c, T, "telegram").status
 
 
 def lapsed(c: db.Connection, call: Call) -> Any:
-    """No run of any company is active, so that a new one can be asked for."""
-    c.execute("update synkro.job_runs set status = 'success', idempotency_key = null")
+    """Our run is over while the other company's goes on, so that a new one can be asked for."""
+    c.execute("update synkro.job_runs set status = 'success', idempotency_key = null where tenant_id = %s", (T,))
     return call(c)
+
+
+def followed_up(c: db.Connection) -> None:
+    c.execute("update synkro.job_runs set job_type = 'followup' where run_id = %s", (RUN,))
+
+
+def bound_once(c: db.Connection) -> None:
+    """The second time the address is the same, and the account stays bound."""
+    for _ in range(2):
+        integrations.save_public(c, T, "telegram", {"base_url": "https://x.example"})
+        integrations.set_status(c, T, "telegram", "ok", bound={"bot": 7})
+    integrations.save_public(c, T, "telegram", {"base_url": "https://x.example"})
 
 
 #: what reads: the call's answer is there, and ours alone
@@ -150,9 +164,7 @@ READS: dict[str, Call] = {
         for entries, manager in ((evidence.SUMMARY, None), (evidence.MANAGERS, "manager_id"))
         for name, entry in entries.items()
     },
-    "synkro.followups.attempts": lambda c: (
-        c.execute("update synkro.job_runs set job_type = 'followup'"), followups.attempts(c, T, WINDOW)
-    )[1],
+    "synkro.followups.attempts": lambda c: (followed_up(c), [followups.attempts(c, T, WINDOW)])[1],
     "synkro.followups.lacking_of": lambda c: followups.lacking_of(c, T, REPORT),
     "synkro.followups.next_attempts": lambda c: followups.next_attempts(c, T),
     "synkro.followups.refusals": lambda c: (
@@ -224,7 +236,7 @@ WRITES: dict[str, Call] = {
         c, lambda c: history.request(c, T, runtime.current(c, T), "2026-02-20", NOW)[1]
     ),
     "synkro.integrations.locked_secrets": locked,
-    "synkro.integrations.save_public": lambda c: integrations.save_public(c, T, "telegram", {"base_url": "https://x.example"}),
+    "synkro.integrations.save_public": bound_once,
     "synkro.integrations.save_secrets": lambda c: [
         integrations.save_secrets(c, T, "telegram", {"bot_token": value}) for value in ("1234567:third-canary-of-ours", "")
     ],
@@ -256,7 +268,7 @@ WRITES: dict[str, Call] = {
     "synkro.runs.log": lambda c: runs.log(c, run(c), "marts", "x"),
     "synkro.runs.request": lambda c: lapsed(c, lambda c: [
         made.attempt
-        for key in ("key", "key", None)
+        for key in ("key", "key", "their key", None)
         for made, _ in [runs.request(c, T, WINDOW, mode="radist_only", trigger_type="system", report_type="daily",
                                      idempotency_key=key)]
     ]),
@@ -290,11 +302,11 @@ WRITES: dict[str, Call] = {
         integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), destinations.migrate(c, T, CHAT, "-1001")
     )[1],
     "delivery.destinations.report_failure": lambda c: destinations.report_failure(c, T, "x"),
-    "delivery.destinations.report_success": lambda c: failed_first(c, lambda c: destinations.report_success(c, T, CHAT)),
+    "delivery.destinations.report_success": lambda c: [failed_first(c, chat) for chat in (CHAT, "999")],
     "delivery.inbox.mark_handled": lambda c: inbox.mark_handled(c, update(c), 88),
     "delivery.inbox.note_question": lambda c: inbox.note_question(c, update(c), twins.uuid_of("another question")),
     "delivery.inbox.note_reply": lambda c: inbox.note_reply(c, update(c)),
-    "delivery.inbox.receive": lambda c: inbox.receive(c, T, 7, 10, CHAT),
+    "delivery.inbox.receive": lambda c: [inbox.receive(c, T, 7, number, CHAT) for number in (9, 10)],
     "delivery.inbox.reply_refused": lambda c: inbox.reply_refused(c, update(c)),
 }  # fmt: skip
 
@@ -455,8 +467,7 @@ def _after_preparing(
 
 _PREPARES_BOTH: dict[str, Call] = {
     **dict.fromkeys(("synkro.outbox.mark_failed", "synkro.outbox.mark_retry", "synkro.outbox.mark_sent"), item),
-    **dict.fromkeys(("synkro.history.request", "synkro.runs.request"), lambda c: lapsed(c, lambda _: None)),
-    "synkro.followups.attempts": lambda c: c.execute("update synkro.job_runs set job_type = 'followup'"),
+    "synkro.followups.attempts": followed_up,
     "synkro.followups.refusals": lambda c: c.execute("update synkro.ai_calls set status = 'refused'"),
 }
 
