@@ -105,7 +105,8 @@ class Lane:
             restore(mutant, self.tree)
         seconds = time.monotonic() - started
         outcomes = done.of(mutant.killed_by)
-        if done.status == 1 and "failed" in outcomes and "error" not in outcomes:
+        died = {"failed", "error"} if mutant.in_fixture else {"failed"}
+        if done.status == 1 and set(outcomes) <= died | {"passed", "skipped"} and died & set(outcomes):
             return Verdict(mutant, KILLED, seconds)
         if done.status == 0 and "passed" in outcomes:
             return Verdict(mutant, SURVIVED, seconds)
@@ -147,11 +148,13 @@ def _cases(report: Path) -> dict[str, str]:
     if not report.exists():
         return {}
     found: dict[str, str] = {}
-    # a test class stands in the dotted name behind the file's: none of ours is in one
+    # a test that failed may be followed by an error of its fixture: the failure is what is asked for
     for case in ElementTree.parse(report).iter("testcase"):
         children = {child.tag for child in case}
-        how = next((tag for tag in ("error", "failure", "skipped") if tag in children), "passed")
-        found[case.get("name", "")] = "failed" if how == "failure" else how
+        how = next((tag for tag in ("failure", "error", "skipped") if tag in children), "passed")
+        name = case.get("name", "")
+        if found.get(name) != "failed":
+            found[name] = "failed" if how == "failure" else how
     return found
 
 

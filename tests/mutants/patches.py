@@ -20,7 +20,7 @@ _APPLY = ("git", "apply", "--recount", "-C1")
 #: Python knows changed bytecode by whole seconds and sizes: every change gets a second of its own
 _seconds = itertools.count(1_000_000_000)
 
-_HEADER = re.compile(r"^(Breaks|Killed by|Slow): *(.*)$", re.M)
+_HEADER = re.compile(r"^(Breaks|Killed by|Slow|In a fixture): *(.*)$", re.M)
 _TARGET = re.compile(r"^\+\+\+ b/(.+)$", re.M)
 
 
@@ -30,12 +30,16 @@ class WrongPatch(ValueError):
 
 @dataclass(frozen=True)
 class Mutant:
-    """``breaks``: the promise in one sentence; ``killed_by``: a node id of pytest."""
+    """``breaks``: the promise in one sentence; ``killed_by``: a node id of pytest.
+
+    ``in_fixture``: what is asserted stands in a fixture of the test, whose failure is an error to pytest.
+    """
 
     path: Path
     breaks: str
     killed_by: str
     is_slow: bool
+    in_fixture: bool
     #: the files it changes, from the root of the tree
     targets: tuple[str, ...]
 
@@ -66,7 +70,8 @@ def read(path: Path) -> Mutant:
     targets = tuple(_TARGET.findall(text))
     if wrong := [name for name in targets if name.startswith("tests/")]:
         raise WrongPatch(f"{path}: a mutant breaks the product, not {wrong[0]}")
-    return Mutant(path, fields["Breaks"], fields["Killed by"], fields.get("Slow") == "yes", targets)
+    is_slow, in_fixture = (fields.get(name) == "yes" for name in ("Slow", "In a fixture"))
+    return Mutant(path, fields["Breaks"], fields["Killed by"], is_slow, in_fixture, targets)
 
 
 def everything() -> list[Mutant]:
