@@ -79,6 +79,7 @@ def test_why_deals_were_lost_by_number_then_by_money_then_by_name(shop: Shop) ->
         {"loss_reason": "Сроки", "price": 7, "closed_at": WINDOW.start},
         {"loss_reason": "Вкус", "price": 3, "closed_at": WINDOW.end - timedelta(seconds=1)},
         {"loss_reason": "Цвет", "price": 3, "closed_at": inside},
+        {"loss_reason": "Ушли", "price": None, "closed_at": inside},
         {"loss_reason": "", "price": 2, "closed_at": inside},
         {"loss_reason": None, "price": None, "closed_at": inside},
         {"loss_reason": "Удалена", "closed_at": inside, "is_deleted": True},
@@ -95,6 +96,7 @@ def test_why_deals_were_lost_by_number_then_by_money_then_by_name(shop: Shop) ->
         {"reason": "Сроки", "count": 1, "amount": 7},
         {"reason": "Вкус", "count": 1, "amount": 3},
         {"reason": "Цвет", "count": 1, "amount": 3},
+        {"reason": "Ушли", "count": 1, "amount": 0},
     ]
 
 
