@@ -188,7 +188,9 @@ def test_a_mark_of_the_future_is_now_at_most(shared_database: str) -> None:
             "update synkro.watermarks set complete_until = '2100-01-01' where tenant_id = %s", (tenant_id,)
         )
     before = datetime.now(UTC)
-    found = open_(tenant_id, [read(tenant_id, "amocrm"), read(tenant_id, "radist")])
+    results = [read(tenant_id, "amocrm"), read(tenant_id, "radist")]
+    assert all(one.complete_until is not None and one.complete_until <= datetime.now(UTC) for one in results)
+    found = open_(tenant_id, results)
     assert before - HOUR < found.own["as_of"] <= datetime.now(UTC)
 
 
