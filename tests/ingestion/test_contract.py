@@ -16,7 +16,7 @@ mark of 2100 that is believed, an increment that claims a history it did not rea
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -128,8 +128,9 @@ def test_two_increments_in_a_row(company: Company, make_company: Callable[[], Co
     assert_same(settled(make_company(), vendor), after)
 
 
+@pytest.mark.parametrize("steps", [(3, 8), pytest.param(range(10), marks=pytest.mark.assurance)], ids=["two", "ten"])
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_a_re_read_from_each_of_ten_earlier_marks(company: Company, vendor: str) -> None:
+def test_a_re_read_from_each_of_ten_earlier_marks(company: Company, vendor: str, steps: Iterable[int]) -> None:
     """Raw as it was when a mark stood at T, whichever T: every stream passes ten of them, each its own at a time.
 
     A mark stands one second before a row. Rows after it are taken away, those read whole are made stale.
@@ -137,7 +138,7 @@ def test_a_re_read_from_each_of_ten_earlier_marks(company: Company, vendor: str)
     wanted = settled(company, vendor)
     counted = [name for name, time in STREAMS[vendor].items() if time]
     times = {stream: moments(company, vendor, stream) for stream in counted}
-    for step in range(10):
+    for step in steps:
         marks = {}
         for shift, stream in enumerate(counted):
             at = times[stream][len(times[stream]) * ((step + 3 * shift) % 10) // 10] - timedelta(seconds=1)
@@ -248,7 +249,10 @@ def test_one_window_loaded_five_times(company: Company, vendor: str) -> None:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@pytest.mark.parametrize("order", [(6, 11, 16), (11, 16, 6)], ids=["backwards", "mixed"])
+@pytest.mark.parametrize(
+    "order",
+    [pytest.param((6, 11, 16), id="backwards", marks=pytest.mark.assurance), pytest.param((11, 16, 6), id="mixed")],
+)
 def test_windows_that_overlap_by_a_day_in_any_order(
     company: Company, make_company: Callable[[], Company], small_pages: None, vendor: str, order: tuple[int, ...]
 ) -> None:

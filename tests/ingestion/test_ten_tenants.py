@@ -137,6 +137,7 @@ def assert_within_limits(servers: list[server.Sandbox]) -> None:
         assert [outside.journals[vendor].violations() for outside in servers] == [[]] * len(servers)
 
 
+@pytest.mark.assurance
 def test_ten_tenants_at_once(database: str, servers: dict[int, server.Sandbox], record_property: Any) -> None:
     eight = [servers[seed] for seed in range(1, SMALL + 1)]
     deals = [len(outside.world.company.deals) for outside in eight]

@@ -21,7 +21,7 @@ from app.services import access, overview
 from ingestion import loading
 from ingestion.context import SourceResult
 from orchestration import dbt, opening
-from synkro import db, report_windows, runtime, tenants, users, watermarks
+from synkro import clock, db, report_windows, runtime, tenants, users, watermarks
 from synkro.errors import TransientError
 from synkro.reconciliation import AS_OF_STREAMS, whole_until
 from synkro.settings import settings
@@ -187,11 +187,11 @@ def test_a_mark_of_the_future_is_now_at_most(shared_database: str) -> None:
         connection.execute(
             "update synkro.watermarks set complete_until = '2100-01-01' where tenant_id = %s", (tenant_id,)
         )
-    before = datetime.now(UTC)
+    before = clock.now()
     results = [read(tenant_id, "amocrm"), read(tenant_id, "radist")]
-    assert all(one.complete_until is not None and one.complete_until <= datetime.now(UTC) for one in results)
+    assert all(one.complete_until is not None and one.complete_until <= clock.now() for one in results)
     found = open_(tenant_id, results)
-    assert before - HOUR < found.own["as_of"] <= datetime.now(UTC)
+    assert before - HOUR < found.own["as_of"] <= clock.now()
 
 
 def test_another_companys_marks_are_nobodys(shared_database: str) -> None:

@@ -10,7 +10,7 @@ from synkro import db, reaper
 from tests.orchestration.drill import Drill
 from tests.orchestration.installation import Installation, installation, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.assurance]
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,6 @@ def made() -> Iterator[Installation]:
         yield started
 
 
-@pytest.mark.assurance
 def test_whatever_dies_the_run_ends_and_the_numbers_are_the_same(made: Installation) -> None:
     outcomes = Drill(made, is_fast=True).play(
         [

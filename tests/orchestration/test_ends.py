@@ -96,6 +96,7 @@ def _fired(town: Town, vendor: str) -> bool:
     return any(fault["fired"] for fault in said["active"])
 
 
+@pytest.mark.assurance
 def test_a_zombie_of_another_machine_commits_nothing(built: Town) -> None:
     """It holds the company's lock in its sleep; the heir gets it all the same, and the sleeper wakes to nothing."""
     with standing(built) as (child, run):
@@ -143,7 +144,7 @@ def test_a_run_that_does_not_stop_is_stopped(built: Town) -> None:
         assert now(run).lease_token == run.lease_token + 1 and now(run).report_id is None
 
 
-@pytest.mark.parametrize("step", ["readings", "marts"])
+@pytest.mark.parametrize("step", ["readings", pytest.param("marts", marks=pytest.mark.assurance)])
 def test_a_person_stops_a_run_in_a_call_of_the_model_and_in_dbt(built: Town, step: str) -> None:
     before = len(built.sent())
     with db.as_service("test") as connection:
@@ -204,6 +205,7 @@ def test_a_full_disk_of_ours_is_named_and_leaves_the_marts(built: Town) -> None:
     assert _figures(built) == figures
 
 
+@pytest.mark.assurance
 def test_a_full_disk_of_the_database_is_named_and_leaves_the_marts(built: Town, tmp_path: Path) -> None:
     before, figures = marts(), _figures(built)
     with psycopg.connect(db.owner_url(), autocommit=True) as connection:
