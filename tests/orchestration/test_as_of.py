@@ -184,6 +184,10 @@ def test_a_mark_of_the_future_is_now_at_most(shared_database: str) -> None:
     for source in AS_OF_STREAMS:
         mark(tenant_id, source, datetime(2100, 1, 1, tzinfo=UTC))
     with db.as_service("test") as connection:
+        stored = connection.execute(
+            "select max(complete_until) as latest from synkro.watermarks where tenant_id = %s", (tenant_id,)
+        ).fetchone()
+        assert stored is not None and stored["latest"] <= clock.now(), "it is capped when it is written"
         connection.execute(
             "update synkro.watermarks set complete_until = '2100-01-01' where tenant_id = %s", (tenant_id,)
         )
