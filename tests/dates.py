@@ -8,22 +8,19 @@ breaks ``time.sleep`` of Python 3.11 then; the one of PyPI does not.)
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from synkro.settings import ROOT
-from tests import needs
-from tests.__main__ import place, workers
+from tests import needs, running
 
 BERLIN, ALMATY = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Almaty")
 #: the days on which code that asks the calendar breaks
@@ -36,12 +33,30 @@ DATES = (
     datetime(2026, 10, 25, 2, 58, tzinfo=BERLIN),  # summer time ends at 3:00
     datetime(2026, 12, 1, 23, 58, tzinfo=ALMATY),  # a minute or two to midnight where the companies are
 )
+#: files whose companies hang on the day, fast enough to be asked on two other days in every ``make test``
+COMPANIES = (
+    "tests/app/test_forced.py",
+    "tests/app/test_one_number.py",
+    "tests/app/test_services.py",
+    "tests/delivery/test_silence.py",
+    "tests/orchestration/test_as_of.py",
+    "tests/orchestration/test_schedules.py",
+    "tests/sandbox/test_company.py",
+    "tests/synkro/test_clock.py",
+    "tests/synkro/test_windows.py",
+)
+
+
+def rotation(count: int) -> tuple[datetime, ...]:
+    """Some of the dates, others tomorrow; in a week or so each has had its turn."""
+    first = date.today().toordinal() * count
+    return tuple(DATES[(first + number) % len(DATES)] for number in range(count))
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.dates", description=__doc__)
     parser.add_argument("--dates", nargs="+", type=datetime.fromisoformat, default=DATES)
-    parser.add_argument("--jobs", type=int, default=workers())
+    parser.add_argument("--jobs", type=int, default=running.workers())
     parser.add_argument("--select", default="not assurance", help="pytest's -m")
     options, where = parser.parse_known_args(arguments)
     needs.main()
@@ -51,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     for moment in options.dates:
         began = time.monotonic()
         log = folder / f"{moment:%Y-%m-%dT%H%M%z}.log"
-        status = run(moment, options.select, options.jobs, [place(word) for word in where], log)
+        status = run(moment, options.select, options.jobs, [running.place(word) for word in where], log)
         good += status == 0
         told = summary(log)
         print(
@@ -77,14 +92,11 @@ def library() -> Iterator[Path]:
 
 def run(moment: datetime, selection: str, jobs: int, where: list[str], log: Path) -> int:
     ahead = moment.timestamp() - time.time()
-    command = [sys.executable, "-m", "pytest", "-m", selection, "-n", str(jobs), "--dist", "worksteal", *where]
     with library() as preloaded, log.open("wb") as output:
         # an offset, not a start: a process that begins later is not a minute late
         moved = {"LD_PRELOAD": str(preloaded), "FAKETIME": f"{ahead:+.0f}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        environment = {**os.environ, **moved, "TZ": "UTC", "SYNKRO_TEST_NOW": "wall"}
-        return subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
-        ).returncode
+        environment = {**moved, "TZ": "UTC", "SYNKRO_TEST_NOW": "wall"}
+        return running.pytest(selection, where, environment, jobs=jobs, output=output)
 
 
 def summary(log: Path) -> str:
