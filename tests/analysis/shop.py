@@ -33,6 +33,12 @@ def said_in(tenant_id: UUID, dialog_id: str) -> list[Message]:
         return dialogs.messages_of_window(connection, tenant_id, [dialog_id], WINDOW)[dialog_id]
 
 
+#: a slow machine must not look like a slow provider: its second try would be a call more
+UNHURRIED = Limits(call_seconds=60.0, reading_seconds=600.0, patience_seconds=0.2)
+#: for a provider that answers after an hour or never
+SILENCE = Limits(call_seconds=1.0, reading_seconds=600.0, patience_seconds=0.2)
+
+
 @dataclass
 class Shop:
     """Adds rows; everything not named takes a neutral value."""
@@ -143,7 +149,7 @@ class Shop:
             **{
                 "ai": Integration(self.tenant_id, "ai", public=public),
                 "ai_secrets": {"api_key": api_key},
-                "limits": Limits(call_seconds=1.0, reading_seconds=20.0, patience_seconds=0.2),
+                "limits": UNHURRIED,
                 **changes,
             }
         )

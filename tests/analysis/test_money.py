@@ -24,7 +24,7 @@ from synkro.settings import settings
 from synkro.spending import Caps, Settled
 from synkro.windows import Window
 from tests.analysis.conftest import Model
-from tests.analysis.shop import Shop
+from tests.analysis.shop import SILENCE, UNHURRIED, Shop
 from tests.analysis.test_report import report
 
 PRICE = Price(Decimal("0.15"), Decimal("0.60"))
@@ -86,7 +86,8 @@ def test_an_answer_that_never_arrived_is_counted_as_if_it_had(busy: Shop, model:
     """The provider may well have charged for it: never less than its bill, and marked as an estimate."""
     model.breaks(fault)
     before = bill(model)
-    report(busy.context_with_ai(model.base_url, model.api_key))
+    limits = SILENCE if fault == "llm_hang" else UNHURRIED
+    report(busy.context_with_ai(model.base_url, model.api_key, limits=limits))
     sent = [c for c in busy.calls() if c["status"] != "refused"]
     assert sent and all(c["is_estimate"] for c in sent)
     assert journalled(busy)[2] > 0
@@ -194,7 +195,7 @@ def test_two_reports_at_once_wait_for_each_other(busy: Shop, model: Model) -> No
 
     model.breaks("llm_slow", seconds=0.05)
     ctx = busy.context_with_ai(model.base_url, model.api_key)
-    ctx = replace(ctx, limits=replace(ctx.limits, concurrency=2, call_seconds=5.0))
+    ctx = replace(ctx, limits=replace(ctx.limits, concurrency=2))
     most = 0
 
     def watch() -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from analysis.context import Limits
 from analysis.reading import read_dialogs
 from analysis.writing import write_report
 from synkro import db
 from synkro.reports import Draft
 from tests.analysis.conftest import Model
-from tests.analysis.shop import WINDOW, Shop
+from tests.analysis.shop import SILENCE, UNHURRIED, WINDOW, Shop
 from tests.analysis.test_report import report, ungrounded
 
 #: everything that can break: (fault, its parameters, does the model still read)
@@ -89,10 +89,9 @@ def test_every_failure_leaves_a_whole_report(busy: Shop, model: Model, subtests:
 
 def a_failure_leaves_a_whole_report(busy: Shop, model: Model, kind: str, more: dict[str, Any], reads: bool) -> None:
     model.breaks(kind, **more)
-    ctx = busy.context_with_ai(model.base_url, model.api_key)
-    started = time.monotonic()
+    limits = SILENCE if kind in ("llm_hang", "slow_loris") else UNHURRIED
+    ctx = busy.context_with_ai(model.base_url, model.api_key, limits=limits)
     draft = report(ctx)
-    assert time.monotonic() - started < 15
     assert ungrounded(ctx, draft) == []
     numbers_are_the_marts(busy, draft)
     assert len(draft.body["numbers"]) >= 10 and draft.body["actions"] and draft.body["managers"]
@@ -107,6 +106,14 @@ def a_failure_leaves_a_whole_report(busy: Shop, model: Model, kind: str, more: d
     assert "AI прочитал 0 из 7" in draft.summary_text.replace("\u00a0", " ")
     # six dialogs, two tries each at most; the breaker usually stops earlier
     assert len(model.journal.requests()) <= 12
+    if limits is SILENCE:
+        assert_each_try_was_cut(busy.calls())
+
+
+def assert_each_try_was_cut(calls: list[dict[str, Any]]) -> None:
+    """At its own limit, the two together at twice that, and not at the product's 55 s."""
+    seconds = [c["seconds"] for c in calls]
+    assert SILENCE.call_seconds - 0.1 < max(seconds) < Limits().call_seconds / 2, seconds
 
 
 def test_a_lying_model_ships_no_lie(busy: Shop, model: Model, subtests: pytest.Subtests) -> None:

@@ -47,6 +47,16 @@ def who(world: World) -> Callable[[str], Viewer]:
     return lambda name: access.viewer(world.people[name], "10.0.0.7")
 
 
+class Person(User):
+    """Looks for a minute: what a press brings comes when the machine gets to it."""
+
+    async def should_see(self, *what: Any, retries: int = 600, **more: Any) -> None:
+        await super().should_see(*what, retries=retries, **more)
+
+    async def should_not_see(self, *what: Any, retries: int = 1200, **more: Any) -> None:
+        await super().should_not_see(*what, retries=retries, **more)
+
+
 class Site:
     """The running app and ways to come to it."""
 
@@ -66,7 +76,7 @@ class Site:
 
     async def person(self, name: str) -> User:
         """A person with open eyes: sees elements, types, presses."""
-        return User(await self.signed_in(name))
+        return Person(await self.signed_in(name))
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -128,10 +127,10 @@ async def test_events_need_a_living_session(site: Site, world: World, monkeypatc
         connection.execute(
             "update auth.users set banned_until = now() + interval '1 day' where email = 'user@example.com'"
         )
-    started = time.monotonic()
+    assert guard.RECHECK_SECONDS <= 5, "who is locked out is out within seconds"
     await guard.watch.recheck()
     await handler("sid", {"client_id": client.id})
-    assert len(seen) == 1 and len(cut) == 2 and time.monotonic() - started < 5
+    assert len(seen) == 1 and len(cut) == 2
     with db.as_service("test") as connection:
         connection.execute("update auth.users set banned_until = null where email = 'user@example.com'")
 

@@ -97,7 +97,7 @@ async def test_the_page_asks_refuses_beside_the_field_and_shows_the_run(site: Si
     element(person, "history-from").value = day(world, 40)  # type: ignore[attr-defined]
     press(person, "history-submit")
     await until(lambda: person.notify.contains(RU["history.queued"]))
-    await person.should_see("История с", retries=40)
+    await person.should_see("История с")
 
 
 async def test_the_overview_shows_the_progress_and_how_far_back_a_source_reaches(

@@ -380,6 +380,11 @@ def _runs(connection: db.Connection, world: World) -> None:
         "update synkro.job_runs set created_at = now() - interval '1 hour' where run_id = %s",
         (world.runs["failed"].run_id,),
     )
+    # nobody beats for it, and a module of tests takes longer than a lease
+    connection.execute(
+        "update synkro.job_runs set lease_until = now() + interval '1 day' where run_id = %s",
+        (world.runs["running"].run_id,),
+    )
 
 
 def uid(value: UUID | str | None = None) -> UUID:

@@ -50,7 +50,7 @@ def state() -> dict[str, Any]:
         }
 
 
-def until(what: str, look: Callable[[], Any], seconds: float = 90) -> Any:
+def until(what: str, look: Callable[[], Any], seconds: float = 180) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := look():
@@ -87,7 +87,7 @@ def standing(town: Town) -> Iterator[tuple[subprocess.Popen[bytes], runs.Run]]:
         # the whole group: what it started sleeps beside it
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        child.wait(timeout=30)
+        child.wait(timeout=60)
         town.mend()
 
 
@@ -108,7 +108,7 @@ def test_a_zombie_of_another_machine_commits_nothing(built: Town) -> None:
         assert heir.status == "success" and heir.lease_token > run.lease_token, (heir.error, heir.error_detail)
         before = state()
         os.killpg(child.pid, signal.SIGCONT)
-        child.wait(timeout=60)
+        child.wait(timeout=180)
         assert state() == before
         assert now(run) == heir
 
@@ -122,7 +122,7 @@ def test_a_zombie_of_this_machine_is_ended(built: Town) -> None:
         with db.as_service("test") as connection:
             assert [ended.status for ended in reaper.reap(connection)] == ["failed"]
         leftovers.clear()
-        assert child.wait(timeout=10) == -signal.SIGKILL
+        assert child.wait(timeout=60) == -signal.SIGKILL
         assert not leftovers.folder_of(run).exists()
     assert built.build().status == "success"
 
@@ -140,7 +140,7 @@ def test_a_run_that_does_not_stop_is_stopped(built: Town) -> None:
         with db.as_service("test") as connection:
             assert [ended.status for ended in reaper.reap(connection)] == ["cancelled"]
         leftovers.clear()
-        assert child.wait(timeout=10) == -signal.SIGKILL
+        assert child.wait(timeout=60) == -signal.SIGKILL
         assert now(run).lease_token == run.lease_token + 1 and now(run).report_id is None
 
 

@@ -166,9 +166,9 @@ def test_four_starters_make_one_server_that_outlives_them(place: Path) -> None:
     starters = [context.Process(target=_start, args=(str(place), answers)) for _ in range(4)]
     for starter in starters:
         starter.start()
-    got = [answers.get(timeout=30) for _ in starters]
+    got = [answers.get(timeout=120) for _ in starters]
     for starter in starters:
-        starter.join(timeout=30)
+        starter.join(timeout=120)
         assert starter.exitcode == 0
     assert len({port for port, _ in got}) == 1
     assert sorted(attached for _, attached in got) == [False, True, True, True]
@@ -198,7 +198,9 @@ def test_a_busy_port_is_replaced(place: Path) -> None:
 
 def test_ctrl_c_and_the_death_of_the_starter_leave_it_running(place: Path) -> None:
     code = (
-        "import pathlib, sys, time; from synkro.embedded import EmbeddedPostgres;"
+        "import pathlib, signal, sys, time; from synkro.embedded import EmbeddedPostgres;"
+        # a background job of a shell hands down that it is ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
         "EmbeddedPostgres(pathlib.Path(sys.argv[1])).start(); print('up', flush=True); time.sleep(60)"
     )
     starter = subprocess.Popen(
@@ -207,7 +209,7 @@ def test_ctrl_c_and_the_death_of_the_starter_leave_it_running(place: Path) -> No
     )  # fmt: skip
     assert starter.stdout and starter.stdout.readline() == b"up\n"
     os.killpg(starter.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
-    starter.wait(timeout=10)
+    starter.wait(timeout=60)
     starter.stdout.close()
     assert EmbeddedPostgres(place).start().attached
 
@@ -282,8 +284,8 @@ def test_an_ordinary_user_runs_it_as_himself_and_root_keeps_his_account(place: P
     answers: multiprocessing.Queue = context.Queue()
     starter = context.Process(target=_start_as_nobody, args=(str(place), answers, bin_dir))
     starter.start()
-    assert answers.get(timeout=30) == (False, True)
-    starter.join(timeout=30)
+    assert answers.get(timeout=120) == (False, True)
+    starter.join(timeout=120)
     server = EmbeddedPostgres(place, bin_dir=bin_dir)
     server.start()
     assert Path(f"/proc/{postmaster(server)}").stat().st_uid == 65534
@@ -293,8 +295,8 @@ def test_an_ordinary_user_runs_it_as_himself_and_root_keeps_his_account(place: P
     os.chown(server._pgdata, 12345, 12345)
     starter = context.Process(target=_start_as_nobody, args=(str(place), answers, bin_dir))
     starter.start()
-    assert "принадлежит другому пользователю" in answers.get(timeout=30)
-    starter.join(timeout=30)
+    assert "принадлежит другому пользователю" in answers.get(timeout=120)
+    starter.join(timeout=120)
     with pytest.raises(ConfigurationError, match="uid 12345, а такого пользователя в системе нет"):
         server.start()
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from scripted_vendor import FakeVendor, answer, json_answer
 
-from synkro import clock, http, http_destination
+from synkro import clock, http, http_destination, http_transport, ratelimit_local, ratelimit_turns
 from synkro.errors import (
     AuthenticationError,
     Cancelled,
@@ -32,8 +32,12 @@ from synkro.errors import (
 )
 from synkro.http import Bounds, VendorUnavailable
 from synkro.ratelimit import LocalLimiter
+from tests.virtual_time import VirtualTime
 
-FAST = Bounds(connect=1, read=0.5, total=1.0, body_bytes=1024 * 1024, backoff=0.01)
+#: repeated at once; a busy machine must not look like a slow vendor
+FAST = Bounds(connect=60, read=60, total=60, body_bytes=1024 * 1024, backoff=0.01)
+#: of one try, where the vendor is slow
+SHORT = Bounds(connect=60, read=60, total=1.0, body_bytes=1024 * 1024, backoff=0.01)
 TOKEN = "eyJ-canary-token-9f8e7d6c5b4a"
 
 
@@ -156,23 +160,36 @@ def test_the_vendors_clock_is_that_of_its_first_answer(vendor: FakeVendor) -> No
 # --- how long, how much ----------------------------------------------------------------------------------
 
 
-def drip(text: bytes) -> Any:
+def drip(text: bytes, ended: threading.Event | None = None) -> Any:
     def slowly(peer: socket.socket, _: bytes) -> None:
         for byte in text:
             peer.sendall(bytes([byte]))
             time.sleep(0.05)
+        if ended:
+            ended.set()
 
     return slowly
 
 
+def silent(peer: socket.socket, _: bytes) -> None:
+    """Until the client hangs up."""
+    peer.recv(1)
+
+
 @pytest.mark.parametrize("where", ["headers", "body"])
 def test_a_dripping_server_meets_the_deadline_once(vendor: FakeVendor, where: str) -> None:
+    """It is left alone long before it has said all: that would take half a minute."""
     whole = json_answer(b'{"a": "' + b"x" * 500 + b'"}')
-    vendor.says(drip(whole) if where == "headers" else lambda peer, _: (peer.sendall(whole[:90]), drip(whole[90:])(peer, _))[1])  # fmt: skip
+    ended = threading.Event()
+    vendor.says(
+        drip(whole, ended)
+        if where == "headers"
+        else lambda peer, _: (peer.sendall(whole[:90]), drip(whole[90:], ended)(peer, _))[1]
+    )
     started = time.monotonic()
     with pytest.raises(TransientError, match="слишком медленно"):
-        make(vendor).get("/x")
-    assert 0.9 < time.monotonic() - started < 1.6
+        make(vendor, bounds=SHORT).get("/x")
+    assert time.monotonic() - started > 0.9 and not ended.is_set()
     assert len(vendor.received) == 1
 
 
@@ -185,18 +202,22 @@ def test_a_client_has_bounds_unless_told_otherwise() -> None:
 
 
 def test_silence_meets_the_read_timeout(vendor: FakeVendor) -> None:
-    vendor.says(lambda peer, _: time.sleep(2))
+    vendor.says(silent)
+    tries: list[int | None] = []
     with pytest.raises(TransientError, match="не ответил вовремя"):
-        make(vendor, bounds=Bounds(connect=1, read=0.1, total=1, backoff=0.01)).get("/x")
-    assert len(vendor.received) == 4
+        make(
+            vendor,
+            bounds=Bounds(connect=60, read=0.1, total=60, backoff=0.01),
+            on_request=lambda method, path, status, seconds, received: tries.append(status),
+        ).get("/x")
+    assert tries == [None] * 4
 
 
 def test_silence_meets_the_deadline_before_the_read_timeout(vendor: FakeVendor) -> None:
-    vendor.says(lambda peer, _: time.sleep(2))
-    started = time.monotonic()
+    """Which of the two it met is said."""
+    vendor.says(silent)
     with pytest.raises(TransientError, match="слишком медленно"):
-        make(vendor, bounds=Bounds(connect=1, read=20, total=0.2)).get("/x")
-    assert time.monotonic() - started < 0.8
+        make(vendor, bounds=Bounds(connect=60, read=60, total=0.2)).get("/x")
 
 
 def test_a_gzip_bomb_ends_at_the_limit(vendor: FakeVendor) -> None:
@@ -242,17 +263,43 @@ THROTTLED = {
     "header": (json_answer(b"{}", 429, "Retry-After: 0.4"), 0.4),
     "body of Kommo": (json_answer(b'{"retry_after": 0.4}', 429), 0.4),
     "body of Telegram": (json_answer(b'{"ok": false, "parameters": {"retry_after": 0.4}}', 429), 0.4),
-    "html": (answer(429, b"<html>slow down</html>", "Content-Type: text/html"), 0.008),
-    "rubbish": (json_answer(b'{"retry_after": "soon"}', 429, "Retry-After: later"), 0.008),
+    # our own pause: a fifth more or less of the first one
+    "html": (answer(429, b"<html>slow down</html>", "Content-Type: text/html"), pytest.approx(0.01, rel=0.21)),
+    "rubbish": (json_answer(b'{"retry_after": "soon"}', 429, "Retry-After: later"), pytest.approx(0.01, rel=0.21)),
 }
+
+
+class Blocks(LocalLimiter):
+    """How long the account was stopped, each time, and that it was."""
+
+    def __init__(self) -> None:
+        super().__init__(1000)
+        self.seconds: list[float] = []
+        self.stopped = threading.Event()
+
+    def block(self, seconds: float) -> None:
+        super().block(seconds)
+        self.seconds.append(seconds)
+        self.stopped.set()
+
+
+@pytest.fixture
+def pace(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    """The limiters' clock."""
+    made = VirtualTime()
+    for module in (ratelimit_turns, ratelimit_local):
+        monkeypatch.setattr(module, "time", made)
+    return made
 
 
 @pytest.mark.parametrize("name", THROTTLED)
 def test_throttling_is_obeyed(vendor: FakeVendor, name: str) -> None:
     refusal, pause = THROTTLED[name]
     vendor.says(refusal, json_answer())
-    assert make(vendor).get("/x") == {"ok": True}
-    assert pause <= vendor.at[1] - vendor.at[0] < pause + 0.3
+    limiter = Blocks()
+    assert make(vendor, limiter=limiter).get("/x") == {"ok": True}
+    assert limiter.seconds == [pause]
+    assert vendor.at[1] - vendor.at[0] >= limiter.seconds[0]
 
 
 def test_throttling_until_a_date_goes_by_the_vendors_clock(vendor: FakeVendor) -> None:
@@ -262,49 +309,57 @@ def test_throttling_until_a_date_goes_by_the_vendors_clock(vendor: FakeVendor) -
         f"Retry-After: {format_datetime(there + datetime.timedelta(seconds=1))}",
     )
     vendor.says(json_answer(b"{}", 429, *headers), json_answer())
-    assert make(vendor).get("/x") == {"ok": True}
-    assert 1.0 <= vendor.at[1] - vendor.at[0] < 1.4
+    limiter = Blocks()
+    assert make(vendor, limiter=limiter).get("/x") == {"ok": True}
+    assert limiter.seconds == [1.0]
+    assert vendor.at[1] - vendor.at[0] >= 1.0
 
 
 @pytest.mark.parametrize("where", ["header", "body"])
-def test_throttling_until_a_date_without_the_vendors_clock(vendor: FakeVendor, where: str) -> None:
-    """Ours, then; a date has whole seconds, so the pause may be a second shorter."""
-    date = format_datetime(clock.now() + datetime.timedelta(seconds=3), usegmt=True)
+def test_throttling_until_a_date_without_the_vendors_clock(
+    vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Ours, then."""
+    now = clock.now().replace(microsecond=0)
+    monkeypatch.setattr(clock, "now", lambda: now)
+    date = format_datetime(now + datetime.timedelta(seconds=1), usegmt=True)
     refusal = (
         json_answer(b"{}", 429, f"Retry-After: {date}")
         if where == "header"
         else json_answer(f'{{"retry_after": "{date}"}}'.encode(), 429)
     )
     vendor.says(refusal, json_answer())
-    assert make(vendor).get("/x") == {"ok": True}
-    assert 1.5 <= vendor.at[1] - vendor.at[0] < 3.8
+    limiter = Blocks()
+    assert make(vendor, limiter=limiter).get("/x") == {"ok": True}
+    assert limiter.seconds == [1.0]
+    assert vendor.at[1] - vendor.at[0] >= 1.0
 
 
 def test_throttling_stops_the_whole_account(vendor: FakeVendor) -> None:
     vendor.says(json_answer(b"{}", 429, "Retry-After: 0.5"), json_answer())
-    client = make(vendor)
+    limiter = Blocks()
+    client = make(vendor, limiter=limiter)
     first = threading.Thread(target=lambda: client.get("/first"))
     first.start()
-    while not vendor.received:
-        time.sleep(0.005)
-    time.sleep(0.1)
+    assert limiter.stopped.wait(60)
     client.get("/second")
     first.join()
     assert len(vendor.received) == 3
     assert min(vendor.at[1:]) - vendor.at[0] >= 0.5
 
 
-def test_a_pause_beyond_the_patience_is_reported(vendor: FakeVendor) -> None:
+def test_a_pause_beyond_the_patience_is_reported(vendor: FakeVendor, pace: VirtualTime) -> None:
+    """At once."""
     vendor.says(json_answer(b'{"retry_after": 300}', 429))
     client = make(vendor)
-    started = time.monotonic()
+    started = pace.monotonic()
     with pytest.raises(TransientError) as caught:
         client.get("/x", patience=5)
     assert caught.value.retry_after == 300
     with pytest.raises(TransientError) as caught:
         client.get("/y", patience=5)
-    assert 299 < (caught.value.retry_after or 0) <= 300
-    assert time.monotonic() - started < 1
+    assert caught.value.retry_after == 300
+    assert pace.monotonic() == started
     assert len(vendor.received) == 1
 
 
@@ -330,10 +385,11 @@ def test_a_turn_that_went_stale_while_a_connection_was_opened_is_taken_again(
     vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch, seconds: float, turns: int
 ) -> None:
     """A handshake holds a request up: the vendor's second begins when it arrives, not when its turn came."""
-    connect = socket.create_connection
+    connect, stopwatch = socket.create_connection, VirtualTime()
+    monkeypatch.setattr(http_transport, "time", stopwatch)
 
     def slowly(*args: Any, **options: Any) -> socket.socket:
-        time.sleep(seconds)
+        stopwatch.sleep(seconds)
         return connect(*args, **options)
 
     monkeypatch.setattr(socket, "create_connection", slowly)
@@ -520,13 +576,16 @@ def test_a_client_is_made_for_allowed_hosts_only() -> None:
 # --- sends -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("script", [reset, answer(502), lambda peer, _: time.sleep(1), BROKEN["html with 200"]])
+@pytest.mark.parametrize("script", [reset, answer(502), silent, BROKEN["html with 200"]])
 def test_a_send_that_may_have_arrived_is_not_repeated(vendor: FakeVendor, script: Any) -> None:
     vendor.says(script)
     with pytest.raises(VendorUnavailable) as caught:
-        make(vendor, "telegram", auth=http.BotTokenAuth("123456:AAcanary-token_x")).post(
-            "sendMessage", json={"text": "a"}
-        )
+        make(
+            vendor,
+            "telegram",
+            auth=http.BotTokenAuth("123456:AAcanary-token_x"),
+            bounds=SHORT if script is silent else FAST,
+        ).post("sendMessage", json={"text": "a"})
     assert caught.value.maybe_delivered
     assert len(vendor.received) == 1
     assert b"POST /bot123456:AAcanary-token_x/sendMessage " in vendor.received[0]
@@ -566,19 +625,19 @@ def test_the_hooks_see_every_try_and_no_secret(vendor: FakeVendor) -> None:
     client.get("getMe", {"token": "x"})
     assert len(before) >= 2
     assert [call[:3] + call[4:] for call in seen] == [("GET", "/getMe", 503, 0), ("GET", "/getMe", 200, 12)]
-    assert all(0 < call[3] < 1 for call in seen)
+    assert all(0 < call[3] < 60 for call in seen)
 
 
-def test_a_cancelled_run_sends_nothing_more(vendor: FakeVendor) -> None:
+def test_a_cancelled_run_sends_nothing_more(vendor: FakeVendor, pace: VirtualTime) -> None:
     def stop() -> None:
         if vendor.received:
             raise Cancelled("Запуск остановлен.")
 
     vendor.says(json_answer(b"{}", 429, "Retry-After: 30"))
-    started = time.monotonic()
+    started = pace.monotonic()
     with pytest.raises(Cancelled):
         make(vendor, before_request=stop).get("/x")
-    assert time.monotonic() - started < 1.5
+    assert pace.monotonic() - started <= 0.5, "not the half minute"
     assert len(vendor.received) == 1
 
 
@@ -600,15 +659,15 @@ def test_a_name_that_does_not_exist_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_dead_resolver_does_not_hold_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: time.sleep(1) or [])
+    given_up = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: given_up.wait(600) and [])
     bounds = Bounds(connect=0.2, tries=1)
     client = http.client(
         "radist", "https://api.radist.online/v2", account_key="t", limiter=LocalLimiter(99), bounds=bounds
     )
-    started = time.monotonic()
     with pytest.raises(TransientError, match="не отвечает"):
         client.get("/x")
-    assert time.monotonic() - started < 0.8
+    given_up.set()
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
@@ -668,13 +727,19 @@ async def test_the_ai_client_is_under_the_same_guards(vendor: FakeVendor) -> Non
         vendor.says(json_answer(gzip.compress(b"0" * 20_000_000), 200, "Content-Encoding: gzip"))
         with pytest.raises(DataError, match="слишком большой"):
             await client.get(vendor.url)
-        for drips in (drip(json_answer(b"0" * 100)), lambda p, _: (p.sendall(json_answer(b"0" * 100)[:80]), drip(b"0" * 90)(p, _))):  # fmt: skip
-            vendor.says(drips)
-            started = time.monotonic()
-            with pytest.raises(httpx.ReadTimeout):
-                await client.get(vendor.url)
-            assert 0.9 < time.monotonic() - started < 1.6
     assert other.connections == 0
+
+
+@pytest.mark.parametrize("said_at_once", [0, 80], ids=["headers", "body"])
+async def test_the_ai_client_leaves_a_dripping_server_alone(vendor: FakeVendor, said_at_once: int) -> None:
+    """Long before it has said all, as above."""
+    whole, ended = json_answer(b"0" * 600), threading.Event()
+    vendor.says(lambda peer, _: (peer.sendall(whole[:said_at_once]), drip(whole[said_at_once:], ended)(peer, _))[1])
+    async with http.async_client_for_ai(f"{vendor.url}/v1", bounds=SHORT, allow_local=True) as client:
+        started = time.monotonic()
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(vendor.url)
+        assert time.monotonic() - started > 0.9 and not ended.is_set()
 
 
 async def test_the_openai_sdk_takes_it(vendor: FakeVendor) -> None:

@@ -114,13 +114,23 @@ def test_a_secret_inside_another_leaves_no_tail() -> None:
 
 
 def test_a_thousand_secrets_cost_little() -> None:
-    started = time.perf_counter()
+    """A line costs about the same with one secret and with a thousand: by the processor's time, the best of some."""
+    line = "an ordinary line of a log, about a hundred characters long, with a number 12345 and a word " * 2
+
+    def cost() -> float:
+        tries = []
+        for _ in range(10):
+            started = time.thread_time()
+            for _ in range(30):
+                log.redact(line)
+            tries.append(time.thread_time() - started)
+        return min(tries)
+
+    log.register_secret(f"canary-first-{'x' * 60}")
+    with_one = cost()
     for number in range(1000):
         log.register_secret(f"canary-{number}-{'x' * 60}")
-    line = "an ordinary line of a log, about a hundred characters long, with a number 12345 and a word " * 2
-    for _ in range(1000):
-        log.redact(line)
-    assert time.perf_counter() - started < 2
+    assert cost() < 3 * with_one
 
 
 # --- the sink --------------------------------------------------------------------------------------------

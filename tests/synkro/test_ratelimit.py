@@ -1,4 +1,4 @@
-"""The pace of one account, measured: in threads, in processes, and around blocks."""
+"""The pace of one account: what is decided, by a clock of the test; and in real processes, by the database's clock."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import contextlib
 import math
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,32 @@ import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
-from synkro import db, ratelimit_turns
+from synkro import db, ratelimit_local, ratelimit_turns
 from synkro.embedded import EmbeddedPostgres
 from synkro.errors import Cancelled, PermanentError, TransientError
 from synkro.migrations import migrate
 from synkro.ratelimit import AMOCRM_PER_SECOND, Both, Limiter, LocalLimiter, PostgresLimiter
 from synkro.settings import settings
+from tests.virtual_time import VirtualTime
 
 Connect = Callable[[], AbstractContextManager[Any]]
 
-#: takes turns until the time is over and prints the moment of each
+#: the database reads the clock of the test where a connection was told one, its own otherwise
+CLOCK = """
+create schema virtual;
+grant usage on schema virtual to public;
+create function virtual.clock_timestamp() returns timestamptz language sql volatile as $$
+  select coalesce(nullif(current_setting('virtual.now', true), '')::timestamptz, pg_catalog.clock_timestamp())
+$$;
+alter function private.take_turn set search_path = virtual, pg_catalog;
+"""
+SEARCH_PATH = "-c search_path=virtual,pg_catalog,public"
+
+#: takes turns in four threads and prints the moment of each
 PROGRAM = """
-import sys, threading, time, psycopg
+import sys, threading, psycopg
 from synkro.ratelimit import PostgresLimiter
-url, key, rate, until = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+url, key, rate, turns = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
 def work():
     with psycopg.connect(url, autocommit=True) as connection:
         class Held:
@@ -42,7 +54,7 @@ def work():
             log[:] = [asked(before, max_wait)]
             return log[0]
         limiter._ask = ask
-        while time.time() < until:
+        for _ in range(turns):
             limiter.acquire()
             print(f"{log[0].moment.timestamp()}\\n", end="", flush=True)
 threads = [threading.Thread(target=work) for _ in range(4)]
@@ -51,7 +63,7 @@ threads = [threading.Thread(target=work) for _ in range(4)]
 
 
 def watched(limiter: Limiter, log: list[float]) -> Limiter:
-    """Writes down the turns that were granted and kept, by the limiter's own clock: a busy machine wakes us late."""
+    """Writes down the turns that were granted and kept, by the limiter's own clock."""
     inner: Any = getattr(limiter, "_joined", limiter)
     asked = inner._ask
 
@@ -87,29 +99,52 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.start()
     try:
         migrate(server.url())
+        with psycopg.connect(server.url()) as connection:
+            connection.execute(CLOCK)
         yield server.url()
     finally:
         server.destroy()
 
 
 @pytest.fixture(scope="module")
-def pool(url: str) -> Iterator[Connect]:
-    """Opening a connection takes longer than a turn."""
-    with ConnectionPool(url, min_size=6, max_size=12, kwargs={"prepare_threshold": None}) as made:
+def pool(url: str) -> Iterator[ConnectionPool]:
+    with ConnectionPool(url, min_size=1, max_size=4, kwargs={"options": SEARCH_PATH}) as made:
         made.wait()
-        yield made.connection
+        yield made
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    """The limiters' clock in this process; a statement takes no time."""
+    made = VirtualTime()
+    for module in (ratelimit_turns, ratelimit_local):
+        monkeypatch.setattr(module, "time", made)
+    return made
+
+
+@pytest.fixture
+def connect(pool: ConnectionPool, clock: VirtualTime) -> Connect:
+    """Opens the database with the same clock."""
+
+    @contextlib.contextmanager
+    def opened() -> Iterator[psycopg.Connection]:
+        with pool.connection() as connection:
+            now = datetime.fromtimestamp(1_800_000_000 + clock.monotonic(), UTC)
+            connection.execute("select set_config('virtual.now', %s, false)", [now.isoformat()])
+            yield connection
+
+    return opened
 
 
 Make = Callable[[float], Limiter]
 
 
 @pytest.fixture(params=["local", "postgres", "both"])
-def make(request: pytest.FixtureRequest) -> Make:
+def make(request: pytest.FixtureRequest, clock: VirtualTime) -> Make:
     """One account; every call gives a limiter of it, as every process would make its own."""
-    key = f"{request.node.name}-{time.time()}"
     if request.param == "postgres":
-        pool = request.getfixturevalue("pool")
-        return lambda rate: PostgresLimiter(pool, key, rate)
+        connect = request.getfixturevalue("connect")
+        return lambda rate: PostgresLimiter(connect, request.node.name, rate)
     shared: list[Limiter] = []
 
     def local(rate: float) -> Limiter:
@@ -121,15 +156,20 @@ def make(request: pytest.FixtureRequest) -> Make:
     return local
 
 
+def about(seconds: float) -> Any:
+    """Moments of the database differ by a microsecond."""
+    return pytest.approx(seconds, abs=0.001)
+
+
 def test_a_pace_fills_its_window_and_no_more(make: Make) -> None:
     """Aimed at: the window of the request N places before is not waited for; turns spaced evenly."""
     moments: list[float] = []
     limiter = watched(make(4), moments)
     for _ in range(13):
         limiter.acquire()
-    assert moments[3] - moments[0] < 0.6, "what is free is taken at once"
+    assert moments[3] - moments[0] == about(0), "what is free is taken at once"
     assert min(spans(moments, 4)) > 0.999
-    assert moments[-1] - moments[0] < 3.6
+    assert moments[-1] - moments[0] == about(3)
 
 
 def test_a_pace_with_a_fraction_counts_in_a_longer_window(make: Make) -> None:
@@ -139,37 +179,65 @@ def test_a_pace_with_a_fraction_counts_in_a_longer_window(make: Make) -> None:
     for _ in range(7):
         limiter.acquire()
     assert busiest_second(moments) == 3
-    assert 2.39 < moments[-1] - moments[0] < 3.2
+    assert moments[-1] - moments[0] == about(2.4)
 
 
-def test_an_idle_account_saves_up_one_window_and_no_more(make: Make) -> None:
+def test_an_idle_account_saves_up_one_window_and_no_more(make: Make, clock: VirtualTime) -> None:
     limiter = make(5)
-    time.sleep(0.5)
-    started = time.monotonic()
+    clock.sleep(0.5)
+    started = clock.monotonic()
     for _ in range(6):
         limiter.acquire()
-    assert 0.97 < time.monotonic() - started < 1.4
+    assert clock.monotonic() - started == about(1)
 
 
-def test_who_comes_first_goes_first(make: Make) -> None:
+def test_who_comes_first_goes_first(make: Make, clock: VirtualTime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Aimed at: a newcomer does not count those who wait."""
     limiter = make(1)
     limiter.acquire()
+    started = clock.monotonic()
     order: list[int] = []
+    promised: list[float] = []
+    inner: Any = getattr(limiter, "_joined", limiter)
+    asked = inner._ask
+
+    def ask(before: Any, max_wait: float) -> Any:
+        turn = asked(before, max_wait)
+        if before is None:
+            promised.append(clock.monotonic() - started + turn.wait)
+        return turn
+
+    monkeypatch.setattr(inner, "_ask", ask)
 
     def work(number: int) -> None:
-        make(1).acquire()
+        limiter.acquire()
         order.append(number)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.15)
-    started = time.monotonic()
-    for thread in threads:
-        thread.join()
+    actors = []
+    for number in range(3):
+        actors.append(clock.start(lambda number=number: work(number)))
+        clock.sleep(0.15)
+    for actor in actors:
+        actor.join()
+    assert promised == [about(1), about(2), about(3)]
     assert order == [0, 1, 2]
-    assert time.monotonic() - started < 3.2
+    assert clock.monotonic() - started == about(3)
+
+
+def test_eight_callers_fill_one_pace(make: Make, clock: VirtualTime) -> None:
+    """Nobody's wait makes a place stand empty. Aimed at: turns that go stale while others are slept for."""
+    moments: list[float] = []
+    limiter = watched(make(AMOCRM_PER_SECOND), moments)
+
+    def work() -> None:
+        for _ in range(4):
+            limiter.acquire()
+
+    for actor in [clock.start(work) for _ in range(8)]:
+        actor.join()
+    assert len(moments) == 32 and min(spans(moments, 7)) > 1.039
+    # 32 = 4 * 7 + 4: the last ones go in the fifth window
+    assert max(moments) - min(moments) == about(4 * 1.04)
 
 
 def test_who_gave_up_holds_nobody_up(make: Make) -> None:
@@ -188,25 +256,29 @@ def test_who_gave_up_holds_nobody_up(make: Make) -> None:
     assert sum(limiter.acquire(max_wait=6) for _ in range(2)) < 6
 
 
-def test_a_late_waker_does_not_crowd_the_second(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_waker_does_not_crowd_the_second(
+    make: Make, clock: VirtualTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """He writes down when he really went. Aimed at: lateness is not looked at."""
     limiter, moments = make(3), []
-    asleep = time.sleep
+    asleep, late = clock.sleep, []
 
     def oversleep(seconds: float) -> None:
         # once, when his turn has been granted
-        asleep(seconds + (0.4 if len(moments) == 3 and seconds < 0.06 else 0))
-        moments.append(-1.0) if len(moments) == 3 and seconds < 0.06 else None
+        too_long = 0.4 if len(moments) == 3 and not late and 0 < seconds < 0.06 else 0.0
+        late.extend([too_long] * (too_long > 0))
+        asleep(seconds + too_long)
 
-    for number in range(8):
-        monkeypatch.setattr(ratelimit_turns.time, "sleep", oversleep if number == 3 else asleep)
+    monkeypatch.setattr(clock, "sleep", oversleep)
+    for _ in range(8):
         limiter.acquire()
-        moments = [moment for moment in moments if moment > 0]
-        moments.append(time.monotonic())
-    assert all(later - first > 0.97 for first, later in zip(moments, moments[3:], strict=False))
+        moments.append(clock.monotonic())
+    assert late == [0.4]
+    assert moments[3] - moments[0] == about(1.4)
+    assert min(spans(moments, 3)) > 0.999
 
 
-def test_a_block_stops_everyone_even_those_asleep(make: Make) -> None:
+def test_a_block_stops_everyone_even_those_asleep(make: Make, clock: VirtualTime) -> None:
     limiter = make(4)
     for _ in range(4):
         limiter.acquire()
@@ -214,92 +286,95 @@ def test_a_block_stops_everyone_even_those_asleep(make: Make) -> None:
 
     def sleeper() -> None:
         limiter.acquire()
-        awake.append(time.monotonic())
+        awake.append(clock.monotonic())
 
-    thread = threading.Thread(target=sleeper)
-    thread.start()
-    time.sleep(0.1)
-    started = time.monotonic()
+    actor = clock.start(sleeper)
+    clock.sleep(0.1)
+    started = clock.monotonic()
     make(4).block(1.6)
     make(4).block(0.1)  # does not shorten the first
     limiter.acquire()
-    assert time.monotonic() - started >= 1.58
-    thread.join()
-    assert awake[0] - started >= 1.58
+    assert clock.monotonic() - started >= 1.599
+    actor.join()
+    assert awake[0] - started >= 1.599
 
 
-def test_a_429_slows_the_account_and_spaces_it_evenly(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_429_slows_the_account_and_spaces_it_evenly(
+    make: Make, clock: VirtualTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Four fifths of the pace for a while, one at a time; the answers of one storm count once."""
     monkeypatch.setattr(ratelimit_turns, "SLOWED", 1.5)
     moments: list[float] = []
     limiter = watched(make(10), moments)
     for _ in range(3):
         make(10).block(1.0)
-    started = time.monotonic()
-    while time.monotonic() - started < 2.2:
+    started = clock.monotonic()
+    while clock.monotonic() - started < 2.2:
         limiter.acquire()
-    # who was late is later still: the narrowest gap is the pace
-    assert min(spans(moments, 1)) == pytest.approx(0.125, abs=0.01)
-    time.sleep(max(0.0, started + 3.5 - time.monotonic()))
+    gaps = spans(moments, 1)
+    assert (min(gaps), max(gaps)) == (about(0.125), about(0.125))
+    clock.sleep(started + 3.5 - clock.monotonic())
     moments.clear()
     for _ in range(10):
         limiter.acquire()
-    assert min(spans(moments, 1)) < 0.11, "restored"
+    assert max(moments) - min(moments) == about(0), "restored"
 
 
-def test_a_second_429_soon_after_the_first_slows_for_long(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_429_soon_after_the_first_slows_for_long(
+    make: Make, clock: VirtualTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One may be a stray; two are no accident. Red when both slow for the same while."""
     monkeypatch.setattr(ratelimit_turns, "SLOWED", 0.3)
     moments: list[float] = []
     limiter = watched(make(10), moments)
-    for wanted_slow in (False, True):
+    for gap in (0, 0.125):
         make(10).block(0.05)
-        time.sleep(0.5)
+        clock.sleep(0.5)
         moments.clear()
         for _ in range(6):
             limiter.acquire()
-        assert (min(spans(moments, 1)) > 0.115) is wanted_slow
+        assert min(spans(moments, 1)) == about(gap)
 
 
-def test_a_vendor_that_goes_on_saying_429_is_asked_slower_still(make: Make) -> None:
+def test_a_vendor_that_goes_on_saying_429_is_asked_slower_still(make: Make, clock: VirtualTime) -> None:
     """Aimed at: every 429 sets the same pace. Never below half of it."""
     moments: list[float] = []
     limiter = watched(make(10), moments)
-    for wanted in (0.125, 0.156, 0.195, 0.2, 0.2):
+    for wanted in (0.125, 0.15625, 0.1953, 0.2, 0.2):
         make(10).block(0.02)
-        time.sleep(0.05)
+        clock.sleep(0.05)
         moments.clear()
         for _ in range(6):
             limiter.acquire()
-        assert min(spans(moments, 1)) == pytest.approx(wanted, abs=0.012)
+        assert min(spans(moments, 1)) == about(wanted)
 
 
-def test_a_long_block_is_reported_at_once(make: Make) -> None:
+def test_a_long_block_is_reported_at_once(make: Make, clock: VirtualTime) -> None:
     limiter = make(100)
     limiter.block(300)
-    started = time.monotonic()
+    started = clock.monotonic()
     with pytest.raises(TransientError) as caught:
         limiter.acquire(max_wait=10)
-    assert 299 < (caught.value.retry_after or 0) <= 300
-    assert time.monotonic() - started < 0.5
+    assert caught.value.retry_after == about(300)
+    assert clock.monotonic() == started
 
 
-def test_an_attempt_during_a_block_reserves_nothing(make: Make) -> None:
+def test_an_attempt_during_a_block_reserves_nothing(make: Make, clock: VirtualTime) -> None:
     limiter = make(50)
     limiter.block(0.5)
     for _ in range(10):
         with pytest.raises(TransientError):
             limiter.acquire(max_wait=0.01)
-    time.sleep(0.5)
+    clock.sleep(0.5)
     assert limiter.acquire() < 0.15
 
 
-def test_an_operators_block_lasts_until_he_looked(make: Make) -> None:
+def test_an_operators_block_lasts_until_he_looked(make: Make, clock: VirtualTime) -> None:
     limiter = make(100)
     limiter.block_until_operator("API заблокирован")
     limiter.block(0.01)
     limiter.block_until_operator("другая причина")
-    time.sleep(0.05)
+    clock.sleep(86_400)
     for _ in range(3):
         with pytest.raises(PermanentError, match="остановлены"):
             make(100).acquire()
@@ -307,121 +382,120 @@ def test_an_operators_block_lasts_until_he_looked(make: Make) -> None:
     limiter.acquire()
 
 
-def test_waiting_can_be_cancelled(make: Make) -> None:
+def test_waiting_can_be_cancelled(make: Make, clock: VirtualTime) -> None:
+    """At the next look up, half a second later at most."""
     limiter = make(100)
     limiter.block(30)
-    started = time.monotonic()
+    started = clock.monotonic()
 
     def check() -> None:
-        if time.monotonic() - started > 0.2:
+        if clock.monotonic() - started > 0.2:
             raise Cancelled("Запуск остановлен.")
 
     with pytest.raises(Cancelled):
         limiter.acquire(check=check)
-    assert time.monotonic() - started < 1.2
+    assert clock.monotonic() - started <= 0.2 + 0.5
 
 
-def test_accounts_do_not_wait_for_each_other(pool: Connect) -> None:
-    one, two = (PostgresLimiter(pool, f"account-{n}", 0.5) for n in "ab")
+def test_accounts_do_not_wait_for_each_other(connect: Connect, clock: VirtualTime) -> None:
+    one, two = (PostgresLimiter(connect, f"account-{n}", 0.5) for n in "ab")
     one.acquire()
-    started = time.monotonic()
+    started = clock.monotonic()
     two.acquire()
-    assert time.monotonic() - started < 0.5
+    assert clock.monotonic() == started
 
 
-def pair(place: str, pool: Connect) -> tuple[Limiter, Limiter]:
+def pair(place: str, connect: Connect) -> tuple[Limiter, Limiter]:
     """A listing of 2 a second inside an account of 8."""
     if place == "local":
         narrow, wide = LocalLimiter(2), LocalLimiter(8)
         return Both(narrow, wide), wide
-    narrow_row, wide_row = (PostgresLimiter(pool, f"pair-{rate}", rate) for rate in (2, 8))
+    narrow_row, wide_row = (PostgresLimiter(connect, f"pair-{rate}", rate) for rate in (2, 8))
     return Both(narrow_row, wide_row), wide_row
 
 
 @pytest.mark.parametrize("place", ["local", "postgres"])
-def test_a_pair_is_one_turn_of_both(place: str, pool: Connect) -> None:
+def test_a_pair_is_one_turn_of_both(place: str, connect: Connect, clock: VirtualTime) -> None:
     """While the listing waits for the wide pace, its narrow turn does not go stale, and the others go on.
 
     Aimed at: the narrow turn is taken first and slept away in the wide one's queue; a listing that
     waits for its own second keeps a place in the wide one empty.
     """
-    listing, wide = pair(place, pool)
+    listing, wide = pair(place, connect)
     listed: list[float] = []
     others: list[float] = []
-    until = time.monotonic() + 4
+    until = clock.monotonic() + 4
 
     def work(limiter: Limiter) -> None:
-        while time.monotonic() < until:
+        while clock.monotonic() < until:
             limiter.acquire()
 
     listing, wide = watched(listing, listed), watched(wide, others)
-    threads = [threading.Thread(target=work, args=(limiter,)) for limiter in (listing, wide, wide, wide, wide)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for actor in [clock.start(lambda limiter=limiter: work(limiter)) for limiter in (listing, wide, wide, wide, wide)]:
+        actor.join()
     assert min(spans(listed, 2)) > 0.999
     together = listed + others
     assert min(spans(together, 8)) > 0.999
-    assert len(listed) >= 4 and len(together) >= 24
+    assert max(spans(together, 8)) == about(1) and len(listed) >= 8, "no place stays empty"
 
 
-def test_a_pair_is_kept_in_one_place(pool: Connect) -> None:
+def test_a_pair_is_kept_in_one_place(connect: Connect) -> None:
     with pytest.raises(TypeError):
-        Both(LocalLimiter(1), PostgresLimiter(pool, "x", 1))
+        Both(LocalLimiter(1), PostgresLimiter(connect, "x", 1))
 
 
 def test_eight_threads_of_two_processes_share_one_pace(url: str) -> None:
-    started = time.time()
+    """In real time, by the moments in the database."""
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, url, "shared", str(AMOCRM_PER_SECOND), str(started + 8)],
+            [sys.executable, "-c", PROGRAM, url, "shared", str(AMOCRM_PER_SECOND), "4"],
             stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
         )
         for _ in range(2)
     ]  # fmt: skip
     moments: list[float] = []
     for child in children:
-        out, _ = child.communicate(timeout=30)
+        out, _ = child.communicate(timeout=120)
         assert child.returncode == 0
         moments += [float(line) for line in out.splitlines()]
-    seconds = max(moments) - min(moments)
-    assert seconds > 2
-    # the first seven go at once; a busy machine makes fewer
-    assert 0.4 < (len(moments) - 7) / (seconds * AMOCRM_PER_SECOND) < 1.05
+    assert len(moments) == 2 * 4 * 4
     # amoCRM refuses the eighth
     assert busiest_second(moments) <= 7 and min(spans(moments, 7)) > 1.039
 
 
-def test_a_clock_set_back_stops_nobody(url: str) -> None:
+def test_a_clock_set_back_stops_nobody(connect: Connect) -> None:
     """Moments in the future count as now; an hour's wait would be a dead account."""
-    limiter = PostgresLimiter(lambda: psycopg.connect(url), "clock", 2)
+    limiter = PostgresLimiter(connect, "clock", 2)
     limiter.acquire()
-    with psycopg.connect(url) as connection:
+    with connect() as connection:
         connection.execute(
-            "update private.vendor_limits set let_go = array[now() + interval '1 hour', now() + interval '1 hour'],"
-            " waiting = array[now() + interval '1 hour'] where account_key = 'clock'"
+            "update private.vendor_limits set let_go = array[an_hour_on, an_hour_on], waiting = array[an_hour_on]"
+            " from (select clock_timestamp() + interval '1 hour' an_hour_on) later where account_key = 'clock'"
         )
     assert limiter.acquire(max_wait=5) < 5
 
 
-def test_a_turn_costs_two_statements_at_most(url: str) -> None:
+def test_a_turn_costs_two_statements_at_most(connect: Connect) -> None:
     calls = 0
 
     @contextlib.contextmanager
     def counted() -> Iterator[psycopg.Connection]:
         nonlocal calls
         calls += 1
-        yield held
+        with connect() as connection:
+            yield connection
 
-    with psycopg.connect(url, autocommit=True) as held:
-        limiter = PostgresLimiter(counted, "statements", 5)
-        for _ in range(15):
-            limiter.acquire()
-    assert calls <= 5 + 2 * 10 + 2, "two of fifteen may have been late on a busy machine"
+    limiter = PostgresLimiter(counted, "statements", 5)
+    for _ in range(5):
+        limiter.acquire()
+    assert calls == 5, "what is free is taken by one"
+    for _ in range(10):
+        limiter.acquire()
+    assert calls <= 5 + 2 * 10
 
 
 def test_it_works_through_the_service_door(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In real time."""
     monkeypatch.setenv("SYNKRO_DATABASE_URL", url)
     settings.cache_clear()
     try:
@@ -441,8 +515,8 @@ def test_it_works_through_the_service_door(url: str, monkeypatch: pytest.MonkeyP
         settings.cache_clear()
 
 
-def test_infinity_is_no_problem_for_waiting() -> None:
+def test_infinity_is_no_problem_for_waiting(clock: VirtualTime) -> None:
     limiter = LocalLimiter(1000)
-    assert limiter.acquire(max_wait=math.inf) < 0.1
+    assert limiter.acquire(max_wait=math.inf) == 0
     with contextlib.suppress(TransientError):
         limiter.acquire(max_wait=0.0)
