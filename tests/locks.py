@@ -14,7 +14,7 @@ from synkro import db
 
 T = TypeVar("T")
 #: far more than a machine that is busy needs
-PATIENCE = 30.0
+PATIENCE = 120.0
 #: what a row that another transaction holds is waited for with
 ROW = "transactionid"
 ADVISORY = "advisory"

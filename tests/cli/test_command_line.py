@@ -213,7 +213,7 @@ def test_an_open_pipe_without_a_writer_is_not_waited_for(shell: Shell) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
-    assert child.wait(timeout=30) == 0
+    assert child.wait(timeout=120) == 0
 
 
 def test_keys_are_rotated(shell: Shell) -> None:

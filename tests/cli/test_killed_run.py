@@ -48,7 +48,7 @@ def test_killed_told_and_retried(town: Town, step: str) -> None:
         run = wait_for_step(town, step)
     finally:
         os.killpg(child.pid, signal.SIGKILL)
-        child.wait(timeout=30)
+        child.wait(timeout=120)
     town.mend()
     with db.as_service("test") as connection:
         alive = runs.get(connection, run.run_id)
@@ -73,7 +73,7 @@ def test_killed_told_and_retried(town: Town, step: str) -> None:
 
 
 def wait_for_step(town: Town, step: str) -> runs.Run:
-    for _ in range(1200):
+    for _ in range(6000):
         with db.as_service("test") as connection:
             for run in runs.active(connection, town.tenant_id):
                 if run.status == "running" and run.current_step == step:

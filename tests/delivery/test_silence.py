@@ -127,11 +127,11 @@ def test_the_sender_asks_by_itself(
     monkeypatch.setattr(service, "PAUSE", 0.05)
     sender = threading.Thread(target=service._send, args=(stop,))
     sender.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not telegram.texts(chat)[1:] and time.monotonic() < deadline:
         time.sleep(0.05)
     stop.set()
-    sender.join(timeout=20)
+    sender.join(timeout=120)
     assert [text for text in telegram.texts(chat) if "нет ни одного нового отчёта" in text]
     assert "sender" not in health.check()["unwell"]
     with db.as_service("test") as connection:

@@ -183,7 +183,7 @@ def fifty(tenant_id: UUID, who: access.Viewer, window: Window) -> list[tuple[UUI
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=180)
     return answers
 
 

@@ -31,6 +31,9 @@ WRITTEN = (
 )  # fmt: skip
 
 
+STANDS_BEFORE_US = "select from pg_stat_activity where pg_backend_pid() = any (pg_blocking_pids(pid))"
+
+
 @pytest.fixture(scope="module")
 def built(town: Town) -> Town:
     """The history is read: what follows is increments."""
@@ -152,17 +155,26 @@ def test_a_person_stops_a_run_in_a_call_of_the_model_and_in_dbt(built: Town, ste
     built.fault("llm", kind="timeout", seconds=5)
     run = built.request()
     stopped_at = []
+    held = threading.Event()
 
     def stop() -> None:
-        until(f"the step {step}", lambda: now(run).current_step == step)
-        if step == "readings":
-            until("a call of the model", lambda: _fired(built, "llm"))
-        with db.as_service("test") as connection:
-            runs.request_stop(connection, run.tenant_id, run.run_id)
-        stopped_at.append(time.monotonic())
+        with psycopg.connect(db.owner_url()) as holder:
+            if step == "marts":
+                # dbt stands before this table until the person has pressed
+                holder.execute("lock table marts.fct_messages in share mode")
+            held.set()
+            until(f"the step {step}", lambda: now(run).current_step == step)
+            if step == "marts":
+                until("dbt before the table", lambda: holder.execute(STANDS_BEFORE_US).fetchone())
+            else:
+                until("a call of the model", lambda: _fired(built, "llm"))
+            with db.as_service("test") as connection:
+                runs.request_stop(connection, run.tenant_id, run.run_id)
+            stopped_at.append(time.monotonic())
 
     person = threading.Thread(target=stop)
     person.start()
+    assert held.wait(60)
     ended = execute(run.run_id)
     person.join()
     built.mend()

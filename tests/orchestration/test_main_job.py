@@ -152,7 +152,7 @@ def test_a_person_stops_a_run(mended: Town) -> None:
     run = mended.request()
 
     def stop() -> None:
-        for _ in range(200):
+        for _ in range(1200):
             with db.as_service("test") as connection:
                 if runs.get(connection, run.run_id).status == "running":
                     runs.request_stop(connection, run.tenant_id, run.run_id)

@@ -258,7 +258,7 @@ def test_the_journal_has_four_fields_and_keeps_the_order(sandbox: Sandbox) -> No
 
 
 def test_a_request_under_way_stands_in_the_journal(sandbox: Sandbox) -> None:
-    strike(sandbox, {"kind": "timeout", "seconds": 1})
+    strike(sandbox, {"kind": "timeout", "seconds": 3})
 
     def ask() -> None:
         with amo(sandbox) as client, pytest.raises(httpx.HTTPError):
