@@ -19,7 +19,7 @@ from synkro.report_windows import ReportWindow, save
 from synkro.reports import Report, publish
 from synkro.windows import Window
 from tests.analysis.conftest import Model
-from tests.analysis.shop import DAY, WINDOW, Shop, said_in
+from tests.analysis.shop import DAY, SILENCE, UNHURRIED, WINDOW, Shop, said_in
 from tests.analysis.test_report import report
 
 
@@ -181,7 +181,8 @@ def test_a_model_that_fails_leaves_the_words(busy: Shop, model: Model) -> None:
     for fault in ("llm_invalid_json", "server_error", "llm_hang", "unauthorized", "llm_obeys_attacker"):
         model.faults.clear()
         model.breaks(fault)
-        assert pick(busy.context_with_ai(model.base_url, model.api_key), made, "сколько было диалогов") is None
+        ctx = busy.context_with_ai(model.base_url, model.api_key, limits=SILENCE if fault == "llm_hang" else UNHURRIED)
+        assert pick(ctx, made, "сколько было диалогов") is None
     assert "Диалоги: 7" in ask(made, "сколько было диалогов").text
 
 

@@ -153,6 +153,14 @@ LINES: tuple[Line, ...] = (
         "allow-list, redirects, limits, TLS, one door",
         ("tests/synkro/test_hosts.py", "tests/synkro/test_http.py", "tests/synkro/test_http_is_the_only_door.py"),
     ),
+    Line(
+        "B1",
+        "database",
+        "everything with a database on the system's Postgres",
+        command=module("pytest", "-n", "2", "--dist", "worksteal", "-m", "postgres and not assurance", "--postgres", "system"),
+        counts=r"(?P<n>\d+) passed",
+        seconds=2400,
+    ),
     # the tests themselves
     Line(
         "Q1",

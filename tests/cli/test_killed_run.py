@@ -35,7 +35,8 @@ def numbers(town: Town) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["sources", pytest.param("marts", marks=pytest.mark.assurance)])
+@pytest.mark.assurance
+@pytest.mark.parametrize("step", ["sources", "marts"])
 def test_killed_told_and_retried(town: Town, step: str) -> None:
     town.fault("radist", kind="timeout", seconds=3, times=2, path="messages")
     child = subprocess.Popen(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from orchestration.launch import execute
 from synkro import clock, db, followups, integrations, reports, runs
 from tests.town import Town
@@ -74,6 +76,7 @@ def ai_of(town: Town) -> integrations.Integration:
         return integrations.load(connection, town.tenant_id, "ai")
 
 
+@pytest.mark.assurance
 def test_the_ai_part_is_added_later(mended: Town) -> None:
     with db.as_service("test") as connection:
         connection.execute("delete from synkro.dialog_readings where tenant_id = %s", (mended.tenant_id,))

@@ -96,6 +96,7 @@ def test_a_fresh_installation_is_closed(database: str) -> None:
     assert isolation.findings(database) == []
 
 
+@pytest.mark.assurance
 def test_a_full_rebuild_of_the_marts_leaves_it_closed(database: str) -> None:
     """What dbt replaces comes back without policies unless the build puts them on: look after the rebuild."""
     from orchestration.dbt import full_refresh

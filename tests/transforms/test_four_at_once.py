@@ -94,6 +94,7 @@ def builders(four: list[Company], tmp_path_factory: pytest.TempPathFactory) -> I
         one.process.wait(30)
 
 
+@pytest.mark.assurance
 def test_four_build_at_once_and_see_nothing_of_each_other(
     four: list[Company], builders: list[Builder], connection: psycopg.Connection[Any], marts_db: str, work: Path
 ) -> None:
