@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -27,6 +28,9 @@ from tests.cluster import APP_PASSWORD
 from tests.moment import offset_seconds
 
 memory.use()
+# how long an example takes says nothing here: the machine is shared by all workers
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 _server: list[EmbeddedPostgres] = []
 
