@@ -21,6 +21,6 @@ def sends_at_once(listener: socket.socket) -> bool:
         server = await asyncio.get_running_loop().create_server(Peer, sock=listener)
         async with server:
             with socket.create_connection(listener.getsockname()):
-                return bool(await asyncio.wait_for(met, 10))
+                return bool(await asyncio.wait_for(met, 60))
 
     return asyncio.run(ask())

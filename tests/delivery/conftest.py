@@ -41,7 +41,7 @@ class Telegram:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         data = json.dumps(body).encode() if body is not None else None
         request = Request(self.base_url + path, data, {"Content-Type": "application/json"}, method=method)
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     def sent(self, chat: str) -> list[dict[str, Any]]:

@@ -313,12 +313,18 @@ def test_an_update_nobody_foresaw_does_not_hold_back_the_next(
 
 
 def test_only_one_poller_per_bot(make_company: MakeCompany, telegram: Telegram, analyst: Analyst) -> None:
-    company = make_company(telegram.chat())
+    chat = telegram.chat()
+    company = make_company(chat)
     poll(company, analyst)
-    waiting = threading.Thread(target=poll_once, args=(company.tenant_id,), kwargs={"timeout": 1, "answerer": analyst})
+    asked = telegram.requests("getUpdates")
+    waiting = threading.Thread(target=poll_once, args=(company.tenant_id,), kwargs={"timeout": 50, "answerer": analyst})
     waiting.start()
-    time.sleep(0.4)
+    give_up = time.monotonic() + 60
+    while telegram.requests("getUpdates") == asked:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
     assert poll_once(company.tenant_id, answerer=analyst).busy
+    telegram.say(chat, "Хватит ждать")
     waiting.join()
     assert not poll_once(company.tenant_id, answerer=analyst).busy
 
@@ -392,11 +398,11 @@ def test_the_loop_serves_and_stops(
     loop = threading.Thread(target=run_bot, args=(stop,), kwargs={"answerer": analyst})
     loop.start()
     telegram.say(chat, "Слышно?")
-    for _ in range(50):
+    for _ in range(600):
         if telegram.sent(chat):
             break
         time.sleep(0.1)
     stop.set()
-    loop.join(5)
+    loop.join(60)
     assert not loop.is_alive()
     assert texts_after_report(telegram, chat) == ["Ответ на «Слышно?» <&>\n\nдиалог 1"]

@@ -177,7 +177,7 @@ def mid_normalize(kill: Kill, run_id: UUID) -> None:
     def watch(pipeline: Any, *_: Any, **__: Any) -> bool:
         def look() -> None:
             loads = Path(pipeline.working_dir) / "load"
-            until = time.monotonic() + 5
+            until = time.monotonic() + 60
             while time.monotonic() < until:
                 if any(path.is_file() and "new_jobs" in path.parts for path in loads.rglob("*")):
                     break
@@ -213,7 +213,7 @@ def _while_holding(table: str, kill: Kill, seen: Callable[[psycopg.Connection[An
             kill()
 
     threading.Thread(target=look, daemon=True).start()
-    assert locked.wait(10)
+    assert locked.wait(60)
 
 
 def _somebody_waits_for(table: str, eye: psycopg.Connection[Any]) -> bool:

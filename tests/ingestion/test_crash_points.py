@@ -98,7 +98,7 @@ def runner(database: str, outside: server.Sandbox, tmp_path_factory: pytest.Temp
     yield Runner(process, tmp_path_factory.mktemp("crash") / "child.log")
     assert process.stdin
     process.stdin.close()
-    process.wait(timeout=20)
+    process.wait(timeout=120)
 
 
 @dataclass

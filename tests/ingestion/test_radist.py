@@ -310,7 +310,7 @@ def test_stop_between_pages(company: Company, small_pages: None) -> None:
     assert company.marks() == {} and held(company) == {}
     for thread in set(threading.enumerate()) - before:
         if thread.name.startswith(("dialogs", "draw")):
-            thread.join(30)
+            thread.join(120)
             assert not thread.is_alive(), "the read goes on"
 
 

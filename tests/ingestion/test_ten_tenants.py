@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 SMALL = 8
 LARGE_SEED, BROKEN_SEED = 77, 66
 #: seconds after which the test gives up
-PATIENCE = 120
+PATIENCE = 600
 
 
 @dataclass

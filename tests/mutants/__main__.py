@@ -37,8 +37,6 @@ _PYTEST = (
     "-p",
     "no:cacheprovider",
     "-p",
-    "no:rerunfailures",
-    "-p",
     "no:xdist",
 )
 

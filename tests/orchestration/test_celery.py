@@ -112,7 +112,7 @@ def test_a_killed_worker_keeps_neither_its_place_nor_its_company(
         at_one_time([ours])
         first = _until(lambda run: run.current_step == "readings", ours)
         os.killpg(made.workers[0].pid, signal.SIGKILL)
-        made.workers[0].wait(10)
+        made.workers[0].wait(60)
         sandbox.faults["llm"].clear()
         made.add_worker()
         dead = _until(lambda run: not run.is_active, ours)

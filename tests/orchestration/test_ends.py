@@ -31,7 +31,7 @@ WRITTEN = (
 )  # fmt: skip
 
 
-STANDS_BEFORE_US = "select from pg_stat_activity where pg_backend_pid() = any (pg_blocking_pids(pid))"
+STANDS_BEFORE_US = "select from pg_locks where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))"
 
 
 @pytest.fixture(scope="module")
@@ -161,11 +161,11 @@ def test_a_person_stops_a_run_in_a_call_of_the_model_and_in_dbt(built: Town, ste
         with psycopg.connect(db.owner_url()) as holder:
             if step == "marts":
                 # dbt stands before this table until the person has pressed
-                holder.execute("lock table marts.fct_messages in share mode")
+                holder.execute("lock table marts.period_summary in share mode")
             held.set()
             until(f"the step {step}", lambda: now(run).current_step == step)
             if step == "marts":
-                until("dbt before the table", lambda: holder.execute(STANDS_BEFORE_US).fetchone())
+                until("dbt before the table", lambda: holder.execute(STANDS_BEFORE_US).fetchone() is not None)
             else:
                 until("a call of the model", lambda: _fired(built, "llm"))
             with db.as_service("test") as connection:

@@ -158,8 +158,8 @@ def test_a_run_is_forked_from_a_process_that_has_everything_loaded(template: str
     for _ in range(2):
         process = context.Process(target=probe, args=[answers])
         process.start()
-        missing, threads, pid = answers.get(timeout=180)
-        process.join(30)
+        missing, threads, pid = answers.get(timeout=300)
+        process.join(120)
         assert process.exitcode == 0
         assert missing == [], "the fork server has not imported what a run needs"
         assert threads == 1, "a process with threads must not fork"

@@ -67,20 +67,20 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 def amo(sandbox: Sandbox) -> httpx.Client:
     a = sandbox.addresses["amocrm"]
     headers = {"Authorization": f"Bearer {a['access_token']}"}
-    return httpx.Client(base_url=f"{a['base_url']}/api/v4", headers=headers, timeout=10, verify=NO_CERTIFICATES)
+    return httpx.Client(base_url=f"{a['base_url']}/api/v4", headers=headers, timeout=60, verify=NO_CERTIFICATES)
 
 
 def radist(sandbox: Sandbox) -> httpx.Client:
     a = sandbox.addresses["radist"]
     url = f"{a['base_url']}/companies/{a['company_id']}"
-    return httpx.Client(base_url=url, headers={"X-Api-Key": a["api_key"]}, timeout=10, verify=NO_CERTIFICATES)
+    return httpx.Client(base_url=url, headers={"X-Api-Key": a["api_key"]}, timeout=60, verify=NO_CERTIFICATES)
 
 
 def telegram(sandbox: Sandbox) -> httpx.Client:
     a = sandbox.addresses["telegram"]
-    return httpx.Client(base_url=f"{a['base_url']}/bot{a['bot_token']}", timeout=20, verify=NO_CERTIFICATES)
+    return httpx.Client(base_url=f"{a['base_url']}/bot{a['bot_token']}", timeout=60, verify=NO_CERTIFICATES)
 
 
 def root(sandbox: Sandbox, vendor: str) -> httpx.Client:
     """The control pages of one vendor."""
-    return httpx.Client(base_url=f"http://127.0.0.1:{sandbox.ports[vendor]}", timeout=20, verify=NO_CERTIFICATES)
+    return httpx.Client(base_url=f"http://127.0.0.1:{sandbox.ports[vendor]}", timeout=60, verify=NO_CERTIFICATES)

@@ -57,7 +57,7 @@ def host(running: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     up, stop = threading.Event(), threading.Event()
     thread = threading.Thread(target=made.run, args=(up, stop), daemon=True)
     thread.start()
-    assert up.wait(10), "the host did not start"
+    assert up.wait(60), "the host did not start"
     for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_DIR", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HTTPS_PROXY", "https_proxy"):
@@ -68,7 +68,7 @@ def host(running: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         monkeypatch.delenv(f"AMOCRM_{name}", raising=False)
     yield made
     stop.set()
-    thread.join(10)
+    thread.join(60)
     assert made.journal.violations() == []
     assert {target for target in made.asked if not target.endswith(".amocrm.ru:443")} == set()
 
@@ -292,7 +292,7 @@ def test_what_a_package_cannot_do_it_still_cannot(host: Host, tmp_path: Path) ->
 
 def test_a_host_that_is_not_amocrms_cannot_be_reached(host: Host) -> None:
     """The tunnel is no way out of the machine."""
-    with socket.create_connection(("127.0.0.1", host.proxy_port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", host.proxy_port), timeout=60) as line:
         line.sendall(b"CONNECT amocrm.ru.example:443 HTTP/1.1\r\n\r\n")
         assert line.recv(100).startswith(b"HTTP/1.1 403")
     host.asked.clear()

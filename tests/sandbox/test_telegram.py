@@ -177,24 +177,30 @@ def test_a_long_poll_waits_for_a_message_and_a_second_poller_ends_it(own: Sandbo
 
     def poll() -> None:
         with telegram(own) as client:
-            answers.append(client.get("/getUpdates", params={"timeout": 10, "offset": 5}))
+            # longer than the client waits: an answer is that of a message or of another poll
+            answers.append(client.get("/getUpdates", params={"timeout": 600, "offset": 5}))
+
+    def until_it_waits() -> None:
+        give_up = time.monotonic() + 60
+        while not any("getUpdates" in row["path"] and row["status"] is None for row in control.get("/_journal").json()):
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
 
     with telegram(own) as client, root(own, "telegram") as control:
         waiting = threading.Thread(target=poll)
         waiting.start()
-        time.sleep(0.2)
-        started = time.monotonic()
+        until_it_waits()
         control.post("/_inject", json={"chat_id": OWNER, "text": "привет"})
-        waiting.join(5)
-        assert time.monotonic() - started < 1 and answers[0].json()["result"][0]["message"]["text"] == "привет"
+        waiting.join()
+        assert answers[0].json()["result"][0]["message"]["text"] == "привет"
         offset = answers[0].json()["result"][0]["update_id"] + 1
         client.get("/getUpdates", params={"offset": offset})
         waiting = threading.Thread(target=poll)
         control.delete("/_sent")
         waiting.start()
-        time.sleep(0.2)
+        until_it_waits()
         client.get("/getUpdates", params={"offset": offset + 1})
-        waiting.join(5)
+        waiting.join()
         assert answers[1].status_code == 409 and "terminated by other getUpdates" in answers[1].json()["description"]
 
 

@@ -22,7 +22,7 @@ def test_a_sleeper_does_not_keep_its_locks(database: str) -> None:
     ):
         asleep.execute("select pg_advisory_xact_lock(7)")
         with psycopg.connect(database) as awake:
-            awake.execute("set lock_timeout = '20s'")
+            awake.execute("set lock_timeout = '120s'")
             awake.execute("select pg_advisory_xact_lock(7)")
         asleep.execute("select 1")
 

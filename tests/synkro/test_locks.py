@@ -326,13 +326,13 @@ def test_two_deployers_migrate_one_after_the_other(empty_database: str, tmp_path
 
     def wait(_: str) -> None:
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(120)
 
     with (
         doors_open(empty_database),
         meanwhile(lambda: migrations.migrate(empty_database, folder=tmp_path, progress=wait)) as first,
     ):
-        assert begun.wait(30)
+        assert begun.wait(120)
         with meanwhile(lambda: migrations.migrate(empty_database, folder=tmp_path)) as second:
             try:
                 until_it_waits(second, ADVISORY)

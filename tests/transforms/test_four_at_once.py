@@ -91,7 +91,7 @@ def builders(four: list[Company], tmp_path_factory: pytest.TempPathFactory) -> I
     for one in made:
         assert one.process.stdin is not None
         one.process.stdin.close()
-        one.process.wait(30)
+        one.process.wait(120)
 
 
 @pytest.mark.assurance
@@ -162,7 +162,7 @@ def _watched(url: str, member: UUID, own: UUID) -> Iterator[Watch]:
         yield watch
     finally:
         stop.set()
-        thread.join(60)
+        thread.join(180)
 
 
 def _windows(company: Company, day: int) -> list[Any]:

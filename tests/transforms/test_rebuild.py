@@ -96,7 +96,7 @@ def test_a_full_refresh_and_a_build_wait_for_each_other(
         assert running.stdout is not None
         try:
             running.stdout.readline()
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while not _waiters(connection):
                 assert time.monotonic() < deadline and running.poll() is None, "the refresh does not wait for the build"
                 time.sleep(0.05)
@@ -106,7 +106,7 @@ def test_a_full_refresh_and_a_build_wait_for_each_other(
             assert running.poll() is None and snapshot(connection) == before
         finally:
             connection.execute("select pg_advisory_unlock_all()")
-        assert running.wait(120) == 0
+        assert running.wait(300) == 0
     north.build(monday, work=work)
     assert snapshot(connection) == before
 
