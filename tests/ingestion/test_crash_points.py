@@ -244,15 +244,32 @@ def pair() -> dict[str, str]:
 # --- the matrix -----------------------------------------------------------------------------------------------
 
 
+#: what a run is doing at a point; one point of each stays in ``make test``
+PHASES = {
+    "token refreshed, not stored": "token",
+    "before page 1": "reading",
+    "page k written": "reading",
+    "after extract": "reading",
+    "mid normalize": "loading",
+    "after normalize": "loading",
+    "first table loaded": "loading",
+    "all jobs done, _dlt_loads not written": "loading",
+    "loaded, mark not moved": "marking",
+    "before dbt": "marts",
+    "mid dbt": "marts",
+    "report row written, outbox not": "publishing",
+}
+
+
 def deaths() -> list[Any]:
-    """Every moment, signal and end of the directory; each of them and each pair of the last two stays in ``make test``."""
+    """Every moment, signal and end of the directory; each phase and each pair of the last two stays in ``make test``."""
     cases = [
         pytest.param(point, by, directory, id=f"{point}-{by}-{directory}")
         for point in POINTS
         for by in ("SIGKILL", "SIGTERM")
         for directory in ("kept", "lost")
     ]
-    return representatives(cases, lambda point, by, directory: [point, (by, directory)])
+    return representatives(cases, lambda point, by, directory: [PHASES[point], (by, directory)])
 
 
 @pytest.mark.parametrize(("point", "by", "directory"), deaths())

@@ -61,9 +61,7 @@ TELLING = ("502 503 504", "cut JSON", "JSON of another shape", "204", "empty lis
 
 
 def cases() -> list[Any]:
-    return representatives(
-        _cases(), lambda name, kind, place: [(TARGETS[name].vendor, kind), name, (TARGETS[name].vendor, place)]
-    )
+    return representatives(_cases(), lambda name, kind, place: [kind, name, (TARGETS[name].vendor, place)])
 
 
 def _cases() -> Iterator[Any]:

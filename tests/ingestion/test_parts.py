@@ -128,7 +128,7 @@ def test_a_killed_first_load_goes_on(make_company: Callable[[], Company], small:
     assert places(killed) == {} and set(killed.marks()) == set(whole.marks())
 
 
-@pytest.mark.parametrize("source", ["amocrm", "radist"])
+@pytest.mark.parametrize("source", ["amocrm", pytest.param("radist", marks=pytest.mark.assurance)])
 def test_parts_of_one_row_hold_the_same(
     make_company: Callable[[], Company], monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
@@ -220,7 +220,7 @@ def test_contacts_of_deals_an_earlier_attempt_read_are_fetched(
     assert set(named) <= company.ids("raw_amocrm.contacts")
 
 
-@pytest.mark.parametrize("source", ["amocrm", "radist"])
+@pytest.mark.parametrize("source", [pytest.param("amocrm", marks=pytest.mark.assurance), "radist"])
 def test_the_place_of_another_tenant_is_never_used(
     make_company: Callable[[], Company], small: None, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:

@@ -36,6 +36,7 @@ def town(make_database: Callable[[str | None], str], template: str) -> Iterator[
         yield made
 
 
+@pytest.mark.assurance
 @pytest.mark.slow
 def test_a_backfill_and_a_forced_window_build_each_window_once(town: Town) -> None:
     beta = connect("beta", town.sandbox.addresses, with_ai=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import pytest
+
 from orchestration.launch import execute
 from orchestration.opening import COMPARE_DAYS
 from synkro import clock, db, history, runs, runtime
@@ -70,6 +72,7 @@ def built(town: Town) -> set[date]:
     return {row["label_date"] for row in rows}
 
 
+@pytest.mark.assurance
 def test_a_history_becomes_days_of_the_marts_and_a_deeper_one_adds_the_older(mended: Town) -> None:
     run, day = backfill(mended, 5)
     assert run.history_from is not None and since(mended) == {"amocrm": day, "radist": day}

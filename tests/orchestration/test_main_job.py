@@ -6,6 +6,8 @@ import threading
 import time
 from typing import Any
 
+import pytest
+
 from delivery.sender import send_due
 from synkro import db, integrations, outbox, reports, runs
 from tests.town import Town
@@ -94,6 +96,7 @@ def test_radist_down_makes_an_incomplete_report_that_says_so(mended: Town) -> No
         assert integrations.load(connection, mended.tenant_id, "radist").status == "error"
 
 
+@pytest.mark.assurance
 def test_a_refused_token_is_named_and_the_rest_is_reported(mended: Town) -> None:
     mended.fault("amocrm", kind="unauthorized_after_refresh")
     run = mended.build()
@@ -119,6 +122,7 @@ def test_both_sources_down_fail_with_the_cause_and_a_retry_succeeds(mended: Town
     assert current(mended).is_complete
 
 
+@pytest.mark.assurance
 def test_telegram_down_keeps_the_letter_and_delivers_it_later(mended: Town) -> None:
     mended.fault("telegram", kind="down")
     before = len(mended.sent())
@@ -136,6 +140,7 @@ def test_telegram_down_keeps_the_letter_and_delivers_it_later(mended: Town) -> N
     assert len(mended.sent()) > before
 
 
+@pytest.mark.assurance
 def test_the_model_down_leaves_the_numbers(mended: Town) -> None:
     with db.as_service("test") as connection:
         connection.execute("delete from synkro.dialog_readings where tenant_id = %s", (mended.tenant_id,))

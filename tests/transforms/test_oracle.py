@@ -3,7 +3,7 @@
 Each seed makes a company that lives on the borders of metrics.md §3 (``oracle/generator.py``); its rows go straight into
 raw, the real driver builds its marts, and every row and column of the public contract is compared with
 ``oracle.compute``. The default is 9 companies with fixed seeds and one with a fresh seed, printed in the test's name:
-about 2,000 dialogs. More, from a seed of your choice::
+about 800 dialogs. More, from a seed of your choice::
 
     SYNKRO_TEST_ORACLE=10000 SYNKRO_TEST_ORACLE_SEED=100 pytest tests/transforms/test_oracle.py -k agree
 
@@ -43,7 +43,7 @@ from tests.transforms.test_worked_cases import CASES
 
 WANTED = int(os.environ.get("SYNKRO_TEST_ORACLE", "0"))
 FIRST_SEED = int(os.environ.get("SYNKRO_TEST_ORACLE_SEED", "0"))
-SIZE = min(WANTED or 200, 500)
+SIZE = min(WANTED or 80, 500)
 SEEDS: list[Any] = list(range(FIRST_SEED, FIRST_SEED + (-(-WANTED // SIZE) or len(PROFILES))))
 if not WANTED:
     # a name of its own: processes that share the suite must collect the same tests

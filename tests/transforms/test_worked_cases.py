@@ -104,6 +104,7 @@ def built(company: Callable[..., Company], work: Path) -> Built:
     return ours, others, window
 
 
+@pytest.mark.assurance
 @pytest.mark.parametrize("number", CASES)
 def test_worked_case(built: Built, number: int) -> None:
     waits = built[0].rows("marts.fct_waits", where=f"dialog_id = '{number}'", order="opened_at")
