@@ -36,7 +36,6 @@ DATES = (
 #: files whose companies hang on the day, fast enough to be asked on two other days in every ``make test``
 COMPANIES = (
     "tests/app/test_forced.py",
-    "tests/app/test_one_number.py",
     "tests/app/test_services.py",
     "tests/delivery/test_silence.py",
     "tests/orchestration/test_as_of.py",
