@@ -19,7 +19,7 @@ from delivery.markup import (
     visible_length,
     visible_text,
 )
-from sandbox.telegram.text import parse
+from sandbox.telegram.text import parse, utf16
 
 PIECES = st.sampled_from(
     [
@@ -64,7 +64,7 @@ def test_any_text_is_cut_into_parts_that_telegram_takes(text: str) -> None:
     markup = f'<b>{escape(text)}</b>\n<a href="https://x.kz/?a=1&amp;b=2"><i>{escape(text[:50])}</i></a>'
     parts = split_html(markup)
     for part in parts:
-        assert utf16_length(visible_text(part)) <= LIMIT
+        assert utf16(visible_text(part)) <= LIMIT
         plain, entities = parse(part, "HTML")
         assert plain == visible_text(part).strip()
         assert all(entity["length"] > 0 for entity in entities)
@@ -75,8 +75,19 @@ def test_any_text_is_cut_into_parts_that_telegram_takes(text: str) -> None:
 @given(TEXTS)
 def test_plain_text_is_cut_without_loss(text: str) -> None:
     parts = split_plain(text)
-    assert all(0 < utf16_length(part) <= LIMIT and not part.isspace() for part in parts)
+    assert all(0 < utf16(part) <= LIMIT and not part.isspace() for part in parts)
     assert squeezed("".join(parts)) == squeezed(sendable(text))
+
+
+@pytest.mark.parametrize("letter", ["я", "漢", "\uffff", "\U00010000", "👍", "🇰🇿", "👩‍👩‍👧‍👦"])
+def test_a_part_is_measured_as_telegram_measures_it(letter: str) -> None:
+    """A letter beyond the first 65,536 is two units: no part has more than the limit, and none could hold one more."""
+    unit = len(letter.encode("utf-16-le")) // 2
+    text = letter * (2 * LIMIT // unit)
+    assert utf16_length(letter) == unit and utf16_length(text) == len(text.encode("utf-16-le")) // 2
+    for parts in (split_html(text), split_plain(text)):
+        assert all(LIMIT - unit < len(part.encode("utf-16-le")) // 2 <= LIMIT for part in parts[:-1])
+        assert "".join(parts) == text
 
 
 def test_open_tags_are_closed_and_opened_again() -> None:

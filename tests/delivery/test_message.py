@@ -7,9 +7,9 @@ import random
 import pytest
 
 from delivery.links import is_public
-from delivery.markup import LIMIT, utf16_length
+from delivery.markup import LIMIT
 from delivery.message import LONGEST, telegram_message, visible_length
-from sandbox.telegram.text import parse
+from sandbox.telegram.text import parse, utf16
 from tests.delivery.bodies import ordinary, quiet
 
 URL = "https://app.synkro.example/t/alma/reports/1b2c3d4e-5f60-4711-8123-456789abcdef"
@@ -98,6 +98,46 @@ def test_things_are_dropped_one_after_another() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("long", "kept"),
+    [
+        ([], (2, 3, True, 3)),
+        (["risk"], (1, 3, True, 3)),
+        (["risk", "manager"], (1, 2, True, 3)),
+        (["note"], (1, 2, False, 3)),
+        (["why 2"], (1, 2, False, 2)),
+        (["why 1"], (1, 2, False, 1)),
+        (["why 0"], (1, 2, False, 0)),
+    ],
+)
+def test_what_was_dropped_does_not_come_back(long: list[str], kept: tuple[int, int, bool, int]) -> None:
+    """One line is too long for any message that holds it: it goes, and what matters less has gone before it."""
+    words = "слово " * 65
+    body = ordinary(headline=[{"text": words}, {"text": words}])
+    for action in body["actions"]:
+        action.update(text="дело", why="почему")
+    for number in body["numbers"]:
+        number["note"] = "заметка"
+    body["managers"] = [{"name": "Имя", "text": "ровно"} for _ in range(3)]
+    body["risks"] = [{"text": "риск"}, {"text": "риск"}]
+    for line in long:
+        kind, _, number = line.partition(" ")
+        if kind == "why":
+            body["actions"][int(number)]["why"] = f"почему {words}"
+        elif kind == "note":
+            body["numbers"][4]["note"] = f"заметка {words}"
+        else:
+            body[f"{kind}s"][-1]["text"] = words
+    plain = telegram_message(body, report_url=URL).plain_text
+    found = (
+        plain.count("• риск") + plain.count("• слово"),
+        plain.count("• Имя"),
+        "заметка" in plain,
+        plain.count("почему"),
+    )
+    assert found == kept and "…" not in plain and len(plain) <= LONGEST
+
+
 def test_any_body_fits_one_message_and_no_word_is_cut() -> None:
     rng = random.Random(5)
     words = ["клиент", "ждёт", "ответа", "срочно", "доставка", "😀", "цена", "скидка", "договор", "ёлка"]
@@ -119,7 +159,7 @@ def test_any_body_fits_one_message_and_no_word_is_cut() -> None:
         )
         message = telegram_message(body, report_url=URL, repeat=True)
         assert visible_length(message.text_html) <= LONGEST
-        assert utf16_length(message.plain_text) <= LIMIT
+        assert utf16(message.plain_text) <= LIMIT
         assert parse(message.text_html, "HTML")[0] == message.plain_text
         assert not [
             line for line in message.plain_text.split() if line.endswith("…") and line[:-1] not in words and line != "…"

@@ -160,6 +160,21 @@ def test_an_until_that_is_not_heard_ends() -> None:
         list(radist.messages(deaf, "/messages/", 5, START - timedelta(days=1), lambda: None))
 
 
+@pytest.mark.parametrize("hours", [48, 1, -1], ids=["before the mark", "before the page", "after it"])
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_a_row_of_another_dialog_does_not_decide_how_far_to_step(page: int, hours: int) -> None:
+    dialog, asked = Dialog([n * 1000 for n in range(12)], True, True), 0
+    stray = {"message_id": "x", "chat_id": 9, "created_at": (START - timedelta(hours=hours)).isoformat()}
+
+    def get(path: str, params: Mapping[str, Any], **_: Any) -> list[dict[str, Any]]:
+        nonlocal asked
+        asked += 1
+        return [*dialog.get(path, params), *([stray] if asked == page else [])]
+
+    pages = radist.messages(get, "/messages/", 5, START - timedelta(days=1), lambda: pytest.fail("no gap"))
+    assert {row["message_id"] for page in pages for row in page} == {f"m{n}" for n in range(12)} | {"x"}
+
+
 @pytest.mark.parametrize("last", [{"next_cursor": None}, {"next_cursor": ""}, {}, None])
 def test_the_last_page_of_dialogs(last: Any) -> None:
     answers = {
@@ -192,6 +207,48 @@ def test_a_page_that_was_promised_and_is_empty_is_not_the_end() -> None:
 
     with pytest.raises(TransientError, match="пустую страницу"):
         list(radist.messages(silent, "/messages/", 5, START - timedelta(days=1), lambda: None))
+
+
+@pytest.mark.parametrize("request_lost", [1, 2, 3, 4])
+@pytest.mark.parametrize("nothing", [None, {"_embedded": []}, {"_embedded": {}}, {"_embedded": {"leads": []}}])
+def test_amocrm_is_asked_twice_before_nothing_is_believed(nothing: Any, request_lost: int) -> None:
+    """Whatever says it, on whichever page: one answer lost on the way ends no list."""
+    vendor = List(list(range(100, 110)))
+
+    def torn(path: str, params: Mapping[str, Any], **_: Any) -> Any:
+        answer = vendor.get(path, params)
+        return nothing if vendor.asked == request_lost else answer
+
+    for walk in (
+        lambda: amocrm.updated_since(torn, "/leads", "leads", {}, None),
+        lambda: amocrm.pages(torn, "/leads", "leads", {}),
+    ):
+        vendor.asked = 0
+        assert {row["id"] for page in walk() for row in page} == set(range(1, 11))
+
+
+@pytest.mark.parametrize("request_lost", [1, 2, 3, 4])
+def test_radist_is_asked_twice_before_nothing_is_believed(request_lost: int) -> None:
+    dialog, asked = Dialog([n * 1000 for n in range(10)], True, True), 0
+
+    def messages(path: str, params: Mapping[str, Any], **_: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return [] if asked == request_lost else dialog.get(path, params)
+
+    def contacts(path: str, params: Mapping[str, Any], **_: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        start = int(params.get("cursor", 0))
+        page = [{"contact_id": number} for number in range(start, min(start + params["limit"], 10))]
+        metadata = {"next_cursor": str(start + params["limit"]) if start + params["limit"] < 10 else None}
+        return {"data": [] if asked == request_lost else page, "response_metadata": metadata}
+
+    pages = radist.messages(messages, "/messages/", 5, START - timedelta(days=1), lambda: None)
+    assert {row["message_id"] for page in pages for row in page} == {f"m{n}" for n in range(10)}
+    asked = 0
+    listed = radist.contacts(contacts, "/with_contacts/")
+    assert {contact["contact_id"] for page in listed for contact in page} == set(range(10))
 
 
 def test_who_writes_while_the_listing_is_walked_is_seen() -> None:
