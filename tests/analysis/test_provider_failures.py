@@ -186,6 +186,27 @@ def test_a_provider_that_answers_nothing_in_time_has_failed(busy: Shop, model: M
     assert "отвечает слишком медленно" in draft.summary_text and len(draft.body["numbers"]) >= 10
 
 
+@pytest.mark.parametrize(
+    ("public", "says"),
+    [
+        ({"daily_cap_usd": "много"}, "daily_cap_usd"),
+        ({"monthly_cap_usd": "-1"}, "monthly_cap_usd"),
+        ({"base_url": "https://ai.example/v1"}, "не разрешён"),
+        ({"base_url": "ftp://127.0.0.1/v1"}, "base_url"),
+    ],
+)
+def test_a_provider_that_cannot_be_opened_has_failed(busy: Shop, public: dict[str, str], says: str) -> None:
+    """Nobody asks it for the headline either; the rules read, the report says why, and a revision is due."""
+    ctx = busy.context_with_ai("http://127.0.0.1:9/v1", "sk-any", public=public)
+    outcome = read_dialogs(ctx)
+    assert outcome.ai_down and says in outcome.note and outcome.note.startswith("Поле «")
+    assert outcome.skipped == {"provider": DIALOGS_WITH_TEXT, "no_text": 1} and outcome.read == 0
+    assert outcome.by_rules == DIALOGS_WITH_TEXT and (outcome.calls, busy.calls()) == (0, [])
+    assert followups.lacks((), True, outcome.skipped, ()) == [followups.AI]
+    draft = report(ctx)
+    assert says in draft.summary_text and draft.metadata["headline_by"] != "model" and busy.calls() == []
+
+
 def test_one_repair_and_no_more(busy: Shop, model: Model) -> None:
     """The first answer is broken, the second is right: two requests and a reading."""
     model.faults.add({"kind": "llm_invalid_json", "path": "/v1/chat", "times": 1})

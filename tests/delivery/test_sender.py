@@ -11,8 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from delivery.client import TelegramClient
-from delivery.markup import LIMIT, utf16_length
+from delivery.markup import LIMIT
 from delivery.sender import STOPPED_SECONDS, SendOutcome, backoff, letters_for, send_due
+from sandbox.telegram.text import utf16
 from synkro import db, outbox
 from synkro.errors import Cancelled
 from tests.delivery.bodies import ordinary
@@ -110,7 +111,7 @@ def test_a_text_too_long_for_one_message_is_sent_in_parts(make_company: MakeComp
     replace_letter(company, text="<b>" + "слово " * 1000 + "</b>")
     assert send_due(tenant_id=company.tenant_id).sent == 1
     parts = telegram.sent(chat)
-    assert [utf16_length(part["text"]) <= LIMIT for part in parts] == [True, True]
+    assert [utf16(part["text"]) <= LIMIT for part in parts] == [True, True]
     assert " ".join(part["text"] for part in parts).split() == ["слово"] * 1000
     assert "reply_markup" not in parts[0] and "reply_markup" in parts[1]
     assert company.row(report).provider_message_id == str(parts[0]["message_id"])
@@ -236,6 +237,51 @@ def test_429_waits_as_long_as_it_was_told(make_company: MakeCompany, telegram: T
     company.hurry()
     assert send_due(tenant_id=company.tenant_id).sent == 1
     assert [text.startswith("Повтор") for c in (chat, other) for text in telegram.texts(c)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("rate_limited_body", {"retry_after": 300}),
+        ("gateway_errors", {"times": 1, "statuses": [502]}),
+        ("server_error", {}),
+        ("lost_answer", {}),
+        ("wrong_shape", {}),
+    ],
+)
+def test_no_letter_overtakes_one_that_waits_in_its_chat(
+    make_company: MakeCompany, telegram: Telegram, kind: str, more: dict[str, object]
+) -> None:
+    """Whatever it waits for. The other chat goes on."""
+    company = make_company(telegram.chat(), telegram.chat())
+    first, second = company.publish(), company.publish()
+    telegram.fault(kind, **more)
+    outcome = send_due(tenant_id=company.tenant_id)
+    assert (outcome.sent, outcome.retried) == (2, 2)
+    assert telegram.requests("sendMessage") == 3, "the letter behind it was not even tried"
+    [before] = [row for row in company.rows(first) if row.status == "pending"]
+    [behind] = [row for row in company.rows(second) if row.status == "pending"]
+    assert behind.destination == before.destination and not behind.maybe_delivered
+    assert behind.next_attempt_at > before.next_attempt_at
+
+
+def test_the_second_part_of_a_letter_waits_as_long_as_it_was_told(
+    make_company: MakeCompany, telegram: Telegram
+) -> None:
+    """And the first part is with the reader: what is sent then is marked as a copy."""
+    chat = telegram.chat()
+    company = make_company(chat)
+    report = company.publish()
+    replace_letter(company, text="слово " * 1000)
+    telegram.fault("rate_limited_body", retry_after=1800, after=1)
+    outcome = send_due(tenant_id=company.tenant_id)
+    assert (outcome.sent, outcome.retried) == (0, 1) and len(telegram.sent(chat)) == 1
+    row = company.row(report)
+    assert row.maybe_delivered and "реже" in f"{row.last_error}{outcome.errors}"
+    assert (row.next_attempt_at - row.created_at).total_seconds() > 1790
+    company.hurry()
+    assert send_due(tenant_id=company.tenant_id).sent == 1
+    assert ["Повтор" in text for text in telegram.texts(chat)] == [False, True, False]
 
 
 def test_a_short_429_is_waited_for(make_company: MakeCompany, telegram: Telegram) -> None:

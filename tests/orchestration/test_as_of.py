@@ -20,10 +20,10 @@ from psycopg.types.json import Jsonb
 from app.services import access, overview
 from ingestion import loading
 from ingestion.context import SourceResult
-from orchestration import dbt, opening
+from orchestration import dbt, opening, reconciling
 from synkro import clock, db, report_windows, runtime, tenants, users, watermarks
 from synkro.errors import TransientError
-from synkro.reconciliation import AS_OF_STREAMS, whole_until
+from synkro.reconciliation import AS_OF_STREAMS, Count, whole_until
 from synkro.settings import settings
 from synkro.windows import Window
 from tests.conftest import doors_open
@@ -234,6 +234,44 @@ def test_an_earlier_day_is_whole_as_far_as_the_slower_source(
             (tenant_id, WINDOW.start),
         ).fetchone()
     assert before == {"as_of": until, "is_complete": is_complete}
+
+
+def test_a_row_lost_on_the_way_to_the_marts_opens_the_window_again(shared_database: str) -> None:
+    """In the database, where the report reads it, beside what was missing before; nobody else's window is touched."""
+    tenant_id, neighbour = company(), company()
+    for one in (tenant_id, neighbour):
+        for source in AS_OF_STREAMS:
+            mark(one, source, END + HOUR)
+        assert open_(one, [read(one, "amocrm"), read(one, "radist")]).own["is_complete"]
+    with db.as_service("test") as connection:
+        tenant = tenants.by_id(connection, tenant_id)
+        earlier = report_windows.ReportWindow(
+            Window(WINDOW.start - timedelta(days=1), WINDOW.start), WINDOW.start.date(), "daily", END, True
+        )
+        report_windows.save(connection, tenant_id, [earlier])
+        report_windows.add_missing(connection, tenant_id, WINDOW, [opening.gap("amocrm", "звонков нет")])
+        connection.execute("update synkro.report_windows set is_complete = true where tenant_id = %s", (tenant_id,))
+    known = [opening.gap("amocrm", "звонков нет")]
+    worker: Any = SimpleNamespace(run=SimpleNamespace(window=WINDOW), tenant=tenant, memory={"missing": known})
+
+    def windows() -> list[dict[str, Any]]:
+        with db.as_service("test") as connection:
+            return connection.execute(
+                "select tenant_id, window_end, is_complete, missing from synkro.report_windows"
+                " where tenant_id = any(%s) order by tenant_id = %s, window_end",
+                ([tenant_id, neighbour], tenant_id),
+            ).fetchall()
+
+    before = windows()
+    opening.note_lost(worker, [])
+    assert windows() == before and worker.memory["missing"] == known
+
+    lost = [Count("radist", "messages", END.date(), 44, {"group": 2}, 41), Count("amocrm", "leads", None, 9, {}, 8)]
+    opening.note_lost(worker, lost)
+    gaps = [{"source": one.source, "until": None, "reason": reconciling.counted(one)} for one in lost]
+    assert "разница 1" in gaps[0]["reason"]
+    assert windows() == [*before[:-1], {**before[-1], "is_complete": False, "missing": [*known, *gaps]}]
+    assert worker.memory["missing"] == [*known, *gaps]
 
 
 def test_the_first_page_and_the_report_tell_one_moment(shared_database: str) -> None:

@@ -153,7 +153,20 @@ def test_a_failed_day_is_tried_again_a_few_times_and_a_stopped_one_is_not(two: t
         tenants.set_status(connection, two[1], "active")
         (waiting,) = enqueue_due(connection, now)
         runs.request_stop(connection, waiting.tenant_id, waiting.run_id)
+        # its pause would be over: what keeps it from being tried again is that a person stopped it
+        connection.execute(
+            "update synkro.job_runs set finished_at = %s where run_id = %s", (stamped(now), waiting.run_id)
+        )
         assert enqueue_due(connection, now + timedelta(hours=2)) == []
+
+
+@pytest.mark.parametrize(("status", "again"), [("failed", True), ("cancelled", False), ("success", False)])
+def test_only_a_day_that_failed_is_asked_for_again(two: tuple[UUID, UUID], status: str, again: bool) -> None:
+    now = at("2026-03-02 22:11")
+    with db.as_service("test") as connection:
+        assert len(enqueue_due(connection, now)) == 2
+        connection.execute("update synkro.job_runs set status = %s, finished_at = %s", (status, stamped(now)))
+        assert bool(enqueue_due(connection, now + timedelta(hours=2))) is again
 
 
 def test_a_paused_tenant_is_quiet(two: tuple[UUID, UUID]) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from sandbox import telegram as vendor
+from sandbox.journal import Journal
 from sandbox.server import Sandbox
 from sandbox.telegram.text import BadText, parse, utf16
 from tests.sandbox.conftest import NO_CERTIFICATES, root, telegram
@@ -153,6 +154,16 @@ def test_a_wrong_token_and_a_wrong_method(sandbox: Sandbox) -> None:
         assert client.get("/sendGift").status_code == 404
         written = control.get("/_journal").text
     assert a["bot_token"] not in written and "AAwrong" not in written and "/bot***/sendGift" in written
+
+
+@pytest.mark.parametrize("path", ["/bot{}/getMe", "/bot{}/sendMessage?chat_id=1", "/file/bot{}/photo.jpg", "/bot{}"])
+@pytest.mark.parametrize("token", ["1:AAsecret", "1%3AAAsecret", "AAsecret"])
+def test_no_token_stands_in_the_journal(path: str, token: str) -> None:
+    journal, asked = Journal(), path.format(token)
+    assert "AAsecret" not in journal.arrived("GET", asked)["path"]
+    journal.violation("GET", asked, "запись")
+    written = [row["path"] for row in (*journal.requests(), *journal.violations())]
+    assert written == [path.format("***")] * 2
 
 
 def test_updates_are_confirmed_by_their_offset(own: Sandbox) -> None:
