@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup setup-dev demo test check bench drills clean
+.PHONY: setup setup-dev demo test assurance check check-types check-sql check-style check-imports check-graph mutants bench drills clean
 
 setup: .venv/.runtime
 
@@ -26,16 +26,33 @@ setup-dev: .venv/.dev
 demo: setup
 	@exec $(BIN)/synkro demo
 
+# a part of it: make test ONLY=app, or a file
 test: setup-dev
-	@$(BIN)/python -m tests
+	@$(BIN)/python -m tests $(ONLY)
 
+# the whole product, an hour: make assurance ONLY=ingestion takes an area or a line; the same command resumes
+assurance: setup-dev
+	@$(BIN)/python -m tests.assurance $(ONLY)
+
+# the tools beside each other: mypy and sqlfluff take most of the time, one processor each
 check: setup-dev
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-types check-sql check-style check-imports check-graph
+
+check-types:
+	$(BIN)/mypy
+check-sql:
+	$(BIN)/sqlfluff lint --processes 1 --disable-progress-bar transforms/models transforms/tests
+check-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+check-imports:
 	$(BIN)/lint-imports
-	$(BIN)/mypy
+check-graph:
 	$(BIN)/python -m tests.orchestration.graph --check
-	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar transforms/models transforms/tests
+
+# every planted mutant (tests/mutants) in a copy of the tree: the test it names must go red
+mutants: setup-dev
+	@$(BIN)/python -m tests.mutants
 
 bench: setup-dev
 	$(BIN)/python -m bench

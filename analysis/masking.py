@@ -14,12 +14,19 @@ from collections.abc import Iterable
 from analysis.wording import name_stem, visible
 
 _EMAIL = re.compile(r"[\w.+-]+\s?@\s?[\w-]+(?:\.[\w-]+)+")
-#: groups of digits with the separators people use; judged by how many digits there are
-_DIGITS = re.compile(r"(?<![\w⟦])\+?\(?\d(?:[\d \t\u00a0\u2009\u202f()./‐‑‒–—−-]*\d)?(?![\w⟧])")
+#: groups of digits with the separators people use, letters right next to them too («тел87011234567»); judged by how many
+#: digits there are
+_DIGITS = re.compile(r"(?<!\d)\+?\(?\d(?:[\d \t\u00a0\u2009\u202f()./‐‑‒–—−-]*\d)?(?!\d)")
 #: somebody the CRM does not know introduces themselves, or somebody else
 _INTRODUCED = re.compile(
     r"(?P<before>(?i:\bзовут|\bэто|\bна имя|\bс уважением,?|\bменің атым|\bесімім|\bпишет|\bобращается)[^\S\n]+)"
     r"(?P<name>[А-ЯЁӘҒҚҢӨҰҮІ][а-яёәғқңөұүһі]{2,}(?:[^\S\n]+[А-ЯЁӘҒҚҢӨҰҮІ][а-яёәғқңөұүһі]{2,}){0,2})"
+)
+#: after these words comes a name however it is typed
+_CALLED = re.compile(
+    r"(?P<before>(?:\b(?:меня|его|ее|её|мужа|жену|брата|сестру) зовут|\bзаказ на имя|\bменің атым|\bесімім)[^\S\n]+)"
+    r"(?P<name>[а-яёәғқңөұүһі]{3,})(?!\w)",
+    re.I,
 )
 _STREET = re.compile(
     r"(?:\b(?:ул(?:\.|ица|ице|ицу|(?= ))|пр(?:\.|-т|оспект\w*)|пер(?:\.|еул\w*)|мкр(?:\.|н)?|микрорайон\w*|бульвар\w*|бул\.|б-р|шоссе"
@@ -64,7 +71,8 @@ class Mask:
         text = _PASSPORT.sub(lambda m: m[0].replace(m[1], self._put("ИИН", m[1])), text)
         text = _STREET.sub(lambda m: self._put("АДРЕС", m[0]), text)
         text = _DIGITS.sub(self._digits, text)
-        text = _INTRODUCED.sub(lambda m: m["before"] + self._put("ИМЯ", m["name"]), text)
+        for introduced in (_INTRODUCED, _CALLED):
+            text = introduced.sub(lambda m: m["before"] + self._put("ИМЯ", m["name"]), text)
         if self._names is not None:
             text = self._names.sub(lambda m: self._put("ИМЯ", m[0]), text)
         return text

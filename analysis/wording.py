@@ -79,10 +79,23 @@ def has_link(text: str) -> bool:
     return _LINK.search(text) is not None
 
 
+#: Павел, Павла: the last vowel goes when an ending comes
+_FLEETING = re.compile(r"(.{2,})[еёо]([лцкнр])", re.I)
+_ENDING = "[а-яёәғқңөұүһі]"
+
+
 def name_stem(word: str) -> str:
-    """A pattern for a name and its cases: Айгерим(а), Асел(ь|и), Мари(я|и|ю)."""
-    base = word[:-1] if len(word) > 3 and word[-1].lower() in "аяьйыиеоу" else word
-    return re.escape(base) + r"[а-яё]{0,3}"
+    """A pattern for a name and its cases, е and ё alike: Айгерим(а), Асел(ь|и), Мари(я|и|ю), Пав(ел|ла), Ц(ой|оя)."""
+    is_short = len(word) < 3 or (len(word) == 3 and word[-1].lower() != "й")
+    base = word[:-1] if not is_short and word[-1].lower() in "аяьйыиеоу" else word
+    stem = _any_yo(base) + _ENDING + "{0,3}"
+    if fleeting := _FLEETING.fullmatch(word):
+        return f"(?:{stem}|{_any_yo(fleeting[1] + fleeting[2])}{_ENDING}{{1,3}})"
+    return stem
+
+
+def _any_yo(text: str) -> str:
+    return re.sub("[её]", "[её]", re.escape(text), flags=re.I)
 
 
 def is_russian(text: str) -> bool:

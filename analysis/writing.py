@@ -111,7 +111,8 @@ def compose(
     body: dict[str, Any] = {
         "header": _header(ctx, facts, outcome, as_of, gap),
         "coverage_line": coverage_line(outcome),
-        "headline": headline.with_claims([dict(s, claims=[]) for s in sentences], to_do, claims),
+        # «мало данных» speaks of no client: nothing is quoted for it
+        "headline": headline.with_claims([dict(s, claims=[]) for s in sentences], [] if little else to_do, claims),
         "actions": to_do,
         "numbers": rows,
         "managers": figures.managers(facts),

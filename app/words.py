@@ -6,6 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from app.texts import language, t
+from synkro import clock as business_clock
 from synkro import phones, russian
 
 NBSP = russian.NBSP
@@ -62,7 +63,7 @@ def moment(value: datetime | None, timezone: str) -> str:
     if value is None:
         return "—"
     local = value.astimezone(ZoneInfo(timezone))
-    today = datetime.now(ZoneInfo(timezone)).date()
+    today = business_clock.now().astimezone(ZoneInfo(timezone)).date()
     label = t("words.today") if local.date() == today else day(local.date(), year=local.year != today.year)
     return f"{label}, {local:%H:%M}"
 
@@ -75,13 +76,13 @@ def ago(value: datetime | None, now: datetime | None = None) -> str:
     """«12 мин назад»."""
     if value is None:
         return t("words.never")
-    total = max(0.0, ((now or datetime.now(value.tzinfo)) - value).total_seconds() / 60)
+    total = max(0.0, ((now or business_clock.now()) - value).total_seconds() / 60)
     return t("words.just_now") if total < 1 else t("words.ago", time=minutes(_rough(total)))
 
 
 def passed(since: datetime) -> str:
     """«3 ч»: how long it has been, roughly."""
-    return minutes(_rough((datetime.now(since.tzinfo) - since).total_seconds() / 60))
+    return minutes(_rough((business_clock.now() - since).total_seconds() / 60))
 
 
 def _rough(total: float) -> float:

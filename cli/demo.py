@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -23,7 +22,7 @@ from cli import database, environment, serve
 from cli.environment import say
 from cli.reports import wait_for
 from cli.supervisor import Supervisor
-from synkro import db, integrations, reports, runs, runtime, tenants, users, vault, windows
+from synkro import clock, db, integrations, reports, runs, runtime, tenants, users, vault, windows
 from synkro.errors import ConfigurationError, NotFoundError, SynkroError
 from synkro.files import secret_file
 from synkro.settings import override, settings
@@ -246,7 +245,7 @@ def _report(company: DemoCompany) -> None:
     with db.as_service("demo") as connection:
         tenant = tenants.by_slug(connection, company.slug)
         config = runtime.current(connection, tenant.tenant_id)
-        window = windows.last_closed(datetime.now(UTC), config.business_day_start, config.timezone)
+        window = windows.last_closed(clock.now(), config.business_day_start, config.timezone)
         report = reports.current(connection, tenant.tenant_id, window)
         run: runs.Run | None = None
         if report is None or not report.is_complete:

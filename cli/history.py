@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from cli.output import emit, json_option
 from cli.people import ACTOR
 from cli.reports import raise_if_failed, sentence, wait_for
-from synkro import audit, db, history, runtime, shapes, tenants
+from synkro import audit, clock, db, history, runtime, shapes, tenants
 
 
 @click.command()
@@ -22,7 +20,7 @@ def backfill(slug: str, from_day: str, wait: bool, as_json: bool) -> None:
 
     Прерванную загрузку продолжает следующая с тем же днём или synkro run retry.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     with db.as_service("command line") as connection:
         tenant = tenants.by_slug(connection, slug)
         tenants.ensure_active(tenant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
@@ -12,6 +12,7 @@ from cli.output import emit, json_option, table
 from cli.people import ACTOR
 from synkro import (
     audit,
+    clock,
     corrections,
     db,
     reaper,
@@ -81,7 +82,7 @@ def choose_window(
     config: runtime.RuntimeConfig, from_iso: str | None, to_iso: str | None, exceed_limits: bool = False
 ) -> tuple[windows.Window, str]:
     """The last closed business day, or the forced window within the tenant's limits."""
-    now = datetime.now(UTC)
+    now = clock.now()
     if not from_iso or not to_iso:
         return windows.last_closed(now, config.business_day_start, config.timezone), "daily"
     window = windows.parse_window(from_iso, to_iso, config.timezone)

@@ -10,6 +10,7 @@ import threading
 import click
 
 from cli.environment import say
+from synkro import clock
 from synkro.errors import ConfigurationError
 
 
@@ -31,7 +32,7 @@ def sandbox(seed: int, company: str, port_base: int | None, rate: float | None) 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        running = start(company_size=company, seed=seed, port_base=port_base, progress=say)
+        running = start(company_size=company, seed=seed, port_base=port_base, now=clock.now, progress=say)
     except PortBusy as error:
         raise ConfigurationError(f"Порт занят ({error}). Выберите другой: --port-base НОМЕР.") from None
     with running:

@@ -129,10 +129,8 @@ class Conversation:
         """The report that was replied to, else the latest one; never another tenant's."""
         found: UUID | None = None
         if message.reply_to is not None:
-            sent = outbox.report_of_message(connection, message.chat, str(message.reply_to))
-            if sent is not None and sent[0] == self.tenant_id:
-                found = sent[1]
-            else:
+            found = outbox.report_of_message(connection, self.tenant_id, message.chat, str(message.reply_to))
+            if found is None:
                 found = inbox.report_of_answer(connection, self.tenant_id, message.chat, message.reply_to)
         if found is not None:
             try:

@@ -152,8 +152,8 @@ class _Desk:
         outcome.note(f"Telegram, чат {chat}: {verdict.message}")
         if verdict.kind in _FINAL:
             with db.as_service("sender") as connection:
-                outbox.mark_failed(connection, item, verdict.message)
-                destinations.report_failure(connection, item.tenant_id, verdict.message, chat)
+                if outbox.mark_failed(connection, item, verdict.message):
+                    destinations.report_failure(connection, item.tenant_id, verdict.message, chat)
             outcome.failed += 1
         elif verdict.kind == "stop":
             self._held[item.tenant_id, None] = time.monotonic() + STOPPED_SECONDS
@@ -170,10 +170,10 @@ class _Desk:
 
     def _again(self, item: Item, error: str, pause: float, outcome: SendOutcome, *, maybe: bool = False) -> None:
         with db.as_service("sender") as connection:
-            outbox.mark_retry(connection, item, error, after_seconds=pause, maybe_delivered=maybe)
-        if item.attempts >= outbox.MAX_ATTEMPTS:
-            with db.as_service("sender") as connection:
+            is_ours = outbox.mark_retry(connection, item, error, after_seconds=pause, maybe_delivered=maybe)
+            if is_ours and item.attempts >= outbox.MAX_ATTEMPTS:
                 destinations.report_failure(connection, item.tenant_id, error, item.destination)
+        if item.attempts >= outbox.MAX_ATTEMPTS:
             outcome.failed += 1
         else:
             outcome.retried += 1

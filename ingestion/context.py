@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
+from synkro import clock
 from synkro.errors import Cancelled, SynkroError
 from synkro.watermarks import Source, StreamLoad
 from synkro.windows import Window
@@ -79,9 +80,9 @@ class Session:
     ctx: LoadContext
     source: Source
     #: the mark of this read, aware UTC; the vendor's own clock may put it earlier (``set_clock``)
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime = field(default_factory=clock.now)
     #: where a walk that needs an end ends: the later of both clocks
-    until: datetime = field(default_factory=lambda: datetime.now(UTC))
+    until: datetime = field(default_factory=clock.now)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _current: threading.local = field(default_factory=threading.local)
     _stopped: BaseException | None = None

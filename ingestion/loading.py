@@ -10,7 +10,6 @@ from its last part. A stream that fails does not stop the others: what it read i
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -19,15 +18,10 @@ from psycopg import sql
 from ingestion.context import Session, SourceResult
 from ingestion.landing import Landing, not_written
 from ingestion.parts import Drawing, Piece, Stream
-from synkro import db, watermarks
+from synkro import clock, db, watermarks
 from synkro.errors import Cancelled, DataError, LeaseLost, SynkroError
-from synkro.watermarks import Backfill, Source
-
-#: streams the report's ``as_of`` waits for; the others are dictionaries
-MATTER: dict[Source, set[str]] = {
-    "amocrm": {"leads", "contacts", "events", "notes"},
-    "radist": {"chats", "messages"},
-}
+from synkro.reconciliation import whole_until
+from synkro.watermarks import Backfill
 
 
 def run(session: Session, streams: list[Stream]) -> SourceResult:
@@ -59,20 +53,15 @@ def run(session: Session, streams: list[Stream]) -> SourceResult:
 def result(session: Session, streams: list[Stream], error: SynkroError | None = None) -> SourceResult:
     """What stands now, from the marks in the database."""
     ctx, source = session.ctx, session.source
-    needed = MATTER[source]
     with db.as_service("ingestion marks") as connection:
-        marks = {
-            mark.stream: mark.complete_until
-            for mark in watermarks.all_of(connection, ctx.tenant_id)
-            if mark.source == source
-        }
+        marks = watermarks.all_of(connection, ctx.tenant_id)
     error = error or next((stream.error for stream in streams if stream.error), None)
     statuses = {stream.load.status for stream in streams}
     return SourceResult(
         source=source,
         status="complete" if statuses == {"complete"} else "incomplete" if "complete" in statuses else "failed",
         loads=[stream.load for stream in streams],
-        complete_until=min(marks[name] for name in needed) if needed <= set(marks) else None,
+        complete_until=whole_until(marks, source),
         error=error,
     )
 
@@ -162,5 +151,5 @@ def _backfill(session: Session, stream: Stream, piece: Piece) -> Backfill:
 
 def _record(connection: db.Connection, session: Session, stream: Stream) -> None:
     stream.load.read_until = session.started_at
-    stream.load.finished_at = datetime.now(UTC)
+    stream.load.finished_at = clock.now()
     watermarks.record(connection, session.ctx.tenant_id, session.ctx.run_id, stream.load)

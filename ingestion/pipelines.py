@@ -8,7 +8,6 @@ the report is built from what is there. Only an order to stop comes through (``C
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from ingestion.amocrm import auth as amocrm
 from ingestion.amocrm.source import Amocrm
@@ -17,7 +16,7 @@ from ingestion.loading import record, result, run
 from ingestion.parts import Stream
 from ingestion.radist import source as radist
 from ingestion.rows import Tally
-from synkro import db, integrations
+from synkro import clock, db, integrations
 from synkro.errors import AuthenticationError, Cancelled, LeaseLost, SynkroError
 from synkro.watermarks import Source, StreamLoad
 
@@ -55,7 +54,7 @@ def _guarded(ctx: LoadContext, source: Source, first: str, read: Callable[[Sessi
         load = StreamLoad(source, first, status="failed", started_at=session.started_at)
         stream = Stream(first, Tally(load), lambda: iter(()))
         stream.fail(error)
-        load.finished_at = datetime.now(UTC)
+        load.finished_at = clock.now()
         record(session, [stream])
         outcome = result(session, [stream], error)
     if isinstance(outcome.error, AuthenticationError):

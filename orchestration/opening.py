@@ -7,13 +7,13 @@ A window that lacks rows is opened too: it says what is missing and why.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration import reconciling
 from orchestration.worker import Worker
-from synkro import db, report_windows, runtime, watermarks
-from synkro.reconciliation import MAIN_STREAMS, Count
+from synkro import clock, db, report_windows, runtime, watermarks
+from synkro.reconciliation import Count, whole_until
 from synkro.report_windows import ReportWindow
 from synkro.windows import Window, business_date, business_day_window, label_of
 
@@ -29,10 +29,10 @@ COMPARE_DAYS = 35
 def open_windows(worker: Worker, results: list[SourceResult]) -> None:
     """Write the windows the marts are built for, with as_of, completeness and what is missing."""
     config, run, tenant_id = worker.config, worker.run, worker.tenant.tenant_id
-    now = datetime.now(UTC)
+    now = clock.now()
     with db.as_service("windows") as connection:
         marks = watermarks.all_of(connection, tenant_id)
-        reached = {r.source: r.complete_until or _reached(marks, r.source) for r in results}
+        reached = {r.source: r.complete_until or whole_until(marks, r.source) for r in results}
         known = [moment for moment in reached.values() if moment is not None]
         # one source never read leaves no moment until which everything is there
         as_of = min([*known, now]) if len(known) == len(results) else None
@@ -78,14 +78,6 @@ def note_lost(worker: Worker, lost: Sequence[Count]) -> None:
 def gap(source: str, reason: str, until: datetime | None = None) -> dict[str, Any]:
     """What a window lacks, as ``report_windows.missing`` and the report's «Данные неполные» hold it."""
     return {"source": source, "until": until.isoformat() if until else None, "reason": reason}
-
-
-def _reached(marks: list[watermarks.Watermark], source: str) -> datetime | None:
-    """Until when the source had been read whole before this run; ``None`` when one of its main streams never was."""
-    found = {mark.stream: mark.complete_until for mark in marks if mark.source == source}
-    moments = [found.get(stream) for stream in MAIN_STREAMS[source]]
-    whole = [moment for moment in moments if moment is not None]
-    return min(whole) if len(whole) == len(moments) else None
 
 
 def _earlier_days(window: Window, config: runtime.RuntimeConfig, first: datetime) -> list[tuple[Window, date]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from dagster import (
     DailyPartitionsDefinition,
@@ -11,6 +11,8 @@ from dagster import (
     MultiPartitionKey,
     MultiPartitionsDefinition,
 )
+
+from synkro import clock
 
 #: days kept as partitions: the page of an asset grows with tenants × days
 DAYS = 400
@@ -24,12 +26,15 @@ RUN_TAG = "synkro/run_id"
 
 def tenant_days() -> MultiPartitionsDefinition:
     """The two dimensions; the window rolls, so that the number of keys stays what the UI can show."""
-    start = datetime.now(UTC) - timedelta(days=DAYS)
+    now = clock.now()
+    start = now - timedelta(days=DAYS)
+    # Dagster ends the dimension by the real day
+    ahead = (now.date() - (now - clock.offset()).date()).days
     return MultiPartitionsDefinition(
         {
             "tenant": DynamicPartitionsDefinition(name=TENANTS),
             # a business day closes before its UTC midnight east of Greenwich: the day under way is offered too
-            "day": DailyPartitionsDefinition(start_date=start.strftime("%Y-%m-%d"), end_offset=1),
+            "day": DailyPartitionsDefinition(start_date=start.strftime("%Y-%m-%d"), end_offset=1 + ahead),
         }
     )
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration.worker import Worker
-from synkro import db, followups, reports, russian
+from synkro import clock, db, followups, reports, russian
 from synkro.reports import Draft, Report
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def _plan(worker: Worker, lacking: Sequence[str], made: int, refused: set[str] |
     if worker.run.job_type == "rebuild":
         # whoever rebuilds history looks at his backfill himself
         return None
-    return followups.plan(worker.config, lacking, made, datetime.now(UTC), refused)
+    return followups.plan(worker.config, lacking, made, clock.now(), refused)
 
 
 def is_worth_a_version(worker: Worker, decision: Decision, draft: Draft) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from synkro import calendar, db, followups, runs, runtime
+from synkro import calendar, clock, db, followups, runs, runtime
 from synkro.windows import (
     Window,
     business_date,
@@ -140,7 +140,9 @@ def enqueue_due(connection: db.Connection, now: datetime) -> list[runs.Run]:
     after = {"after": now - CATCH_UP - 2 * _DAY}
     states: dict[_Key, _State] = {}
     for row in connection.execute(_ATTEMPTS, after):
-        states[_key(row)] = _State(row["attempts"], row["last_attempt"], row["last_status"], row["last_finished_at"])
+        states[_key(row)] = _State(
+            row["attempts"], row["last_attempt"], row["last_status"], clock.of(row["last_finished_at"])
+        )
     # somebody asked for this very day by hand: a second report would say the same and be sent again
     whole = {_key(row) for row in connection.execute(_WHOLE, after)}
     made = []
@@ -168,7 +170,7 @@ def _schedules(connection: db.Connection) -> list[tuple[UUID, runtime.RuntimeCon
     """(tenant, configuration in force, since when its schedule has been on) of every tenant that has one."""
     query = _TENANTS.format(columns=", ".join(f"c.{name}" for name in runtime.NAMES), since=runtime.SCHEDULE_SINCE)
     found = []
-    for row in connection.execute(query).fetchall():
+    for row in connection.execute(query, {"offset": clock.offset()}).fetchall():
         tenant_id, since = row.pop("tenant_id"), row.pop("since")
         found.append((tenant_id, runtime.RuntimeConfig(**row), since))
     return found

@@ -27,7 +27,7 @@ from orchestration import lanes, leftovers, orphans, waking
 from orchestration.jobs import REPORT_JOB
 from orchestration.partitions import RUN_TAG, TENANT_TAG, TENANTS, key_of
 from orchestration.schedules import enqueue_due
-from synkro import db, followups, reaper, runs, runtime, services, tenants
+from synkro import clock, db, followups, reaper, runs, runtime, services, tenants
 from synkro.windows import business_date
 
 OFFER_AGAIN = timedelta(minutes=2)
@@ -68,7 +68,7 @@ def tick(instance: DagsterInstance) -> SensorResult:
     leftovers.clear()
     with db.as_service("queue sensor") as connection:
         orphans.end(instance, connection)
-        now = datetime.now(UTC)
+        now = clock.now()
         enqueue_due(connection, now)
         followups.enqueue_due(connection, now)
         everyone = {tenant.tenant_id: tenant for tenant in tenants.visible(connection)}

@@ -48,7 +48,7 @@ class World:
 
     def __init__(self, company: Company, clock: Callable[[], datetime] | None = None) -> None:
         self.company = company
-        self.clock = clock or (lambda: datetime.now(UTC))
+        self.clock = self._running = clock or (lambda: datetime.now(UTC))
         self.lock = RLock()
         self.deals: dict[int, Deal] = {row.id: row for row in company.deals}
         self.contacts: dict[int, Contact] = {row.id: row for row in company.contacts}
@@ -70,7 +70,7 @@ class World:
 
     def set_now(self, moment: datetime | None) -> None:
         """Stop the clock at a moment, or let it run again."""
-        self.clock = (lambda: datetime.now(UTC)) if moment is None else (lambda: moment)
+        self.clock = self._running if moment is None else (lambda: moment)
 
     # --- what is visible ----------------------------------------------------------------------------------------
 

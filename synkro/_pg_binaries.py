@@ -76,6 +76,9 @@ def account_for(pgdata: Path) -> Account | None:
 def as_account(account: Account | None) -> dict[str, object]:
     """Arguments of ``subprocess`` that drop to the account; PG* variables of the caller are not passed on."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    if "FAKETIME" in os.environ:
+        # the whole process tree lives on another day (libfaketime): a server on today's would contradict its clients
+        environment |= {name: value for name, value in os.environ.items() if name == "LD_PRELOAD" or "FAKETIME" in name}
     if account is None:
         return {"env": environment}
     return {"env": environment, "user": account.uid, "group": account.gid, "extra_groups": []}

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from synkro import clock
 from synkro.errors import (
     AuthenticationError,
     DataError,
@@ -254,7 +255,7 @@ def _until_date(text: str, now: str) -> float | None:
     if then is None:
         return None
     # the vendor's own clock, if it tells it: ours may be hours off
-    return _sane((then - (moment(now) or datetime.now(UTC))).total_seconds())
+    return _sane((then - (moment(now) or clock.now())).total_seconds())
 
 
 def _sane(seconds: float) -> float | None:

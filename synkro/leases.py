@@ -43,9 +43,9 @@ def heartbeat(connection: db.Connection, run: Run) -> None:
     """Renew the lease; raises :class:`LeaseLost` when it is no longer ours."""
     row = connection.execute(
         "update synkro.job_runs set lease_until = now() + make_interval(secs => %s), heartbeat_at = now()"
-        " where run_id = %s and lease_token = %s and lease_until > now() and status in ('running', 'cancelling')"
+        " where tenant_id = %s and run_id = %s and lease_token = %s and lease_until > now() and status in ('running', 'cancelling')"
         " returning run_id",
-        (LEASE_SECONDS, run.run_id, run.lease_token),
+        (LEASE_SECONDS, run.tenant_id, run.run_id, run.lease_token),
     ).fetchone()
     if row is None:
         raise LeaseLost(_TAKEN)
@@ -57,9 +57,9 @@ def is_stopping(connection: db.Connection, run: Run) -> bool:
     Asked far oftener than the lease is renewed: one that wakes from a sleep must not go on until the next heartbeat.
     """
     row = connection.execute(
-        "select status from synkro.job_runs where run_id = %s and lease_token = %s and lease_until > now()"
+        "select status from synkro.job_runs where tenant_id = %s and run_id = %s and lease_token = %s and lease_until > now()"
         " and status in ('running', 'cancelling')",
-        (run.run_id, run.lease_token),
+        (run.tenant_id, run.run_id, run.lease_token),
     ).fetchone()
     if row is None:
         raise LeaseLost(_TAKEN)
@@ -69,9 +69,9 @@ def is_stopping(connection: db.Connection, run: Run) -> bool:
 def hold(connection: db.Connection, run: Run) -> None:
     """Lock our row for the rest of the transaction: whoever commits a report does it under a living lease."""
     row = connection.execute(
-        "select from synkro.job_runs where run_id = %s and lease_token = %s and lease_until > now()"
+        "select from synkro.job_runs where tenant_id = %s and run_id = %s and lease_token = %s and lease_until > now()"
         " and status in ('running', 'cancelling') for update",
-        (run.run_id, run.lease_token),
+        (run.tenant_id, run.run_id, run.lease_token),
     ).fetchone()
     if row is None:
         raise LeaseLost("Запуск перешёл к другому процессу: отчёт этого процесса не сохранён.")
@@ -80,12 +80,14 @@ def hold(connection: db.Connection, run: Run) -> None:
 def step(
     connection: db.Connection, run: Run, name: str, done: int = 0, total: int | None = None, message: str = ""
 ) -> None:
-    """Show where the run is: counts are of real things (pages, dialogs)."""
+    """Show where the run is: counts are of real things (pages, dialogs). A word that comes after the end changes nothing."""
     connection.execute(
-        "update synkro.job_runs set current_step = %s, progress = %s where run_id = %s and lease_token = %s",
+        "update synkro.job_runs set current_step = %s, progress = %s where tenant_id = %s and run_id = %s and lease_token = %s"
+        " and status in ('running', 'cancelling')",
         (
             name,
             Jsonb({"step": name, "done": done, "total": total, "message": message}),
+            run.tenant_id,
             run.run_id,
             run.lease_token,
         ),
@@ -95,8 +97,9 @@ def step(
 def attach_report(connection: db.Connection, run: Run, report_id: UUID) -> None:
     """Name the run's report, in the transaction that publishes it."""
     connection.execute(
-        "update synkro.job_runs set report_id = %s where run_id = %s and lease_token = %s",
-        (report_id, run.run_id, run.lease_token),
+        "update synkro.job_runs set report_id = %s where tenant_id = %s and run_id = %s and lease_token = %s"
+        " and status in ('running', 'cancelling')",
+        (report_id, run.tenant_id, run.run_id, run.lease_token),
     )
 
 
@@ -113,11 +116,12 @@ def finish(
         "update synkro.job_runs set status = %(status)s, error = %(error)s, error_detail = %(detail)s,"
         " finished_at = now(), lease_until = null,"
         " current_step = case when %(status)s = 'success' then 'done' else current_step end"
-        " where run_id = %(run)s and lease_token = %(token)s and status in ('running', 'cancelling') returning run_id",
+        " where tenant_id = %(tenant)s and run_id = %(run)s and lease_token = %(token)s and status in ('running', 'cancelling') returning run_id",
         {
             "status": status,
             "error": redact(error) if error else None,
             "detail": redact(detail)[:8000] if detail else None,
+            "tenant": run.tenant_id,
             "run": run.run_id,
             "token": run.lease_token,
         },

@@ -2,7 +2,8 @@
 
 A sender claims a row (``for update skip locked``), sends it outside any transaction, then writes what happened.
 A row whose sender died is claimed again after its claim ran out; if the answer of an attempt was lost, the next
-one is marked ``maybe_delivered`` and says «повтор».
+one is marked ``maybe_delivered`` and says «повтор». The number of the attempt is the claim's token: a sender whose row
+was taken over may still say that its letter arrived, which is true whoever says it, but not that it did not.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ _COLUMNS = (
     "tenant_id, outbox_id, report_id, channel, destination, payload, status, attempts, maybe_delivered, next_attempt_at,"
     " last_error, provider_message_id, created_at, sent_at"
 )
+#: the row is still under the claim that made this attempt
+_OURS = " where tenant_id = %s and outbox_id = %s and status = 'sending' and attempts = %s"
 
 
 def add_once(
@@ -92,26 +95,25 @@ def mark_sent(connection: db.Connection, item: Item, provider_message_id: str) -
 
 def mark_retry(
     connection: db.Connection, item: Item, error: str, *, after_seconds: float, maybe_delivered: bool = False
-) -> None:
-    """Not delivered (or not known to be): again later, until the attempts are spent."""
+) -> bool:
+    """Not delivered (or not known to be): again later, until the attempts are spent. ``False``: the row is another sender's."""
     if item.attempts >= MAX_ATTEMPTS:
-        mark_failed(connection, item, error)
-        return
-    connection.execute(
+        return mark_failed(connection, item, error)
+    done = connection.execute(
         "update synkro.outbox set status = 'pending', claimed_until = null, last_error = %s,"
-        " next_attempt_at = now() + make_interval(secs => %s), maybe_delivered = maybe_delivered or %s"
-        " where tenant_id = %s and outbox_id = %s",
-        (redact(error), after_seconds, maybe_delivered, item.tenant_id, item.outbox_id),
+        f" next_attempt_at = now() + make_interval(secs => %s), maybe_delivered = maybe_delivered or %s{_OURS}",
+        (redact(error), after_seconds, maybe_delivered, item.tenant_id, item.outbox_id, item.attempts),
     )
+    return done.rowcount == 1
 
 
-def mark_failed(connection: db.Connection, item: Item, error: str) -> None:
-    """Refused for good: a person has to act."""
-    connection.execute(
-        "update synkro.outbox set status = 'failed', claimed_until = null, last_error = %s"
-        " where tenant_id = %s and outbox_id = %s",
-        (redact(error), item.tenant_id, item.outbox_id),
+def mark_failed(connection: db.Connection, item: Item, error: str) -> bool:
+    """Refused for good: a person has to act. ``False``: the row is another sender's, or delivered."""
+    done = connection.execute(
+        f"update synkro.outbox set status = 'failed', claimed_until = null, last_error = %s{_OURS}",
+        (redact(error), item.tenant_id, item.outbox_id, item.attempts),
     )
+    return done.rowcount == 1
 
 
 def redirect(connection: db.Connection, tenant_id: UUID, old: str, new: str) -> None:
@@ -131,11 +133,12 @@ def of_report(connection: db.Connection, tenant_id: UUID, report_id: UUID) -> li
 
 
 def report_of_message(
-    connection: db.Connection, destination: str, provider_message_id: str
-) -> tuple[UUID, UUID] | None:
-    """``(tenant_id, report_id)`` of a message we sent: what a reply to it is about."""
+    connection: db.Connection, tenant_id: UUID, destination: str, provider_message_id: str
+) -> UUID | None:
+    """The report a message we sent was about: what a reply to it is about. Two bots number a person's messages alike."""
     row = connection.execute(
-        "select tenant_id, report_id from synkro.outbox where channel = 'telegram' and destination = %s and provider_message_id = %s",
-        (destination, provider_message_id),
+        "select report_id from synkro.outbox where tenant_id = %s and channel = 'telegram' and destination = %s"
+        " and provider_message_id = %s",
+        (tenant_id, destination, provider_message_id),
     ).fetchone()
-    return (row["tenant_id"], row["report_id"]) if row and row["report_id"] else None
+    return row["report_id"] if row else None

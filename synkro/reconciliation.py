@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from synkro import db, watermarks
 from synkro.reports import Report
-from synkro.watermarks import StreamLoad
+from synkro.watermarks import StreamLoad, Watermark
 from synkro.windows import Window
 
 SOURCE_NAMES = {"amocrm": "amoCRM", "radist": "Radist"}
@@ -39,8 +39,18 @@ STREAMS: dict[str, dict[str, str]] = {
 }
 #: the streams without which a source's numbers are not whole
 MAIN_STREAMS = {"amocrm": ("leads", "contacts", "events"), "radist": ("chats", "messages")}
+#: the streams ``as_of`` waits for: calls, which are notes, answer a client too; the others are dictionaries
+AS_OF_STREAMS = MAIN_STREAMS | {"amocrm": (*MAIN_STREAMS["amocrm"], "notes")}
 ENTITIES = {"messages": "сообщения", "dialogs": "диалоги", "leads": "сделки"}
 _SOURCE_OF = {"messages": "radist", "dialogs": "radist", "leads": "amocrm"}
+
+
+def whole_until(marks: Iterable[Watermark], source: str) -> datetime | None:
+    """Until when a source has been read whole, its slowest stream deciding; ``None`` when one of them never was."""
+    found = {mark.stream: mark.complete_until for mark in marks if mark.source == source}
+    moments = [found.get(stream) for stream in AS_OF_STREAMS[source]]
+    whole = [moment for moment in moments if moment is not None]
+    return min(whole) if len(whole) == len(moments) else None
 
 
 # --- vendor → raw -----------------------------------------------------------------------------------------

@@ -180,7 +180,10 @@ def request_stop(connection: db.Connection, tenant_id: UUID, run_id: UUID) -> Ru
         " where tenant_id = %s and run_id = %s and status in ('pending', 'running', 'cancelling')",
         (tenant_id, run_id),
     )
-    return get(connection, run_id)
+    row = connection.execute(_select("tenant_id = %s and run_id = %s"), (tenant_id, run_id)).fetchone()
+    if row is None:
+        raise _unknown(run_id)
+    return Run(**row)
 
 
 # --- looking ----------------------------------------------------------------------------------------------
@@ -193,8 +196,12 @@ def get(connection: db.Connection, run_id: UUID | str) -> Run:
     except ValueError:
         row = None
     if row is None:
-        raise NotFoundError(f"Запуск {run_id} не найден.")
+        raise _unknown(run_id)
     return Run(**row)
+
+
+def _unknown(run_id: UUID | str) -> NotFoundError:
+    return NotFoundError(f"Запуск {run_id} не найден.")
 
 
 def recent(connection: db.Connection, tenant_id: UUID | None = None, limit: int = 50) -> list[Run]:

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from synkro import calendar as working
-from synkro import db, rubric
+from synkro import clock, db, rubric
 from synkro.errors import DataError, NotFoundError
 from synkro.phones import normalise
 from synkro.windows import zone
@@ -68,10 +68,11 @@ class RuntimeConfig:
 #: columns of ``synkro.tenant_runtime_configs`` that make a :class:`RuntimeConfig`
 NAMES = [f.name for f in fields(RuntimeConfig)]
 
-#: SQL: since when the schedule of tenant ``t`` has been in force: active, and the unbroken row of versions that have it on
+#: SQL: since when the schedule of tenant ``t`` has been in force: active, and the unbroken row of versions that have it on.
+#: ``offset`` is the clock's: the versions' ``created_at`` are business moments, ``status_since`` is the server's own stamp
 SCHEDULE_SINCE = """
 greatest(
-  t.status_since,
+  t.status_since + %(offset)s,
   (select min(v.created_at) from synkro.tenant_runtime_configs v
    where v.tenant_id = t.tenant_id and v.version > coalesce(
      (select max(o.version) from synkro.tenant_runtime_configs o
@@ -225,9 +226,10 @@ def _insert(connection: db.Connection, tenant_id: UUID, config: RuntimeConfig, a
     values = {**asdict(config), "version": max(config.version, 1)}
     values["calendar"] = Jsonb(config.calendar) if config.calendar is not None else None
     connection.execute(
-        f"insert into synkro.tenant_runtime_configs (tenant_id, created_by, {', '.join(NAMES)})"
-        f" values (%(tenant)s, %(actor)s, {', '.join(f'%({name})s' for name in NAMES)})",
-        {"tenant": tenant_id, "actor": actor, **values},
+        # since when the version is in force: waits are measured by the one of their moment
+        f"insert into synkro.tenant_runtime_configs (tenant_id, created_by, created_at, {', '.join(NAMES)})"
+        f" values (%(tenant)s, %(actor)s, now() + %(offset)s, {', '.join(f'%({name})s' for name in NAMES)})",
+        {"tenant": tenant_id, "actor": actor, "offset": clock.offset(), **values},
     )
 
 

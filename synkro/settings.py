@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     #: signs the browser cookie; never used for anything else
     web_secret: SecretStr | None = None
     allow_local_vendors: bool = False
+    #: how far the clock of business moments is ahead of the real time (synkro/clock.py); a test's, refused in production
+    clock_offset_seconds: float = 0
     #: further hosts of OpenAI-compatible servers the operator allows, comma-separated
     ai_hosts: Annotated[list[str], NoDecode] = []
     #: hard caps of spending on AI, US dollars: one call, one report, one tenant a day, the whole installation a day (UTC)
@@ -98,6 +100,11 @@ class Settings(BaseSettings):
         if self.is_production and self.allow_local_vendors:
             raise ConfigurationError(
                 "SYNKRO_ALLOW_LOCAL_VENDORS нельзя включать при SYNKRO_ENV=production: уберите одну из переменных."
+            )
+        if self.is_production and self.clock_offset_seconds:
+            raise ConfigurationError(
+                "SYNKRO_CLOCK_OFFSET_SECONDS нельзя задавать при SYNKRO_ENV=production: часы идут только настоящие. "
+                "Уберите одну из переменных."
             )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from synkro import db, runtime
+from synkro import clock, db, runtime
 
 #: the report of a day comes every 24 h; two more are for a slow vendor and the tries after a failure
 LIMIT = timedelta(hours=26)
@@ -32,13 +32,13 @@ def found(connection: db.Connection, limit: timedelta = LIMIT) -> list[Silent]:
     rows = connection.execute(
         "select t.tenant_id, t.slug, s.since,"
         " (select case when r.status = 'failed' then r.error end from synkro.job_runs as r"
-        "  where r.tenant_id = t.tenant_id and r.created_at >= s.since order by r.created_at desc limit 1) as error"
+        "  where r.tenant_id = t.tenant_id and r.created_at + %(offset)s >= s.since order by r.created_at desc limit 1) as error"
         " from synkro.tenants as t"
         " join synkro.tenant_runtime_configs as c on c.tenant_id = t.tenant_id and c.is_current"
         " cross join lateral (select greatest("
         f"  {runtime.SCHEDULE_SINCE},"
-        "   (select max(p.created_at) from synkro.reports as p where p.tenant_id = t.tenant_id)) as since) as s"
-        " where t.status = 'active' and c.is_schedule_enabled and s.since < now() - %s order by t.slug",
-        (limit,),
+        "   (select max(p.created_at) + %(offset)s from synkro.reports as p where p.tenant_id = t.tenant_id)) as since) as s"
+        " where t.status = 'active' and c.is_schedule_enabled and s.since < now() + %(offset)s - %(limit)s order by t.slug",
+        {"limit": limit, "offset": clock.offset()},
     )
     return [Silent(**row) for row in rows]

@@ -8,18 +8,18 @@ through yet leaves a :class:`Backfill` instead: where its next attempt goes on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from synkro import db
+from synkro import clock, db
 
 Source = Literal["amocrm", "radist"]
 
 #: a mark is no later than the moment it was written, whatever somebody or a clock that was ahead put there
-_MARK = "least(complete_until, updated_at, now()) as complete_until"
+_MARK = "least(complete_until, updated_at, now() + %(offset)s) as complete_until"
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,24 @@ class StreamLoad:
     error: str | None = None
     read_from: datetime | None = None
     read_until: datetime | None = None
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime = field(default_factory=clock.now)
     finished_at: datetime | None = None
 
 
 def find(connection: db.Connection, tenant_id: UUID, source: Source, stream: str) -> Watermark | None:
     row = connection.execute(
         f"select source, stream, {_MARK}, cursor, updated_at from synkro.watermarks"
-        " where tenant_id = %s and source = %s and stream = %s",
-        (tenant_id, source, stream),
+        " where tenant_id = %(tenant)s and source = %(source)s and stream = %(stream)s",
+        {"tenant": tenant_id, "source": source, "stream": stream, "offset": clock.offset()},
     ).fetchone()
     return Watermark(**row) if row else None
 
 
 def all_of(connection: db.Connection, tenant_id: UUID) -> list[Watermark]:
     rows = connection.execute(
-        f"select source, stream, {_MARK}, cursor, updated_at from synkro.watermarks where tenant_id = %s"
+        f"select source, stream, {_MARK}, cursor, updated_at from synkro.watermarks where tenant_id = %(tenant)s"
         " order by source, stream",
-        (tenant_id,),
+        {"tenant": tenant_id, "offset": clock.offset()},
     )
     return [Watermark(**row) for row in rows]
 
@@ -100,18 +100,19 @@ def advance(
 ) -> None:
     """Move the mark forward, to now at most."""
     connection.execute(
-        "insert into synkro.watermarks (tenant_id, source, stream, complete_until, cursor)"
-        " values (%(tenant)s, %(source)s, %(stream)s, least(%(until)s, now()), %(cursor)s)"
+        "insert into synkro.watermarks (tenant_id, source, stream, complete_until, cursor, updated_at)"
+        " values (%(tenant)s, %(source)s, %(stream)s, least(%(until)s, now() + %(offset)s), %(cursor)s, now() + %(offset)s)"
         " on conflict (tenant_id, source, stream) do update"
         " set complete_until = greatest("
-        "least(synkro.watermarks.complete_until, synkro.watermarks.updated_at, now()), excluded.complete_until),"
-        " cursor = excluded.cursor, updated_at = now()",
+        "least(synkro.watermarks.complete_until, synkro.watermarks.updated_at, now() + %(offset)s), excluded.complete_until),"
+        " cursor = excluded.cursor, updated_at = excluded.updated_at",
         {
             "tenant": tenant_id,
             "source": source,
             "stream": stream,
             "until": complete_until,
             "cursor": Jsonb(cursor or {}),
+            "offset": clock.offset(),
         },
     )
 

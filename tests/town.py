@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 
 from sandbox.server import Sandbox, start
-from synkro import db, integrations, runs, runtime, tenants, windows
+from synkro import clock, db, integrations, runs, runtime, tenants, windows
 from synkro.windows import Window
 
 TIMEZONE = "Asia/Almaty"
@@ -60,7 +60,7 @@ class Town:
 @contextmanager
 def open_town(slug: str, *, seed: int = 11, with_ai: bool = True) -> Iterator[Town]:
     """Needs the kernel's doors open to a database that holds the migrations and the marts."""
-    with start("small", seed=seed) as sandbox:
+    with start("small", seed=seed, now=clock.now) as sandbox:
         tenant_id = connect(slug, sandbox.addresses, with_ai=with_ai)
         with db.as_service("test") as connection:
             config = runtime.current(connection, tenant_id)

@@ -73,7 +73,7 @@ async def tenant_reports(request: Request, slug: str, limit: Limit = 50, offset:
         with db.as_user(who.user_id) as connection:
             found = reports.recent(connection, tenant.tenant_id, limit=limit, offset=offset)
             changed = corrections.of(connection, found)
-        return [shapes.report_json(report, changed.get(report.report_id)) for report in found]
+        return [_for(who, report, shapes.report_json(report, changed.get(report.report_id))) for report in found]
 
     return await _as(request, work)
 
@@ -82,7 +82,7 @@ async def tenant_reports(request: Request, slug: str, limit: Limit = 50, offset:
 async def tenant_report(request: Request, slug: str, report_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
         with db.as_user(who.user_id) as connection:
-            return _whole(connection, report_view.find(connection, who, slug, report_id)[1])
+            return _whole(connection, who, report_view.find(connection, who, slug, report_id)[1])
 
     return await _as(request, work)
 
@@ -91,7 +91,7 @@ async def tenant_report(request: Request, slug: str, report_id: str) -> dict[str
 async def report(request: Request, report_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
         with db.as_user(who.user_id) as connection:
-            return _whole(connection, reports.get(connection, report_id))
+            return _whole(connection, who, reports.get(connection, report_id))
 
     return await _as(request, work)
 
@@ -149,10 +149,16 @@ async def retry_run(request: Request, run_id: str) -> dict[str, Any]:
     return await _as(request, work)
 
 
-def _whole(connection: db.Connection, found: reports.Report) -> dict[str, Any]:
-    return shapes.report_json(
-        found, corrections.of_report(connection, found), reconciliation.of_report(connection, found)
-    )
+def _whole(connection: db.Connection, who: Viewer, found: reports.Report) -> dict[str, Any]:
+    correction = corrections.of_report(connection, found)
+    return _for(who, found, shapes.report_json(found, correction, reconciliation.of_report(connection, found)))
+
+
+def _for(who: Viewer, found: reports.Report, shape: dict[str, Any]) -> dict[str, Any]:
+    """What the AI cost is shown to those who pay for it, as on the page of the report."""
+    if not who.is_admin(found.tenant_id):
+        del shape["cost_usd"]
+    return shape
 
 
 def _run_json(found: runs.Run, tenant: access.Tenant) -> dict[str, Any]:

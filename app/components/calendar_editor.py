@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from app.components.report_parts import section
 from app.services import calendars, settings
 from app.services.settings import SettingsView
 from app.texts import t
+from synkro import clock
 from synkro.calendar import WEEKDAYS
 from synkro.errors import SynkroError
 
@@ -27,7 +28,7 @@ class CalendarEditor:
 
     @property
     def _today(self) -> date:
-        return datetime.now(ZoneInfo(self.view.config.timezone)).date()
+        return clock.now().astimezone(ZoneInfo(self.view.config.timezone)).date()
 
     def draw(self) -> None:
         with section(t("settings.calendar"), lead=t("calendar.lead"), mark="calendar"):

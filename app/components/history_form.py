@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from nicegui import ui
 
 from app import words
@@ -15,7 +13,7 @@ from app.components.runs_panel import RunsPanel
 from app.services import reporting
 from app.services.reporting import Listing
 from app.texts import t
-from synkro import history
+from synkro import clock, history
 from synkro.errors import SynkroError
 from synkro.watermarks import Backfill
 
@@ -27,7 +25,7 @@ class HistoryForm:
 
     def draw(self) -> None:
         config = self.listing.config
-        first, last = history.bounds(config, datetime.now(UTC))
+        first, last = history.bounds(config, clock.now())
         with section(t("history.title"), mark="history"):
             span("small muted", t("history.lead"))
             facts((t(f"source.{source}"), self._reach(source)) for source in config.sources)

@@ -13,6 +13,7 @@ from app.components.actions import act
 from app.components.html import badge, button, div, note, span, tag
 from app.services import settings
 from app.texts import known, t
+from synkro import clock
 from synkro.integrations import Integration
 from synkro.tenants import Tenant
 
@@ -55,7 +56,10 @@ class IntegrationForm:
                 badge(t(f"integration.{one.status}"), _STATUS.get(one.status, ""))
             span("small muted", t(f"kind.{one.kind}.about"))
             if one.last_checked_at:
-                span("small muted", t("settings.checked", when=words.moment(one.last_checked_at, self.timezone)))
+                span(
+                    "small muted",
+                    t("settings.checked", when=words.moment(clock.of(one.last_checked_at), self.timezone)),
+                )
             if one.status == "ok" and one.bound:
                 span("small good", _bound_text(one.bound))
             if one.last_error:

@@ -10,6 +10,7 @@ from app.components.report_parts import client_cell, dialog_href, evidence, sect
 from app.components.report_sections import ROWS, all_of, dialog_link, items_of, quotes
 from app.services.report_view import ReportView
 from app.texts import known, t
+from synkro import clock
 
 
 def risks(view: ReportView) -> None:
@@ -151,7 +152,7 @@ def data(view: ReportView, *, show_cost: bool) -> None:
             (t("data.as_of"), words.moment(report.as_of, zone)),
             (t("report.coverage"), words.percent(_share(report.coverage)) if report.coverage.get("total") else "—"),
             (t("data.reader"), str(reader.get("model") or t(f"reader.{reader.get('kind')}") if known(f"reader.{reader.get('kind')}") else reader.get("model") or "—")),
-            (t("data.made"), words.moment(report.created_at, zone)),
+            (t("data.made"), words.moment(clock.of(report.created_at), zone)),
         ]  # fmt: skip
         if show_cost:
             pairs.append((t("data.cost"), f"{report.cost_usd:.4f} $"))

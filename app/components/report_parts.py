@@ -12,6 +12,7 @@ from app.components.html import anchor, badge, div, link, span, tag
 from app.services import reporting
 from app.services.report_view import LOWER_IS_BETTER
 from app.texts import known, language, t
+from synkro import clock
 from synkro import evidence as registry
 from synkro.evidence import SUMMARY
 from synkro.numbers import SMALL_N
@@ -44,7 +45,7 @@ def log_lines(events: Sequence[Event], zone: str, mark: str = "run-log") -> None
     with div("log", mark=mark):
         for event in events:
             with div(f"entry {event.level}"):
-                span("", words.clock(event.created_at, zone))
+                span("", words.clock(clock.of(event.created_at), zone))
                 span("", words.masked(event.message))
 
 
@@ -148,23 +149,30 @@ def number_tile(
     with holder:
         span("label", number_label(line))
         span("value", shown)
-        usual = line.get("usual") if line.get("usual") is not None else usual
+        # a line that has no usual value was not compared on purpose: its data is incomplete
+        usual = line.get("usual", usual)
         if usual is not None and not is_small:
             with span("usual"):
-                _arrow(key, value, usual)
+                _arrow(line, value, usual)
                 span("", t("number.usual", value=number_text(key, usual, currency)))
         if line.get("note"):
             span("usual", words.masked(str(line["note"])))
         spark(history, number_label(line))
 
 
-def _arrow(key: str, value: Any, usual: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or value == usual:
+def _arrow(line: dict[str, Any], value: Any, usual: float) -> None:
+    """Which way the number moved and whether that is good, as the report says it; a line of an older report says nothing."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    is_up = value > usual
+    key = line["key"]
+    direction = line.get("direction") or ("same" if value == usual else "up" if value > usual else "down")
+    if direction not in ("up", "down"):
+        return
     neutral = key in ("messages", "dialogs", "clients", "waits", "sessions", "deals")
-    is_good = is_up != (key in LOWER_IS_BETTER)
-    span("" if neutral else "good" if is_good else "bad", ("↑" if is_up else "↓") + "\u00a0")
+    own = None if neutral else (direction == "up") != (key in LOWER_IS_BETTER)
+    is_good = line["good"] if "direction" in line and "good" in line else own
+    tone = "" if is_good is None else "good" if is_good else "bad"
+    span(tone, ("↑" if direction == "up" else "↓") + "\u00a0")
 
 
 def section(title: str, *, lead: str = "", mark: str = "") -> Any:

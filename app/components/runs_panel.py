@@ -16,7 +16,7 @@ from app.services import reporting
 from app.services.access import Viewer
 from app.services.reporting import Listing, Progress
 from app.texts import t
-from synkro import history
+from synkro import clock, history
 from synkro.runs import Run
 
 #: pages look into memory this often
@@ -113,7 +113,7 @@ class RunsPanel:
         with section(self._window(one), mark="failed-run"):
             with div("line"):
                 run_badge(one.status)
-                span("muted small", words.ago(one.finished_at))
+                span("muted small", words.ago(clock.of(one.finished_at)))
             if one.status == "failed":
                 note(one.error or t("run.no_cause"), "bad", mark="run-error")
                 if one.error_detail and self.viewer.is_admin(one.tenant_id):

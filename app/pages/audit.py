@@ -11,6 +11,7 @@ from app.offload import off_loop
 from app.services import people
 from app.services.access import Viewer
 from app.texts import known, t
+from synkro import clock
 from synkro.audit import Entry
 
 
@@ -42,7 +43,7 @@ async def audit_page(viewer: Viewer, before: int | None = None, tenant: str = ""
                 ],
                 [
                     (
-                        words.moment(entry.created_at, zone),
+                        words.moment(clock.of(entry.created_at), zone),
                         t(f"action.{entry.action}") if known(f"action.{entry.action}") else entry.action,
                         entry.actor,
                         found.names.get(entry.tenant_id, "") if entry.tenant_id else "",

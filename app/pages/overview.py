@@ -13,6 +13,7 @@ from app.services import overview
 from app.services.access import Viewer
 from app.services.overview import Card
 from app.texts import t
+from synkro import clock
 from synkro.reconciliation import SOURCE_NAMES
 
 
@@ -56,7 +57,7 @@ def _card(card: Card, viewer: Viewer) -> None:
                     f"/t/{tenant.slug}/reports/{card.report['report_id']}",
                     "btn small",
                     mark="open-report",
-                    title=words.moment(card.report["created_at"], zone),
+                    title=words.moment(clock.of(card.report["created_at"]), zone),
                 )
             else:
                 span("small muted", t("overview.no_report"))
@@ -76,7 +77,7 @@ def _trouble(card: Card, viewer: Viewer) -> None:
         note(f"{t(f'kind.{kind}')}: {said}", "bad", mark="broken")
     if card.failed is not None:
         with div("note bad stack tight", mark="failed-run"):
-            span("strong", t("overview.failed", when=words.ago(card.failed.finished_at)))
+            span("strong", t("overview.failed", when=words.ago(clock.of(card.failed.finished_at))))
             span("lines2", card.failed.error or t("run.no_cause"))
     if card.active is not None:
         with div("stack tight", mark="active-run"):

@@ -16,6 +16,7 @@ from app.services import report_view
 from app.services.access import Viewer
 from app.services.report_view import ReportView
 from app.texts import t
+from synkro import clock
 
 #: what an older report may not say of its gap
 _GAP = {"cause": "", "until": None, "next_attempt": ""}
@@ -44,25 +45,30 @@ async def report_page(viewer: Viewer, slug: str, report_id: str) -> None:
             button("", None, "small", mark="print", icon_name="print", aria_label=t("report.print")).on(
                 "click", js_handler="() => window.print()"
             )
-        _state(view, tenant.timezone)
-        _headline(view)
-        with div("aside"):
-            with div("stack loose"):
-                sections.actions(view)
-                sections.numbers(view)
-                sections.waiting(view)
-                sections.managers(view)
-                quality.draw(view)
-                details.risks(view)
-                details.topics(view)
-                details.promises(view)
-                details.dialogs(view)
-                details.claims(view)
-                reconciliation.draw(view)
-            with div("stack loose"):
-                FollowUp(view, viewer).draw()
-                _versions(view)
-                details.data(view, show_cost=viewer.is_admin(tenant.tenant_id))
+        content(view, viewer)
+
+
+def content(view: ReportView, viewer: Viewer) -> None:
+    """All of the page below its heading, in order."""
+    _state(view, view.tenant.timezone)
+    _headline(view)
+    with div("aside"):
+        with div("stack loose"):
+            sections.actions(view)
+            sections.numbers(view)
+            sections.waiting(view)
+            sections.managers(view)
+            quality.draw(view)
+            details.risks(view)
+            details.topics(view)
+            details.promises(view)
+            details.dialogs(view)
+            details.claims(view)
+            reconciliation.draw(view)
+        with div("stack loose"):
+            FollowUp(view, viewer).draw()
+            _versions(view)
+            details.data(view, show_cost=viewer.is_admin(view.tenant.tenant_id))
 
 
 def _state(view: ReportView, zone: str) -> None:
@@ -136,4 +142,4 @@ def _versions(view: ReportView) -> None:
                     span("strong", label)
                 else:
                     link(label, f"/t/{view.tenant.slug}/reports/{version.report_id}", mark="version")
-                span("small muted", words.moment(version.created_at, view.tenant.timezone))
+                span("small muted", words.moment(clock.of(version.created_at), view.tenant.timezone))

@@ -20,6 +20,7 @@ from app.services import reporting
 from app.services.access import Viewer
 from app.services.reporting import Listing
 from app.texts import t
+from synkro import clock
 from synkro.errors import SynkroError
 from synkro.reports import Report
 from synkro.windows import Window
@@ -64,7 +65,7 @@ def _list(listing: Listing) -> None:
                     lambda report=report: span("wrap lines2 small", words.masked(_gist(report))),  # type: ignore[misc]
                     coverage_text(report.coverage),
                     lambda report=report: _status(listing, report),  # type: ignore[misc]
-                    words.moment(report.created_at, zone),
+                    words.moment(clock.of(report.created_at), zone),
                 )
                 for report in listing.reports
             ],

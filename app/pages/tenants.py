@@ -20,6 +20,7 @@ from app.services import operators
 from app.services.access import Viewer
 from app.services.operators import Installation, TenantLine
 from app.texts import known, t
+from synkro import clock
 from synkro.services import ALIVE
 
 
@@ -42,7 +43,7 @@ def _services(view: Installation) -> None:
         for service, beat in sorted(view.beats.items()):
             alive = datetime.now(UTC) - beat < ALIVE
             name = t(f"service.{service}") if known(f"service.{service}") else service
-            badge(f"{name}: {t('tenants.alive') if alive else words.ago(beat)}", "good" if alive else "bad")
+            badge(f"{name}: {t('tenants.alive') if alive else words.ago(clock.of(beat))}", "good" if alive else "bad")
     if view.failed_letters:
         note(t("tenants.letters", n=words.number(view.failed_letters)), "bad")
 
@@ -125,7 +126,7 @@ class TenantList:
                 return
             with div("line"):
                 run_badge(line.last_run["status"])
-                span("small muted", words.ago(line.last_run["created_at"]))
+                span("small muted", words.ago(clock.of(line.last_run["created_at"])))
             if line.last_run["error"]:
                 span("small bad wrap lines2", line.last_run["error"])
 

@@ -10,6 +10,8 @@ from synkro.errors import NotFoundError, SynkroError
 from synkro.tenants import Tenant
 from synkro.users import User
 
+ADMINS_READ = "Журнал видят администраторы."
+
 
 class Forbidden(SynkroError):
     """The person may see the thing but not do this to it."""
@@ -79,6 +81,13 @@ def check_admin_now(connection: db.Connection, tenant_id: UUID) -> None:
     ).fetchone()
     if not row or not row["allowed"]:
         raise Forbidden("Это может администратор компании. Попросите его или оператора.")
+
+
+def check_any_admin_now(connection: db.Connection) -> None:
+    """The same of somebody who asks for no company in particular."""
+    row = connection.execute("select exists (select from synkro.my_admin_tenants()) as allowed").fetchone()
+    if not row or not row["allowed"]:
+        raise Forbidden(ADMINS_READ)
 
 
 def check_operator_now(connection: db.Connection) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.services.access import Viewer
 from app.services.report_view import currency_of
-from synkro import db, history, integrations, runs, runtime
+from synkro import clock, db, history, integrations, runs, runtime, watermarks
+from synkro.reconciliation import whole_until
 from synkro.runs import Run
 from synkro.tenants import Tenant
 
@@ -20,7 +21,7 @@ STALE = timedelta(hours=36)
 class Card:
     tenant: Tenant
     role: str
-    #: {source: complete until}, the earliest stream of each connector of the tenant's mode
+    #: {source: complete until}, as reports have it, of each connector of the tenant's mode
     freshness: dict[str, datetime | None]
     #: {source: the local day it is whole from}
     since: dict[str, date | None]
@@ -36,7 +37,7 @@ class Card:
     @property
     def is_stale(self) -> bool:
         known = [moment for moment in self.freshness.values() if moment is not None]
-        return bool(known) and datetime.now(UTC) - min(known) > STALE
+        return bool(known) and clock.now() - min(known) > STALE
 
 
 def cards(who: Viewer) -> list[Card]:
@@ -50,11 +51,7 @@ def _card(connection: db.Connection, who: Viewer, tenant: Tenant) -> Card:
     tenant_id = tenant.tenant_id
     config = runtime.current(connection, tenant_id)
     sources = config.sources
-    marks = connection.execute(
-        "select source, min(complete_until) as until from synkro.watermarks where tenant_id = %s group by source",
-        (tenant_id,),
-    )
-    until = {row["source"]: row["until"] for row in marks}
+    marks = watermarks.all_of(connection, tenant_id)
     depths = history.depths(connection, tenant_id)
     report = connection.execute(
         "select report_id, report_type, period_start, period_end, status, is_complete, as_of, numbers, coverage, created_at"
@@ -67,7 +64,7 @@ def _card(connection: db.Connection, who: Viewer, tenant: Tenant) -> Card:
     return Card(
         tenant=tenant,
         role=who.role_in(tenant_id),
-        freshness={source: until.get(source) for source in sources},
+        freshness={source: whole_until(marks, source) for source in sources},
         since={source: history.since(depths, source, config) for source in sources},
         report=report,
         currency=currency_of(connection, tenant_id),

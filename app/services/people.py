@@ -52,9 +52,13 @@ class AuditPage:
 def audit_page(who: Viewer, slug: str | None = None, before: int | None = None) -> AuditPage:
     """Newest first. Administrators see their tenants' lines, the operator all of them."""
     if not who.is_any_admin:
-        raise access.Forbidden("Журнал видят администраторы.")
+        raise access.Forbidden(access.ADMINS_READ)
     tenant = access.administered(who, slug) if slug else None
     with db.as_user(who.user_id) as connection:
+        if tenant:
+            access.check_admin_now(connection, tenant.tenant_id)
+        else:
+            access.check_any_admin_now(connection)
         entries = audit.recent(
             connection, tenant_id=tenant.tenant_id if tenant else None, limit=AUDIT_PAGE + 1, before=before
         )

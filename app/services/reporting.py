@@ -10,6 +10,7 @@ from app.services import access
 from app.services.access import Viewer
 from synkro import (
     audit,
+    clock,
     corrections,
     db,
     followups,
@@ -79,7 +80,7 @@ def listing(who: Viewer, slug: str, page: int = 1) -> Listing:
 
 def day_choices(config: RuntimeConfig, now: datetime | None = None) -> list[tuple[str, Window]]:
     """Closed business days a person may ask for: ``(ISO label, window)``, the last closed first."""
-    now = now or datetime.now(UTC)
+    now = now or clock.now()
     window = windows.last_closed(now, config.business_day_start, config.timezone)
     found = []
     for _ in range(max(1, min(config.max_force_lookback_days, 31))):
@@ -96,7 +97,7 @@ def day_choices(config: RuntimeConfig, now: datetime | None = None) -> list[tupl
 
 
 def last_closed(config: RuntimeConfig, now: datetime | None = None) -> Window:
-    return windows.last_closed(now or datetime.now(UTC), config.business_day_start, config.timezone)
+    return windows.last_closed(now or clock.now(), config.business_day_start, config.timezone)
 
 
 def request(who: Viewer, slug: str, from_iso: str, to_iso: str, exceed: str = "") -> tuple[Run, bool]:
@@ -115,7 +116,7 @@ def request(who: Viewer, slug: str, from_iso: str, to_iso: str, exceed: str = ""
         if reason:
             access.check_operator_now(connection)
             limits = windows.FORCED_AT_MOST
-        windows.check_forced(window, datetime.now(UTC), *limits, config.timezone)
+        windows.check_forced(window, clock.now(), *limits, config.timezone)
         run, made = runs.request(
             connection,
             tenant.tenant_id,
@@ -141,7 +142,7 @@ def load_history(who: Viewer, slug: str, from_day: str) -> tuple[Run, bool]:
         _refuse_paused(tenant)
         config = runtime.current(connection, tenant.tenant_id)
         run, made = history.request(
-            connection, tenant.tenant_id, config, from_day, datetime.now(UTC), requested_by=who.user_id
+            connection, tenant.tenant_id, config, from_day, clock.now(), requested_by=who.user_id
         )
         if made:
             _note(connection, who, tenant, "run.history", run)
@@ -294,7 +295,7 @@ def again_at(config: RuntimeConfig, run: Run) -> datetime | None:
     """When a scheduled run that failed is asked for again without anybody's click; None: not at all."""
     if run.status != "failed" or run.trigger_type != "scheduled" or not config.is_schedule_enabled:
         return None
-    return followups.again_at(config, run.attempt, run.finished_at)
+    return followups.again_at(config, run.attempt, clock.of(run.finished_at))
 
 
 def silence(run: Run, now: datetime | None = None) -> float | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from ingestion.context import OVERLAP, Session
 from ingestion.parts import Point, Stream
 from ingestion.rows import Row, Tally
 from ingestion.start import left, start
-from synkro import db
+from synkro import clock, db
 from synkro.errors import PermanentError
 from synkro.http import VendorClient, VendorForbidden
 from synkro.watermarks import Backfill, StreamLoad
@@ -63,7 +63,7 @@ class Amocrm:
 
     def __init__(self, session: Session, http: VendorClient, account: dict[str, Any]) -> None:
         self._session, self._http, self._account = session, http, account
-        self._mapper = Mapper(str(session.ctx.tenant_id), datetime.now(UTC))
+        self._mapper = Mapper(str(session.ctx.tenant_id), clock.now())
         # off: filters on deals and contacts are ignored without a word. Not named: try, and look at the rows
         self._filters = account.get("is_api_filter_enabled") is not False
         self._leads_done = threading.Event()

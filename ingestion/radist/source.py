@@ -22,7 +22,7 @@ import queue
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.rows import tuple_row
@@ -34,7 +34,7 @@ from ingestion.radist.dialogs import DialogReader, Task
 from ingestion.radist.mapping import Mapper, chats_of
 from ingestion.rows import Row, Tally
 from ingestion.start import left, start
-from synkro import db, integrations, vendors, watermarks
+from synkro import clock, db, integrations, vendors, watermarks
 from synkro.errors import AuthenticationError, ConfigurationError, TransientError
 from synkro.http import ApiKeyAuth, VendorClient, client
 from synkro.ratelimit import RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND, Both, Limiter
@@ -99,7 +99,7 @@ class Radist:
         # proves the key and the company before anything begins, and tells the vendor's time
         self._sources = http.get(f"{path}/chats/sources/", expect=list, limiter=listing) or []
         session.set_clock(http.vendor_clocks)
-        self._mapper = Mapper(str(session.ctx.tenant_id), datetime.now(UTC))
+        self._mapper = Mapper(str(session.ctx.tenant_id), clock.now())
         before = left(session.ctx, "radist")
         self._begin = start(session.ctx, before, "messages")
         self._since = self._begin.read_from

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetKey, AssetSpec, MaterializeResult, MetadataValue, asset
@@ -12,7 +12,7 @@ from orchestration.freshness import DAILY
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
 from orchestration.worker import Worker
-from synkro import db, followups, integrations, leases, outbox, report_windows, reports, rubric, runs, russian
+from synkro import clock, db, followups, integrations, leases, outbox, report_windows, reports, rubric, runs, russian
 from synkro.settings import settings
 from synkro.windows import business_date
 
@@ -180,7 +180,7 @@ def write(worker: Worker) -> reports.Report:
     draft = replace(
         draft,
         telegram_text=message.plain_text,
-        followup_deadline_at=datetime.now(UTC) + timedelta(minutes=worker.config.telegram_followup_minutes),
+        followup_deadline_at=clock.now() + timedelta(minutes=worker.config.telegram_followup_minutes),
     )
     with db.as_service("publish") as connection:
         leases.hold(connection, worker.run)

@@ -42,7 +42,7 @@ def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
         return "application/json", failure(status, text, after)[0]
 
     faults.bind(errors=errors, switches=SWITCHES, rates={"overall": 30.0, "chat": 1.0, "group_per_minute": 20.0})
-    bot = Bot(world.company.seed, faults)
+    bot = Bot(world.company.seed, faults, world.now)
     hooks, door = Hooks(bot), Door(bot_token(world.company.seed), bot)
     routes = [
         Route("/_sent", hooks.sent_page, methods=["GET", "DELETE"]),

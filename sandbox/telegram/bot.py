@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sandbox.faults import Faults
@@ -18,8 +19,10 @@ MIGRATED = "group chat was upgraded to a supergroup chat"
 class Bot:
     """One bot, its chats, what it sent and what waits for it."""
 
-    def __init__(self, seed: int, faults: Faults) -> None:
+    def __init__(self, seed: int, faults: Faults, now: Callable[[], datetime]) -> None:
         self.faults, self.switches = faults, faults.switches
+        #: the world's clock: what a message is dated by; its pauses and ages are real
+        self.now = now
         self.chats = first_chats()
         self.sent: list[dict[str, Any]] = []
         self.messages: dict[tuple[int, int], dict[str, Any]] = {}
@@ -99,7 +102,7 @@ class Bot:
                 400,
                 "Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message",
             )
-        message |= {"text": text, "entities": entities, "edit_date": int(time.time())}
+        message |= {"text": text, "entities": entities, "edit_date": int(self.now().timestamp())}
         message.pop("reply_markup", None)
         if markup:
             message["reply_markup"] = markup
@@ -207,7 +210,7 @@ class Bot:
             "message_id": self.next_id(chat["id"]),
             "from": dict(BOT),
             "chat": public(chat),
-            "date": int(time.time()),
+            "date": int(self.now().timestamp()),
             **body,
         }
         if not message.get("entities", True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,7 +65,7 @@ class Hooks:
         text = str(body.get("text") or "")
         message: dict[str, Any] = {
             "message_id": self.bot.next_id(chat_id),
-            "date": int(time.time()),
+            "date": int(self.bot.now().timestamp()),
             "chat": public(chat),
             "from": self._user(chat_id, body.get("from_id")),
             "text": text,

@@ -69,7 +69,9 @@ def identity(rng: random.Random) -> str:
 
 
 def declined(name: str, rng: random.Random) -> str:
-    """A name as it stands in a sentence: now and then in another case."""
+    """A name as it stands in a sentence: now and then in another case, as a rule without the dots of ё."""
+    if rng.random() < 0.7:
+        name = name.replace("ё", "е")
     if rng.random() < 0.5:
         return name
     if name.endswith("а"):
@@ -87,7 +89,16 @@ def chat(rng: random.Random) -> tuple[str, list[str], list[str]]:
         if kind == 0:
             value = phone(rng)
             frame = rng.choice(
-                ("мой номер {}", "звоните {}", "ватсап: {}", "{}", "тел.{}", "наберите {} после обеда", "тел:{},жду")
+                (
+                    "мой номер {}",
+                    "звоните {}",
+                    "ватсап: {}",
+                    "{}",
+                    "тел.{}",
+                    "наберите {} после обеда",
+                    "тел:{},жду",
+                    "тел{}",
+                )
             )
         elif kind == 1:
             value, frame = (

@@ -52,10 +52,37 @@ def test_ordinary_numbers_stay(text: str) -> None:
     assert Mask(["Олег"]).hide(text) == text
 
 
-def test_names_are_found_in_their_cases() -> None:
-    mask = Mask(["Айгерим", "Асель Нурланова", "Мария"])
-    hidden = mask.hide("Передайте Асели и Марии, что Айгериму ждут. Нурлановой тоже")
-    assert "Асел" not in hidden and "Мари" not in hidden and "Нурланов" not in hidden
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ("Айгерим Асель Нурланова Мария", "Передайте Асели и Марии, что Айгериму ждут. Нурлановой тоже"),
+        ("Пётр Семёнов", "Это Петр, Петра нет; семенову Семёновым ПЁТР"),
+        ("Петр Семенов", "Пётр, Пётру; Семёнов и Семеновой"),
+        ("Павел Цой", "Павла нет, Павлу, Павлом, Павел; Цоя Цою Цой"),
+        ("Әсем Қайратқызы", "Әсемге айтыңыз, Қайратқызына; ӘСЕМ"),
+        ("Ли Ким", "спросите Ли, Кима, Киму"),
+        ("", "меня зовут иван, мужа зовут Сергей, заказ на имя ольга; Это Светлана. менің атым ерлан"),
+    ],
+)
+def test_names_are_found_in_their_cases_and_spellings(names: str, text: str) -> None:
+    """Nothing is left of the names: the same sentence with a dash for every placeholder has only the words around them."""
+    mask = Mask(names.split())
+    hidden = mask.hide(text)
+    around = {"передайте", "и", "что", "ждут", "тоже", "это", "нет", "айтыңыз", "спросите", "меня", "зовут", "мужа", "заказ", "на", "имя",
+              "менің", "атым"}  # fmt: skip
+    assert set(re.findall(r"\w+", re.sub(r"⟦[^⟧]*⟧", "", hidden).lower())) <= around, hidden
+    assert mask.restore(hidden) == text
+
+
+@pytest.mark.parametrize("text", ["тел87011234567", "87011234567доб.2", "карта4400430123456789", "№900101300123иин"])
+def test_letters_next_to_a_number_do_not_save_it(text: str) -> None:
+    mask = Mask()
+    assert not re.search(r"\d{4}", mask.hide(text)) and mask.restore(mask.hide(text)) == text
+
+
+def test_words_like_a_name_are_left() -> None:
+    text = "Спросили ли вы, когда пел Павлин? Камни и цоколь, марки, асы"
+    assert Mask(["Ли", "Цой", "Мария", "Асель"]).hide(text) == text
 
 
 def test_equal_values_get_equal_placeholders_and_forged_ones_vanish() -> None:
@@ -70,20 +97,80 @@ def test_invisible_characters_are_stripped() -> None:
     assert visible(f"При\u200bвет\u202e{tags}\u2066\ufeff\u00ad") == "Привет"
 
 
+#: words an address is made of, and which tell nothing of where it is
+_OF_ANY_ADDRESS = {
+    "ул",
+    "улица",
+    "пр",
+    "проспект",
+    "мкр",
+    "микрорайон",
+    "пер",
+    "переулок",
+    "бульвар",
+    "дом",
+    "кв",
+    "подъезд",
+}
+
+
+def tell_tale(value: str) -> list[str]:
+    """What must not be left of a value in words: each word of a name or a street, a house, a flat, the user of an address."""
+    if "@" in value:
+        user = value.partition("@")[0]
+        return [user, *(word for word in re.split(r"[.\d_+-]+", user) if len(word) > 4 and word != "почта")]
+    words = [word for word in re.findall(r"[^\W\d_]{2,}", value) if word.lower() not in _OF_ANY_ADDRESS]
+    return [*words, *re.findall(r"(?:\bд|\bдом|\bкв|\bподъезд)\.? ?\d+|\d+/\d+", value)]
+
+
 def leaked(hidden: str, value: str) -> bool:
-    """The value, or a tell-tale part of it: five digits in a row order, a word of a name or of an address."""
-    if value in hidden:
+    """The value, or a tell-tale part of it, stands outside the placeholders: of a long number, four of its digits in a row."""
+    left = re.sub(r"⟦[^⟧]*⟧", "⟦⟧", hidden)
+    if value in left:
         return True
     digits = re.sub(r"\D", "", value)
-    if len(digits) >= 9:
-        return digits[-5:] in re.sub(r"\D", "", re.sub(r"⟦[^⟧]*⟧", "|", hidden)) and digits[-5:] in re.sub(
-            r"[\s().-]", "", hidden
-        )
-    return False
+    if len(digits) >= 9 and not re.search(r"[^\W\d_]", value):
+        runs = [re.sub(r"\D", "", run) for run in re.findall(r"\d(?:[ ().+/-]{0,2}\d)*", left)]
+        rows = {digits[at : at + 5] for at in range(len(digits) - 4)}
+        return any((len(run) >= 4 and run in digits) or any(row in run for row in rows) for run in runs)
+    return any(re.search(rf"(?<!\w){re.escape(part)}(?!\w)", left, re.I) for part in tell_tale(value))
+
+
+@pytest.mark.parametrize(
+    ("hidden", "value"),
+    [
+        ("мой номер 8 701 ⟦ИИН1⟧ 45-67", "8 701 123-45-67"),
+        ("звоните 701-12", "+77011234567"),
+        ("карта ⟦КАРТА1⟧ 6789 01", "4400 4301 2345 6789 01"),
+        ("ИИН 9001 01", "900101300123"),
+        ("это ⟦ИМЯ1⟧ Серикова", "Айгерим Серикова"),
+        ("передайте айгерим", "Айгерим Серикова"),
+        ("спросите Ли", "Ли"),
+        ("⟦АДРЕС1⟧ Абая, жду", "ул. Абая 15, кв 7"),
+        ("⟦АДРЕС1⟧, кв 7", "ул. Абая 15, кв 7"),
+        ("пишите i.petrov.7", "i.petrov.7@gmail.com"),
+        ("пишите petrov@⟦⟧", "i.petrov.7@gmail.com"),
+    ],
+)
+def test_a_part_left_of_a_value_is_a_leak(hidden: str, value: str) -> None:
+    assert leaked(hidden, value)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "value"),
+    [
+        ("мой номер ⟦ТЕЛ1⟧, цена 250 000 и 180 на 200", "8 701 123-45-67"),
+        ("заказ от 12.11, адрес: ⟦АДРЕС1⟧, дом 8", "мкр Самал-3, дом 12, кв. 40"),
+        ("почта ⟦ПОЧТА1⟧", "почта5@почта.рф"),
+        ("привезли ли вы", "Лиза"),
+    ],
+)
+def test_what_is_hidden_is_no_leak(hidden: str, value: str) -> None:
+    assert not leaked(hidden, value)
 
 
 def test_a_thousand_chats_leak_nothing() -> None:
-    """Seen red: the mask off. The chats are invented here, and the mask was mended on them: real ones are freer."""
+    """Seen red: the mask off, a surname or a flat left, four digits of a phone left. The chats are invented: real ones are freer."""
     rng = random.Random(5)
     values = missed = chats_with_a_leak = 0
     for _ in range(1000):
@@ -96,10 +183,8 @@ def test_a_thousand_chats_leak_nothing() -> None:
         values, missed = values + len(secrets), missed + len(found)
         chats_with_a_leak += bool(found)
         assert mask.restore(hidden) == text
-    recall = 1 - missed / values
-    print(f"{values} values in 1000 chats: recall {recall:.4f}, chats with a leak {chats_with_a_leak}")
-    assert recall >= 0.99
-    assert chats_with_a_leak <= 10
+    print(f"{values} values in 1000 chats: recall {1 - missed / values:.4f}, chats with a leak {chats_with_a_leak}")
+    assert missed == 0
 
 
 def test_prices_and_sizes_are_left_to_read() -> None:

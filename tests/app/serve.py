@@ -16,6 +16,7 @@ import psycopg
 from synkro import db, migrations, vault
 from synkro.settings import settings
 from tests.app import world
+from tests.moment import offset_seconds
 
 
 def prepare(server_url: str, url: str | None = None) -> world.World:
@@ -32,6 +33,7 @@ def prepare(server_url: str, url: str | None = None) -> world.World:
     os.environ.setdefault("SYNKRO_SECRET_KEYS", vault.generate_key())
     os.environ.setdefault("SYNKRO_WEB_SECRET", uuid4().hex + uuid4().hex)
     os.environ.setdefault("SYNKRO_ALLOW_LOCAL_VENDORS", "1")
+    os.environ.setdefault("SYNKRO_CLOCK_OFFSET_SECONDS", offset_seconds())
     settings.cache_clear()
     migrations.migrate(url)
     deploy(url, Path(os.environ["SYNKRO_DATA_DIR"]))

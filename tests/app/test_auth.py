@@ -47,6 +47,7 @@ def test_a_weak_secret_refuses_to_start(world: World, monkeypatch: pytest.Monkey
     monkeypatch.delenv("SYNKRO_WEB_SECRET")
     monkeypatch.setenv("SYNKRO_ENV", "production")
     monkeypatch.delenv("SYNKRO_ALLOW_LOCAL_VENDORS")
+    monkeypatch.delenv("SYNKRO_CLOCK_OFFSET_SECONDS")
     settings.cache_clear()
     with pytest.raises(ConfigurationError, match="SYNKRO_WEB_SECRET"):
         auth.web_secret()

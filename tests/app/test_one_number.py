@@ -34,6 +34,7 @@ from synkro.windows import Window, business_day_window, label_of
 from tests.app.conftest import Site, running
 from tests.app.world import PASSWORD
 from tests.conftest import doors_open
+from tests.moment import MOMENT, standing_at
 from tests.town import Town, open_town
 from tests.transforms.recount import recount
 
@@ -61,7 +62,9 @@ class Told:
 @pytest.fixture(scope="module")
 def told(make_database: Callable[[str | None], str], template: str) -> Iterator[Told]:
     secret = {"SYNKRO_WEB_SECRET": "f3a9c1e07b5d4826a1c0e9d8b7f65432"}
-    with doors_open(make_database(template), **secret), open_town("town", with_ai=False) as town:
+    # of few days does a small company have something to say under every number
+    moment = standing_at(MOMENT)
+    with doors_open(make_database(template), **secret, **moment), open_town("town", with_ai=False) as town:
         day = label_of(town.window, "Asia/Almaty") - timedelta(days=1)
         with db.as_service("test") as connection:
             config_start = connection.execute(

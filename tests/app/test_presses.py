@@ -14,7 +14,7 @@ from app import words
 from app.live import live
 from app.services import settings as settings_service
 from app.texts import RU
-from synkro import checks, db, leases, runs, runtime, sessions
+from synkro import checks, clock, db, leases, runs, runtime, sessions
 from synkro.errors import SynkroError
 from tests.app.conftest import Site
 from tests.app.world import SECRET, World
@@ -292,7 +292,7 @@ async def test_a_failed_run_tells_when_it_is_tried_again(site: Site, world: Worl
     person = await site.person("admin")
     await person.open("/t/gamma/reports")
     await person.should_see("amoCRM не отвечает.")
-    at = words.moment(ended.finished_at + timedelta(minutes=30), "Asia/Almaty")
+    at = words.moment(clock.of(ended.finished_at) + timedelta(minutes=30), "Asia/Almaty")
     assert text_of(person, "again-at") == RU["run.again_at"].format(time=at)
     with db.as_service("test") as connection:
         runtime.change(connection, tenant_id, {"is_schedule_enabled": False})

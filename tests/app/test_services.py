@@ -32,7 +32,7 @@ from app.services import (
     transcripts,
 )
 from app.services.access import Forbidden, Viewer
-from synkro import audit, checks, db, evidence, integrations, spending, users
+from synkro import audit, checks, clock, db, evidence, integrations, spending, users
 from synkro.errors import DataError, NotFoundError, SynkroError
 from tests.app.world import HOSTILE, SECRET, World
 
@@ -125,7 +125,7 @@ def test_transcript_marks_waits_and_pages(world: World, who: Who) -> None:
 
 
 def test_forced_window_limits_are_the_configs(world: World, who: Who) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     config = reporting.listing(who("user"), "alpha").config
     choices = reporting.day_choices(config, now)
     assert choices and choices[0][1] == reporting.last_closed(config, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from app import words
 from app.services import reporting, settings
 from app.texts import EN, RU, speaking, t
-from synkro import evidence
+from synkro import clock, evidence
 from synkro.integrations import FIELDS, KINDS
 from synkro.runtime import MODES
 
@@ -93,7 +93,7 @@ def test_numbers_speak_the_language(language: str, said: list[str]) -> None:
             words.plural(2, "plural.dialogs"),
             words.minutes(75),
             words.percent(0.456),
-            words.ago(datetime.now(UTC) - timedelta(days=3, hours=5)),
+            words.ago(clock.now() - timedelta(days=3, hours=5)),
         ]
     assert [text.replace("\u00a0", " ") for text in found] == [text.replace("\u00a0", " ") for text in said]
 

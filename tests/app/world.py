@@ -7,14 +7,15 @@ nobody of alpha may ever see. ``gamma`` is new and empty.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from synkro import db, integrations, leases, reports, runs, runtime, tenants, users, watermarks
+from synkro import clock, db, integrations, leases, reports, runs, runtime, tenants, users, watermarks
+from synkro.reconciliation import AS_OF_STREAMS
 from synkro.reports import Draft, Report
 from synkro.runs import Run
 from synkro.windows import Window, business_day_window, last_closed
@@ -50,7 +51,7 @@ class World:
 
 def fill(url: str) -> World:
     """``url`` is the owner's; the kernel's doors must be open to the same database."""
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = clock.now().replace(microsecond=0)
     window = last_closed(now, runtime.RuntimeConfig(ZONE).business_day_start, ZONE)
     world = World(now, window, (window.end - timedelta(hours=1)).date())
     with db.as_service("world") as connection:
@@ -227,7 +228,7 @@ def _hours_and_funnel(connection: Any, world: World, slug: str) -> None:
 def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: Any, waits: Any, messages: Any) -> None:
     tenant_id = world.tenants[slug].tenant_id
     start, end = world.window.start, world.window.end
-    label = datetime.now(UTC).date()
+    label = clock.now().date()
     opened = [w for w in waits if w["is_open"]]
     for back in range(16):
         day = business_day_window(
@@ -354,8 +355,9 @@ def _control(connection: db.Connection, world: World, slug: str) -> None:
     tenant_id = world.tenants[slug].tenant_id
     reports.publish(connection, tenant_id, None, draft_of(world, slug, summary_text="Первая версия"), [])
     world.reports[slug] = reports.publish(connection, tenant_id, None, draft_of(world, slug), [])
-    for source in ("amocrm", "radist"):
-        watermarks.advance(connection, tenant_id, source, "messages", world.now - timedelta(minutes=20))  # type: ignore[arg-type]
+    for source, streams in AS_OF_STREAMS.items():
+        for stream in streams:
+            watermarks.advance(connection, tenant_id, source, stream, world.now - timedelta(minutes=20))  # type: ignore[arg-type]
     integrations.save_public(connection, tenant_id, "amocrm", {"subdomain": f"{slug}co", "zone": "amocrm.ru"})
     integrations.save_secrets(connection, tenant_id, "amocrm", {"access_token": SECRET})
     integrations.set_status(connection, tenant_id, "amocrm", "error", error="amoCRM отказал: токен отозван.")

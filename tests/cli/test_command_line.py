@@ -6,30 +6,26 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from synkro import vault
+from synkro import clock, vault
+from tests.cli.warm import Warm, warm
+from tests.moment import offset_seconds
 
 
 @dataclass
 class Shell:
     environment: dict[str, str]
+    commands: Warm
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cli.main", *words],
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return self.commands.run(words, self.environment, stdin)
 
     def json(self, *words: str, stdin: str = "") -> Any:
         done = self.run(*words, "--json", stdin=stdin)
@@ -37,8 +33,14 @@ class Shell:
         return json.loads(done.stdout)
 
 
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    with warm(tmp_path_factory.mktemp("commands")) as started:
+        yield started
+
+
 @pytest.fixture
-def shell(database: str, tmp_path: Path) -> Shell:
+def shell(database: str, commands: Warm, tmp_path: Path) -> Shell:
     keep = {name: value for name, value in os.environ.items() if not name.startswith("SYNKRO_")}
     return Shell(
         {
@@ -47,8 +49,26 @@ def shell(database: str, tmp_path: Path) -> Shell:
             "SYNKRO_SECRET_KEYS": vault.generate_key(),
             "SYNKRO_DATA_DIR": str(tmp_path / "data"),
             "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
-        }
+            "SYNKRO_CLOCK_OFFSET_SECONDS": offset_seconds(),
+        },
+        commands,
     )
+
+
+def test_a_process_of_its_own_says_and_ends_the_same(shell: Shell) -> None:
+    """What the warm process stands for: the real command, once."""
+    for words in (("tenant", "list", "--json"), ("run", "show", "not-a-number"), ("report",)):
+        real = subprocess.run(
+            [sys.executable, "-m", "cli.main", *words],
+            env=shell.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        warm_one = shell.run(*words)
+        assert (warm_one.returncode, warm_one.stdout) == (real.returncode, real.stdout)
+        # usage is told with the program's name
+        assert warm_one.stderr.splitlines()[-1:] == real.stderr.splitlines()[-1:]
 
 
 def test_a_company_is_set_up_without_a_page(shell: Shell) -> None:
@@ -82,7 +102,7 @@ def test_a_calendar_from_a_date_on_joins_the_one_there_is(shell: Shell) -> None:
 
 def test_a_history_is_queued_joined_and_refused_when_it_goes_deeper(shell: Shell) -> None:
     shell.json("tenant", "add", "alpha", "--name", "Альфа", "--timezone", "Asia/Almaty")
-    days = [(datetime.now(UTC) - timedelta(days=back)).date().isoformat() for back in (90, 30, 200)]
+    days = [(clock.now() - timedelta(days=back)).date().isoformat() for back in (90, 30, 200)]
     queued = shell.json("backfill", "alpha", "--from", days[0])
     assert queued["status"] == "pending" and queued["history_from"] is not None
     assert shell.json("backfill", "alpha", "--from", days[1])["id"] == queued["id"]
@@ -175,6 +195,14 @@ def test_production_refuses_local_vendors(shell: Shell) -> None:
     done = shell.run("tenant", "list")
     assert done.returncode == 1
     assert "SYNKRO_ALLOW_LOCAL_VENDORS" in done.stderr
+
+
+def test_production_refuses_a_clock_that_is_moved(shell: Shell) -> None:
+    del shell.environment["SYNKRO_ALLOW_LOCAL_VENDORS"]
+    shell.environment |= {"SYNKRO_ENV": "production", "SYNKRO_CLOCK_OFFSET_SECONDS": "-86400"}
+    done = shell.run("tenant", "list")
+    assert done.returncode == 1
+    assert "SYNKRO_CLOCK_OFFSET_SECONDS" in done.stderr
 
 
 def test_an_open_pipe_without_a_writer_is_not_waited_for(shell: Shell) -> None:

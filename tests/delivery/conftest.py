@@ -17,7 +17,7 @@ from delivery import bot as bot_module
 from delivery.sender import letters_for
 from sandbox import server
 from sandbox.server import Sandbox
-from synkro import db, integrations, migrations, outbox, reports, runtime, settings, tenants
+from synkro import clock, db, integrations, migrations, outbox, reports, runtime, settings, tenants
 from synkro.outbox import Item
 from synkro.reports import Report
 from synkro.windows import Window
@@ -158,8 +158,8 @@ def delivery_url(make_database: Callable[[str | None], str]) -> str:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    today = date.today()
-    with server.start("small", first_day=today, last_day=today) as running:
+    today = clock.now().date()
+    with server.start("small", now=clock.now, first_day=today, last_day=today) as running:
         yield running
 
 

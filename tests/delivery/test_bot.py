@@ -14,13 +14,13 @@ import pytest
 from delivery import conversation, inbox
 from delivery.bot import poll_once, run_bot
 from delivery.sender import send_due
-from synkro import db, isolation
+from synkro import clock, db, isolation
 from synkro.errors import TransientError
 from synkro.reports import Message, Report
 from tests.delivery.conftest import Company, Telegram
 
 MakeCompany = Callable[..., Company]
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = clock.now() + timedelta(hours=1)
 
 
 @dataclass
@@ -158,7 +158,7 @@ def test_a_question_asked_in_time_is_answered_late(
     company = make_company(chat)
     telegram.say(chat, "Вовремя?")
     time.sleep(1.1)
-    company.publish(deadline=datetime.now(UTC))
+    company.publish(deadline=clock.now())
     assert poll(company, analyst).answered == 1
     assert len(analyst.asked) == 1
 
@@ -187,7 +187,7 @@ def test_report_command_in_a_group(make_company: MakeCompany, telegram: Telegram
 def _command(chat: str, text: str) -> dict[str, Any]:
     message = {
         "message_id": 9001,
-        "date": int(time.time()),
+        "date": int(clock.now().timestamp()),
         "chat": {"id": int(chat), "type": "supergroup"},
         "from": {"id": 600001, "is_bot": False, "first_name": "Сауле"},
         "text": text,

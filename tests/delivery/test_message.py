@@ -155,6 +155,83 @@ def test_an_incomplete_day_says_why_until_when_and_what_next() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("2026-11-20T18:59:00Z", "23:59"),
+        ("2026-11-20T19:00:00+00:00", "21\u00a0ноября, 00:00"),
+        ("2026-11-20T23:59:00", "23:59"),
+        ("2026-11-20T05:00:00+05:00", "05:00"),
+        ("2026-11-19T23:59:00+05:00", "19\u00a0ноября, 23:59"),
+        ("при следующем запуске по расписанию", "при следующем запуске по расписанию"),
+        ("слово " * 9 + "ёжики и", "слово " * 9 + "ёжики…"),
+        ("слово " * 9 + "ёжики", "слово " * 9 + "ёжики"),
+        ("слово " * 9 + "ёжиков", "слово " * 9 + "ёжиков"),
+        ("<b>", "<b>"),
+    ],
+)
+def test_moments_are_of_the_companys_zone_and_other_words_stand(said: str, shown: str) -> None:
+    gap = {"cause": "x", "until": None, "next_attempt": said}
+    plain = telegram_message(ordinary(incomplete=gap), report_url=URL).plain_text
+    assert f"Данные неполные: x. Следующая попытка: {shown}.\n" in plain
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ({"coverage_line": "", "header": {"as_of": "2026-11-20T17:05:00+00:00"}}, "Данные на 22:05"),
+        ({"coverage_line": "прочитано всё."}, "Прочитано всё · данные на 22:05"),
+        ({"coverage_line": "Прочитано всё", "header": {"as_of": None}}, "Прочитано всё"),
+        ({"revision": {"of_version": 1, "gained": "данные Radist."}}, "Уточнённый отчёт: добавлено — данные Radist"),
+        ({"revision": {"of_version": 1, "gained": ""}}, "Уточнённый отчёт"),
+        ({"incomplete": {"cause": None}}, "Данные неполные: причина не названа."),
+    ],
+)
+def test_the_lines_under_the_title(body: dict[str, object], line: str) -> None:
+    whole = ordinary()
+    header = whole["header"] | body.pop("header", {})  # type: ignore[operator]
+    lines = (
+        telegram_message(whole | body | {"header": header}, report_url=URL).plain_text.partition("\n\n")[0].split("\n")
+    )
+    assert line in lines
+
+
+def test_how_much_of_each_section_is_said() -> None:
+    """Two sentences, three actions, five numbers, three managers, two risks, in the order they came."""
+    body = {
+        "header": {"report_type": "forced"},
+        "headline": [{"text": ""}, {"text": "Раз."}, {"text": "Два."}],
+        "actions": [{"text": f"дело {n}", "phone_masked": "+7 701 000 00 0" + str(n)} for n in range(4)],
+        "numbers": [{"label": f"число {n}", "display": n, "direction": "up", "usual_display": "" if n else "0"} for n in range(6)],
+        "managers": [{"name": f"имя {n}", "text": "молодец!"} for n in range(4)],
+        "risks": [{"text": f"риск {n}?!"} for n in range(3)],
+    }  # fmt: skip
+    assert telegram_message(body, report_url="").plain_text == (
+        "Отчёт\n\nГлавное\nРаз.\n\nСделать\n"
+        "1. дело 0\n•••• 0000\n2. дело 1\n•••• 0001\n3. дело 2\n•••• 0002\n\n"
+        "Цифры\n• число 0: 0 ↑, обычно 0\n• число 1: 1\n• число 2: 2\n• число 3: 3\n• число 4: 4\n\n"
+        "Менеджеры\n• имя 0: молодец.\n• имя 1: молодец.\n• имя 2: молодец.\n\n"
+        "Риски\n• риск 0?\n• риск 1?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("Ура!", "Ура."), ("Ура!!!", "Ура."), ("Что?!", "Что?"), ("Что!?", "Что?"), ("Ура!.", "Ура."), ("Ура!…", "Ура…"), ("Ура! Ещё!", "Ура. Ещё.")],
+)  # fmt: skip
+def test_no_exclamation_marks(said: str, shown: str) -> None:
+    plain = telegram_message({"headline": [{"text": said}]}, report_url="").plain_text
+    assert plain.endswith(f"Главное\n{shown}")
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_the_usual_day_is_named_in_its_case(day: int) -> None:
+    names = ("обычного понедельника", "обычного вторника", "обычной среды", "обычного четверга", "обычной пятницы", "обычной субботы", "обычного воскресенья")  # fmt: skip
+    body = ordinary()
+    body["header"]["date"] = f"2026-11-{16 + day}"
+    assert f"\nЦифры против {names[day]}\n" in telegram_message(body, report_url=URL).plain_text
+
+
 def test_too_little_data_is_said() -> None:
     body = ordinary(too_little_data=True, headline=[])
     plain = telegram_message(body, report_url=URL).plain_text

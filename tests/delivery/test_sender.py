@@ -71,8 +71,8 @@ def test_a_report_arrives_with_its_links(make_company: MakeCompany, telegram: Te
     assert company.report(report).status == "sent"
     assert company.integration().status == "ok"
     with db.as_service("test") as connection:
-        found = outbox.report_of_message(connection, chat, str(message["message_id"]))
-    assert found == (company.tenant_id, report.report_id)
+        found = outbox.report_of_message(connection, company.tenant_id, chat, str(message["message_id"]))
+    assert found == report.report_id
     assert send_due(tenant_id=company.tenant_id) == SendOutcome()
 
 
@@ -311,7 +311,7 @@ def test_a_group_that_moved_is_followed(make_company: MakeCompany, telegram: Tel
     assert {row.destination for row in company.rows(later)} == {new, other}
     with db.as_service("test") as connection:
         message = str(telegram.sent(new)[0]["message_id"])
-        assert outbox.report_of_message(connection, new, message) == (company.tenant_id, report.report_id)
+        assert outbox.report_of_message(connection, company.tenant_id, new, message) == report.report_id
 
 
 def test_a_revoked_token_stops_the_bot_and_loses_nothing(make_company: MakeCompany, telegram: Telegram) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,7 +14,7 @@ from cli import doctor
 from delivery import destinations, service
 from delivery import silence as letters
 from delivery.sender import send_due
-from synkro import db, leases, runs, runtime, silence, tenants
+from synkro import clock, db, leases, runs, runtime, silence, tenants
 from synkro.errors import SynkroError
 from synkro.windows import Window
 from tests.delivery.conftest import Company, Telegram
@@ -33,10 +33,11 @@ def reported(company: Company, hours: float | None) -> None:
         runtime.change(connection, company.tenant_id, {"is_schedule_enabled": True})
         for query in (
             "update synkro.tenants set status_since = now() - interval '30 days' where tenant_id = %(tenant)s",
-            "update synkro.tenant_runtime_configs set created_at = now() - interval '30 days' where tenant_id = %(tenant)s",
+            "update synkro.tenant_runtime_configs set created_at = %(month_ago)s where tenant_id = %(tenant)s",
             "update synkro.reports set created_at = now() - make_interval(secs => %(seconds)s) where tenant_id = %(tenant)s",
         ):
-            connection.execute(query, {"tenant": company.tenant_id, "seconds": (hours or 0) * 3600})
+            values = {"tenant": company.tenant_id, "seconds": (hours or 0) * 3600}
+            connection.execute(query, {**values, "month_ago": clock.now() - timedelta(days=30)})
 
 
 def silent() -> list[str]:

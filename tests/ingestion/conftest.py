@@ -19,7 +19,7 @@ import synkro.http
 from ingestion.context import LoadContext, SourceResult
 from ingestion.pipelines import read_amocrm, read_radist
 from sandbox import server
-from synkro import db, integrations, tenants, watermarks
+from synkro import clock, db, integrations, tenants, watermarks
 from synkro.windows import Window
 from tests.conftest import doors_open
 
@@ -39,8 +39,10 @@ def outside() -> Iterator[server.Sandbox]:
 
     Its stories end days ago: what changes during a test is what the test changes.
     """
-    today = datetime.now(UTC).date()
-    with server.start("small", first_day=today - timedelta(days=11), last_day=today - timedelta(days=3)) as sandbox:
+    today = clock.now().date()
+    with server.start(
+        "small", now=clock.now, first_day=today - timedelta(days=11), last_day=today - timedelta(days=3)
+    ) as sandbox:
         yield sandbox
 
 
@@ -81,7 +83,7 @@ class Company:
         window: Window | None = None,
         **options: Any,
     ) -> LoadContext:
-        now = datetime.now(UTC)
+        now = clock.now()
         window = window or Window(now - timedelta(days=1), now)
         run_id = uuid.uuid4()
         with psycopg.connect(self.url) as connection:
@@ -106,7 +108,7 @@ class Company:
         )
 
     def read(self, source: str, **options: Any) -> SourceResult:
-        self.began = datetime.now(UTC)
+        self.began = clock.now()
         return READ[source](self.context(**options))
 
     def sql(self, query: str, *values: Any) -> list[dict[str, Any]]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from sandbox import server
 from sandbox.model import Change, Chat, Contact, Message, RadistContact, Timeline
 from sandbox.world import World
+from synkro import clock
 from tests.ingestion.conftest import Company
 
 VENDORS = ("amocrm", "radist")
@@ -34,9 +35,9 @@ Content = dict[str, list[str]]
 @pytest.fixture(scope="module")
 def outside() -> Iterator[server.Sandbox]:
     """Eighteen days of a small company that ended days ago, with :func:`tangle` in it."""
-    today = datetime.now(UTC).date()
+    today = clock.now().date()
     days = {"first_day": today - timedelta(days=DAYS + 3), "last_day": today - timedelta(days=3)}
-    with server.start("small", **days) as sandbox:
+    with server.start("small", now=clock.now, **days) as sandbox:
         tangle(sandbox.world)
         yield sandbox
 
@@ -49,7 +50,7 @@ def tangle(world: World) -> None:
     """One phone in three dialogs, a group, a phone of two contacts, a merged contact that a deal still names, a deal
     in the bin.
     """
-    company, at = world.company, datetime.now(UTC) - timedelta(days=4)
+    company, at = world.company, clock.now() - timedelta(days=4)
     person, group = RadistContact(9901, "Айгуль"), RadistContact(9902, "Семья", is_group=True)
     for number, connection in TANGLED.items():
         person.chats.append(Chat(number, connection, person.id, f"id-{number}", PHONE, "Айгуль"))

@@ -14,6 +14,7 @@ from ingestion.amocrm import paginator
 from ingestion.amocrm.source import CALLS, EVENTS, Amocrm
 from sandbox.model import Change
 from sandbox.server import Sandbox
+from synkro import clock
 from synkro.errors import AuthenticationError, Cancelled, ConfigurationError, TransientError
 from tests.ingestion.conftest import Company
 
@@ -25,7 +26,7 @@ TABLES = [
 
 
 def expected(outside: Sandbox, until: datetime | None = None) -> Any:
-    return outside.world.expected(ALWAYS, until or datetime.now(UTC) + timedelta(days=1))
+    return outside.world.expected(ALWAYS, until or clock.now() + timedelta(days=1))
 
 
 def assert_whole(company: Company) -> None:
@@ -35,7 +36,7 @@ def assert_whole(company: Company) -> None:
     before = company.began.replace(microsecond=0)
     assert company.ids("raw_amocrm.leads") >= set(told.leads)
     assert company.ids("raw_amocrm.contacts", "not payload -> '_synkro' ? 'stub'") == set(told.contacts)
-    history = datetime.now(UTC) - timedelta(days=61)
+    history = clock.now() - timedelta(days=61)
     events = {e.id for e in outside.world.events(before) if e.type in EVENTS and history < e.created_at < before}
     assert company.ids("raw_amocrm.events") >= events
     told_notes = set(told.notes)
@@ -109,7 +110,7 @@ def test_edits_during_the_walk_hide_no_row(company: Company, small_pages: None) 
 
 def test_more_rows_in_one_second_than_a_page_holds(company: Company, small_pages: None) -> None:
     world = company.outside.world
-    second = datetime.now(UTC).replace(microsecond=0)
+    second = clock.now().replace(microsecond=0)
     leads = list(expected(company.outside).leads)[:15]
     for lead in leads:
         world.deals[lead].history.add(Change(second, 0, {"price": 77}))
@@ -170,7 +171,7 @@ def test_a_clock_that_is_hours_off_hides_nothing(company: Company, hours: int) -
     company.outside.faults["amocrm"].add({"kind": "clock_skew", "hours": hours})
     assert company.read("amocrm").status == "complete"
     mark = company.marks()["leads"].complete_until
-    assert mark < datetime.now(UTC) + timedelta(hours=min(0, hours), seconds=1)
+    assert mark < clock.now() + timedelta(hours=min(0, hours), seconds=1)
     assert_whole(company)
 
 
@@ -230,7 +231,7 @@ def test_contacts_that_deals_name_are_fetched_and_missing_ones_are_stubs(company
         company.tenant_id,
         [shown, merged],
     )
-    world.contacts[merged].history.add(Change(datetime.now(UTC), 0, {"is_merged": True}))
+    world.contacts[merged].history.add(Change(clock.now(), 0, {"is_merged": True}))
     try:
         for deal in (deals[0], deals[-1]):
             world.edit_lead(deal.id)
@@ -248,7 +249,7 @@ def test_contacts_that_deals_name_are_fetched_and_missing_ones_are_stubs(company
         }
         assert rows[shown]["name"] and rows[merged] == {"id": merged, "_synkro": {"stub": True}}
     finally:
-        world.contacts[merged].history.add(Change(datetime.now(UTC), 0, {"is_merged": False}))
+        world.contacts[merged].history.add(Change(clock.now(), 0, {"is_merged": False}))
 
 
 def test_a_deleted_deal_leaves_a_tombstone(company: Company) -> None:
@@ -355,7 +356,7 @@ def test_two_tenants_at_once_into_the_same_tables(make_company: Callable[[], Com
 def test_a_window_older_than_anything_read_is_read_too(company: Company) -> None:
     from synkro.windows import Window
 
-    now = datetime.now(UTC)
+    now = clock.now()
     company.read("amocrm", history_from=now - timedelta(days=2))
     few = len(company.ids("raw_amocrm.events"))
     old = Window(now - timedelta(days=6), now - timedelta(days=5))

@@ -25,7 +25,7 @@ import pytest
 from ingestion.radist import paginator as radist_paginator
 from sandbox.model import Change, Note
 from sandbox.world import World
-from synkro import db, integrations
+from synkro import clock, db, integrations
 from synkro.errors import AuthenticationError
 from synkro.windows import Window
 from tests.ingestion.conftest import Company
@@ -176,7 +176,7 @@ def test_a_mark_in_the_far_future(company: Company, make_company: Callable[[], C
     """
     wanted, far = settled(company, vendor), datetime(2100, 1, 1, tzinfo=UTC)
     for stream, time in STREAMS[vendor].items():
-        written = datetime.now(UTC)
+        written = clock.now()
         if time:
             times = moments(company, vendor, stream)
             written = times[len(times) // 2] - timedelta(seconds=1)
@@ -188,11 +188,11 @@ def test_a_mark_in_the_far_future(company: Company, make_company: Callable[[], C
         )  # fmt: skip
     complete(company, vendor)
     assert_same(content(company, vendor), wanted)
-    assert [s for s, mark in company.marks().items() if mark.complete_until > datetime.now(UTC)] == []
+    assert [s for s, mark in company.marks().items() if mark.complete_until > clock.now()] == []
     stored = company.sql(
         "select max(complete_until) as at from synkro.watermarks where tenant_id = %s", company.tenant_id
     )
-    assert stored[0]["at"] <= datetime.now(UTC)
+    assert stored[0]["at"] <= clock.now()
     change_something(company.outside.world)
     complete(company, vendor)
     assert_same(content(company, vendor), settled(make_company(), vendor))
@@ -233,7 +233,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def span(back: float, length: float = 1) -> dict[str, Any]:
     """A window that began ``back`` days ago, and a history that goes no further."""
-    start = datetime.now(UTC) - timedelta(days=back)
+    start = clock.now() - timedelta(days=back)
     return {"window": Window(start, start + timedelta(days=length)), "history_from": start}
 
 

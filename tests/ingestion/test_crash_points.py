@@ -21,7 +21,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,13 +33,14 @@ from psycopg.rows import dict_row
 
 from sandbox import server
 from sandbox.amocrm.oauth import credentials
-from synkro import db, integrations, outbox, reaper, reports, runs, runtime, windows
+from synkro import clock, db, integrations, outbox, reaper, reports, runs, runtime, windows
 from synkro.amocrm_auth import NEEDS_REAUTH
 from synkro.settings import settings
 from synkro.windows import Window
 from tests import town
 from tests.ingestion import oracle
 from tests.ingestion.crash import POINTS
+from tests.representatives import representatives
 
 pytestmark = pytest.mark.slow
 
@@ -71,8 +72,10 @@ class Runner:
 @pytest.fixture(scope="module")
 def outside(database: str) -> Iterator[server.Sandbox]:
     """A small company whose stories are all over."""
-    today = datetime.now(UTC).date()
-    with server.start("small", first_day=today - timedelta(days=29), last_day=today - timedelta(days=25)) as sandbox:
+    today = clock.now().date()
+    with server.start(
+        "small", now=clock.now, first_day=today - timedelta(days=29), last_day=today - timedelta(days=25)
+    ) as sandbox:
         for vendor in ("amocrm", "radist"):
             sandbox.faults[vendor].add({"kind": "rate", "per_second": None})
         # a pair whose answer was lost stays good until the new one is used
@@ -241,9 +244,18 @@ def pair() -> dict[str, str]:
 # --- the matrix -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("directory", ["kept", "lost"])
-@pytest.mark.parametrize("by", ["SIGKILL", "SIGTERM"])
-@pytest.mark.parametrize("point", POINTS)
+def deaths() -> list[Any]:
+    """Every moment, signal and end of the directory; each of them and each pair of the last two stays in ``make test``."""
+    cases = [
+        pytest.param(point, by, directory, id=f"{point}-{by}-{directory}")
+        for point in POINTS
+        for by in ("SIGKILL", "SIGTERM")
+        for directory in ("kept", "lost")
+    ]
+    return representatives(cases, lambda point, by, directory: [point, (by, directory)])
+
+
+@pytest.mark.parametrize(("point", "by", "directory"), deaths())
 def test_killed_and_run_again(
     runner: Runner,
     make_tenant: Callable[[], Tenant],

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from orchestration import dbt
 from sandbox import radist
 from sandbox.amocrm import account_pages, log_pages, query
-from synkro import db, runtime
+from synkro import clock, db, runtime
 from synkro.settings import settings
 from synkro.windows import Window
 from tests.ingestion.conftest import Company
@@ -241,7 +241,7 @@ def test_the_marts_are_built_over_them(
     drifting(DRIFTS["another type"])
     for vendor in VENDORS:
         assert company.read(vendor).status == "complete"
-    now = datetime.now(UTC)
+    now = clock.now()
     window = Window(now - timedelta(days=10), now)
     with db.as_service("test") as connection:
         config = runtime.start(connection, company.tenant_id, "Asia/Almaty")

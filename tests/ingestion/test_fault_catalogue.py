@@ -27,7 +27,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -38,10 +38,12 @@ from ingestion.amocrm import paginator as amocrm
 from ingestion.context import SourceResult
 from ingestion.radist import paginator as radist
 from sandbox import server
-from synkro import db, integrations, vendors
+from sandbox.company import generate
+from synkro import clock, db, integrations, vendors
 from tests.ingestion import oracle
 from tests.ingestion.catalogue import KINDS, TARGETS, Target
 from tests.ingestion.conftest import Company
+from tests.representatives import representatives
 
 pytestmark = pytest.mark.slow
 
@@ -51,12 +53,20 @@ TRIES = 4
 PLACES = ("first", "middle", "last")
 
 
+#: small pages: of each there are a first, a middle and a last one
+DEALS_A_PAGE, PEOPLE_A_PAGE = 7, 9
 #: every kind in every place of the two long walks, in the middle of the listing, and the telling ones at the rest
 EVERYWHERE = ("leads", "messages")
 TELLING = ("502 503 504", "cut JSON", "JSON of another shape", "204", "empty list", "null id", "a row of 2100")
 
 
-def cases() -> Iterator[Any]:
+def cases() -> list[Any]:
+    return representatives(
+        _cases(), lambda name, kind, place: [(TARGETS[name].vendor, kind), name, (TARGETS[name].vendor, place)]
+    )
+
+
+def _cases() -> Iterator[Any]:
     for name, target in TARGETS.items():
         for kind_name, kind in KINDS.items():
             for place in PLACES if name in EVERYWHERE else ("middle",) if name in ("chats", "events") else ("first",):
@@ -71,16 +81,24 @@ def cases() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def outside() -> Iterator[server.Sandbox]:
     """A small company whose stories are all over: what changes is what a test changes."""
-    today = datetime.now(UTC).date()
-    with server.start("small", first_day=today - timedelta(days=29), last_day=today - timedelta(days=25)) as sandbox:
+    last = clock.now().date() - timedelta(days=25)
+    first = next(day for back in range(4, 20) if fills_pages(day := last - timedelta(days=back), last))
+    with server.start("small", now=clock.now, first_day=first, last_day=last) as sandbox:
         yield sandbox
+
+
+def fills_pages(first: date, last: date) -> bool:
+    """Whether the days have three pages of deals and of people, whatever weekdays they are."""
+    company = generate(7, "small", first, last)
+    shown = [deal for deal in company.deals if not deal.history.state(clock.now())["is_deleted"]]
+    return len(shown) > 2 * DEALS_A_PAGE and len(company.radist_contacts) > 2 * PEOPLE_A_PAGE
 
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(amocrm, "PAGE", 7)
+    monkeypatch.setattr(amocrm, "PAGE", DEALS_A_PAGE)
     monkeypatch.setattr(amocrm, "EVENT_PAGES", (100,))
-    monkeypatch.setattr(radist, "PAGE", 9)
+    monkeypatch.setattr(radist, "PAGE", PEOPLE_A_PAGE)
 
 
 @dataclass(frozen=True)
@@ -212,7 +230,7 @@ def test_complete_or_said_so(
         if ends == "rejects":
             left = [line for line in left if not (line.endswith(": lost") and str(harmed) in line)]
         assert left == []
-        assert company.marks()[target.stream].complete_until > datetime.now(UTC) - timedelta(hours=2, minutes=1)
+        assert company.marks()[target.stream].complete_until > clock.now() - timedelta(hours=2, minutes=1)
 
 
 def busiest(world: Any) -> int:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from sandbox import server
-from synkro import checks, db, integrations
+from synkro import checks, clock, db, integrations
 from synkro.amocrm_auth import NEEDS_REAUTH, AmocrmAuth
 from synkro.errors import AuthenticationError
 from synkro.http import VendorClient, client
@@ -75,7 +75,7 @@ integrations.save_secrets = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 @pytest.fixture
 def outside() -> Iterator[server.Sandbox]:
     """Vendors of one test: a refresh token is good for one use."""
-    with server.start("small", first_day=(datetime.now(UTC) - timedelta(days=3)).date()) as sandbox:
+    with server.start("small", now=clock.now, first_day=(clock.now() - timedelta(days=3)).date()) as sandbox:
         yield sandbox
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,7 +20,7 @@ from ingestion.amocrm.source import Amocrm
 from ingestion.context import LoadContext
 from ingestion.parts import Limits
 from ingestion.radist import paginator as radist_pages
-from synkro import db, watermarks
+from synkro import clock, db, watermarks
 from synkro.errors import Cancelled, LeaseLost
 from synkro.watermarks import Backfill
 from tests.ingestion.conftest import READ, Company
@@ -238,7 +238,7 @@ def test_the_place_of_another_tenant_is_never_used(
 def test_a_place_is_used_if_its_read_goes_back_far_enough(
     company: Company, monkeypatch: pytest.MonkeyPatch, days: int, used: bool
 ) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     until = now - timedelta(days=2)
     with db.as_service("test") as connection:
         watermarks.keep_backfill(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from ingestion.radist import paginator
 from sandbox.model import Message
 from sandbox.server import Sandbox
+from synkro import clock
 from synkro.errors import Cancelled, ConfigurationError, TransientError
 from tests.ingestion.conftest import Company
 
@@ -22,7 +23,7 @@ TABLES = ["raw_radist.sources", "raw_radist.chats", "raw_radist.messages"]
 
 def told(outside: Sandbox) -> dict[int, list[str]]:
     """{chat id: its message ids} of everything that has happened."""
-    now = datetime.now(UTC)
+    now = clock.now()
     found: dict[int, list[str]] = outside.world.expected(now - HISTORY, now + timedelta(seconds=1)).messages
     return found
 
@@ -110,7 +111,7 @@ def test_paging_under_either_reading_of_the_vendor(
 def test_more_messages_in_one_millisecond_than_a_page_holds(company: Company, small_pages: None) -> None:
     world = company.outside.world
     chat = world.chats[next(iter(told(company.outside)))]
-    at = datetime.now(UTC) - timedelta(hours=1)
+    at = clock.now() - timedelta(hours=1)
     ties = [Message(f"tie-{n:02}", chat.id, at, "client", "text", "раз") for n in range(15)]
     chat.messages.extend(ties)
     chat.settle()
@@ -221,7 +222,7 @@ def test_a_dialog_that_failed_is_read_later_though_it_did_not_change(company: Co
 
 def test_a_message_delivered_late_is_seen_by_the_daily_second_look(company: Company) -> None:
     """It has its old date, and its contact is not touched: the listing says nothing of it."""
-    world, now = company.outside.world, datetime.now(UTC)
+    world, now = company.outside.world, clock.now()
     # the listing speaks of contacts: theirs must have been silent, whatever other tests have said
     quiet = [chats[0].id for _, chats, last in world.talking(now) if last < now - timedelta(hours=2)]
     fresh, older = quiet[:2]
@@ -266,7 +267,7 @@ def test_a_message_delivered_late_is_seen_by_the_daily_second_look(company: Comp
 
 
 def test_a_limit_of_dialogs_puts_the_rest_off(company: Company) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     last = company.outside.world.expected(now - HISTORY, now).chats
     result = company.read("radist", radist_fetch_limit=4)
     assert result.status == "incomplete" and "ограничено" in str(result.error)

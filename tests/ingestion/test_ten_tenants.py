@@ -24,7 +24,7 @@ import pytest
 
 from ingestion.context import SourceResult
 from sandbox import server
-from synkro import db, integrations, tenants
+from synkro import clock, db, integrations, tenants
 from synkro.errors import AuthenticationError, Cancelled, TransientError
 from tests.ingestion.conftest import READ, Company
 
@@ -81,12 +81,15 @@ class Reading:
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[int, server.Sandbox]]:
     """{seed: the vendors of one company}, at the vendors' real rates."""
-    today = datetime.now(UTC).date()
+    today = clock.now().date()
     days = {"first_day": today - timedelta(days=6), "last_day": today - timedelta(days=3)}
     with ExitStack() as stack:
-        made = {seed: stack.enter_context(server.start("small", seed, **days)) for seed in range(1, SMALL + 1)}
-        made[BROKEN_SEED] = stack.enter_context(server.start("small", BROKEN_SEED, **days))
-        made[LARGE_SEED] = stack.enter_context(server.start("large", LARGE_SEED, **days))
+        made = {
+            seed: stack.enter_context(server.start("small", seed, now=clock.now, **days))
+            for seed in range(1, SMALL + 1)
+        }
+        made[BROKEN_SEED] = stack.enter_context(server.start("small", BROKEN_SEED, now=clock.now, **days))
+        made[LARGE_SEED] = stack.enter_context(server.start("large", LARGE_SEED, now=clock.now, **days))
         made[BROKEN_SEED].faults["radist"].add({"kind": "down"})
         yield made
 
@@ -111,7 +114,7 @@ def read_at_once(readings: list[Reading]) -> None:
 
 def assert_own_and_whole(company: Company) -> None:
     """Raw of this tenant is what its own vendors have to show, and nothing else: ids, and words of its own deals."""
-    world, now = company.outside.world, datetime.now(UTC)
+    world, now = company.outside.world, clock.now()
     told = world.expected(datetime(2000, 1, 1, tzinfo=UTC), now)
     names = {deal.id: deal.history.state(now)["name"] for deal in world.company.deals if deal.id in told.leads}
     rows = company.sql(

@@ -21,6 +21,7 @@ import pytest
 from orchestration import leftovers
 from synkro import db, reports, runs, vault
 from synkro.settings import settings
+from tests.moment import offset_seconds
 from tests.orchestration.plant import free_port
 from tests.town import Town, open_town
 
@@ -178,6 +179,7 @@ def installation() -> Iterator[Installation]:
             "SYNKRO_SECRET_KEYS": vault.generate_key(),
             "SYNKRO_WEB_SECRET": uuid4().hex,
             "SYNKRO_ALLOW_LOCAL_VENDORS": "1",
+            "SYNKRO_CLOCK_OFFSET_SECONDS": offset_seconds(),
         }
         for name, value in environment.items():
             patch.setenv(name, value)

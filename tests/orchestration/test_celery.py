@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,11 +19,13 @@ import psycopg
 import pytest
 
 from sandbox.server import Sandbox, start
-from synkro import db, reports, runs
+from synkro import clock, db, reports, runs
 from tests.conftest import doors_open
 from tests.fleet import Fleet, all_ended, at_one_time, fleet
 from tests.orchestration.installation import wait_for
 from tests.town import connect
+
+pytestmark = [pytest.mark.slow, pytest.mark.assurance]
 
 COMPANIES = 20
 #: seconds: a lease, the patience of orchestration/orphans.py, a run and a slow machine
@@ -33,8 +35,10 @@ PATIENCE = 300.0
 @contextmanager
 def outside() -> Iterator[Sandbox]:
     """A small company's last days, its vendors without a limit of requests."""
-    now = datetime.now(UTC)
-    with start("small", seed=11, first_day=(now - timedelta(days=3)).date(), last_day=now.date()) as sandbox:
+    now = clock.now()
+    with start(
+        "small", seed=11, now=clock.now, first_day=(now - timedelta(days=3)).date(), last_day=now.date()
+    ) as sandbox:
         for faults in sandbox.faults.values():
             faults.add({"kind": "rate", "per_second": None})
             faults.settle()
@@ -55,7 +59,6 @@ def one_worker(
         yield sandbox, made, dagster
 
 
-@pytest.mark.slow
 def test_companies_of_one_time_are_shared_by_two_workers(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:
@@ -80,7 +83,6 @@ def test_companies_of_one_time_are_shared_by_two_workers(
         assert left == [], "a run leaves nothing in its worker's directory"
 
 
-@pytest.mark.slow
 def test_a_busy_worker_holds_no_run_back(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:
@@ -99,7 +101,6 @@ def test_a_busy_worker_holds_no_run_back(
         assert [made.taken(number) for number in range(2)] == [1, 1]
 
 
-@pytest.mark.slow
 def test_a_killed_worker_keeps_neither_its_place_nor_its_company(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:

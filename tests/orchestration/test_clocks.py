@@ -12,7 +12,7 @@ import pytest
 
 from app.services import access, reporting
 from orchestration.schedules import enqueue_due
-from synkro import db, leases, reaper, reports, runs, runtime, tenants, users
+from synkro import clock, db, leases, reaper, reports, runs, runtime, tenants, users
 from synkro.windows import Window, last_closed, month_window
 
 STEP = timedelta(minutes=20)
@@ -148,9 +148,9 @@ def asked(database: str) -> Iterator[tuple[UUID, access.Viewer, Window]]:
         user = users.add(connection, "owner@mebel.example", "пароль из двенадцати")
         users.grant(connection, user.user_id, tenant_id, "user")
         connection.execute("update synkro.tenants set status_since = now()")
-        connection.execute("update synkro.tenant_runtime_configs set created_at = now()")
+        connection.execute("update synkro.tenant_runtime_configs set created_at = %s", (clock.now(),))
         config = runtime.current(connection, tenant_id)
-        window = last_closed(datetime.now(UTC), config.business_day_start, config.timezone)
+        window = last_closed(clock.now(), config.business_day_start, config.timezone)
     yield tenant_id, access.viewer(user), window
 
 
@@ -162,7 +162,7 @@ def fifty(tenant_id: UUID, who: access.Viewer, window: Window) -> list[tuple[UUI
     def schedule() -> None:
         barrier.wait()
         with db.as_service("test") as connection:
-            made = enqueue_due(connection, datetime.now(UTC))
+            made = enqueue_due(connection, clock.now())
         # a tick that finds the window asked for, or done, says nothing
         answers.append((made[0].run_id if made else None, bool(made)))
 

@@ -19,6 +19,7 @@ def made() -> Iterator[Installation]:
         yield started
 
 
+@pytest.mark.assurance
 def test_whatever_dies_the_run_ends_and_the_numbers_are_the_same(made: Installation) -> None:
     outcomes = Drill(made, is_fast=True).play(
         [

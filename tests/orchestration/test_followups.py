@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from orchestration.launch import execute
-from synkro import db, followups, integrations, reports, runs
+from synkro import clock, db, followups, integrations, reports, runs
 from tests.town import Town
 
 
@@ -42,7 +42,7 @@ def test_a_source_that_was_down_is_added_by_a_revision(mended: Town) -> None:
     first, sent = current(mended), len(mended.sent())
     moment = due(mended)
     assert not first.is_complete and moment is not None
-    assert timedelta(minutes=25) < moment - datetime.now(UTC) <= timedelta(minutes=30)
+    assert timedelta(minutes=25) < moment - clock.now() <= timedelta(minutes=30)
     assert (
         f"Следующая попытка: {local(moment)}" in first.telegram_text.replace("\xa0", " ")
         or local(moment) in first.telegram_text
@@ -52,7 +52,7 @@ def test_a_source_that_was_down_is_added_by_a_revision(mended: Town) -> None:
     assert follow_up(mended).status == "success"
     assert current(mended).report_id == first.report_id and len(mended.sent()) == sent
     later = due(mended)
-    assert later is not None and later - datetime.now(UTC) > timedelta(minutes=55)
+    assert later is not None and later - clock.now() > timedelta(minutes=55)
 
     mended.mend()
     run = follow_up(mended)

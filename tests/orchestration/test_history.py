@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from orchestration.launch import execute
 from orchestration.opening import COMPARE_DAYS
-from synkro import db, history, runs, runtime
+from synkro import clock, db, history, runs, runtime
 from synkro.windows import business_day_window, label_of
 from tests.town import TIMEZONE, Town
 
@@ -18,7 +18,7 @@ def backfill(town: Town, back: int) -> tuple[runs.Run, date]:
     day = label_of(town.window, TIMEZONE) - timedelta(days=back)
     with db.as_service("test") as connection:
         config = runtime.current(connection, town.tenant_id)
-        run, _ = history.request(connection, town.tenant_id, config, day.isoformat(), datetime.now(UTC))
+        run, _ = history.request(connection, town.tenant_id, config, day.isoformat(), clock.now())
     ended = execute(run.run_id)
     assert ended.status == "success", (ended.error, ended.error_detail)
     return ended, day

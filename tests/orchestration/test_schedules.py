@@ -14,6 +14,7 @@ from orchestration.schedules import due, enqueue_due
 from synkro import db, leases, runs, runtime, tenants
 from synkro.runtime import RuntimeConfig
 from synkro.windows import label_of
+from tests.moment import stamped
 
 ALMATY = RuntimeConfig(timezone="Asia/Almaty", is_schedule_enabled=True)
 
@@ -127,7 +128,7 @@ def test_each_tenant_is_queued_once_whatever_happens_to_the_run(two: tuple[UUID,
         assert enqueue_due(connection, now + timedelta(seconds=5)) == []
         for run in runs.active(connection):
             leases.finish(connection, leases.claim(connection, run.run_id), "failed", error="сбой")
-        connection.execute("update synkro.job_runs set finished_at = %s", (now,))
+        connection.execute("update synkro.job_runs set finished_at = %s", (stamped(now),))
         assert enqueue_due(connection, now + timedelta(minutes=10)) == []
         assert len(enqueue_due(connection, now + timedelta(days=1))) == 2
 
@@ -145,7 +146,7 @@ def test_a_failed_day_is_tried_again_a_few_times_and_a_stopped_one_is_not(two: t
             for run in runs.active(connection):
                 leases.finish(connection, leases.claim(connection, run.run_id), "failed", error="сбой")
                 connection.execute(
-                    "update synkro.job_runs set finished_at = %s where run_id = %s", (moment, run.run_id)
+                    "update synkro.job_runs set finished_at = %s where run_id = %s", (stamped(moment), run.run_id)
                 )
         # the pauses double: 30, 60, 120, 240 minutes, then a person has to look
         assert tried_after[:5] == [0, 30, 90, 210, 450] and 450 in tried_after[-2:]
@@ -173,7 +174,7 @@ def test_an_outage_is_made_good_once_and_in_order(two: tuple[UUID, UUID]) -> Non
     now = at("2026-03-06 23:00")
     with db.as_service("test") as connection:
         tenants.set_status(connection, two[1], "paused")
-        connection.execute("update synkro.tenants set status_since = '2026-03-03'")
+        connection.execute("update synkro.tenants set status_since = %s", (stamped(at("2026-03-03 00:00")),))
         connection.execute("update synkro.tenant_runtime_configs set created_at = '2026-03-03'")
         made = enqueue_due(connection, now)
         labels = [label_of(run.window, "Asia/Almaty").day for run in made if run.report_type == "daily"]
@@ -184,7 +185,7 @@ def test_an_outage_is_made_good_once_and_in_order(two: tuple[UUID, UUID]) -> Non
 def test_what_fell_due_while_paused_is_not_made_good(two: tuple[UUID, UUID]) -> None:
     with db.as_service("test") as connection:
         connection.execute("update synkro.tenant_runtime_configs set created_at = '2026-01-01'")
-        connection.execute("update synkro.tenants set status_since = '2026-01-01'")
+        connection.execute("update synkro.tenants set status_since = %s", (stamped(at("2026-01-01 00:00")),))
         tenants.set_status(connection, two[1], "paused")
         tenants.set_status(connection, two[1], "active")
         made = enqueue_due(connection, at("2026-03-06 23:00"))

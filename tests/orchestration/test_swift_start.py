@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,7 +20,7 @@ from psycopg import sql
 from sqlalchemy.event import listen
 
 from orchestration import sensors, storage, waking
-from synkro import db, runs, runtime, tenants, windows
+from synkro import clock, db, runs, runtime, tenants, windows
 
 #: what a run imports before its first step; seconds of them in a cold process
 HEAVY = ("dagster", "dagster_postgres", "dbt.cli.main", "dlt", "openai", "ingestion.pipelines", "analysis.reading")
@@ -30,7 +29,7 @@ HEAVY = ("dagster", "dagster_postgres", "dbt.cli.main", "dlt", "openai", "ingest
 def ask_for_a_report(tenant_id: UUID) -> None:
     with db.as_service("test") as connection:
         config = runtime.current(connection, tenant_id)
-        window = windows.last_closed(datetime.now(UTC), config.business_day_start, config.timezone)
+        window = windows.last_closed(clock.now(), config.business_day_start, config.timezone)
         runs.request(connection, tenant_id, window, mode=config.mode, trigger_type="manual", report_type="daily")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
@@ -18,7 +18,7 @@ from dagster._core.test_utils import create_run_for_test
 from orchestration.lanes import LANE_TAG
 from orchestration.partitions import RUN_TAG, TENANTS
 from orchestration.sensors import OFFER_AGAIN, tick
-from synkro import db, followups, reports, runs, runtime, tenants
+from synkro import clock, db, followups, reports, runs, runtime, tenants
 from synkro.windows import Window
 from tests.orchestration.test_fairness import ORIGIN
 
@@ -53,7 +53,7 @@ def test_partitions_follow_the_tenants(database: str) -> None:
 
 
 def test_a_follow_up_that_is_due_is_offered_once(database: str) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     window = Window(now - timedelta(hours=26), now - timedelta(hours=2))
     with db.as_service("test") as connection:
         tenant = company(connection, "alpha")
@@ -90,7 +90,7 @@ def test_a_row_offered_in_vain_is_offered_again(
     database: str, found: DagsterRunStatus | None, is_offered: bool
 ) -> None:
     """… but not while Dagster, or the broker behind it, has a run for it that has not begun."""
-    now = datetime.now(UTC)
+    now = clock.now()
     with db.as_service("test") as connection:
         tenant = company(connection, "alpha")
         window = Window(now - timedelta(hours=26), now - timedelta(hours=2))
@@ -124,7 +124,7 @@ def test_a_row_offered_in_vain_is_offered_again(
 def test_a_run_that_died_unseen_keeps_no_place_in_dagster(
     database: str, status: str, closed: int | None, shown: DagsterRunStatus, becomes: DagsterRunStatus, is_tagged: bool
 ) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     with DagsterInstance.ephemeral() as instance:
         with db.as_service("test") as connection:
             tenant = company(connection, "alpha")

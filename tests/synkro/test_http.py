@@ -18,7 +18,7 @@ import httpx
 import pytest
 from scripted_vendor import FakeVendor, answer, json_answer
 
-from synkro import http, http_destination
+from synkro import clock, http, http_destination
 from synkro.errors import (
     AuthenticationError,
     Cancelled,
@@ -269,7 +269,7 @@ def test_throttling_until_a_date_goes_by_the_vendors_clock(vendor: FakeVendor) -
 @pytest.mark.parametrize("where", ["header", "body"])
 def test_throttling_until_a_date_without_the_vendors_clock(vendor: FakeVendor, where: str) -> None:
     """Ours, then; a date has whole seconds, so the pause may be a second shorter."""
-    date = format_datetime(datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=3), usegmt=True)
+    date = format_datetime(clock.now() + datetime.timedelta(seconds=3), usegmt=True)
     refusal = (
         json_answer(b"{}", 429, f"Retry-After: {date}")
         if where == "header"

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from ingestion.radist.mapping import phone_of
 from orchestration import dbt
-from synkro import calendar, tenants
+from synkro import calendar, clock, tenants
 from synkro.settings import settings
 from synkro.windows import Window
 from tests.transforms.oracle import Company, Table
@@ -153,7 +153,7 @@ def _raw(table: str, row: Row, tenant_id: UUID) -> Row:
     if table == "chats":
         # what the connector makes of it: the oracle reads the vendor's own fields
         payload = {**payload, "_synkro": {"phone": phone_of(payload)}}
-    filled = {"tenant_id": tenant_id, "seen_at": datetime.now(UTC), "_dlt_load_id": "1", "_dlt_id": "1", **row}
+    filled = {"tenant_id": tenant_id, "seen_at": clock.now(), "_dlt_load_id": "1", "_dlt_id": "1", **row}
     return {**filled, "payload": Jsonb(payload)}
 
 

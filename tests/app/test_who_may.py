@@ -1,0 +1,337 @@
+"""Every function of the services against every role, with the database's own refusals out of the way.
+
+The door of people is opened onto a role that no policy holds back, with the person's claims still there: what is refused
+here is refused by the service, with its own error. That the database refuses too is in tests/synkro/test_role_matrix.py.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+import app.services
+from app import auth
+from app.services import (
+    access,
+    dashboards,
+    export,
+    members,
+    operators,
+    overview,
+    people,
+    questions,
+    report_view,
+    reporting,
+    rows,
+    settings,
+    transcripts,
+)  # fmt: skip
+from app.services.access import Forbidden, Viewer
+from synkro import checks, db, reports, sessions, users
+from synkro.errors import AuthenticationError, NotFoundError
+from tests.app.conftest import ORIGIN, Site
+from tests.app.world import PASSWORD, World
+
+ACTORS = ("operator", "admin", "user", "stranger", "nobody")
+YES = "yes"
+NO, NONE = Forbidden, NotFoundError
+#: what each of the actors is told of alpha: admin and user are its people, stranger administers another company
+MEMBERS = dict(zip(ACTORS, (YES, YES, YES, NONE, NONE), strict=True))
+ADMINS = dict(zip(ACTORS, (YES, YES, NO, NONE, NONE), strict=True))
+OPERATOR = dict(zip(ACTORS, (YES, NO, NO, NO, NO), strict=True))
+EVERYONE = dict.fromkeys(ACTORS, YES)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function, the call of it, who may, and whether it asks again for a right that an open page still claims."""
+
+    call: Callable[[World, Viewer], Any]
+    may: dict[str, Any]
+    asks_again: bool = False
+
+
+def report_of(world: World) -> Any:
+    return world.reports["alpha"].report_id
+
+
+def asked(world: World) -> reports.Message:
+    with db.as_service("test") as connection:
+        return reports.ask(connection, world.reports["alpha"], "Сколько ждут?", author_id=None, author_name="А")
+
+
+def hour(world: World) -> tuple[str, str]:
+    return (world.now - timedelta(hours=9)).isoformat(), (world.now - timedelta(hours=8)).isoformat()
+
+
+def change_admin(world: World, who: Viewer) -> None:
+    members.change_role(who, "alpha", world.people["user"].user_id, "admin_lite")
+
+
+CASES: dict[str, Case] = {
+    "access.tenant": Case(lambda w, v: access.tenant(v, "alpha"), MEMBERS),
+    "access.administered": Case(lambda w, v: access.administered(v, "alpha"), ADMINS),
+    "dashboards.load": Case(lambda w, v: dashboards.load(v, "alpha"), MEMBERS),
+    "export.report_csv": Case(lambda w, v: export.report_csv(v, "alpha", report_of(w), "waits"), MEMBERS),
+    "overview.cards": Case(lambda w, v: overview.cards(v), EVERYONE),
+    "people.save_profile": Case(lambda w, v: people.save_profile(v, "Имя", "", "Asia/Almaty", "ru"), EVERYONE),
+    "questions.answer": Case(lambda w, v: questions.answer(v, "alpha", asked(w)), MEMBERS),
+    "questions.ask": Case(lambda w, v: questions.ask(v, "alpha", report_of(w), "Сколько ждут?"), MEMBERS),
+    "questions.thread": Case(lambda w, v: questions.thread(v, "alpha", report_of(w)), MEMBERS),
+    "report_view.load": Case(lambda w, v: report_view.load(v, "alpha", report_of(w)), MEMBERS),
+    "reporting.listing": Case(lambda w, v: reporting.listing(v, "alpha"), MEMBERS),
+    "reporting.request": Case(lambda w, v: reporting.request(v, "alpha", *hour(w)), MEMBERS),
+    "reporting.retry": Case(lambda w, v: reporting.retry(v, w.runs["failed"].run_id), MEMBERS),
+    "reporting.run_of": Case(lambda w, v: reporting.run_of(v, w.runs["failed"].run_id), MEMBERS),
+    "reporting.stop": Case(lambda w, v: reporting.stop(v, w.runs["running"].run_id), MEMBERS),
+    "rows.behind": Case(lambda w, v: rows.behind(v, "alpha", report_of(w), "messages"), MEMBERS),
+    "transcripts.load": Case(lambda w, v: transcripts.load(v, "alpha", "alpha:d/0"), MEMBERS),
+    # --- administrators
+    "members.change_role": Case(change_admin, ADMINS, asks_again=True),
+    "members.invite": Case(lambda w, v: members.invite(v, "alpha", "new@example.com", "Н", "admin_lite"), ADMINS, asks_again=True),
+    "members.revoke": Case(lambda w, v: members.revoke(v, "alpha", w.people["user"].user_id), ADMINS, asks_again=True),
+    "people.audit_page": Case(
+        lambda w, v: people.audit_page(v, "alpha"), {**ADMINS, "nobody": NO}, asks_again=True
+    ),
+    "reporting.load_history": Case(
+        lambda w, v: reporting.load_history(v, "alpha", (w.day - timedelta(days=20)).isoformat()), ADMINS, asks_again=True
+    ),
+    "settings.check_integration": Case(lambda w, v: settings.check_integration(v, "alpha", "amocrm"), ADMINS, asks_again=True),
+    "settings.forget_secret": Case(lambda w, v: settings.forget_secret(v, "alpha", "amocrm", "access_token"), ADMINS, asks_again=True),
+    "settings.load": Case(lambda w, v: settings.load(v, "alpha"), ADMINS, asks_again=True),
+    "settings.save_integration": Case(
+        lambda w, v: settings.save_integration(v, "alpha", "radist", {"company_id": "1"}, {"api_key": "k" * 20}), ADMINS,
+        asks_again=True,
+    ),
+    "settings.save_runtime": Case(lambda w, v: settings.save_runtime(v, "alpha", {"sla_target_minutes": 21}), ADMINS, asks_again=True),
+    # --- the operator
+    "operators.add_tenant": Case(lambda w, v: operators.add_tenant(v, "Н", "newcompany", "Asia/Almaty"), OPERATOR, asks_again=True),
+    "operators.installation": Case(lambda w, v: operators.installation(v), OPERATOR, asks_again=True),
+    "operators.set_status": Case(
+        lambda w, v: operators.set_status(v, "alpha", "paused"), {**OPERATOR, "stranger": NONE, "nobody": NONE}, asks_again=True
+    ),
+}  # fmt: skip
+
+#: functions that are told no person, or are a part of those above
+NOBODYS = {
+    "access.viewer": "makes the viewer",
+    "access.check_admin_now": "the question itself",
+    "access.check_any_admin_now": "the question itself",
+    "access.check_operator_now": "the question itself",
+    "health.check": "names no company",
+    "reporting.reap": "ends what is over",
+    "report_view.currency_of": "inside another's transaction",
+    "report_view.find": "report_view.load",
+    "reporting.tail": "inside another's transaction",
+    "reporting.log_of": "a run that run_of has let through; its rows are the database's to refuse",
+    "reporting.progress": "rows the database refuses: test_services.test_progress_is_empty_for_a_stranger",
+    **dict.fromkeys(
+        (
+            "calendars.over", "calendars.overrides_text", "calendars.parse_shifts", "calendars.read", "calendars.shifts_text",
+            "calendars.versions", "calendars.weekly_hours", "calendars.without", "export.cell", "questions.suggested",
+            "report_view.claims_at", "report_view.headline_numbers", "reporting.again_at", "reporting.day_choices",
+            "reporting.last_closed", "reporting.percent", "reporting.silence", "settings.form_fields", "settings.text_of",
+            "settings.validate",
+        ),
+        "reads nothing",
+    ),
+}  # fmt: skip
+
+
+def test_every_function_has_its_line() -> None:
+    found = set()
+    for module in pkgutil.walk_packages(app.services.__path__, "app.services."):
+        for name, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
+            if function.__module__ == module.name and not name.startswith("_"):
+                found.add(f"{module.name.removeprefix('app.services.')}.{name}")
+    assert found == {*CASES, *NOBODYS}
+
+
+@contextmanager
+def nothing_else_refuses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Both doors lead into one transaction that no policy holds back; it is undone."""
+    with psycopg.connect(db.owner_url(), row_factory=psycopg.rows.dict_row) as connection:
+        # begins the outer transaction: what the doors open are savepoints of it
+        connection.execute("select")
+
+        @contextmanager
+        def as_user(user_id: Any) -> Iterator[db.Connection]:
+            with connection.transaction():
+                claims = json.dumps({"sub": str(user_id), "role": "authenticated"})
+                connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
+                yield connection
+
+        @contextmanager
+        def as_service(*_: Any, **__: Any) -> Iterator[db.Connection]:
+            with connection.transaction():
+                yield connection
+
+        with monkeypatch.context() as patch:
+            patch.setattr(db, "as_user", as_user)
+            patch.setattr(db, "as_service", as_service)
+            patch.setattr(checks, "run", lambda *_: {})
+            yield
+        connection.rollback()
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_the_service_itself_refuses(
+    world: World, who: Callable[[str], Viewer], actor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = who(actor)
+    wrong = {}
+    for name, case in CASES.items():
+        with nothing_else_refuses(monkeypatch):
+            told = outcome(case, world, viewer)
+        if told != case.may[actor]:
+            wrong[name] = f"{told}, not {case.may[actor]}"
+    assert not wrong, "\n".join(f"{name}: {said}" for name, said in wrong.items())
+
+
+def outcome(case: Case, world: World, viewer: Viewer) -> Any:
+    try:
+        case.call(world, viewer)
+    except (Forbidden, NotFoundError) as error:
+        return type(error)
+    return YES
+
+
+#: what happened to one whose page was opened before it did
+SINCE: dict[str, str] = {
+    "revoked": "update synkro.user_roles set is_active = false where user_id = %s",
+    "lowered": "update synkro.user_roles set role = 'user' where user_id = %s and role = 'admin_lite'",
+    "removed": "delete from synkro.user_roles where user_id = %s",
+    "banned": "update auth.users set banned_until = now() + interval '1 day' where id = %s",
+}
+
+
+@pytest.mark.parametrize("since", SINCE)
+@pytest.mark.parametrize("actor", ["operator", "admin"])
+def test_an_open_page_holds_no_right(
+    world: World, who: Callable[[str], Viewer], actor: str, since: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The viewer still claims what was taken away; whatever writes or shows what is sensitive asks once more."""
+    if (actor, since) == ("operator", "lowered"):
+        since = "removed"
+    viewer = who(actor)
+    wrong = {}
+    for name, case in CASES.items():
+        if not case.asks_again or case.may[actor] != YES:
+            continue
+        with nothing_else_refuses(monkeypatch):
+            with db.as_service("test") as connection:
+                assert connection.execute(SINCE[since].encode(), (viewer.user_id,)).rowcount
+            if (told := outcome(case, world, viewer)) is not Forbidden:
+                wrong[name] = told
+    assert wrong == {}
+
+
+def test_the_whole_journal_asks_once_more(
+    world: World, who: Callable[[str], Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal without a company named: of an administrator of any, now."""
+    viewer = who("admin")
+    with nothing_else_refuses(monkeypatch):
+        assert people.audit_page(viewer)
+        with db.as_service("test") as connection:
+            connection.execute(SINCE["revoked"].encode(), (viewer.user_id,))
+        with pytest.raises(Forbidden):
+            people.audit_page(viewer)
+
+
+def test_who_may_nothing_else(world: World) -> None:
+    """A case that everybody may is the person's own, and every other one has a role that is refused."""
+    own = {name for name, case in CASES.items() if set(case.may.values()) == {YES}}
+    assert own == {"overview.cards", "people.save_profile"}
+
+
+# --- who is banned -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def banned(world: World) -> Iterator[users.User]:
+    user = world.people["nobody"]
+    set_ban(user, "now() + interval '1 day'")
+    yield user
+    set_ban(user, "null")
+
+
+def set_ban(user: users.User, until: str) -> None:
+    with db.as_service("test") as connection:
+        connection.execute(f"update auth.users set banned_until = {until} where id = %s".encode(), (user.user_id,))
+
+
+def test_a_banned_person_does_not_sign_in(banned: users.User) -> None:
+    """The password is right. No session is made for the doors behind to refuse."""
+    with pytest.raises(AuthenticationError, match="не подходят"):
+        users.verify(banned.email, PASSWORD)
+    with pytest.raises(AuthenticationError):
+        auth.sign_in(banned.email, PASSWORD, None, None)
+    with db.as_service("test") as connection:
+        assert not connection.execute(
+            "select from private.web_sessions where user_id = %s", (banned.user_id,)
+        ).fetchall()
+    set_ban(banned, "now() - interval '1 second'")
+    assert users.verify(banned.email, PASSWORD).user_id == banned.user_id
+
+
+def test_a_session_opened_before_the_ban_is_nobodys(banned: users.User) -> None:
+    session_id = sessions.open_session(banned.user_id, None, None)
+    assert sessions.user_of(session_id) is None and sessions.living([session_id]) == set()
+    set_ban(banned, "null")
+    assert sessions.living([session_id]) == {session_id}
+    assert (found := sessions.user_of(session_id)) is not None and found.user_id == banned.user_id
+    sessions.close_session(session_id)
+
+
+# --- the REST API -------------------------------------------------------------------------------------------
+
+#: what a person who has nothing to do with the company is answered, and one who is not signed in; by route
+API: dict[tuple[str, str], tuple[int, int]] = {
+    ("GET", "/api/health"): (200, 200),
+    ("GET", "/api/v1/tenants"): (200, 401),
+    ("GET", "/api/v1/tenants/{slug}/reports"): (404, 401),
+    ("GET", "/api/v1/tenants/{slug}/reports/{report_id}"): (404, 401),
+    ("GET", "/api/v1/reports/{report_id}"): (404, 401),
+    ("GET", "/api/v1/tenants/{slug}/runs"): (404, 401),
+    ("POST", "/api/v1/tenants/{slug}/runs"): (404, 401),
+    ("POST", "/api/v1/tenants/{slug}/backfill"): (404, 401),
+    ("GET", "/api/v1/runs/{run_id}"): (404, 401),
+    ("POST", "/api/v1/runs/{run_id}/stop"): (404, 401),
+    ("POST", "/api/v1/runs/{run_id}/retry"): (404, 401),
+}
+
+
+async def test_every_route_refuses_who_has_nothing_to_do_with_it(site: Site, world: World) -> None:
+    described = site.app.openapi()["paths"]
+    routes = {
+        (method.upper(), path)
+        for path, operations in described.items()
+        if path.startswith("/api/")
+        for method in operations
+    }
+    assert routes == set(API)
+    start, end = hour(world)
+    body = {"from": start, "to": end}
+    people = {"stranger": await site.signed_in("stranger"), "nobody": await site.signed_in("nobody")}
+    wrong = {}
+    for (method, path), (foreign, unknown) in API.items():
+        url = path.format(slug="alpha", report_id=report_of(world), run_id=world.runs["failed"].run_id)
+        for name, browser in (*people.items(), ("", site.browser())):
+            answer = await browser.request(method, url, json=body if method == "POST" else None, headers=ORIGIN)
+            if answer.status_code not in ((foreign if name else unknown), *((503,) if url == "/api/health" else ())):
+                wrong[f"{name or 'not signed in'} {method} {url}"] = answer.status_code
+    assert wrong == {}
+    member = await site.signed_in("user")
+    answer = await member.post("/api/v1/tenants/alpha/backfill", json={"from": world.day.isoformat()}, headers=ORIGIN)
+    assert answer.status_code == 403

@@ -1,0 +1,1 @@
+"""``make assurance``: the whole product proved, one scoreboard. What ``make test`` only samples is asked in full here."""

@@ -1,0 +1,172 @@
+"""The lines of the scoreboard: what is promised, and the command that proves it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+PYTEST = (sys.executable, "-m", "pytest", "-p", "no:xdist")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One promise. ``command`` proves it; without one, pytest runs ``tests``.
+
+    ``counts``: a regular expression whose last match in the output holds N (``n``) and, for a measurement, its figure
+    (``figure``); pytest's own count is taken without it. ``tests`` may hold ``-k``. ``seconds``: the most it may take.
+    """
+
+    name: str
+    area: str
+    promise: str
+    tests: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    counts: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    seconds: int = 900
+
+    def argv(self, junit: str) -> list[str]:
+        return list(self.command) if self.command else [*PYTEST, f"--junitxml={junit}", *self.tests]
+
+
+def module(name: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name, *arguments)
+
+
+LINES: tuple[Line, ...] = (
+    # tenant isolation
+    Line(
+        "T1",
+        "isolation",
+        "the catalogue has no hole, also after a full rebuild of the marts",
+        ("tests/synkro/test_isolation_sweep.py", "tests/transforms/test_rebuild.py"),
+    ),
+    Line("T2", "isolation", "every actor, relation and verb", ("tests/synkro/test_isolation.py",)),
+    Line("T6", "isolation", "pages, exports and questions: foreign rows are not there", ("tests/app/test_services.py",)),
+    Line("T7", "isolation", "analysts see their companies alone", ("tests/transforms/test_analysts.py",)),
+    # ingestion
+    Line("I1", "ingestion", "contract of every stream", ("tests/ingestion/test_contract.py",)),
+    Line("I2", "ingestion", "the whole fault catalogue", ("tests/ingestion/test_fault_catalogue.py",), seconds=1200),
+    Line("I3", "ingestion", "all crash points", ("tests/ingestion/test_crash_points.py",), seconds=1500),
+    Line(
+        "I4",
+        "ingestion",
+        "parts, staging and resumed reads",
+        ("tests/ingestion/test_parts.py", "tests/ingestion/test_landing.py", "tests/ingestion/test_loading.py"),
+    ),
+    Line(
+        "I6",
+        "ingestion",
+        "the vendors' pace, blocks and storms; ten companies at once",
+        ("tests/synkro/test_ratelimit.py", "tests/ingestion/test_politeness.py", "tests/ingestion/test_ten_tenants.py"),
+    ),
+    Line("I7", "ingestion", "one refresh of an expired token", ("tests/ingestion/test_oauth.py",)),
+    Line("I9", "ingestion", "drift of the vendors' schemas", ("tests/ingestion/test_drift.py",)),
+    Line(
+        "I11",
+        "ingestion",
+        "reconciliation: vendor, raw and marts agree",
+        ("tests/orchestration/test_reconciliation.py", "tests/synkro/test_reconciliation.py"),
+    ),
+    # marts
+    Line(
+        "M1",
+        "transforms",
+        "10,000 random dialogs against the independent oracle",
+        ("tests/transforms/test_oracle.py",),
+        environment={"SYNKRO_TEST_ORACLE": "10000", "SYNKRO_TEST_ORACLE_SEED": "100"},
+        seconds=1500,
+    ),
+    Line(
+        "M2",
+        "transforms",
+        "49 increments equal a full rebuild",
+        ("tests/transforms/test_increment.py",),
+        seconds=1500,
+    ),
+    Line("M3", "transforms", "dbt's unit tests and the worked cases", ("tests/transforms/test_unit_tests.py",)),
+    Line(
+        "M4",
+        "transforms",
+        "the increment has the rows of plain SQL, 14 marts",
+        command=module("bench.marts", "--sizes", "20000", "--tenants", "3"),
+        counts=r"(?P<n>\d+) marts",
+        seconds=900,
+    ),
+    # orchestration
+    Line(
+        "O1",
+        "orchestration",
+        "kill matrix: every process in every step",
+        command=module("tests.orchestration.drill", "--fast"),
+        counts=r"(?P<n>\d+) of \d+",
+        seconds=1800,
+    ),
+    Line("O2", "orchestration", "Celery: a fleet of workers", ("tests/orchestration/test_celery.py",), seconds=1500),
+    Line(
+        "O3",
+        "orchestration",
+        "one run a window: asked again, while running, after failure and success",
+        ("tests/synkro/test_runs.py", "tests/orchestration/test_ends.py", "tests/orchestration/test_worker.py"),
+    ),
+    Line(
+        "O7",
+        "orchestration",
+        "missed windows, clock changes, month borders",
+        ("tests/orchestration/test_schedules.py", "tests/synkro/test_windows.py", "tests/orchestration/test_clocks.py"),
+    ),
+    Line("O8", "orchestration", "a heavy company holds nobody back", ("tests/orchestration/test_fairness.py",)),
+    Line("O9", "orchestration", "a missing report is told of", ("tests/delivery/test_silence.py",)),
+    Line(
+        "O10",
+        "orchestration",
+        "ten dates: weekdays, year's end, leap day, clock changes, a minute to midnight",
+        command=module("tests.dates"),
+        counts=r"(?P<n>\d+) of \d+ dates",
+        seconds=3000,
+    ),
+    # delivery
+    Line("D1", "delivery", "outbox: at least once, a repeat marked", ("tests/delivery/test_sender.py",)),
+    Line("D2", "delivery", "any text fits Telegram", ("tests/delivery/test_markup.py", "tests/delivery/test_message.py")),
+    Line("D3", "delivery", "Telegram's errors", ("tests/delivery/test_verdicts.py",)),
+    Line("D5", "delivery", "questions: once each, foreign chats nothing", ("tests/delivery/test_updates.py", "tests/delivery/test_bot.py")),
+    # secrets
+    Line("S1", "secrets", "sealing, rotation, transplants", ("tests/synkro/test_vault.py",)),
+    Line("S6", "secrets", "redaction of logs and errors", ("tests/synkro/test_log.py",)),
+    # web
+    Line("W1", "web", "sign-in, sockets, headers, foreign origins", ("tests/app/test_auth.py", "tests/app/test_guard.py")),
+    Line("W2", "web", "every page, role and press", ("tests/app/test_pages.py", "tests/app/test_presses.py", "tests/app/test_browser.py")),
+    Line("W3", "web", "REST API", ("tests/app/test_api.py",)),
+    # AI
+    Line("A1", "analysis", "injections change nothing", ("tests/analysis/test_injections.py",)),
+    Line("A2", "analysis", "masking: what leaves", ("tests/analysis/test_masking.py",)),
+    Line("A3", "analysis", "numbers and names of a text", ("tests/analysis/test_numbers_and_names.py",)),
+    Line("A4", "analysis", "quotes word for word", ("tests/analysis/test_citations.py", "tests/analysis/test_grounding.py")),
+    Line("A5", "analysis", "a provider that fails", ("tests/analysis/test_provider.py", "tests/analysis/test_provider_failures.py")),
+    Line("A6", "analysis", "caps of money", ("tests/analysis/test_money.py",)),
+    Line("A7", "analysis", "cache: no cross hits", ("tests/analysis/test_cache.py",)),
+    # outbound HTTP
+    Line(
+        "F1",
+        "http",
+        "allow-list, redirects, limits, TLS, one door",
+        ("tests/synkro/test_hosts.py", "tests/synkro/test_http.py", "tests/synkro/test_http_is_the_only_door.py"),
+    ),
+    # the tests themselves
+    Line(
+        "Q1",
+        "tests",
+        "planted mutants",
+        command=module("tests.mutants"),
+        counts=r"(?P<n>\d+) killed",
+        seconds=3000,
+    ),
+)  # fmt: skip
+
+
+def chosen(word: str) -> Iterator[Line]:
+    """Lines of an area or of a name; all of them without a word."""
+    for line in LINES:
+        if not word or word.lower() in (line.area, line.name.lower()):
+            yield line

@@ -1,0 +1,109 @@
+"""A Postgres cluster with the template database: made once for a state of the tree, copied by every worker of a session.
+
+Making one takes some twenty seconds (initdb, migrations, a dbt build), a copy less than one. The archive lies in
+``build/test-clusters`` and is named by a hash of everything it is made from, so a change of the tree makes a new one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from synkro import _pg_binaries as binaries
+from synkro import _pg_cluster as pg_cluster
+from synkro import db, embedded, migrations
+from synkro.embedded import EmbeddedPostgres
+from synkro.settings import ROOT
+
+APP_PASSWORD = "app-password-of-the-tests"
+TEMPLATE = "synkro_template"
+ARCHIVES = ROOT / "build" / "test-clusters"
+#: what a template is made from
+MADE_FROM = ("supabase", "transforms", "orchestration/dbt*.py", "synkro/*.py", "requirements.lock", "tests/cluster.py")
+#: older archives than these many go
+KEPT = 4
+
+
+def start(data_dir: Path, bin_dir: Path | None) -> EmbeddedPostgres:
+    """A running server in ``data_dir`` that holds :data:`TEMPLATE`, and dbt's parsed project beside it."""
+    archive = ARCHIVES / f"{_key(bin_dir)}.tar"
+    with _alone():
+        if not archive.exists():
+            _make(archive, bin_dir)
+    _unpack(archive, data_dir)
+    server = EmbeddedPostgres(data_dir, bin_dir=bin_dir)
+    with pytest.MonkeyPatch.context() as patch:
+        # a cluster of the tests lives for minutes: no row of it has to survive a power cut
+        hasty = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "128MB"}
+        patch.setattr(embedded, "SETTINGS", embedded.SETTINGS | hasty)
+        server.start()
+    return server
+
+
+def _key(bin_dir: Path | None) -> str:
+    account = binaries.account_for(Path("/nonexistent"))
+    digest = hashlib.sha256(f"{account.uid if account else os.geteuid()}".encode())
+    for pattern in MADE_FROM:
+        for path in sorted(ROOT.glob(pattern)):
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file() and file.suffix in {".sql", ".yml", ".py", ".lock", ".csv", ".toml"}:
+                    digest.update(f"\0{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    return f"{binaries.resolve(bin_dir, account)[1]}-{digest.hexdigest()[:16]}"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process makes an archive, the others wait for it."""
+    ARCHIVES.mkdir(parents=True, exist_ok=True)
+    with (ARCHIVES / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(archive: Path, bin_dir: Path | None) -> None:
+    from orchestration.dbt import deploy
+
+    with tempfile.TemporaryDirectory(prefix="synkro-template-") as folder:
+        data_dir = Path(folder)
+        server = EmbeddedPostgres(data_dir, bin_dir=bin_dir)
+        try:
+            server.start()
+            server.ensure_database(TEMPLATE)
+            url = server.url(TEMPLATE)
+            migrations.migrate(url)
+            deploy(url, data_dir, lambda text: None)
+            with psycopg.connect(url, autocommit=True) as connection:
+                db.set_app_password(connection, APP_PASSWORD)
+                connection.execute("checkpoint")
+            server.stop()
+            home = pg_cluster.home(data_dir / "postgres")
+            fresh = archive.with_suffix(".new")
+            command = ["tar", "--create", "--file", fresh, "--numeric-owner"]
+            subprocess.run([*command, "-C", home, "pgdata", "password", "-C", data_dir, "dbt"], check=True)
+        finally:
+            server.destroy()
+    fresh.rename(archive)
+    for old in sorted(ARCHIVES.glob("*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        old.unlink()
+
+
+def _unpack(archive: Path, data_dir: Path) -> None:
+    root = data_dir / "postgres"
+    root.mkdir(parents=True)
+    place, account = root, binaries.account_for(root / "pgdata")
+    if not binaries.can_enter(root, account):
+        place = binaries.reachable_directory("synkro-pgdata-tests")
+        (root / "location").write_text(str(place))
+    command = ["tar", "--extract", "--file", archive, "--numeric-owner", "--same-owner", "--preserve-permissions"]
+    subprocess.run([*command, "-C", place], check=True)
+    shutil.move(place / "dbt", data_dir / "dbt")

@@ -1,0 +1,197 @@
+"""The clock of business moments: it can be moved, for every process at once, and nobody asks the real time past it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from synkro import clock, db, runtime, tenants, watermarks
+from synkro.settings import ROOT, settings
+
+ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "cli", "sandbox")
+BACK = timedelta(days=300)
+
+#: who may ask the real time, and why; a new place is a decision
+REAL: dict[str, set[str]] = {
+    "the clock itself": {"synkro/clock.py::now"},
+    "a lease, its heartbeat, its end": {
+        *(f"synkro/leases.py::{name}" for name in ("claim", "heartbeat", "is_stopping", "hold", "finish")),
+        "synkro/reaper.py::reap",
+        "orchestration/leftovers.py::clear",
+        "orchestration/orphans.py::_over",
+        "app/services/reporting.py::silence",
+    },
+    "when a row was offered, or asked to stop, and how long ago": {
+        *(f"synkro/runs.py::{name}" for name in ("request_stop", "offer")),
+        "orchestration/sensors.py::_to_offer",
+        "app/services/health.py::check",
+    },
+    "whether a process lives": {
+        *(f"synkro/services.py::{name}" for name in ("beat", "is_alive")),
+        "app/pages/tenants.py::_services",
+        "cli/doctor.py::_engine",
+    },
+    "the pace of a vendor: sliding seconds and blocks": {
+        f"synkro/ratelimit.py::{name}" for name in ("_BLOCK", "_STOP", "_UNBLOCK")
+    },
+    "letters and updates: claims, pauses between tries, what to give up": {
+        *(f"synkro/outbox.py::{name}" for name in ("claim", "mark_sent", "mark_retry")),
+        *(f"delivery/inbox.py::{name}" for name in ("next_offset", "note_reply", "mark_handled")),
+    },
+    "sessions and attempts to sign in": {
+        *(f"synkro/sessions.py::{name}" for name in ("open_session", "user_of", "living", "close_session")),
+        "synkro/users.py::verify",
+    },
+    "money is counted in days of the real time, where the calls are": {
+        "synkro/spending.py::refused",
+        "synkro/spending.py::overview",
+    },
+    "a stamp beside a row: when it was written": {
+        *(f"synkro/integrations.py::{name}" for name in ("save_public", "set_status", "save_secrets", "rotate")),
+        *(f"synkro/reconciliation.py::{name}" for name in ("_COUNT_ALL", "_COUNT_TOUCHED")),
+        *(f"synkro/report_windows.py::{name}" for name in ("save", "add_missing")),
+        "synkro/reports.py::answer",
+        "synkro/tenants.py::set_status",
+        *(f"synkro/users.py::{name}" for name in ("add", "set_password", "update_profile")),
+        "synkro/watermarks.py::keep_backfill",
+        "orchestration/dbt_scope.py::stood",
+    },
+    "the last week's failures, by such stamps": {"app/services/operators.py::_line"},
+    "Dagster's own stamps": {"orchestration/retention.py::build"},
+    "the hour beside a line on the terminal": {"cli/reports.py::_watch"},
+    "a simulated vendor: the clock it has when it is given none": {
+        "sandbox/server.py::start",
+        "sandbox/world.py::World.__init__",
+    },
+    "a simulated vendor: lives of tokens, ages of updates, its journal": {
+        *(f"sandbox/amocrm/oauth.py::Tokens.{name}" for name in ("accepts", "_issue")),
+        *(f"sandbox/journal.py::Journal.{name}" for name in ("arrived", "violation")),
+        "sandbox/llm.py::Server.chat",
+        *(f"sandbox/telegram/bot.py::Bot.{name}" for name in ("_deliver", "edit_message_text")),
+        *(f"sandbox/telegram/updates.py::Updates.{name}" for name in ("_forget_old", "add")),
+    },
+}
+
+_ASKED = {
+    "datetime": {"now", "utcnow", "today"},
+    "date": {"today"},
+    "time": {"time", "time_ns", "localtime", "gmtime", "ctime", "strftime"},
+}
+#: ``now() + %(offset)s`` is the clock
+_IN_SQL = re.compile(
+    r"\b(?:now|clock_timestamp|statement_timestamp|transaction_timestamp)\(\)(?! \+ %\(offset\)s)"
+    r"|\b(?:current_date|current_timestamp|localtimestamp)\b",
+    re.IGNORECASE,
+)
+
+
+def asks(node: ast.AST) -> bool:
+    """Whether this expression is the real time: a clock of Python, or one of Postgres in a text."""
+    if isinstance(node, ast.Attribute):
+        owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+        return node.attr in _ASKED.get(owner, ())
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "time" and not _ASKED["time"].isdisjoint(name.name for name in node.names)
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(_IN_SQL.search(node.value))
+
+
+def places(path: str, text: str) -> Iterator[str]:
+    """``file::name`` of everything at the top of a module, or method of a class, that asks the real time."""
+    tree = ast.parse(text)
+    for node in list(ast.walk(tree)):
+        # a docstring may speak of the time
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            node.body[0] = ast.Pass()
+    for top in tree.body:
+        for part in top.body if isinstance(top, ast.ClassDef) else [top]:
+            if any(asks(node) for node in ast.walk(part)):
+                yield f"{path}::{'' if part is top else f'{_name(top)}.'}{_name(part)}"
+
+
+def _name(node: ast.AST) -> str:
+    """Of what is defined or assigned here."""
+    targets = getattr(node, "targets", None) or [getattr(node, "target", node)]
+    return getattr(node, "name", None) or getattr(targets[0], "id", "")
+
+
+def test_the_real_time_is_asked_only_where_it_is_meant() -> None:
+    found = {
+        place
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for place in places(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+    }
+    allowed = {place for named in REAL.values() for place in named}
+    assert found - allowed == set(), "a business moment is clock.now(), in SQL now() + %(offset)s; else give a reason"
+    assert allowed - found == set(), "nothing there asks the real time any more"
+
+
+def test_the_marts_ask_no_clock() -> None:
+    files = [path for path in (ROOT / "transforms").rglob("*.sql") if "target" not in path.parts]
+    assert len(files) > 30
+    asking = [path.name for path in files if _IN_SQL.search(re.sub(r"--.*|\{#.*?#\}", "", path.read_text("utf-8")))]
+    assert asking == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("def f():\n    return datetime.now(UTC)", ["x.py::f"]),
+        ("started = field(default_factory=datetime.datetime.now)", ["x.py::started"]),
+        ("class A:\n    def b(self): return date.today()\n    def c(self): return 1", ["x.py::A.b"]),
+        ("from time import time", ["x.py::"]),
+        ("QUERY = f'select {a} where at < NOW() - %s'", ["x.py::QUERY"]),
+        ("QUERY = 'values (current_date)'", ["x.py::QUERY"]),
+        ("QUERY = 'select now() + %(offset)s'", []),
+        ("def f():\n    '''As SQL's now().'''\n    return clock.now() - monotonic()", []),
+    ],
+)
+def test_the_look_finds_what_it_looks_for(text: str, found: list[str]) -> None:
+    assert list(places("x.py", text)) == found
+
+
+# --- the clock -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SYNKRO_CLOCK_OFFSET_SECONDS", str(-BACK.total_seconds()))
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def test_a_moved_clock_runs_on(moved: None) -> None:
+    before = datetime.now(UTC)
+    first, second = clock.now(), clock.now()
+    after = datetime.now(UTC)
+    assert before - BACK <= first <= second <= after - BACK
+    assert clock.of(before) == before - BACK and clock.of(None) is None
+
+
+def test_every_process_has_the_same_clock(moved: None) -> None:
+    ask = [sys.executable, "-c", "from synkro import clock; print(clock.now().isoformat())"]
+    before = clock.now()
+    told = subprocess.run(ask, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    assert before <= datetime.fromisoformat(told) <= clock.now()
+
+
+def test_the_database_writes_business_moments_by_the_clock(database: str, moved: None) -> None:
+    with db.as_service("test") as connection:
+        before = clock.now()
+        tenant = tenants.add(connection, "Окна", f"t{uuid4().hex[:8]}", "Asia/Almaty").tenant_id
+        runtime.start(connection, tenant, "Asia/Almaty")
+        watermarks.advance(connection, tenant, "radist", "messages", before + timedelta(days=1))
+        (version,) = runtime.history(connection, tenant)
+        mark = watermarks.find(connection, tenant, "radist", "messages")
+    assert mark is not None and mark.updated_at is not None
+    # one transaction, one moment: the version is in force from it on, and no mark lies beyond it
+    assert mark.complete_until == mark.updated_at == version["created_at"]
+    assert abs(mark.complete_until - before) < timedelta(minutes=1)

@@ -1,0 +1,488 @@
+"""Every function that is told a company, against a second one with the same ids: it meets nothing of it and changes nothing.
+
+The service door sees every company, so there the filter of each query is all there is. Each call runs twice in one
+transaction, with the other company and without it: both answers are the same, the other's rows stay as they were, and the
+call has something to answer or to write.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from analysis import asking, facts, metrics, searching
+from analysis.context import AnalysisContext
+from delivery import destinations, inbox
+from orchestration import dbt_scope
+from synkro import (
+    audit,
+    corrections,
+    db,
+    dialogs,
+    evidence,
+    followups,
+    history,
+    integrations,
+    leases,
+    numbers,
+    outbox,
+    readings,
+    reconciliation,
+    report_windows,
+    reports,
+    runs,
+    runtime,
+    spending,
+    tenants,
+    users,
+    vault,
+    watermarks,
+)  # fmt: skip
+from synkro.reconciliation import Count
+from synkro.watermarks import Backfill, StreamLoad
+from tests import twins
+from tests.conftest import doors_open
+from tests.twins import AT, CALL, CHAT, DAY, OURS, PERSON, REPORT, RUN, THEIRS, WINDOW
+
+#: the company that is asked for: each of the two in its turn
+T = OURS
+NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
+CAPS = spending.Caps(Decimal(9), Decimal(9), Decimal(99), Decimal(999), Decimal(99))
+SENT = spending.Sent("reading", "m", "h", 1, Decimal(1))
+DRAFT = reports.Draft("daily", WINDOW, DAY, DAY, AT, True, "итог", {}, {}, {}, [])
+LETTER = reports.Letter(CHAT, {"text": "т"})
+KEYS = [(CHAT, "transcript_hash")]
+
+Call = Callable[[db.Connection], Any]
+
+
+def run(c: db.Connection) -> runs.Run:
+    row = c.execute(
+        f"select {runs.COLUMNS} from synkro.job_runs where tenant_id = %s and run_id = %s", (T, RUN)
+    ).fetchone()
+    assert row is not None
+    return runs.Run(**row)
+
+
+def report(c: db.Connection) -> reports.Report:
+    found = reports.current(c, T, WINDOW)
+    assert found is not None
+    return found
+
+
+def item(c: db.Connection) -> outbox.Item:
+    """Our letter as its sender has claimed it, and the other company's in the same state."""
+    c.execute("update synkro.outbox set status = 'sending', attempts = 1, claimed_until = now()")
+    return outbox.of_report(c, T, REPORT)[0]
+
+
+def message(c: db.Connection) -> reports.Message:
+    return reports.thread(c, report(c))[0]
+
+
+def update(c: db.Connection) -> inbox.Received:
+    return inbox.receive(c, T, 7, 9, CHAT)
+
+
+def context(c: db.Connection) -> AnalysisContext:
+    return AnalysisContext(T, "Наша", RUN, WINDOW, "daily", "Asia/Almaty", DAY, DAY)
+
+
+def secret(c: db.Connection, value: str = "1234567:canary-of-ours-canary") -> None:
+    sealed = vault.seal(value, tenant_id=str(T), kind="telegram", field="bot_token")
+    c.execute(
+        "update private.integration_secrets set key_id = %s, ciphertext = %s where tenant_id = %s",
+        (sealed.key_id, sealed.ciphertext, T),
+    )
+
+
+def locked(c: db.Connection) -> Any:
+    secret(c)
+    with integrations.locked_secrets(T, "telegram") as row:
+        row.save({"bot_token": "1234567:another-canary-of-ours"})
+        row.refuse("отказ")
+        return row.secrets, row.refused
+
+
+def stored_secrets(c: db.Connection) -> Any:
+    secret(c)
+    return integrations.secrets(T, "telegram")
+
+
+def bot(c: db.Connection) -> Any:
+    secret(c)
+    return destinations.bot_of(T, {})
+
+
+def failed_first(c: db.Connection, chat: str) -> Any:
+    """A success in our chat, after a failure of this one."""
+    integrations.set_status(c, T, "telegram", "error", error=f"Чат {chat}: отказ")
+    destinations.report_success(c, T, CHAT)
+    return integrations.load(c, T, "telegram").status
+
+
+def lapsed(c: db.Connection, call: Call) -> Any:
+    """Our run is over while the other company's goes on, so that a new one can be asked for."""
+    c.execute("update synkro.job_runs set status = 'success', idempotency_key = null where tenant_id = %s", (T,))
+    return call(c)
+
+
+def followed_up(c: db.Connection) -> None:
+    c.execute("update synkro.job_runs set job_type = 'followup' where run_id = %s", (RUN,))
+
+
+def bound_once(c: db.Connection) -> None:
+    """The second time the address is the same, and the account stays bound."""
+    for _ in range(2):
+        integrations.save_public(c, T, "telegram", {"base_url": "https://x.example"})
+        integrations.set_status(c, T, "telegram", "ok", bound={"bot": 7})
+    integrations.save_public(c, T, "telegram", {"base_url": "https://x.example"})
+
+
+#: what reads: the call's answer is there, and ours alone
+READS: dict[str, Call] = {
+    "synkro.audit.recent": lambda c: audit.recent(c, tenant_id=T),
+    "synkro.corrections.of_report": lambda c: corrections.of_report(c, replace(report(c), numbers={"messages": 1})),
+    "synkro.dialogs.get": lambda c: dialogs.get(c, T, CHAT),
+    "synkro.dialogs.in_window": lambda c: dialogs.in_window(c, T, WINDOW),
+    "synkro.dialogs.messages": lambda c: dialogs.messages(c, T, CHAT),
+    "synkro.dialogs.messages_of_window": lambda c: dialogs.messages_of_window(c, T, [CHAT], WINDOW, before=2),
+    "synkro.evidence.recount": lambda c: {
+        name: evidence.recount(c, entry, T, WINDOW, manager)
+        for entries, manager in ((evidence.SUMMARY, None), (evidence.MANAGERS, "manager_id"))
+        for name, entry in entries.items()
+    },
+    "synkro.followups.attempts": lambda c: (followed_up(c), [followups.attempts(c, T, WINDOW)])[1],
+    "synkro.followups.lacking_of": lambda c: followups.lacking_of(c, T, REPORT),
+    "synkro.followups.next_attempts": lambda c: followups.next_attempts(c, T),
+    "synkro.followups.refusals": lambda c: (
+        c.execute("update synkro.ai_calls set status = 'refused'"), followups.refusals(c, T, RUN)
+    )[1],
+    "synkro.followups.was_asked_for": lambda c: [
+        followups.was_asked_for(c, replace(run(c), trigger_type="system", run_id=id)) for id in (RUN, twins.uuid_of("their run"))
+    ],
+    "synkro.history.depths": lambda c: history.depths(c, T),
+    "synkro.integrations.all_of": lambda c: integrations.all_of(c, T),
+    "synkro.integrations.find": lambda c: integrations.find(c, T, "telegram"),
+    "synkro.integrations.load": lambda c: integrations.load(c, T, "telegram"),
+    "synkro.integrations.secrets": stored_secrets,
+    "synkro.leases.is_stopping": lambda c: (
+        c.execute("update synkro.job_runs set status = 'cancelling' where tenant_id = %s and run_id = %s", (T, RUN)),
+        leases.is_stopping(c, run(c))
+    )[1],
+    "synkro.numbers.funnel": lambda c: numbers.funnel(c, T),
+    "synkro.numbers.history": lambda c: numbers.history(c, T, WINDOW, 60),
+    "synkro.numbers.hours": lambda c: numbers.hours(c, T, WINDOW, 30),
+    "synkro.numbers.managers": lambda c: numbers.managers(c, T, WINDOW),
+    "synkro.numbers.managers_over": lambda c: numbers.managers_over(c, T, WINDOW, 30),
+    "synkro.numbers.summary": lambda c: numbers.summary(c, T, WINDOW),
+    "synkro.numbers.usual": lambda c: numbers.usual(c, T, WINDOW),
+    "synkro.numbers.waiting": lambda c: numbers.waiting(c, T, WINDOW),
+    "synkro.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
+    "synkro.outbox.report_of_message": lambda c: outbox.report_of_message(c, T, CHAT, "55"),
+    "synkro.readings.cached": lambda c: readings.cached(c, T, KEYS, "p", "m"),
+    "synkro.readings.latest": lambda c: readings.latest(c, T, CHAT),
+    "synkro.reconciliation.counts_of": lambda c: reconciliation.counts_of(c, report(c)),
+    "synkro.reconciliation.of_report": lambda c: reconciliation.of_report(c, report(c)),
+    "synkro.report_windows.built": lambda c: report_windows.built(c, T),
+    "synkro.report_windows.data_span": lambda c: report_windows.data_span(c, T),
+    "synkro.report_windows.missing_of": lambda c: report_windows.missing_of(c, T, WINDOW),
+    "synkro.report_windows.outdated": lambda c: report_windows.outdated(c, T),
+    "synkro.reports.current": lambda c: [reports.current(c, T), reports.current(c, T, WINDOW)],
+    "synkro.reports.recent": lambda c: reports.recent(c, T),
+    "synkro.reports.thread": lambda c: reports.thread(c, report(c)),
+    "synkro.reports.versions": lambda c: reports.versions(c, report(c)),
+    "synkro.runs.active": lambda c: runs.active(c, T),
+    "synkro.runs.events": lambda c: [(e.step, e.message) for e in runs.events(c, T, RUN)],
+    "synkro.runs.of_window": lambda c: runs.of_window(c, T, WINDOW),
+    "synkro.runs.recent": lambda c: runs.recent(c, T),
+    "synkro.runtime.current": lambda c: runtime.current(c, T),
+    "synkro.runtime.history": lambda c: runtime.history(c, T),
+    "synkro.spending.of_run": lambda c: spending.of_run(c, T, RUN),
+    "synkro.tenants.by_id": lambda c: tenants.by_id(c, T),
+    "synkro.users.people_of": lambda c: users.people_of(c, T),
+    "synkro.watermarks.all_of": lambda c: watermarks.all_of(c, T),
+    "synkro.watermarks.backfills_of": lambda c: watermarks.backfills_of(c, T),
+    "synkro.watermarks.find": lambda c: watermarks.find(c, T, "radist", "messages"),
+    "synkro.watermarks.loads_of": lambda c: watermarks.loads_of(c, T, RUN),
+    "delivery.destinations.bot_of": bot,
+    "delivery.inbox.question": lambda c: inbox.question(c, update(c)),
+    "delivery.inbox.report_of_answer": lambda c: inbox.report_of_answer(c, T, CHAT, 66),
+    "analysis.asking.answer": lambda c: asking.answer(c, report(c), "Сколько клиентов без ответа?", [], asking.Pick("unanswered_now")),
+    "analysis.facts.gather": lambda c: facts.gather(c, context(c)),
+    "analysis.metrics.compute": lambda c: [
+        metrics.compute(c, report(c), metrics.Pick("messages", period=period)) for period in metrics.PERIODS
+    ],
+    "analysis.searching.find": lambda c: searching.find(c, report(c), "Кухня?"),
+}  # fmt: skip
+
+#: what writes: ours changes, the other's does not
+WRITES: dict[str, Call] = {
+    "synkro.audit.write": lambda c: audit.write(c, "test.done", tenant_id=T),
+    "synkro.followups.note": lambda c: followups.note(c, T, REPORT, ["ai"], None),
+    "synkro.history.request": lambda c: lapsed(
+        c, lambda c: history.request(c, T, runtime.current(c, T), "2026-02-20", NOW)[1]
+    ),
+    "synkro.integrations.locked_secrets": locked,
+    "synkro.integrations.save_public": bound_once,
+    "synkro.integrations.save_secrets": lambda c: [
+        integrations.save_secrets(c, T, "telegram", {"bot_token": value}) for value in ("1234567:third-canary-of-ours", "")
+    ],
+    "synkro.integrations.set_status": lambda c: integrations.set_status(c, T, "telegram", "error", error="x", bound={"a": 1}),
+    "synkro.leases.attach_report": lambda c: leases.attach_report(c, run(c), twins.uuid_of("another report")),
+    "synkro.leases.finish": lambda c: leases.finish(c, run(c), "failed", error="x"),
+    "synkro.leases.heartbeat": lambda c: leases.heartbeat(c, run(c)),
+    "synkro.leases.step": lambda c: leases.step(c, run(c), "report", 1, 2, "x"),
+    "synkro.outbox.add_once": lambda c: [outbox.add_once(c, T, CHAT, {"text": "т"}, key=key) for key in ("k", "l")],
+    "synkro.outbox.claim": lambda c: [outbox.claim(c, tenant_id=T), outbox.claim(c, tenant_id=T, report_id=REPORT)],
+    "synkro.outbox.mark_failed": lambda c: outbox.mark_failed(c, item(c), "x"),
+    "synkro.outbox.mark_retry": lambda c: outbox.mark_retry(c, item(c), "x", after_seconds=9),
+    "synkro.outbox.mark_sent": lambda c: outbox.mark_sent(c, item(c), "77"),
+    "synkro.outbox.redirect": lambda c: outbox.redirect(c, T, CHAT, "-1001"),
+    "synkro.readings.store": lambda c: readings.store(c, T, readings.StoredReading(CHAT, "another", "p", "m", {})),
+    "synkro.reconciliation.count": lambda c: [
+        (reconciliation.count(c, T, [(DAY, WINDOW)], ["radist", "amocrm"]),
+         c.execute("delete from private.reconciled_dialogs where tenant_id = %s", (T,)) and None)
+        for _ in range(2)
+    ],
+    "synkro.reconciliation.save": lambda c: reconciliation.save(c, T, RUN, [Count("radist", "messages", None, 1, {}, 1)]),
+    "synkro.report_windows.add_missing": lambda c: report_windows.add_missing(c, T, WINDOW, [{"source": "radist"}]),
+    "synkro.report_windows.save": lambda c: report_windows.save(
+        c, T, [report_windows.ReportWindow(WINDOW, DAY, as_of=None, missing=[{"source": "amocrm"}])]
+    ),
+    "synkro.reports.answer": lambda c: reports.answer(c, message(c), "Ответ", [{"a": 1}]),
+    "synkro.reports.ask": lambda c: reports.ask(c, report(c), "Что?", author_id=None, author_name="А").question,
+    "synkro.reports.publish": lambda c: reports.publish(c, T, RUN, DRAFT, [LETTER]),
+    "synkro.runs.log": lambda c: runs.log(c, run(c), "marts", "x"),
+    "synkro.runs.request": lambda c: lapsed(c, lambda c: [
+        made.attempt
+        for key in ("key", "key", "their key", None)
+        for made, _ in [runs.request(c, T, WINDOW, mode="radist_only", trigger_type="system", report_type="daily",
+                                     idempotency_key=key)]
+    ]),
+    "synkro.runtime.change": lambda c: runtime.change(c, T, {"sla_target_minutes": "20"}),
+    "synkro.runtime.fill_working_intervals": lambda c: runtime.fill_working_intervals(c, T, runtime.current(c, T), DAY, DAY),
+    "synkro.runtime.start": lambda c: (
+        c.execute("delete from synkro.tenant_runtime_configs where tenant_id = %s", (T,)), runtime.start(c, T, "UTC")
+    )[1],
+    "synkro.spending.refused": lambda c: spending.refused(c, T, RUN, SENT, "report"),
+    "synkro.spending.reserve": lambda c: [
+        spending.reserve(c, T, RUN, SENT, caps)[1]
+        for caps in (
+            CAPS,
+            # the other has reserved and spent more than any of these
+            replace(CAPS, at_once=2),
+            replace(CAPS, at_once=9, tenant_month=None, tenant_day=Decimal(2)),
+        )
+    ],
+    "synkro.spending.settle": lambda c: spending.settle(c, T, CALL, spending.Settled(cost_usd=Decimal("0.5"))),
+    "synkro.tenants.set_status": lambda c: tenants.set_status(c, T, "paused"),
+    "synkro.users.grant": lambda c: users.grant(c, PERSON, T, "admin_lite"),
+    "synkro.users.revoke": lambda c: users.revoke(c, PERSON, T),
+    "synkro.watermarks.advance": lambda c: watermarks.advance(c, T, "radist", "messages", AT + timedelta(hours=1)),
+    "synkro.watermarks.drop_backfill": lambda c: watermarks.drop_backfill(c, T, "radist", "messages"),
+    "synkro.watermarks.keep_backfill": lambda c: watermarks.keep_backfill(c, T, Backfill("radist", "messages", None, AT, {})),
+    "synkro.watermarks.record": lambda c: watermarks.record(
+        c, T, RUN, StreamLoad("radist", "messages", seen=9, started_at=AT)
+    ),
+    "synkro.runs.request_stop": lambda c: runs.request_stop(c, T, RUN).status,
+    "delivery.destinations.migrate": lambda c: (
+        integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), destinations.migrate(c, T, CHAT, "-1001")
+    )[1],
+    "delivery.destinations.report_failure": lambda c: destinations.report_failure(c, T, "x"),
+    "delivery.destinations.report_success": lambda c: [failed_first(c, chat) for chat in (CHAT, "999")],
+    "delivery.inbox.mark_handled": lambda c: inbox.mark_handled(c, update(c), 88),
+    "delivery.inbox.note_question": lambda c: inbox.note_question(c, update(c), twins.uuid_of("another question")),
+    "delivery.inbox.note_reply": lambda c: inbox.note_reply(c, update(c)),
+    "delivery.inbox.receive": lambda c: [inbox.receive(c, T, 7, number, CHAT) for number in (9, 10)],
+    "delivery.inbox.reply_refused": lambda c: inbox.reply_refused(c, update(c)),
+}  # fmt: skip
+
+#: takes a lock or makes a text: nothing to see in rows
+NEITHER = {
+    "synkro.leases.hold": "a lock: test_leases",
+    "synkro.evidence.parameters": "no query",
+    "synkro.evidence.literal": "no query",
+    "synkro.vault.seal": "no query: the company is in the seal",
+    "synkro.vault.reseal": "no query",
+    "synkro.vault.unseal": "no query",
+    **{f"synkro.checks.check_{kind}": "asks a vendor" for kind in integrations.KINDS},
+    "synkro.checks.run": "asks a vendor; what it reads and writes are functions of integrations",
+    "delivery.bot.poll_once": "asks Telegram; what it reads and writes are functions of inbox and destinations",
+    "delivery.sender.send_due": "asks Telegram; what it reads and writes are functions of outbox and destinations",
+    "orchestration.dbt.build_tenant": "test_builds_of_the_marts_touch_no_other_company",
+    "orchestration.dbt.test_tenant": "writes nothing",
+    "orchestration.dbt_scope.begin": "test_builds_of_the_marts_touch_no_other_company",
+    "orchestration.dbt_scope.last": "test_builds_of_the_marts_touch_no_other_company",
+    "orchestration.leftovers.lock_name": "no query",
+    "orchestration.leftovers.release": "tests/orchestration/test_locks.py",
+}
+
+_PACKAGES = ("synkro", "delivery", "analysis", "ingestion", "orchestration")
+#: parameters that carry their company
+_CARRIERS = {"Run", "Report", "Item", "Message", "Received", "AnalysisContext"}
+
+
+def functions_of_a_company() -> set[str]:
+    """Public functions of the kernel and the rooms that are told a company, by name or by something that has one."""
+    found = set()
+    for package in _PACKAGES:
+        for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if module.name == "orchestration.celery_worker":
+                continue  # it needs the packages of another installation; its only functions are Celery's tasks
+            members = inspect.getmembers(importlib.import_module(module.name), inspect.isfunction)
+            for name, function in members:
+                if function.__module__ != module.name or name.startswith("_"):
+                    continue
+                parameters = inspect.signature(function).parameters
+                kinds = {str(p.annotation).rpartition(".")[2].strip("'") for p in parameters.values()}
+                if "tenant_id" in parameters or ("connection" in parameters and kinds & _CARRIERS):
+                    found.add(f"{module.name}.{name}")
+    return found
+
+
+def test_every_function_of_a_company_is_called() -> None:
+    assert functions_of_a_company() == {*READS, *WRITES, *NEITHER}
+
+
+# --- the two companies ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def url(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
+    with doors_open(make_database(template)) as made:
+        twins.fill(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def connection(url: str) -> Iterator[db.Connection]:
+    with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as opened:
+        yield opened
+        opened.rollback()
+
+
+def shown(answer: Any) -> str:
+    """An answer without what is made anew at each call."""
+    text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b", "made", repr(answer))
+    return re.sub(r"datetime\.datetime\(20(?!26, [123],)[^)]*\)", "now", text)
+
+
+@contextmanager
+def service(connection: db.Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The service door of this very transaction, also for who opens it anew."""
+
+    @contextmanager
+    def door(*_: Any, **__: Any) -> Iterator[db.Connection]:
+        yield connection
+
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "as_service", door)
+        connection.execute("set local role service_role")
+        yield
+        connection.execute("reset role")
+
+
+class Undone(Exception):
+    """Ends a savepoint."""
+
+
+@contextmanager
+def undone(connection: db.Connection) -> Iterator[None]:
+    try:
+        with connection.transaction():
+            yield
+            raise Undone
+    except Undone:
+        pass
+
+
+def written(connection: db.Connection, before: dict[str, str]) -> dict[str, list[str]]:
+    """The company's rows in the tables that changed, without what is made anew at each call."""
+    after = twins.checksum(connection, list(before), T)
+    found = {}
+    for table in (table for table, sum in after.items() if sum != before[table]):
+        rows = connection.execute(
+            f"select (to_jsonb(t) - array['audit_id', 'event_id', 'counted_at', 'ciphertext'])::text as row from {table} t"
+            " where tenant_id = %s",
+            (T,),
+        ).fetchall()
+        found[table] = sorted(re.sub(r'"20(?!26-0[123])[0-9T:.+-]{8,}"', "now", shown(row["row"])) for row in rows)
+    return found
+
+
+@pytest.mark.parametrize("name", [*READS, *WRITES])
+@pytest.mark.parametrize("other", ["theirs", "ours"])
+def test_it_meets_and_changes_nothing_of_the_other(
+    connection: db.Connection, name: str, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, neighbour = (OURS, THEIRS) if other == "theirs" else (THEIRS, OURS)
+    monkeypatch.setitem(globals(), "T", mine)
+    call = READS.get(name) or WRITES[name]
+    names = twins.tables(connection)
+    before = twins.checksum(connection, names, mine)
+    with undone(connection):
+        twins.without(connection, names, neighbour)
+        with service(connection, monkeypatch):
+            alone = call(connection)
+        alone_wrote = written(connection, before)
+    with undone(connection):
+        theirs = _after_preparing(connection, name, monkeypatch, neighbour, names)
+        with service(connection, monkeypatch):
+            both = call(connection)
+        assert twins.checksum(connection, names, neighbour) == theirs
+        wrote = written(connection, before)
+    assert shown(both) == shown(alone)
+    assert wrote == alone_wrote
+    assert str(neighbour) not in shown(both)
+    if name in WRITES:
+        assert wrote, "it wrote nothing"
+    else:
+        assert both not in (None, [], {}, set(), False, 0), "it found nothing"
+
+
+def _after_preparing(
+    connection: db.Connection, name: str, monkeypatch: pytest.MonkeyPatch, neighbour: UUID, names: list[str]
+) -> dict[str, str]:
+    """What the other's rows are once the call's own preparations are made: those that set both companies alike."""
+    with undone(connection):
+        if name in _PREPARES_BOTH:
+            with service(connection, monkeypatch):
+                _PREPARES_BOTH[name](connection)
+        found = twins.checksum(connection, names, neighbour)
+    return found
+
+
+_PREPARES_BOTH: dict[str, Call] = {
+    **dict.fromkeys(("synkro.outbox.mark_failed", "synkro.outbox.mark_retry", "synkro.outbox.mark_sent"), item),
+    "synkro.followups.attempts": followed_up,
+    "synkro.followups.refusals": lambda c: c.execute("update synkro.ai_calls set status = 'refused'"),
+}
+
+
+def test_builds_of_the_marts_touch_no_other_company(url: str) -> None:
+    """What a build claims, and what it leaves when it stood, is of its own company."""
+    with psycopg.connect(url, autocommit=True, row_factory=psycopg.rows.dict_row) as owner:
+        names = twins.tables(owner)
+        before, ours = twins.checksum(owner, names, THEIRS), twins.checksum(owner, names, OURS)
+        assert dbt_scope.last(url, OURS) == "touched"
+        build = dbt_scope.begin(url, OURS, "project")
+        dbt_scope.stood(url, build, [(WINDOW.start, WINDOW.end)])
+        again = dbt_scope.begin(url, OURS, "project")
+        assert again.scope == "touched", "the mark of the build before is found"
+        dbt_scope.stood(url, again)
+        assert twins.checksum(owner, names, THEIRS) == before
+        changed = {t for t, sum in twins.checksum(owner, names, OURS).items() if sum != ours[t]}
+        assert {"private.mart_builds", "private.raw_changes", "synkro.report_windows"} <= changed
