@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
 from analysis import rules
+from analysis.intents import decide
+from analysis.intents.linear import Model
 from analysis.intents.talk import Said, without_placeholders
 from analysis.shapes import Reading
 from bench import corpus
@@ -63,7 +66,7 @@ class Chat:
     def bursts(self) -> list[range]:
         """Every run of the client's lines between two of ours."""
         edges = [-1, *(i for i, said in enumerate(self.talk) if said.who == "manager"), len(self.talk)]
-        return [range(a + 1, b) for a, b in zip(edges, edges[1:], strict=False) if b - a > 1]
+        return [range(a + 1, b) for a, b in pairwise(edges) if b - a > 1]
 
 
 _OBJECTIONS = {
@@ -98,13 +101,18 @@ def corpus_chats() -> list[Chat]:
     return [_of_corpus(dialog) for dialog in corpus.load()]
 
 
+def exchange_chats() -> list[Chat]:
+    """What is only trained on."""
+    return [_of_corpus(dialog) for dialog in corpus.exchanges()]
+
+
 def _of_corpus(dialog: corpus.Dialog) -> Chat:
     talk = tuple(
         Said(line.who, text, line.sent_at, media)
         for line in dialog.lines
         for text, media in [without_placeholders(line.text)]
     )
-    outcomes = set(_OUTCOMES[dialog.outcome])
+    outcomes = set(_OUTCOMES.get(dialog.outcome, ()))
     if dialog.outcome == "complaint_open" and dialog.lines[-1].who != "client":
         outcomes.add("answered")
     clients = [line for line in dialog.lines if line.who == "client"]
@@ -237,3 +245,13 @@ def macro_words() -> tuple[list[str], list[str]]:
         assert listed is not None, name
         found.append(ast.literal_eval(listed[1]))
     return found[0], found[1]
+
+
+@dataclass
+class New(Today):
+    """The decision of :mod:`analysis.intents`, and the rules of analysis over it."""
+
+    model: Model | None = None
+
+    def needs_reply(self, chat: Chat) -> list[bool]:
+        return [intent is not None and intent.needs_reply for intent in decide(chat.talk, self.model)]

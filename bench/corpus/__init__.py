@@ -7,25 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from analysis.intents.linear import CLOSED_REASONS, OPEN_REASONS
 
 FOLDER = Path(__file__).parent
 BUSINESSES = ("auto_service", "clinic", "education", "furniture", "real_estate", "wholesale")
 STYLES = ("shorthand", "nopunct", "bursts", "voice", "kazmix", "formal")
 OUTCOMES = (
     "booked", "bought", "paid", "agreed", "thinking", "refused", "lost_silent", "waiting_us", "served", "complaint_open", "complaint_closed",
-)  # fmt: skip
-#: why a line needs an answer of ours
-OPEN_REASONS = (
-    "question", "request", "gives_info", "booking", "complaint", "reminder", "payment_claim", "objection", "greeting", "media", "continued",
-    "answer_to_us", "negotiation",
-)  # fmt: skip
-#: why a line needs none
-CLOSED_REASONS = (
-    "thanks", "farewell", "consent", "confirmation", "on_my_way", "thinking", "refusal", "praise", "waiting_promised", "acknowledgement",
-    "informs", "sticker",
 )  # fmt: skip
 OBJECTIONS = (
     "price", "term", "trust", "competitor", "quality", "distance", "assortment", "payment", "authority", "need",
@@ -39,6 +31,7 @@ _HEADER = re.compile(
 )
 _LINE = re.compile(r"(C|B|M(?::[^\s\d]\S*(?: [^\s\d]\S*)?)?) (\d{1,2}) (\d\d):(\d\d) (.+)")
 _TOPIC = re.compile(r"# topic: (\S+) — (.+)")
+_EXCHANGE = re.compile(r"([CMB]) (?:\+(\d+) )?(.+)")
 _WHO = {"C": "client", "M": "manager", "B": "bot"}
 _OURS_ONLY, _CLIENTS_ONLY = {"promise", "rude"}, {"complaint", "objection", "refusal", "client_promise"}
 
@@ -87,6 +80,26 @@ def load() -> list[Dialog]:
 def read(path: Path) -> list[Dialog]:
     """The dialogs of one file; raises :class:`CorpusError`."""
     return list(_dialogs(path.stem, path.read_text(encoding="utf-8"), path.name))
+
+
+def exchanges() -> list[Dialog]:
+    """Short exchanges of other businesses, to train on only: one hand wrote them, so they measure nothing."""
+    path = FOLDER / "exchanges.txt"
+    found: list[Dialog] = []
+    for number, block in enumerate(re.split(r"\n{2,}", path.read_text(encoding="utf-8").strip()), 1):
+        rows = [row for row in block.splitlines() if not row.startswith("#")]
+        lines: list[Line] = []
+        at = MONDAY + timedelta(hours=10)
+        for row in rows:
+            if (match := _EXCHANGE.fullmatch(row)) is None:
+                raise CorpusError(f"{path.name}: not «WHO [+minutes] text ## labels»: {row}")
+            follows = bool(lines) and _WHO[match[1]] == lines[-1].who
+            at += timedelta(minutes=int(match[2] or (1 if follows or not lines else 5)))
+            line = _line(f"{match[1]} 1 10:00 {match[3]}", path.name)
+            lines.append(replace(line, sent_at=at))
+        if lines:
+            found.append(Dialog(f"exchange-{number:03d}", "exchange", "", "", (), False, False, tuple(lines)))
+    return found
 
 
 def _dialogs(business: str, text: str, name: str) -> Iterator[Dialog]:
