@@ -8,7 +8,21 @@ import sys
 import click
 import psycopg
 
-from cli import analysts, database, demo, doctor, environment, history, people, reports, sandbox, secrets, serve, setup
+from cli import (
+    analysts,
+    database,
+    demo,
+    doctor,
+    environment,
+    history,
+    people,
+    read,
+    reports,
+    sandbox,
+    secrets,
+    serve,
+    setup,
+)
 from synkro import db, log, migrations
 from synkro.errors import ConfigurationError, SynkroError, TransientError
 from synkro.settings import settings
@@ -53,6 +67,7 @@ for command in (
     demo.demo,
     sandbox.sandbox,
     doctor.doctor,
+    read.read,
 ):
     cli.add_command(command)
 

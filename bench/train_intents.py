@@ -1,0 +1,127 @@
+"""Train the decision of :mod:`analysis.intents` on the corpus: ``python -m bench.train_intents`` writes its weights.
+
+Calibration and threshold come from scores of lines the scoring model had not seen: each business is scored by a model of the
+others. :func:`fit` does the same on any set of chats, so that ``python -m bench.reading --leave-one-out`` repeats the whole of it
+without the business it measures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from analysis.intents import features
+from analysis.intents.linear import CLOSED_REASONS, OPEN_REASONS, WEIGHTS, Linear, Model
+from bench.linear import calibrate, train
+from bench.readers import Chat, corpus_chats, exchange_chats
+
+#: waits of the training businesses that may be missed when the threshold is chosen
+MISSED = 0.03
+#: a reason is told by what a line does, not by its letters
+_REASON_RAREST = 4
+
+Row = tuple[Mapping[str, float], bool, str]
+
+
+def fit(chats: Sequence[Chat], groups: frozenset[str] = features.ALL, missed: float = MISSED) -> Model:
+    """The model of these chats, calibrated and with a threshold of its own."""
+    extra = rows(exchange_chats(), groups)
+    by_group = {
+        name: [chat for chat in chats if chat.group == name] for name in dict.fromkeys(chat.group for chat in chats)
+    }
+    seen = {name: rows(inside, groups) for name, inside in by_group.items()}
+    scores: list[float] = []
+    labels: list[bool] = []
+    waits: list[tuple[float, bool]] = []
+    for name, inside in by_group.items():
+        others = [row for other, found in seen.items() if other != name for row in found]
+        model = _linear([*others, *extra])
+        for chat in inside:
+            told = score(chat, model, groups)
+            for i, value in told.items():
+                if chat.needs[i] != "S":
+                    scores.append(value)
+                    labels.append(chat.needs[i] == "R")
+            tail = [i for i in chat.tail if i in told]
+            needs = {chat.needs[i] for i in tail}
+            if tail and ("R" in needs or "S" not in needs):
+                waits.append((max(told[i] for i in tail), "R" in needs))
+    scale, shift = calibrate(scores, labels)
+    everything = [row for found in seen.values() for row in found]
+    needs_model = _linear([*everything, *extra])
+    cut = _threshold(waits, missed)
+    calibrated = replace(needs_model, scale=scale, shift=shift)
+    return Model(replace(calibrated, threshold=_chance(calibrated, cut)), _reasons([*everything, *extra]))
+
+
+def _chance(model: Linear, score: float) -> float:
+    return replace(model, weights={"score": score}).chance({"score": 1.0})
+
+
+def rows(chats: Iterable[Chat], groups: frozenset[str] = features.ALL) -> list[Row]:
+    """Every client's line that is clearly one or the other, with the careful reader's word for the lines before it."""
+    found: list[Row] = []
+    for chat in chats:
+        needed = [label in ("R", "S") if label else None for label in chat.needs]
+        for i, label in enumerate(chat.needs):
+            if label in ("R", "N"):
+                found.append((features.of(chat.talk, i, needed, groups), label == "R", chat.reasons[i]))
+    return found
+
+
+def score(chat: Chat, model: Linear, groups: frozenset[str] = features.ALL, cut: float = 0.0) -> dict[int, float]:
+    """Scores of the client's lines, each judged after the model's own word for the lines before it."""
+    found: dict[int, float] = {}
+    needed: list[bool | None] = []
+    for i, said in enumerate(chat.talk):
+        if said.who == "client":
+            found[i] = model.score(features.of(chat.talk, i, needed, groups))
+        needed.append(found[i] >= cut if i in found else None)
+    return found
+
+
+def _linear(seen: Sequence[Row]) -> Linear:
+    return train([row[0] for row in seen], [row[1] for row in seen])
+
+
+def _threshold(waits: Sequence[tuple[float, bool]], missed: float) -> float:
+    """The highest score that misses no more of the real waits than that."""
+    real = sorted(value for value, is_real in waits if is_real)
+    at = int(len(real) * missed)
+    below = [value for value, _ in waits if value < real[at]]
+    # between two waits, not upon one
+    return (real[at] + max(below)) / 2 if below else real[at]
+
+
+def _reasons(seen: Sequence[Row]) -> dict[str, list[float]]:
+    """One model a reason, against the other reasons of its kind."""
+    counts = Counter(name for row in seen for name in row[0])
+    kept = {name for name, count in counts.items() if count >= _REASON_RAREST and name[:2] not in ("c:", "b:", "tw")}
+    reasons = (*OPEN_REASONS, *CLOSED_REASONS)
+    found = {name: [0.0] * len(reasons) for name in kept}
+    for at, reason in enumerate(reasons):
+        kind = [row for row in seen if row[1] == (reason in OPEN_REASONS)]
+        model = train(
+            [{name: value for name, value in row[0].items() if name in kept} for row in kind],
+            [row[2] == reason for row in kind],
+            epochs=4,
+        )
+        for name, weight in model.weights.items():
+            found[name][at] = weight
+    return found
+
+
+def main() -> None:
+    chats = corpus_chats()
+    model = fit(chats)
+    WEIGHTS.write_text(
+        json.dumps(model.to_json(), ensure_ascii=False, separators=(",", ":")).replace('},"', '},\n"') + "\n", encoding="utf-8"
+    )  # fmt: skip
+    print(f"{len(chats)} dialogs, {len(rows(chats))} lines, {len(model.needs.weights)} features of the decision")
+    print(f"threshold {model.needs.threshold:.3f}; {WEIGHTS.stat().st_size / 1000:.0f} kB in {WEIGHTS.name}")
+
+
+if __name__ == "__main__":
+    main()
