@@ -21,6 +21,7 @@ _NO_ORDER = re.compile(
 _CUT = re.compile(r"(?<=[.!?…])\s+|\n+")
 _SMILE = re.compile(r"[)😀-🙏🤀-🧿❤♥👍👌🙌🔥🎉]")
 _SAD = re.compile(r"\(\(|😢|😭|😡|😠|🤦|😞|😔|😤")
+Features = dict[str, float]
 #: groups of features, so that each can be measured alone
 ALL = frozenset(("grams", "form", "context"))
 #: characters of a line the model looks at
@@ -109,11 +110,11 @@ def _gap(minutes: float) -> str:
     return next((str(n) for n in (1, 5, 30, 180, 720, 1440, 4320) if minutes <= n), "more")
 
 
-def of(talk: Sequence[Said], i: int, needed: Sequence[bool | None], groups: frozenset[str] = ALL) -> dict[str, float]:
+def of(talk: Sequence[Said], i: int, needed: Sequence[bool | None], groups: frozenset[str] = ALL) -> Features:
     """Features of the client's line ``i``; ``needed``: what was decided of the lines before it."""
     said = talk[i]
     seen = form(said.text)
-    found: dict[str, float] = {"bias": 1.0}
+    found: Features = {"bias": 1.0}
     if "grams" in groups and seen.grams:
         weight = GRAMS / len(seen.grams) ** 0.5
         found.update(dict.fromkeys(seen.grams, weight))
@@ -136,9 +137,13 @@ def of(talk: Sequence[Said], i: int, needed: Sequence[bool | None], groups: froz
     return found
 
 
+def sentences(text: str) -> list[str]:
+    return [part for part in _CUT.split(text[: 3 * _LONGEST]) if part.strip()]
+
+
 def _sentences(text: str) -> list[str]:
     """What the first and the last sentence of several do."""
-    parts = [part for part in _CUT.split(text[:_LONGEST]) if part.strip()]
+    parts = sentences(text)
     if len(parts) < 2:
         return []
     first, last = form(parts[0]), form(parts[-1])
