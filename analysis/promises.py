@@ -77,7 +77,7 @@ _TIME = re.compile(
 )
 #: what the client does by then, and what holds for everybody, is no promise of ours
 _RULE = re.compile(
-    r"\b(?:при|после) (?:оплата|предоплата|заказ|замер|подтверждение|получение|осмотр|диагностика)\b|\bобычно\b|\b(?:вы|клиент) (?:сам )?\w+:will"
+    r"\b(?:при|после) (?:оплата|предоплата|заказ|замер|подтверждение|получение|осмотр|диагностика)\b|\bобычно\b|\b(?:вы|клиент) (?:сам )?\w+:will2\b"
 )
 _CLIENT = re.compile(
     r"\b(?:оплач(?:у|ем)|оплат(?:им)|перевед(?:у|ем)|внес(?:у|ем)|скин(?:у|ем)|пришл(?:ю|ем)|отправ(?:лю|им)|(?:пере|по)звон(?:ю|им)|напиш(?:у|ем)|отпиш(?:усь|емся)|дам ответ|приед(?:у|ем)|подъед(?:у|ем)|заед(?:у|ем)|зайд(?:у|ем)|прид(?:у|ем)"
@@ -140,7 +140,7 @@ def _we_say_so(sentence: Sentence, has_date: bool, asked: Line | None) -> bool:
         return False  # «приеду, посмотрю. Среда или четверг?» proposes
     is_short = len(forms.split()) <= _SHORT
     has_time = has_date or (is_short and _TIME.search(text) is not None)
-    if _KAZAKH_LETTER.search(text):
+    if _KAZAKH_LETTER.search(text) or _KAZAKH_OWN.search(text):
         return not _KAZAKH_ORDER.search(text) and bool(
             _KAZAKH_OWN.search(text) or (has_time and _KAZAKH_OURS.search(text)) or (has_date and _MANAGER.search(text))
         )

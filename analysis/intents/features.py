@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from analysis.intents import words
 from analysis.intents.talk import Said
 from analysis.morphology import tagged
 from analysis.wording import folded
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _MARKS = re.compile(r":(imp|will[123]?|pres[123]?|past|inf|done|more)\b")
 #: orders to nobody: «извините», «представьте», «давайте»
 _NO_ORDER = re.compile(
@@ -37,10 +37,24 @@ class Form:
     lemmas: tuple[str, ...]
     classes: frozenset[str]
     marks: frozenset[str]
-    #: features of letters and words
-    grams: tuple[str, ...]
+    #: the words as they stand, in plain Cyrillic
+    plain: tuple[str, ...]
     #: features of form: length, signs, digits
     signs: tuple[str, ...]
+
+    @cached_property
+    def grams(self) -> tuple[str, ...]:
+        """Features of letters and words; of lines of ours nobody asks for them."""
+        lemmas = self.lemmas
+        grams = [f"l:{a}" for a in lemmas]
+        grams += [f"b:{a} {b}" for a, b in zip(("^", *lemmas), (*lemmas, "$"), strict=False)]
+        if lemmas:
+            grams += [f"first:{lemmas[0]}", f"last:{lemmas[-1]}"]
+        for word in self.plain:
+            padded = f"<{word}>"
+            for size in (3, 4, 5):
+                grams += [f"c:{padded[at : at + size]}" for at in range(len(padded) - size + 1)]
+        return tuple(dict.fromkeys(grams))
 
 
 @lru_cache(maxsize=8192)
@@ -56,15 +70,7 @@ def form(text: str) -> Form:
         marks.discard("imp")
     if words.kazakh(bare, plain):
         marks |= {"kk", *words.kazakh_marks(plain)}
-    grams = [f"l:{a}" for a in lemmas]
-    grams += [f"b:{a} {b}" for a, b in zip(("^", *lemmas), (*lemmas, "$"), strict=False)]
-    if lemmas:
-        grams += [f"first:{lemmas[0]}", f"last:{lemmas[-1]}"]
-    for word in plain:
-        padded = f"<{word}>"
-        for size in (3, 4, 5):
-            grams += [f"c:{padded[at : at + size]}" for at in range(len(padded) - size + 1)]
-    return Form(line, lemmas, found, frozenset(marks), tuple(dict.fromkeys(grams)), tuple(_signs(bare, plain)))
+    return Form(line, lemmas, found, frozenset(marks), tuple(plain), tuple(_signs(bare, plain)))
 
 
 def _signs(text: str, plain: Sequence[str]) -> list[str]:
