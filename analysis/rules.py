@@ -19,7 +19,7 @@ from analysis.shapes import Item, Promise, Reading, Score
 from analysis.wording import one_line
 from synkro.dialogs import Message
 
-PROMPT_VERSION = "rules-3"
+PROMPT_VERSION = "rules-4"
 MODEL = "rules"
 
 #: characters of a dialog the rules take on, about 3 s of work; nobody types more in a window
