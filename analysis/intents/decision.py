@@ -15,6 +15,8 @@ VERSION = "intents-1"
 CONTEXT = 40
 #: words of a message that is read by sentences too, at most so many of them; what a sentence alone must weigh more
 LONG, MOST_SENTENCES, ALONE = 10, 12, 1.0
+#: the score of what a rule says needs nothing
+NOTHING = -6.0
 #: below this the decision is shown as «не уверен»
 SURE = 0.7
 
@@ -55,6 +57,14 @@ def decide(talk: Sequence[Said], model: Model | None = None) -> list[Intent | No
     return found
 
 
+def _is_light(talk: Sequence[Said]) -> bool:
+    """A sticker alone, after a message of ours that asked nothing: in every business it closes."""
+    said, before = talk[-1], talk[-2] if len(talk) > 1 else None
+    if said.media != ("sticker",) or said.text or before is None:
+        return False
+    return before.who == "manager" and not before.text.rstrip(" )🙂😊").endswith("?")
+
+
 def score_of(
     model: Linear, talk: Sequence[Said], likely: Sequence[bool | None], groups: frozenset[str] = features.ALL
 ) -> tuple[float, features.Features]:
@@ -65,6 +75,8 @@ def score_of(
     """
     said = talk[-1]
     seen = features.of(talk, len(talk) - 1, likely, groups)
+    if _is_light(talk):
+        return NOTHING, seen
     score = model.score(seen)
     parts = [part for part in features.sentences(said.text) if len(part.split()) > 1]
     if len(parts) < 2 or len(said.text.split()) < LONG:
