@@ -1,8 +1,10 @@
 """Promises: who said they would do what, and by when.
 
-A promise is a verb of one's own future («скину», «перезвоним», «жіберемін») with a deadline in the same
-sentence. Without a deadline it counts only when nothing of the promiser followed it in the window. Questions,
-conditions, negations and offers («могу завтра прислать») are none.
+A promise of ours is a verb of our own future, with a deadline or without («передам», «гляну и отпишу», «жіберемін»);
+somebody else of ours who will do it («мастер перезвонит», «вам позвонят»); a passive («акт будет направлен»); a delivery or
+a visit with its time and no verb («машина во вторник»); a mere time where the client asked for one («на этой неделе»).
+A promise of the client needs a deadline. Questions, conditions, negations, offers («могу завтра прислать») and what is done
+in the same breath («записала») are none.
 """
 
 from __future__ import annotations
@@ -27,26 +29,63 @@ _DO = (
 )
 _MANAGER = re.compile(rf"\b(?:{_SEND}|{_SAY}|{_DO})\b")
 _MANAGER_BARE = re.compile(rf"\b(?:{_SEND}|{_SAY})\b")
-#: by dictionary forms: one's own future, or somebody of ours who will come or write, with a deadline in the same sentence
+#: by dictionary forms: one's own future. Left out: what is no deed («поймём», «подождём»), what the answer itself does
+#: («скажу так», «запишу вас») and assurances («решим», «поможем»)
+_NO_DEED = (
+    r"(?:успеть|смочь|увидеться|встретиться|понять|стать|быть|мочь|захотеть|остаться|подождать|дождаться|сказать|подсказать|рассказать|объяснить|показать|записать|забронировать"
+    r"|помочь|решить|подумать|договориться|попробовать|надеяться|рекомендовать|посоветовать|предложить|напомнить себе|посидеть|поговорить|пойти|начать|ответить|уступить|сделать|добавить|скинуть|дать|взять|считать)"
+)
 _WILL = re.compile(
     r"\b(?!(?:успеть|смочь|увидеться|встретиться|понять|посмотреть|стать|быть|мочь|захотеть|остаться):)\w+:will1\b"
-    r"|\b(?:отзвониться|отписываться|возвращаться|выезжать|ехать|везти|привозить|приезжать|завозить):pres[13]\b"
+    r"|\b(?:отзвониться|отписываться|возвращаться|выезжать|ехать|везти|привозить|приезжать|завозить|звонить|связываться|бежать|лететь):pres[13]\b"
 )
+_WILL_SOMETIME = re.compile(rf"\b(?!{_NO_DEED}:)\w+:will1\b")
 _OURS_WILL = re.compile(
     r"\b(?:прийти|приехать|подъехать|выехать|заехать|привезти|подвезти|завезти|довезти|доставить|отвезти|занести|связаться|позвонить|перезвонить|набрать|написать|ответить|сообщить"
-    r"|прислать|отправить|скинуть|передать|отдать|вернуть|принять|сделать|подготовить|посчитать|рассчитать|выставить|оформить|выйти|озвучить|заменить|починить|отрегулировать|установить|собрать|проверить|подтвердить):will3\b"
+    r"|прислать|отправить|скинуть|передать|отдать|вернуть|вернуться|принять|сделать|подготовить|посчитать|рассчитать|выставить|выписать|оформить|выйти|озвучить|заменить|починить|отрегулировать|установить"
+    r"|собрать|проверить|подтвердить|поступить|перечислить|зачислить|отобразиться|решить|глянуть|посмотреть|осмотреть|уточнить|подъезжать|забрать|поменять|переделать|исправить|пройти|начать|отгрузить|поехать|уйти|подождать|соединить|рассмотреть):will3\b"
+)
+#: somebody of ours will get in touch: no deadline is needed
+_OURS_CALL = re.compile(
+    r"\b(?:связаться|позвонить|перезвонить|набрать|написать|отписать|отписаться|ответить|сообщить|прислать|скинуть|объяснить|привезти|глянуть|подъехать|выслать|выписать):will3\b"
+)
+_PASSIVE = re.compile(
+    r"\b(?:быть:will3|быть:will1) (?:\S+ ){0,3}?(?:\w+:done|готовый|готово|у вы|сам|сама|здесь|тут|на место|на ресепшен\w*)\b"
+)
+#: Kazakh, in plain letters as they stand: «жіберемін», «айтам»; with a deadline also «келеді», «дайын болады»
+_KAZAKH_OWN = re.compile(
+    r"\b(?!күт|істе|жаса|бер|дей|білме|ойла|көр(?:ем|емін)\b|түсін)[а-яәғқңөұүһі]{2,}(?:амын|емін|ймын|ймін|алаймын)\b"
+    r"|\b(?:айтам|жазам|апарам|әкелем|жіберем|хабарлаймыз|хабарлаймын|хабарласам|тоқтатам|қалдырам|сұрап көрем|сұраймын|барам|жетеміз|жеткіземіз|барамыз|апарып берем|алып келем|айтып қояйын|тексеріп көрейік|сұрап айтайын|еске саламын)\b"
+)
+_KAZAKH_OURS = re.compile(
+    r"\b(?:келеді|барады|жетеді|болады|дайын|хабарласады|жібереді|әкеледі|апарады|соғады|шығады|тексереді|жазады|жазып|қайтарады|жеткіземіз|жібереміз|береміз|ауыстырамыз)\b"
+)
+#: a delivery or a visit with its time and no verb
+_COMING = re.compile(
+    r"\b(?:машина|отгрузка|доставка|мастер|водитель|курьер|бригада|монтаж|установка|сборка|замер|замерщик|заказ|счет|договор|смета|эскиз|акт|ответ|решение|возврат|готовность|выезд|вывоз|приступать:pres1|подъезжать:pres3|ехать:pres1)\b"
+)
+_ANY_VERB = re.compile(r"(?<!ехать)(?<!подъезжать)(?<!приступать):(?:past|pres[123]|imp|will[123]?|done|inf)\b")
+#: the client asked for a time
+_WHEN = re.compile(
+    r"\b(?:когда|скоро|сколько (?:еще )?(?:ждать|ехать)|долго|где|давно|ждем|жду|ждать|день назвать|назвать день|қашан|қайда|нешеде)\b"
+)
+#: times no calendar date follows from, and times said shortly
+_TIME = re.compile(
+    r"\bза (?:час|день|два|неделю|сутки|пару)\b|\bнакануне\b|\b\d{1,3}\s*(?:мин\w*|м)\b|\bминут\w*\b|\bполчаса\b|\bчас(?:а|ов|ик)?\b|\bсегодня\b|\bзавтра\b|\b(?:до|к|после|с) (?:\d{1,2}|обед\w+|вечер\w+|утр\w+|двух|трех|четырех|пяти|шести|семи|восьми|девяти)\b"
+    r"|\b(?:в|во|к|ко|до) (?:пн|вт|ср|чт|пт|сб|вс|понедельник\w*|вторник\w*|сред\w+|четверг\w*|пятниц\w+|суббот\w+|воскресень\w+)\b|\b\d{1,2}[–-]\d{1,2}\b|\b\d{1,2}-?(?:го|е)\b|\bрабоч\w+ дн\w+|\bнедел\w+|\bсуток\b|\bсекунд\w*\b|\b\d{1,2}[:.]\d\d\b|\bна дн(?:ях|ем)\b|\bсейчас\b|\bутром\b|\bвечером\b"
+    r"|\b(?:ертең|бүгін|кешке|түст\w*|таң\w*|сағат\w*|минут\w*|жұма\w*|сенбі\w*|дүйсенбі\w*|сейсенбі\w*|сәрсенбі\w*|бейсенбі\w*|апта\w*|күн\w*|қазір|көктемде|\d+-?(?:де|да|ге|ға|не))\b"
 )
 #: what the client does by then, and what holds for everybody, is no promise of ours
 _RULE = re.compile(
-    r"\b(?:при|после) (?:оплата|предоплата|заказ|замер|подтверждение|получение)\b|\bобычно\b|\b(?:вы|клиент) (?:сам )?\w+:will"
+    r"\b(?:при|после) (?:оплата|предоплата|заказ|замер|подтверждение|получение|осмотр|диагностика)\b|\bобычно\b|\b(?:вы|клиент) (?:сам )?\w+:will2\b"
 )
 _CLIENT = re.compile(
     r"\b(?:оплач(?:у|ем)|оплат(?:им)|перевед(?:у|ем)|внес(?:у|ем)|скин(?:у|ем)|пришл(?:ю|ем)|отправ(?:лю|им)|(?:пере|по)звон(?:ю|им)|напиш(?:у|ем)|отпиш(?:усь|емся)|дам ответ|приед(?:у|ем)|подъед(?:у|ем)|заед(?:у|ем)|зайд(?:у|ем)|прид(?:у|ем)"
     r"|төлейм(?:ін|із)|барамын|келемін|жазамын)\b"
 )
 _NOT_A_PROMISE = re.compile(
-    r"\bесли\b|\bмог(?:у|ли)\b|\bможем\b|\bможно\b|\bбы\b|\bхотите\b|\bобычно\b|\bкак только\b|\bне (?:скин|пришл|отправ|набер|позвон|перезвон|напиш|успе|смог|сдела|привез|получ|приед|оплач)|\bнапомн(?:ю|им)\b"
-    r"|\bкогда (?:отправ|привез|сдела|реш|оплат|будет)|\bостал[аи]сь\b|\bскидк[аи] действу|\bвдруг\b|\bможет\b|\bнаверн|\bпостара|егер\b"
+    r"\bесли\b|\bмог(?:у|ли)\b|\bможем\b|\bможно\b|\bбы\b|\bхотите\b|\bобычно\b|\bкак только\b|\bне (?:скин|пришл|отправ|набер|позвон|перезвон|напиш|успе|смог|сдела|привез|получ|приед|оплач)"
+    r"|\bкогда (?:отправ|привез|сдела|реш|оплат|будет)|\bостал[аи]сь\b|\bскидк[аи] действу|\bвдруг\b|\bможет\b|\bнаверн|\bпостара|егер\b|\bпусть\b|\bпускай\b|\bзаймет\b|\b\w+[мбп][ае]ймы?і?н\b"
 )
 _KEPT = re.compile(
     r"как (?:и )?обеща|обещанн|\bвот (?:ваш )?(?:расчет|договор|счет|эскиз|фото)|отправляю|ловите|высылаю|прикрепля|расчет[,:]|как договаривались|\bзамен(?:или|ено)|привезли|\bготово\b|извините за ожидание"
@@ -57,18 +96,23 @@ _SOON = timedelta(minutes=30)
 def find(lines: list[Line], sentences: list[Sentence]) -> list[Promise]:
     """Promises of both sides in order, one a sentence."""
     found = []
+    asked: Line | None = None
     for sentence in sentences:
         who = sentence.line.kind
+        if who == "client":
+            asked = sentence.line
         if who not in ("manager", "client") or sentence.folded.rstrip(' »")').endswith("?"):
             continue
-        if _NOT_A_PROMISE.search(sentence.folded) or not _says_so(sentence):
+        if _NOT_A_PROMISE.search(sentence.folded):
             continue
         when = deadlines.find(sentence.folded, sentence.line.sent_at)
-        later = [line for line in lines if line.order > sentence.line.order and line.kind == who]
-        if when is None and (
-            who == "client" or later or not _MANAGER_BARE.search(sentence.folded) or "сейчас" in sentence.folded
+        if not (
+            _client_says_so(sentence, when is not None)
+            if who == "client"
+            else _we_say_so(sentence, when is not None, asked)
         ):
             continue
+        later = [line for line in lines if line.order > sentence.line.order and line.kind == who]
         found.append(
             Promise(
                 text=one_line(sentence.text, 140).rstrip("."),
@@ -83,14 +127,52 @@ def find(lines: list[Line], sentences: list[Sentence]) -> list[Promise]:
     return found
 
 
-def _says_so(sentence: Sentence) -> bool:
-    """A promise as people word it, or one's own future in any words."""
-    if sentence.line.kind == "client":
-        return _CLIENT.search(sentence.folded) is not None
-    forms = sentence.tagged.line
-    return _MANAGER.search(sentence.folded) is not None or (
-        (_WILL.search(forms) is not None or _OURS_WILL.search(forms) is not None) and _RULE.search(forms) is None
-    )
+def _client_says_so(sentence: Sentence, has_date: bool) -> bool:
+    return has_date and _CLIENT.search(sentence.folded) is not None
+
+
+def _we_say_so(sentence: Sentence, has_date: bool, asked: Line | None) -> bool:
+    """A promise as people word it, or one of the constructions of the module's head."""
+    forms, text = sentence.tagged.line, sentence.folded
+    if _GREETING.search(text) and len(text.split()) <= 4:
+        return False
+    if not has_date and sentence.line.text.rstrip(" )🙂😊").endswith("?"):
+        return False  # «приеду, посмотрю. Среда или четверг?» proposes
+    is_short = len(forms.split()) <= _SHORT
+    has_time = has_date or (is_short and _TIME.search(text) is not None)
+    if _KAZAKH_LETTER.search(text) or _KAZAKH_OWN.search(text):
+        return not _KAZAKH_ORDER.search(text) and bool(
+            _KAZAKH_OWN.search(text) or (has_time and _KAZAKH_OURS.search(text)) or (has_date and _MANAGER.search(text))
+        )
+    if _RULE.search(forms):
+        return False
+    if _MANAGER.search(text) and (has_date or (is_short and (has_time or _MANAGER_BARE.search(text)))):
+        return True
+    if has_time and (_WILL.search(forms) or _OURS_WILL.search(forms) or _PASSIVE.search(forms)):
+        return has_date or is_short
+    if is_short and (_OURS_CALL.search(forms) or _says_of_oneself(sentence)):
+        return True
+    if not has_time or not is_short or _ANY_VERB.search(forms):
+        return False
+    if _COMING.search(forms):
+        return True
+    return asked is not None and len(forms.split()) <= 6 and _WHEN.search(asked.folded) is not None
+
+
+def _says_of_oneself(sentence: Sentence) -> bool:
+    """«Передам», «гляну»: one person's own deed. «Сделаем», «уберём» without a time say what the company can do."""
+    for match in _WILL_SOMETIME.finditer(sentence.tagged.line):
+        word = re.match(r"\w+", sentence.folded[sentence.tagged.place(match.start()) :])
+        if word is not None and word[0].endswith(("у", "ю", "усь", "юсь", "дам")):
+            return True
+    return False
+
+
+#: forms of a sentence in which a time said shortly, or none, is enough
+_SHORT = 16
+_GREETING = re.compile(r"\b(?:добр\w+|здравствуйте|утро|қайырлы|салем|сәлем\w*|привет)\b")
+_KAZAKH_ORDER = re.compile(r"\w+(?:ыңыз|іңіз|ңыз|ңіз)\b|\w(?:айын|ейін|йын|йін) (?:ба|бе)\b|\w+(?:сеңіз|саңыз|са|се)\b")
+_KAZAKH_LETTER = re.compile("[әғқңөұүһі]")
 
 
 def _delivers(promise: Line, later: Line) -> bool:

@@ -6,17 +6,20 @@ not understand; it finds. The report says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from analysis import lines as line_cutting
 from analysis import patterns as p
 from analysis import phrases, promises, said_prices
+from analysis.intents import Intent, Said, decide
+from analysis.intents.linear import OPEN_REASONS
 from analysis.lines import Line, Sentence
 from analysis.shapes import Item, Promise, Reading, Score
 from analysis.wording import one_line
 from synkro.dialogs import Message
 
-PROMPT_VERSION = "rules-3"
+PROMPT_VERSION = "rules-4"
 MODEL = "rules"
 
 #: characters of a dialog the rules take on, about 3 s of work; nobody types more in a window
@@ -29,15 +32,16 @@ def is_too_long(messages: Sequence[Message]) -> bool:
     return sum(len(m.body) for m in messages) > MOST_CHARS
 
 
-def read(messages: Sequence[Message], timezone: str) -> Reading:
-    """Read the messages of one dialog in one window, in order."""
+def read(messages: Sequence[Message], timezone: str, intents: Sequence[Intent | None] | None = None) -> Reading:
+    """Read the messages of one dialog in one window, in order. ``intents``: what each is for, where that is known already."""
     lines = line_cutting.of(messages, timezone)
+    reasons = _reasons(messages, intents)
     people = [line for line in lines if line.kind in ("client", "manager")]
     sentences = line_cutting.sentences(people)
     risks = _risks(sentences)
     found = promises.find(people, sentences)
     question = _open_question(people)
-    outcome = _outcome(people, sentences, question)
+    outcome = _outcome(people, sentences, question, reasons)
     return Reading(
         topics=_apply(p.TOPICS, sentences, per_kind=1),
         wish=_wish(sentences),
@@ -59,8 +63,36 @@ def _risks(sentences: list[Sentence]) -> tuple[Item, ...]:
     prices = _apply((*[r for r in p.RISKS if r.kind == "wrong_price"], *phrases.PRICES), sentences, per_kind=2)
     prices = prices or tuple(said_prices.find(sentences))
     rest = _apply([r for r in (*p.RISKS, *phrases.RISKS) if r.kind != "wrong_price"], _without(sentences, prices), 2)
+    rest = _about_us(rest, sentences)
     order = {sentence.line.message_id: sentence.line.order for sentence in sentences}
     return tuple(sorted((*prices, *rest), key=lambda item: order[item.message_ids[0]]))
+
+
+def _answers(at: int, sentences: list[Sentence]) -> bool:
+    """Our last words before it asked something."""
+    ours = [s for s in sentences if s.line.kind == "manager" and s.line.order < at]
+    return bool(ours) and ours[-1].line.text.rstrip(" )🙂😊*").endswith("?")
+
+
+def _about_us(found: Sequence[Item], sentences: list[Sentence]) -> tuple[Item, ...]:
+    """A broken thing is a complaint where something ties it to us; by itself it is what the client comes with."""
+    said = {s.line.message_id: s for s in sentences}
+    told = [s for s in sentences if s.line.kind == "client"]
+    first_ours = min((s.line.order for s in sentences if s.line.kind == "manager"), default=-1)
+    kept = []
+    for item in found:
+        if item.kind == "complaint" and phrases.is_bare_defect(item.quote):
+            at = said[item.message_ids[0]].line.order
+            before = [s for s in told if s.line.order <= at]
+            if phrases.is_own_doing(item.quote) and not any(phrases.NAMES_US.search(s.tagged.line) for s in before):
+                continue
+            # the first words of a chat, and an answer to our question, say what is wrong with a thing; ours only where they name us
+            if (at < first_ours or _answers(at, sentences)) and not any(
+                phrases.NAMES_US.search(s.tagged.line) for s in before
+            ):
+                continue
+        kept.append(item)
+    return tuple(kept)
 
 
 def _without(sentences: list[Sentence], found: Sequence[Item]) -> list[Sentence]:
@@ -123,29 +155,36 @@ def _asks(sentence: Sentence) -> bool:
     )
 
 
-def _outcome(people: list[Line], sentences: list[Sentence], question: Item | None) -> Item | None:
-    """How it stands at the end: the latest decisive words win; an open question wins over «думает»."""
+def _reasons(messages: Sequence[Message], intents: Sequence[Intent | None] | None) -> dict[str, str]:
+    """Why each message of the client needs an answer or none, by message."""
+    if intents is None:
+        intents = decide([Said(m.kind, m.body, m.sent_at, ("file",) if m.has_media else ()) for m in messages])
+    return {m.message_id: intent.reason for m, intent in zip(messages, intents, strict=True) if intent is not None}
+
+
+#: what a reason of the client's line says of the outcome
+_OF_REASON = {"payment_claim": "paid", "confirmation": "visit", "on_my_way": "visit", "consent": "agreed", "booking": "agreed", "thinking": "thinking"}  # fmt: skip
+
+
+def _outcome(
+    people: list[Line], sentences: list[Sentence], question: Item | None, reasons: Mapping[str, str]
+) -> Item | None:
+    """How it stands at the end: the latest decisive words win; an open question wins over all but money and a refusal."""
     decided: Item | None = None
     for sentence in sentences:
-        text, is_client = sentence.folded, sentence.line.kind == "client"
-        if (is_client and p.PAID.search(text)) or (not is_client and p.PAID_SEEN.search(text)):
-            decided = _item("paid", sentence)
-        elif is_client and p.REFUSED.search(text):
-            decided = _item("refused", sentence)
-        elif is_client and p.AGREED.search(text) and not p.NOT_AGREED.search(text):
-            decided = _item("agreed", sentence)
-        elif _is_visit(sentence):
-            decided = _item("visit", sentence)
-        elif is_client and p.CALL_ASKED.search(text):
-            decided = _item("call", sentence)
-        elif (
-            is_client
-            and p.OBJECTIONS[-2].pattern.search(text)
-            and (decided is None or decided.kind in ("thinking", "call"))
-        ):
-            decided = _item("thinking", sentence)
-    if question is not None and (decided is None or decided.kind == "thinking"):
+        kind = _decided(sentence, reasons, decided.kind if decided else "")
+        if kind:
+            decided = _item(kind, sentence)
+    if question is not None and (decided is None or decided.kind in _UNSETTLED):
         return Item("waiting", question.message_ids, question.quote)
+    ours = max((line.order for line in people if line.kind == "manager"), default=-1)
+    asks = [
+        s
+        for s in sentences
+        if s.line.order > ours and s.line.needs_reply and reasons.get(s.line.message_id) in OPEN_REASONS
+    ]
+    if asks and (decided is None or decided.kind in _UNSETTLED):
+        return _item("waiting", asks[0])
     if (
         decided is None
         and people
@@ -158,10 +197,59 @@ def _outcome(people: list[Line], sentences: list[Sentence], question: Item | Non
     return decided
 
 
+#: outcomes an open wait wins over
+_UNSETTLED = ("thinking",)
+
+
+def _decided(sentence: Sentence, reasons: Mapping[str, str], before: str) -> str:
+    """What the sentence decides, or nothing; ``before``: what stood until now."""
+    text, is_client = sentence.folded, sentence.line.kind == "client"
+    asks = text.rstrip(" )").endswith("?")
+    if (is_client and p.PAID.search(text)) or (not is_client and p.PAID_SEEN.search(text)):
+        return "paid"
+    reason = reasons.get(sentence.line.message_id, "") if is_client else ""
+    if (
+        is_client
+        and not asks
+        and (not sentence.line.needs_reply or reason not in ("complaint", "reminder", "question", "greeting"))
+        and (
+            p.REFUSED.search(text)
+            or phrases.REFUSES.search(sentence.tagged.line)
+            or (
+                reason == "refusal"
+                and before not in ("paid", "visit", "agreed")
+                and phrases.DENIES.search(sentence.tagged.line)
+            )
+        )
+    ):
+        return "refused"
+    if is_client and p.AGREED.search(text) and not p.NOT_AGREED.search(text):
+        return "agreed"
+    if _is_visit(sentence):
+        return "" if before == "paid" else "visit"
+    if is_client and p.CALL_ASKED.search(text):
+        return "call"
+    if is_client and p.OBJECTIONS[-2].pattern.search(text) and before in ("", "thinking", "call"):
+        return "thinking"
+    told = "" if asks else _OF_REASON.get(reason, "")
+    if told == "thinking":
+        return told if before in ("", "thinking", "call", "agreed") else ""
+    if told == "agreed":
+        return told if before in ("", "thinking", "call") else ""
+    if told == "visit":
+        return told if before in ("", "thinking", "call", "agreed") else ""
+    return told
+
+
+_IF = re.compile(r"\bесли\b|\bкогда\b|\bне записал|\bошиб|\bлюбо[ей]\b|\bегер\b")
+
+
 def _is_visit(sentence: Sentence) -> bool:
     text = sentence.folded
     if text.endswith("?") or p.NOT_AGREED.search(text):
         return False
+    if sentence.line.kind == "manager" and p.VISIT_SETTLED.search(text) and not _IF.search(text):
+        return True
     pattern = p.VISIT_CLIENT if sentence.line.kind == "client" else p.VISIT_MANAGER
     if not pattern.search(text):
         return False

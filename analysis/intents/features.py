@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from analysis.intents import words
 from analysis.intents.talk import Said
 from analysis.morphology import tagged
 from analysis.wording import folded
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _MARKS = re.compile(r":(imp|will[123]?|pres[123]?|past|inf|done|more)\b")
 #: orders to nobody: «извините», «представьте», «давайте»
 _NO_ORDER = re.compile(
@@ -21,6 +21,7 @@ _NO_ORDER = re.compile(
 _CUT = re.compile(r"(?<=[.!?…])\s+|\n+")
 _SMILE = re.compile(r"[)😀-🙏🤀-🧿❤♥👍👌🙌🔥🎉]")
 _SAD = re.compile(r"\(\(|😢|😭|😡|😠|🤦|😞|😔|😤")
+Features = dict[str, float]
 #: groups of features, so that each can be measured alone
 ALL = frozenset(("grams", "form", "context"))
 #: characters of a line the model looks at
@@ -36,10 +37,24 @@ class Form:
     lemmas: tuple[str, ...]
     classes: frozenset[str]
     marks: frozenset[str]
-    #: features of letters and words
-    grams: tuple[str, ...]
+    #: the words as they stand, in plain Cyrillic
+    plain: tuple[str, ...]
     #: features of form: length, signs, digits
     signs: tuple[str, ...]
+
+    @cached_property
+    def grams(self) -> tuple[str, ...]:
+        """Features of letters and words; of lines of ours nobody asks for them."""
+        lemmas = self.lemmas
+        grams = [f"l:{a}" for a in lemmas]
+        grams += [f"b:{a} {b}" for a, b in zip(("^", *lemmas), (*lemmas, "$"), strict=False)]
+        if lemmas:
+            grams += [f"first:{lemmas[0]}", f"last:{lemmas[-1]}"]
+        for word in self.plain:
+            padded = f"<{word}>"
+            for size in (3, 4, 5):
+                grams += [f"c:{padded[at : at + size]}" for at in range(len(padded) - size + 1)]
+        return tuple(dict.fromkeys(grams))
 
 
 @lru_cache(maxsize=8192)
@@ -55,15 +70,7 @@ def form(text: str) -> Form:
         marks.discard("imp")
     if words.kazakh(bare, plain):
         marks |= {"kk", *words.kazakh_marks(plain)}
-    grams = [f"l:{a}" for a in lemmas]
-    grams += [f"b:{a} {b}" for a, b in zip(("^", *lemmas), (*lemmas, "$"), strict=False)]
-    if lemmas:
-        grams += [f"first:{lemmas[0]}", f"last:{lemmas[-1]}"]
-    for word in plain:
-        padded = f"<{word}>"
-        for size in (3, 4, 5):
-            grams += [f"c:{padded[at : at + size]}" for at in range(len(padded) - size + 1)]
-    return Form(line, lemmas, found, frozenset(marks), tuple(dict.fromkeys(grams)), tuple(_signs(bare, plain)))
+    return Form(line, lemmas, found, frozenset(marks), tuple(plain), tuple(_signs(bare, plain)))
 
 
 def _signs(text: str, plain: Sequence[str]) -> list[str]:
@@ -109,11 +116,11 @@ def _gap(minutes: float) -> str:
     return next((str(n) for n in (1, 5, 30, 180, 720, 1440, 4320) if minutes <= n), "more")
 
 
-def of(talk: Sequence[Said], i: int, needed: Sequence[bool | None], groups: frozenset[str] = ALL) -> dict[str, float]:
+def of(talk: Sequence[Said], i: int, needed: Sequence[bool | None], groups: frozenset[str] = ALL) -> Features:
     """Features of the client's line ``i``; ``needed``: what was decided of the lines before it."""
     said = talk[i]
     seen = form(said.text)
-    found: dict[str, float] = {"bias": 1.0}
+    found: Features = {"bias": 1.0}
     if "grams" in groups and seen.grams:
         weight = GRAMS / len(seen.grams) ** 0.5
         found.update(dict.fromkeys(seen.grams, weight))
@@ -136,9 +143,13 @@ def of(talk: Sequence[Said], i: int, needed: Sequence[bool | None], groups: froz
     return found
 
 
+def sentences(text: str) -> list[str]:
+    return [part for part in _CUT.split(text[: 3 * _LONGEST]) if part.strip()]
+
+
 def _sentences(text: str) -> list[str]:
     """What the first and the last sentence of several do."""
-    parts = [part for part in _CUT.split(text[:_LONGEST]) if part.strip()]
+    parts = sentences(text)
     if len(parts) < 2:
         return []
     first, last = form(parts[0]), form(parts[-1])

@@ -39,7 +39,10 @@ class Linear:
         return sum(value * weights[name] for name, value in features.items() if name in weights)
 
     def chance(self, features: Mapping[str, float]) -> float:
-        return chance(self.scale * self.score(features) + self.shift)
+        return self.chance_of(self.score(features))
+
+    def chance_of(self, score: float) -> float:
+        return chance(self.scale * score + self.shift)
 
 
 @dataclass(frozen=True)

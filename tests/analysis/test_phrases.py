@@ -45,7 +45,30 @@ def test_a_find_deep_in_a_long_sentence_is_quoted_where_it_stands() -> None:
     "verb", ["треснул", "треснула", "треснуло", "треснули", "лопнул", "шатается", "не открывается", "разбит"]
 )
 def test_a_defect_is_seen_in_every_form(verb: str) -> None:
-    assert risks(f"К: Шкаф {verb}\nМ: Поняла") == {"complaint"}
+    assert risks(f"К: Вы привезли шкаф. Шкаф {verb}\nМ: Поняла") == {"complaint"}
+    assert risks(f"К: Как дела с заказом\nМ: Отгрузили\nК: Шкаф {verb}") == {"complaint"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "К: Шкаф треснул\nМ: Поняла", "М: Что случилось?\nК: Дверь не открывается", "К: Добрый день\nМ: Слушаю\nК: у меня экран треснул",
+        "К: Муж уронил ноутбук, экран разбит\nМ: Привозите",
+    ],
+)  # fmt: skip
+def test_what_the_client_comes_with_is_no_complaint(text: str) -> None:
+    assert risks(text) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "К: Вы мне вчера колёса меняли, опять стучит", "К: Добрый день\nМ: Слушаю\nК: так и не перезвонили", "К: это после вашей чистки появилось",
+        "М: Готово\nК: мастер кричит на меня",
+    ],
+)  # fmt: skip
+def test_what_ties_it_to_us_makes_it_one(text: str) -> None:
+    assert risks(text) & {"complaint", "broken_promise", "ignored"}
 
 
 @pytest.mark.parametrize(
@@ -107,11 +130,21 @@ def test_two_prices_of_one_thing(text: str, expected: tuple[str, str] | None) ->
         ("Завтра проконсультируюсь с цехом", True), ("Смонтируем в пятницу", True), ("Водитель заедет сегодня", True),
         ("Смонтируем завтра после оплаты", False), ("Увидимся завтра", False), ("Когда вернётесь, завтра?", False),
         ("Если решитесь, завтра забронирую", False), ("Вчера забронировала", False),
+        # no deadline, somebody else of ours, a passive, a delivery without a verb, Kazakh
+        ("Гляну и отпишу", True), ("Передам мастеру", True), ("Вам перезвонит администратор", True), ("Акт будет направлен до четверга", True),
+        ("Машина во вторник", True), ("Кешке айтам", True), ("Шебер ертең келеді", True), ("Сделаем в любом цвете", False), ("Записала вас", False),
+        ("Пусть он завтра наберёт", False), ("Кешке жазып жіберіңіз", False), ("Приеду, посмотрю. Вам удобно?", False),
     ],
 )  # fmt: skip
 def test_ones_own_future_with_a_deadline_is_a_promise(text: str, is_promise: bool) -> None:
     found = rules.read(dialog(f"М: {text}\nК: Хорошо\nМ: До связи"), "Asia/Almaty").promises
     assert bool(found) is is_promise
+
+
+def test_a_mere_time_is_a_promise_where_the_client_asked_for_one() -> None:
+    asked = rules.read(dialog("К: когда приедут?\nМ: Завтра с 9 до 12"), "Asia/Almaty").promises
+    offered = rules.read(dialog("К: есть окно на завтра\nМ: Завтра с 9 до 12"), "Asia/Almaty").promises
+    assert (len(asked), len(offered)) == (1, 0)
 
 
 def test_words_no_dictionary_knows_are_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:

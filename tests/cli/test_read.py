@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from analysis import chat_file
 from cli.main import main
 
 ASKED = {
@@ -78,7 +79,11 @@ def test_messages_are_judged_in_order_of_time_and_named_by_their_place(
     assert isinstance(messages, list)
     file = write(tmp_path, json.dumps({**ASKED, "messages": messages[::-1]}))
     _, out, _ = run(capsys, file)
-    assert [one["needs_reply"] for one in rows(out)[0]["messages"]] == [False, False, True]
+    (row,) = rows(out)
+    assert [one["needs_reply"] for one in row["messages"]] == [False, False, True]
+    assert (row["reading"]["wish"]["message_ids"], row["reading"]["outcome"]["message_ids"]) == (["2"], ["0"])
+    parsed = chat_file.parse(Path(file).read_text(encoding="utf-8"), name="chats.jsonl").chats[0]
+    assert [message.number for message in parsed.messages] == [2, 1, 0]
 
 
 def test_a_moment_without_an_offset_is_local(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -148,8 +153,6 @@ def test_no_file_is_a_failure_and_no_argument_wrong_usage(capsys: pytest.Capture
     ids=["ios-ru", "ios-en", "android-ru", "android-en"],
 )
 def test_what_whatsapp_exports(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str) -> None:
-    from analysis import chat_file
-
     status, out, err = run(capsys, write(tmp_path, text, "chat.txt"), "--us", "Салон")
     assert status == 0 and "Салон (указано)" in err
     (row,) = rows(out)
