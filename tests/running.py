@@ -40,7 +40,7 @@ def pytest(
     output: IO[bytes] | None = None,
 ) -> int:
     """pytest's exit status for the tests that ``selection`` (its ``-m``) leaves."""
-    command = [sys.executable, "-m", "pytest", "-m", selection, "-n", str(jobs or workers()), "--dist", "worksteal"]
+    command = [sys.executable, "-m", "pytest", "-m", selection, "-n", str(jobs or workers()), "--dist", "loadfile"]
     return subprocess.run(
         [*command, *arguments], cwd=ROOT, env={**os.environ, **environment}, check=False,
         stdin=subprocess.DEVNULL, stdout=output, stderr=output,

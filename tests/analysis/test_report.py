@@ -62,7 +62,10 @@ def test_a_normal_day(busy: Shop) -> None:
     assert [m["name"] for m in body["managers"]] == ["Асель Ахметова", "Данияр Серик"]
     assert "%" in body["managers"][0]["text"] and "%" not in body["managers"][1]["text"]
     assert body["lost_reasons"] == [{"reason": "Дорого", "count": 1, "amount": 150_000}]
-    assert [(p["deadline"], p["who"]) for p in body["promises"]] == [("2026-11-27", "Асель Ахметова")]
+    assert [(p["text"], p["deadline"], p["who"]) for p in body["promises"]] == [
+        ("До пятницы скину расчёт", "2026-11-27", "Асель Ахметова"),
+        ("Сейчас разберусь", None, "Асель Ахметова"),
+    ]
     assert "!" not in re.sub(r"«[^»]*»", "", draft.summary_text)
     assert body["header"]["reader"]["kind"] == "rules" and "по правилам" in draft.summary_text
     assert not re.search(r"\+?7701\d{7}", draft.summary_text)
