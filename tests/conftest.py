@@ -132,6 +132,13 @@ def database(make_database: Callable[[str | None], str], template: str, server_u
         connection.execute(f"drop database {name} with (force)")
 
 
+@pytest.fixture(scope="module")
+def shared_database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
+    """One database for the module: each of its tests makes a company of its own."""
+    with doors_open(make_database(template)) as url:
+        yield url
+
+
 @pytest.fixture
 def empty_database(make_database: Callable[[str | None], str]) -> str:
     """A database without any of ours; the value is the owner's address."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from uuid import UUID, uuid4
 
 import psycopg
 
-from synkro import db
+from synkro import db, runtime, tenants
 
 T = TypeVar("T")
 #: far more than a machine that is busy needs
@@ -57,3 +58,11 @@ def clock(connection: Any) -> Any:
     """The server's time now, not that of the transaction's beginning."""
     row = connection.execute("select clock_timestamp() as at").fetchone()
     return row["at"] if isinstance(row, dict) else row[0]
+
+
+def company() -> UUID:
+    """A company that nobody else locks."""
+    with db.as_service("test") as connection:
+        made = tenants.add(connection, "Альфа", f"t{uuid4().hex[:12]}", "Asia/Almaty")
+        runtime.start(connection, made.tenant_id, "Asia/Almaty")
+    return made.tenant_id

@@ -5,7 +5,6 @@ Marks are set beside the window's end: A before B means that A is known until an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,19 +25,12 @@ from synkro.errors import TransientError
 from synkro.reconciliation import AS_OF_STREAMS, Count, whole_until
 from synkro.settings import settings
 from synkro.windows import Window
-from tests.conftest import doors_open
 
 END = datetime(2026, 3, 2, 17, 1, tzinfo=UTC)
 WINDOW = Window(END - timedelta(days=1), END)
 MODES = {"amocrm_radist": ("amocrm", "radist"), "radist_only": ("radist",), "amocrm_only": ("amocrm",)}
 HOUR = timedelta(hours=1)
 NEVER = None
-
-
-@pytest.fixture(scope="module")
-def shared_database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
-    with doors_open(make_database(template)) as url:
-        yield url
 
 
 def company(mode: str = "amocrm_radist") -> UUID:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,23 +18,9 @@ from orchestration.worker import Worker
 from synkro import db, leases, runs, runtime, tenants
 from synkro.settings import settings
 from synkro.windows import Window
-from tests.conftest import doors_open
-from tests.locks import ADVISORY, PATIENCE, meanwhile, until_it_waits
+from tests.locks import ADVISORY, PATIENCE, company, meanwhile, until_it_waits
 
 WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
-
-
-@pytest.fixture(scope="module")
-def shared_database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
-    with doors_open(make_database(template)) as url:
-        yield url
-
-
-def company() -> UUID:
-    with db.as_service("test") as connection:
-        made = tenants.add(connection, "Альфа", f"t{uuid4().hex[:12]}", "Asia/Almaty")
-        runtime.start(connection, made.tenant_id, "Asia/Almaty")
-    return made.tenant_id
 
 
 def worker_of(tenant_id: UUID, day: int) -> Worker:

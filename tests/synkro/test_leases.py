@@ -4,7 +4,7 @@ stopped stays stopped; and the same of a letter that another sender has taken ov
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,15 +18,8 @@ from delivery.sender import SendOutcome
 from synkro import db, integrations, leases, outbox, reaper, reports, runs, runtime, tenants
 from synkro.errors import LeaseLost, PermanentError
 from synkro.windows import Window
-from tests.conftest import doors_open
 
 WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
-
-
-@pytest.fixture(scope="module")
-def shared_database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
-    with doors_open(make_database(template)) as url:
-        yield url
 
 
 @pytest.fixture

@@ -36,16 +36,14 @@ from synkro import (
     reaper,
     reports,
     runs,
-    runtime,
     spending,
-    tenants,
     vault,
 )  # fmt: skip
 from synkro.errors import LeaseLost
 from synkro.settings import ROOT, settings
 from synkro.windows import Window
 from tests.conftest import doors_open
-from tests.locks import ADVISORY, ROW, clock, hurried, meanwhile, until_it_waits
+from tests.locks import ADVISORY, ROW, clock, company, hurried, meanwhile, until_it_waits
 
 WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
 DAY = timedelta(days=1)
@@ -153,20 +151,6 @@ def test_the_list_sees_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
 
 
 # --- two connections --------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def shared_database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
-    """One database for the module: each test has a company of its own."""
-    with doors_open(make_database(template)) as url:
-        yield url
-
-
-def company() -> UUID:
-    with db.as_service("test") as connection:
-        made = tenants.add(connection, "Альфа", f"t{uuid4().hex[:12]}", "Asia/Almaty")
-        runtime.start(connection, made.tenant_id, "Asia/Almaty")
-    return made.tenant_id
 
 
 @pytest.fixture
