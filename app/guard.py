@@ -128,7 +128,7 @@ class Guard:
             try:
                 caller: auth.Caller | None = await off_loop(auth.identify_token, token)
             except AuthenticationError as error:
-                return _refuse(True, 401, "authentication", error.message)
+                return _refuse(True, 401, error.kind, error.message)
         else:
             caller = await off_loop(auth.identify, auth.session_in(headers.get("cookie")))
         scope["state"]["caller"] = caller

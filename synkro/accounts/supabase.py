@@ -112,6 +112,14 @@ def _connections(url: str) -> Any:
     return client_for_supabase(url)
 
 
+def close() -> None:
+    """Close the connections to Supabase (at exit, between tests)."""
+    with _lock:
+        if settings().supabase_url:
+            _connections(settings().supabase_url.rstrip("/")).close()
+        _connections.cache_clear()
+
+
 def _key(*, is_admin: bool) -> tuple[str, str]:
     """The key and the variable it stands in; raises :class:`ConfigurationError` when it is not set."""
     key = settings().supabase_secret_key if is_admin else settings().supabase_publishable_key

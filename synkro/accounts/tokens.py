@@ -21,16 +21,17 @@ from synkro.errors import AuthenticationError, NotFoundError, TransientError
 from synkro.settings import settings
 from synkro.users import User, get, make_profile
 
-#: seconds the published keys are believed, and the shortest time between two readings
+#: seconds the published keys are believed
 KEYS_FOR = 600.0
-_AGAIN_AFTER = 5.0
+#: readings a minute that tokens with unknown keys may cause: a new key is known at once, made-up ones cost nothing
+READINGS_A_MINUTE = 6
 #: asymmetric only: a secret that signs tokens does not belong on this server
 _ALGORITHMS = ["ES256", "RS256", "EdDSA"]
 _REFUSED = "Токен не подходит: он просрочен, отозван или выдан не этим проектом. Получите новый в Supabase Auth."
 
 _lock = threading.Lock()
 _keys: dict[str, Any] = {}
-_read_at = float("-inf")
+_readings: list[float] = []
 
 
 def person_of(token: str) -> User:
@@ -72,20 +73,19 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 def _key(kid: str) -> Any:
-    global _keys, _read_at
+    global _keys
     with _lock:
-        age = time.monotonic() - _read_at
-        if age > KEYS_FOR or (kid not in _keys and age > _AGAIN_AFTER):
+        now = time.monotonic()
+        _readings[:] = [at for at in _readings if now - at < KEYS_FOR]
+        is_old = not _readings
+        if is_old or (kid not in _keys and sum(now - at < 60.0 for at in _readings) < READINGS_A_MINUTE):
             try:
-                _keys = {
-                    key.key_id: key for key in jwt.PyJWKSet.from_dict(supabase.published_keys()).keys if key.key_id
-                }
-            except (TransientError, jwt.PyJWTError):
-                # an outage of Supabase does not end what was good a moment ago, and makes nothing good either
-                if kid not in _keys or age > 2 * KEYS_FOR:
-                    raise
-            else:
-                _read_at = time.monotonic()
+                published = jwt.PyJWKSet.from_dict(supabase.published_keys())
+            except (TransientError, jwt.PyJWTError) as error:
+                # an outage of Supabase must not make an unknown key good, nor a token wrong
+                raise TransientError("Supabase Auth не отвечает. Повторите через минуту.", detail=repr(error)) from None
+            _keys = {key.key_id: key for key in published.keys if key.key_id}
+            _readings.append(now)
         if kid not in _keys:
             raise AuthenticationError(_REFUSED, detail=f"kid {kid}")
         return _keys[kid]
@@ -93,6 +93,6 @@ def _key(kid: str) -> Any:
 
 def forget_keys() -> None:
     """Read the keys anew at the next token (another project, a test)."""
-    global _keys, _read_at
     with _lock:
-        _keys, _read_at = {}, float("-inf")
+        _keys.clear()
+        _readings.clear()
