@@ -227,10 +227,11 @@ def request_recovery(email: str, ip_address: str | None) -> str:
         raise ConfigurationError(
             "Эта установка не пишет писем. Попросите администратора: новый пароль даёт команда synkro user password."
         )
+    email = users.checked_email(email)
     with db.as_service("account") as connection:
         user_id = _known_to_auth(connection, email)
         try:
-            link = links.make(connection, user_id, email.strip().lower(), "recovery") if user_id else ""
+            link = links.make(connection, user_id, email, "recovery") if user_id else ""
         except DataError as error:
             # the limit of one address is nobody else's business
             logger.warning("Письмо для нового пароля не отправлено: %s", error.message)
