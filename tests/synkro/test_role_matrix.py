@@ -53,6 +53,7 @@ synkro.user_profiles            self+admins   -         self      -        siud 
 synkro.user_roles               self+admins   admins    admins    -        siud     -
 synkro.watermarks               members       -         -         -        siud     -
 synkro.working_intervals        members       -         -         -        siud     -
+private.account_links           -             -         -         -        siud     -
 private.integration_secrets     -             -         -         -        siud     -
 private.login_attempts          -             -         -         -        siud     -
 private.mart_builds             -             -         -         -        sd       -
