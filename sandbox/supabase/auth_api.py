@@ -54,7 +54,8 @@ def build_app(auth: Auth, journal: Journal, faults: Faults) -> ASGIApp:
     """The API as an ASGI app, journal and faults included. ``auth.switches`` become those of ``faults``."""
 
     def errors(status: int, detail: str, more: Mapping[str, Any]) -> tuple[str, Any]:
-        return "application/json", {"code": more.get("code", "unexpected_failure"), "message": detail}
+        # a fault sends no header of a version, so the older shape
+        return "application/json", {"code": status, "error_code": "unexpected_failure", "msg": detail, **more}
 
     faults.bind(errors=errors, switches={**SWITCHES, **auth.switches})
     auth.switches = auth.limits.switches = faults.switches

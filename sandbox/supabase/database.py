@@ -119,7 +119,7 @@ def lay_out(url: str, *, login: str = "postgres", password: str, exposes_public:
 
 
 def _run(connection: psycopg.Connection[Any], text: str, login: str) -> None:
-    connection.execute(sql.SQL(text).format(login=sql.Identifier(login), api=sql.SQL(API_ROLES)))  # type: ignore[arg-type]
+    connection.execute(sql.SQL(text).format(login=sql.Identifier(login), api=sql.SQL(API_ROLES)))
 
 
 def _roles(connection: psycopg.Connection[Any], login: str, password: str) -> None:

@@ -24,6 +24,7 @@ from sandbox.journal import Journal
 from sandbox.serving import HOST, Servers, bind
 from sandbox.supabase.auth_api import PREFIX, build_app
 from sandbox.supabase.database import lay_out
+from sandbox.supabase.pooler import POOL_SIZE, Pooler
 from sandbox.supabase.service import Auth, Mail
 from synkro.embedded import EmbeddedPostgres
 
@@ -44,13 +45,15 @@ class HostedProject:
         data_dir: Path | None = None,
         bin_dir: Path | None = None,
         max_connections: int = MAX_CONNECTIONS,
+        pool_size: int = POOL_SIZE,
+        pool_words: str = "EMAXCONNSESSION",
         switches: dict[str, Any] | None = None,
     ) -> None:
         self.ref = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(20))
         self.password = secrets.token_urlsafe(18)
         self.journal, self.faults = Journal(), Faults()
         self._folder = None if data_dir else tempfile.TemporaryDirectory(prefix="supabase-project-")
-        self._switches = switches or {}
+        self._switches, self._pool_size, self._pool_words = switches or {}, pool_size, pool_words
         settings = {**HASTY, "max_connections": str(max_connections)}
         folder = data_dir or Path(self._folder.name)  # type: ignore[union-attr]
         self._server = EmbeddedPostgres(folder, bin_dir=bin_dir, settings=settings)
@@ -71,6 +74,7 @@ class HostedProject:
     def _start(self) -> None:
         self._auth: Auth | None = None
         self._servers: Servers | None = None
+        self._pooler: Pooler | None = None
         self._server.start()
         _rename_superuser(self._server.url("postgres"), self.password)
         self._address = self._server.url("postgres").rpartition("@")[2].partition("/")[0]
@@ -80,8 +84,14 @@ class HostedProject:
         self._auth = Auth(self._url("supabase_auth_admin"), self.api_url, dict(self._switches))
         app = build_app(self._auth, self.journal, self.faults)
         self._servers = Servers({"auth": app}, sockets, lambda: datetime.now(UTC))
+        sockets = bind(["session", "transaction"])
+        self._ports = {mode: sock.getsockname()[1] for mode, sock in sockets.items()}
+        host, _, port = self._address.partition(":")
+        self._pooler = Pooler(self.ref, (host, int(port)), sockets, pool_size=self._pool_size, words=self._pool_words)
 
     def _stop(self) -> None:
+        if self._pooler:
+            self._pooler.stop()
         if self._servers:
             self._servers.stop()
         if self._auth:
@@ -101,6 +111,21 @@ class HostedProject:
         return self._url(LOGIN)
 
     @property
+    def session_url(self) -> str:
+        """The pooler in session mode (5432 of a real one)."""
+        return self.pooled_url("session")
+
+    @property
+    def transaction_url(self) -> str:
+        """The pooler in transaction mode (6543 of a real one)."""
+        return self.pooled_url("transaction")
+
+    def pooled_url(self, mode: str, login: str = LOGIN, password: str | None = None) -> str:
+        """A pooler's address for a login; the name of the project is part of the user's."""
+        secret = quote(self.password if password is None else password, safe="")
+        return f"postgresql://{login}.{self.ref}:{secret}@{HOST}:{self._ports[mode]}/postgres"
+
+    @property
     def superuser_url(self) -> str:
         """What no customer gets: for looking at the database from outside its rights."""
         return self._url(OWNER)
@@ -111,6 +136,15 @@ class HostedProject:
         return self._auth
 
     @property
+    def pooler(self) -> Pooler:
+        assert self._pooler is not None, "the project was not started"
+        return self._pooler
+
+    def peak_connections(self, mode: str = "session") -> int:
+        """How many clients a pooler had at once at most."""
+        return self.pooler.clients[mode].peak
+
+    @property
     def publishable_key(self) -> str:
         return self.auth.keys.publishable
 
@@ -118,10 +152,10 @@ class HostedProject:
     def secret_key(self) -> str:
         return self.auth.keys.secret
 
-    def environment(self) -> dict[str, str]:
-        """The variables of an installation on this project."""
+    def environment(self, database_url: str | None = None) -> dict[str, str]:
+        """The variables of an installation on this project; the direct connection unless another address is given."""
         return {
-            "SYNKRO_DATABASE_URL": self.direct_url,
+            "SYNKRO_DATABASE_URL": database_url or self.direct_url,
             "SYNKRO_SUPABASE_URL": self.api_url,
             "SYNKRO_SUPABASE_PUBLISHABLE_KEY": self.publishable_key,
             "SYNKRO_SUPABASE_SECRET_KEY": self.secret_key,
