@@ -18,8 +18,13 @@ FOREIGN = (
 )  # fmt: skip
 #: people come in as these; service_role is the workers' and sees every tenant by design
 PEOPLE = ("public", "anon", "authenticated", "synkro_app", "synkro_analyst")
-#: functions people may execute with their owner's rights: they answer «which tenants are mine» and nothing else
-DEFINERS = {"synkro.is_super_admin()", "synkro.my_tenants()", "synkro.my_admin_tenants()"}
+#: functions people may execute with their owner's rights: they answer «which tenants are mine», or hash a client's id with the salt
+DEFINERS = {
+    "synkro.is_super_admin()",
+    "synkro.my_tenants()",
+    "synkro.my_admin_tenants()",
+    "synkro.client_key(of_tenant uuid, client_id text)",
+}
 #: rows of the whole installation: a global role or a global action has no tenant
 TENANTLESS = {"synkro.user_roles", "synkro.audit_log"}
 #: keys that identify a row by itself and are never looked up by tenant
@@ -56,7 +61,7 @@ def findings(url: str) -> list[str]:
         found: list[str] = []
         for table in connection.execute(_TABLES, (list(FOREIGN),)).fetchall():
             found += _relation(connection, table)
-        return [*found, *_keys(connection), *_functions(connection), *_roles(connection)]
+        return [*found, *_keys(connection), *_functions(connection), *_roles(connection), *_exposed(connection)]
 
 
 def _relation(connection: psycopg.Connection[Any], table: dict[str, Any]) -> list[str]:
@@ -69,7 +74,8 @@ def _relation(connection: psycopg.Connection[Any], table: dict[str, Any]) -> lis
     if kind == "v":
         if grants and "security_invoker=true" not in table["options"]:
             found.append(f"{name}: a view without security_invoker shows its owner's rows")
-        return found
+        # no policy stands on a view, and the Data API answers anon to whoever holds the publishable key
+        return found + [f"{name}: {g['role']} may {g['verb']}" for g in grants if g["role"] in ("anon", "public")]
     if kind not in ("r", "p"):
         return found
     # dlt's landing tables come and go with a run; what matters is that nobody may read them
@@ -154,4 +160,31 @@ def _roles(connection: psycopg.Connection[Any]) -> list[str]:
     ] + [
         f"role {row['rolname']}: an analyst whose name does not begin with analyst_ may claim to be anyone"
         for row in misnamed
+    ]
+
+
+def _exposed(connection: psycopg.Connection[Any]) -> list[str]:
+    """Supabase shows ``public`` and, by pg_graphql, ``graphql_public`` unless told otherwise: nothing of ours lives there,
+    and whoever is not signed in enters no schema of ours."""
+    ours = connection.execute(
+        """
+        select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname in ('public', 'graphql_public') and c.relkind in ('r', 'p', 'v', 'm', 'f')
+          and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+          -- a company's own tables may stand there; ours, dlt's and Dagster's may not
+          and (c.relname like '\\_dlt%' or c.relname = 'alembic_version'
+               or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'))
+        order by 1
+        """
+    ).fetchall()
+    entered = connection.execute(
+        """
+        select n.nspname as name from pg_namespace n join pg_roles r on r.rolname = 'anon'
+        where (n.nspname in ('synkro', 'private', 'api', 'staging', 'intermediate', 'marts', 'dagster') or n.nspname like 'raw\\_%')
+          and has_schema_privilege(r.oid, n.oid, 'usage')
+        order by 1
+        """
+    ).fetchall()
+    return [f"{row['name']}: stands in a schema that Supabase shows" for row in ours] + [
+        f"{row['name']}: anon may enter the schema" for row in entered
     ]

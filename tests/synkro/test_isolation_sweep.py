@@ -85,6 +85,19 @@ HOLES: dict[str, tuple[str, list[str]]] = {
         "create role sweep_anna login; grant synkro_analyst to sweep_anna",
         ["role sweep_anna: an analyst whose name does not begin with analyst_ may claim to be anyone"],
     ),
+    "a view for whoever comes": (
+        "grant select on api.reports to anon; grant select on api.job_runs to public",
+        ["api.job_runs: public may SELECT", "api.reports: anon may SELECT"],
+    ),
+    "the schema of the views opened": ("grant usage on schema api to anon", ["api: anon may enter the schema"]),
+    "a table of ours where Supabase looks": (
+        "create table public.notes (tenant_id uuid not null); alter table public.notes enable row level security,"
+        " force row level security; create view public.runs as select * from synkro.job_runs",
+        [
+            "public.notes: stands in a schema that Supabase shows",
+            "public.runs: stands in a schema that Supabase shows",
+        ],
+    ),
     "a nullable tenant": (
         "create table synkro.n (tenant_id uuid); alter table synkro.n enable row level security, force row level security",
         ["synkro.n: tenant_id may be null"],

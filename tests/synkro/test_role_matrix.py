@@ -57,6 +57,7 @@ private.account_links           -             -         -         -        siud 
 private.integration_secrets     -             -         -         -        siud     -
 private.login_attempts          -             -         -         -        siud     -
 private.mart_builds             -             -         -         -        sd       -
+private.pseudonym_salt          -             -         -         -        -        -
 private.raw_changes             -             -         -         -        sd       -
 private.reconciled_dialogs      -             -         -         -        siud     -
 private.services                -             -         -         -        siud     -
