@@ -119,7 +119,7 @@ def build_tenant(
             time.sleep(_LOOK)
         _check_inputs(connection, tenant_id, spans)
         columns = _columns(connection)
-        build = dbt_scope.begin(url, UUID(str(tenant_id)), project_hash(), everything=everything)
+        build = dbt_scope.begin(url, UUID(str(tenant_id)), _rules(), everything=everything)
         arguments = ["run", "--select", "config.materialized:incremental"]
         variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
         results = run(url, data_dir, arguments, variables, work_dir, on_event)
@@ -159,6 +159,13 @@ def unit_test(url: str, data_dir: Path, work_dir: Path) -> list[NodeResult]:
 
 
 unit_test.__test__ = False  # type: ignore[attr-defined]
+
+
+def _rules() -> str:
+    """What every number means: the SQL, and the version of the decisions it reads."""
+    from analysis.intents import VERSION
+
+    return f"{project_hash()} {VERSION}"
 
 
 def _variables(tenant_id: UUID | str, spans: Sequence[tuple[datetime, datetime]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dagster import Definitions, definitions, in_process_executor
 
 from orchestration import retention, sensors
-from orchestration.assets import insight, marts, sources
+from orchestration.assets import insight, intents, marts, sources
 from orchestration.dbt import ensure_manifest
 from orchestration.jobs import report_job
 from orchestration.resources import RunWorker
@@ -25,6 +25,7 @@ def build() -> Definitions:
             *marts.control_specs(manifest),
             *marts.exposure_specs(manifest),
             sources.build(),
+            intents.build(),
             marts.build(manifest),
             *insight.build(),
         ],

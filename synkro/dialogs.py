@@ -27,6 +27,9 @@ class Message:
     author_name: str | None
     author_source: str | None
     needs_reply: bool
+    #: why needs_reply says so, and the chance that it is right; None where nothing was decided
+    needs_reply_reason: str | None = None
+    needs_reply_confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def in_window(connection: db.Connection, tenant_id: UUID, window: Window) -> lis
 
 _MESSAGES = (
     "select f.message_id, f.dialog_id, f.kind, f.direction, f.sent_at, coalesce(f.body, '') as body, f.has_media,"
-    " f.author_id, m.name as author_name, f.author_source, f.needs_reply from marts.fct_messages f"
+    " f.author_id, m.name as author_name, f.author_source, f.needs_reply,"
+    " f.needs_reply_reason, f.needs_reply_confidence from marts.fct_messages f"
     " left join marts.dim_managers m on m.tenant_id = f.tenant_id and m.manager_id = f.author_id"
 )
 

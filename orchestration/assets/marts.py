@@ -19,6 +19,7 @@ from dagster import (
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration import opening, reconciling
+from orchestration.assets import intents
 from orchestration.dbt import GUARDED
 from orchestration.partitions import tenant_days
 from orchestration.resources import RunWorker
@@ -121,7 +122,11 @@ def exposure_specs(manifest: Path) -> list[AssetSpec]:
 def control_specs(manifest: Path) -> list[AssetSpec]:
     """What the marts read of the product itself: settings, windows, the calendar, the notes of what changed."""
     content = json.loads(manifest.read_text(encoding="utf-8"))
-    rows = [row for row in content["sources"].values() if not row["source_name"].startswith("raw_")]
+    rows = [
+        row
+        for row in content["sources"].values()
+        if not row["source_name"].startswith("raw_") and AssetKey([row["source_name"], row["name"]]) != intents.KEY
+    ]
     return [
         AssetSpec(
             AssetKey([row["source_name"], row["name"]]),

@@ -58,7 +58,9 @@ select
     c.message_type,
     c.body,
     c.has_media,
-    c.needs_reply
+    c.needs_reply,
+    c.needs_reply_reason,
+    c.needs_reply_confidence
 from credited as c
 join starts as s
     on s.tenant_id = c.tenant_id and s.client_id = c.client_id and s.session_no = c.session_no

@@ -162,12 +162,20 @@ heard as (
 
     select
         k.*,
+        i.needs_reply as decided_needs_reply,
+        i.reason as decided_reason,
+        i.confidence::real as decided_confidence,
         coalesce(bool_or(k.direction = 'outbound' and not k.is_system) over (
             partition by k.tenant_id, k.client_id
             order by k.sent_at, k.message_id collate "C", k.dialog_id collate "C"
             rows between unbounded preceding and 1 preceding
         ), false) as is_after_answer
     from kinds as k
+    left join (
+        select * from {{ ref('stg_synkro__intents') }}
+        where {{ tenant_filter() }}{{ among('dialog_id', 'select dialog_id from dialogs') }}
+    ) as i
+        on i.tenant_id = k.tenant_id and i.dialog_id = k.dialog_id and i.message_id = k.message_id
 
 )
 
@@ -188,7 +196,8 @@ select
     body,
     has_media,
     text_hash,
-    kind = 'client' and not (
+    -- decided before the build; by the words of the line alone where it was not
+    kind = 'client' and coalesce(decided_needs_reply, not (
         message_type = 'reaction'
         or is_after_answer and (
             message_type = 'sticker'
@@ -197,5 +206,7 @@ select
                 or {{ is_closing_phrase('body') }}
             )
         )
-    ) as needs_reply
+    )) as needs_reply,
+    case when kind = 'client' then decided_reason end as needs_reply_reason,
+    case when kind = 'client' then decided_confidence end as needs_reply_confidence
 from heard
