@@ -8,7 +8,7 @@ import click
 import psycopg
 
 from cli.environment import say
-from synkro import db, migrations
+from synkro import connections, db, migrations
 from synkro.errors import TransientError
 from synkro.files import secret_file
 from synkro.settings import settings
@@ -60,7 +60,7 @@ def prepare(progress: Callable[[str], None]) -> None:
     try:
         migrations.migrate(owner, progress=progress)
         if settings().database_url is None:
-            with psycopg.connect(owner, autocommit=True) as connection:
+            with connections.connect(owner, "migration", autocommit=True) as connection:
                 db.set_app_password(connection, secret_file(settings().data_dir / "app_database_password"))
     except psycopg.OperationalError as error:
         raise TransientError(
