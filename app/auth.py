@@ -1,8 +1,8 @@
-"""Who is asking: the browser cookie, sign-in, sign-out, passwords.
+"""Who is asking: the browser cookie or a token, sign-in, sign-out, passwords, links of letters.
 
 The cookie holds an opaque id of a ``private.web_sessions`` row, signed with ``SYNKRO_WEB_SECRET`` so that junk never
-reaches the database. Every sign-in makes a new id. With ``SYNKRO_SUPABASE_URL`` set, Supabase Auth checks the password;
-profiles, roles and browser sessions stay here either way.
+reaches the database. Every sign-in makes a new id. Who checks a password is ``synkro/accounts``; what happened goes to the
+audit log here. Programs of members may send a Supabase access token instead of the cookie, to the REST API alone.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
-from synkro import audit, db, sessions, users
-from synkro.errors import AuthenticationError, ConfigurationError, DataError, SynkroError, TransientError
+from synkro import accounts, audit, db, sessions
+from synkro.errors import AuthenticationError, ConfigurationError
 from synkro.files import secret_file
 from synkro.settings import settings
 from synkro.users import User
 
 MIN_SECRET = 32
+#: as long as Supabase keeps a link of a letter
+LETTER_SECONDS = 3600
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -31,7 +33,14 @@ class Caller:
     """One signed-in request or socket."""
 
     user: User
+    #: empty for a program that came with a token
     session_id: str
+    #: came by a link of a letter: sets a password before anything else
+    may_set_password: bool = False
+
+    @property
+    def must_set_password(self) -> bool:
+        return self.user.must_change_password or self.may_set_password
 
 
 def is_https() -> bool:
@@ -101,10 +110,49 @@ def drop_cookie(response: Any) -> None:
     response.delete_cookie(cookie_name(), httponly=True, secure=is_https(), samesite="lax", path="/")
 
 
+def letter_cookie_name() -> str:
+    """What is kept in the browser between asking for a letter and opening its link."""
+    return f"{cookie_name()}-letter"
+
+
+def set_letter_cookie(response: Any, kind: str, verifier: str) -> None:
+    """Remember, signed, which letter was asked for and Supabase's code verifier."""
+    response.set_cookie(
+        letter_cookie_name(),
+        sealed(f"{kind}.{verifier}"),
+        max_age=LETTER_SECONDS,
+        httponly=True,
+        secure=is_https(),
+        samesite="lax",
+        path="/",
+    )
+
+
+def letter_in(cookies: Mapping[str, str]) -> tuple[str, str]:
+    """Kind and verifier of :func:`set_letter_cookie`; two empty texts for anything else."""
+    kind, _, verifier = (opened(cookies.get(letter_cookie_name())) or "").partition(".")
+    return kind, verifier
+
+
 def identify(session_id: str | None) -> Caller | None:
     """The person behind a session id (database; renews the idle clock)."""
-    user = sessions.user_of(session_id)
-    return Caller(user, session_id) if user and session_id else None
+    found = sessions.of(session_id)
+    return Caller(found.user, session_id, found.may_set_password) if found and session_id else None
+
+
+def bearer_in(header: str | None) -> str | None:
+    """The token in an ``Authorization`` header."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def identify_token(token: str) -> Caller:
+    """The person behind a Supabase access token; raises :class:`AuthenticationError`."""
+    if not accounts.is_supabase():
+        raise AuthenticationError("Эта установка не принимает токены: войдите на странице входа.")
+    from synkro.accounts import tokens
+
+    return Caller(tokens.person_of(token), "")
 
 
 def safe_next(target: str | None) -> str:
@@ -119,7 +167,7 @@ def safe_next(target: str | None) -> str:
     lowered = value.lower()
     if parts.scheme or parts.netloc or lowered.startswith(("/%2f", "/%5c", "/%09", "/%0")):
         return "/"
-    if parts.path.startswith(("/login", "/logout", "/_nicegui", "/api/")):
+    if parts.path.startswith(("/login", "/logout", "/auth/", "/forgot", "/_nicegui", "/api/")):
         return "/"
     return value
 
@@ -130,11 +178,7 @@ def safe_next(target: str | None) -> str:
 def sign_in(email: str, password: str, ip_address: str | None, user_agent: str | None) -> tuple[User, str]:
     """The person and a fresh session id; raises :class:`AuthenticationError`. Both outcomes go to the audit log."""
     try:
-        user = (
-            _verify_with_supabase(email, password)
-            if settings().supabase_url
-            else users.verify(email, password, ip_address)
-        )
+        user = accounts.sign_in(email, password, ip_address)
     except AuthenticationError as error:
         with db.as_service("login") as connection:
             audit.write(
@@ -157,72 +201,33 @@ def sign_out(caller: Caller, ip_address: str | None) -> None:
         audit.write(connection, "logout", actor_id=caller.user.user_id, actor=caller.user.email, ip_address=ip_address)
 
 
-def change_password(user: User, old: str, new: str, ip_address: str | None) -> None:
-    """Needs the present password. Closes every browser session of the person, this one too."""
-    if old == new:
-        raise DataError("Новый пароль совпадает с нынешним. Придумайте другой.")
-    users.check_password(new)
-    if settings().supabase_url:
-        client = _supabase_client()
-        _supabase_session(client, user.email, old)
-        client.auth.update_user({"password": new})
+def change_password(caller: Caller, old: str, new: str, ip_address: str | None) -> None:
+    """Needs the present password, or a session that a link opened. Closes every session of the person, this one too."""
+    user = caller.user
+    if caller.may_set_password:
+        accounts.set_own_password(user, new)
     else:
-        users.verify(user.email, old, ip_address)
+        accounts.change_password(user, old, new, ip_address)
     with db.as_service("password") as connection:
-        users.set_password(connection, user.user_id, new)
         audit.write(connection, "password.changed", actor_id=user.user_id, actor=user.email, ip_address=ip_address)
 
 
-def create_account(connection: db.Connection, email: str, full_name: str) -> tuple[User, str]:
-    """A new person with a one-time password, shown once and changed at the first sign-in (service door)."""
-    password = "-".join(secrets.token_hex(2) for _ in range(4))
-    user_id = None
-    if settings().supabase_url:
-        made = _supabase_client(admin=True).auth.admin.create_user(
-            {"email": email, "password": password, "email_confirm": True}
-        )
-        user_id = made.user.id
-        connection.execute(
-            "insert into synkro.user_profiles (user_id, email, full_name, must_change_password) values (%s, %s, %s, true)"
-            " on conflict (user_id) do nothing",
-            (user_id, email.strip().lower(), full_name.strip()),
-        )
-        return users.by_email(connection, email), password
-    return users.add(connection, email, password, full_name=full_name, must_change_password=True), password
+# --- links of letters -------------------------------------------------------------------------------------
 
 
-# --- Supabase Auth ----------------------------------------------------------------------------------------
-
-
-def _supabase_client(*, admin: bool = False) -> Any:
-    from supabase import create_client
-
-    key = settings().supabase_secret_key if admin else settings().supabase_publishable_key
-    if key is None:
-        name = "SYNKRO_SUPABASE_SECRET_KEY" if admin else "SYNKRO_SUPABASE_PUBLISHABLE_KEY"
-        raise ConfigurationError(f"Не задан {name}: без него Supabase Auth не отвечает.")
-    return create_client(settings().supabase_url, key.get_secret_value())
-
-
-def _supabase_session(client: Any, email: str, password: str) -> Any:
-    from supabase import AuthApiError
-
-    try:
-        return client.auth.sign_in_with_password({"email": email.strip().lower(), "password": password})
-    except AuthApiError:
-        raise AuthenticationError("Почта или пароль не подходят.") from None
-    except SynkroError:
-        raise
-    except Exception as error:
-        raise TransientError("Supabase Auth не отвечает. Повторите через минуту.", detail=repr(error)) from None
-
-
-def _verify_with_supabase(email: str, password: str) -> User:
-    """Supabase counts the attempts itself; a first sign-in makes the profile."""
-    user_id = _supabase_session(_supabase_client(), email, password).user.id
+def open_confirmed(confirmed: accounts.Confirmed, ip_address: str | None, user_agent: str | None) -> str:
+    """A session for whoever opened a link; one of a forgotten password or an invitation sets a password first."""
+    user = confirmed.user
+    session_id = sessions.open_session(
+        user.user_id, ip_address, user_agent, may_set_password=confirmed.may_set_password
+    )
     with db.as_service("login") as connection:
-        connection.execute(
-            "insert into synkro.user_profiles (user_id, email) values (%s, %s) on conflict (user_id) do nothing",
-            (user_id, email.strip().lower()),
+        audit.write(
+            connection,
+            "login.link",
+            actor_id=user.user_id,
+            actor=user.email,
+            message=confirmed.kind,
+            ip_address=ip_address,
         )
-        return users.get(connection, user_id)
+    return session_id

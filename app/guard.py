@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import auth, plain, texts
 from app.offload import off_loop
 from synkro import sessions
-from synkro.errors import TransientError
+from synkro.errors import AuthenticationError, TransientError
 from synkro.settings import settings
 
 logger = logging.getLogger("synkro.app")
@@ -57,7 +57,7 @@ def is_asset(path: str) -> bool:
 
 
 def _is_open(path: str) -> bool:
-    return is_asset(path) or path in ("/login", "/api/health", "/favicon.ico")
+    return is_asset(path) or path in ("/login", "/forgot", "/auth/confirm", "/api/health", "/favicon.ico")
 
 
 def origin_allowed(origin: str | None, scheme: str, host: str) -> bool:
@@ -111,8 +111,10 @@ class Guard:
         if method == "TRACE" or (path.startswith(_SOCKET) and not path.startswith("/_nicegui/")):
             # pages talk by WebSocket only: its handshake always names an Origin, long polling does not
             return JSONResponse({"error": {"kind": "refused", "message": "Метод не поддерживается."}}, 405)
+        token = auth.bearer_in(headers.get("authorization")) if is_api else None
         if method not in _SAFE:
-            if not origin_allowed(headers.get("origin"), scope["scheme"], headers.get("host", "")):
+            # a browser sends no token by itself: a page of somebody else cannot write with one
+            if token is None and not origin_allowed(headers.get("origin"), scope["scheme"], headers.get("host", "")):
                 return _refuse(is_api, 403, "origin", "Запрос пришёл с чужой страницы. Откройте Synkro и повторите.")
             if (
                 "transfer-encoding" in headers
@@ -122,7 +124,13 @@ class Guard:
                 return _refuse(is_api, 413, "too_large", "Слишком большой запрос.")
         if is_asset(path):
             return None
-        caller = await off_loop(auth.identify, auth.session_in(headers.get("cookie")))
+        if token is not None:
+            try:
+                caller: auth.Caller | None = await off_loop(auth.identify_token, token)
+            except AuthenticationError as error:
+                return _refuse(True, 401, error.kind, error.message)
+        else:
+            caller = await off_loop(auth.identify, auth.session_in(headers.get("cookie")))
         scope["state"]["caller"] = caller
         if caller is not None:
             texts.speak(caller.user.language)
@@ -134,7 +142,7 @@ class Guard:
             query = scope.get("query_string", b"").decode("latin-1")
             wanted = quote(path) + (f"?{query}" if query else "")
             return RedirectResponse(f"/login?next={quote(auth.safe_next(wanted), safe='')}", 303)
-        if caller.user.must_change_password and path not in ("/profile/password", "/logout"):
+        if caller.must_set_password and path not in ("/profile/password", "/logout"):
             if is_api:
                 return _refuse(True, 403, "password", "Сначала смените одноразовый пароль.")
             return RedirectResponse("/profile/password", 303)
@@ -146,7 +154,7 @@ class Guard:
         caller = None
         if scope["path"].startswith(_SOCKET) and origin_allowed(headers.get("origin"), scheme, headers.get("host", "")):
             caller = await off_loop(auth.identify, auth.session_in(headers.get("cookie")))
-        if caller is not None and not caller.user.must_change_password:
+        if caller is not None and not caller.must_set_password:
             client_id = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("client_id", [""])[0]
             if owner_of(client_id) in (caller.session_id, None):
                 scope.setdefault("state", {})["caller"] = caller
@@ -235,7 +243,7 @@ class Watch:
         """One query for all; pages of dead sessions are sent to the sign-in page and cut off."""
         touched, self._touched = self._touched & self._sessions, set()
         for session_id in touched:
-            await off_loop(sessions.user_of, session_id)
+            await off_loop(sessions.of, session_id)
         known = frozenset(self._sessions)
         living = await off_loop(sessions.living, known)
         dead = known - (living or set())

@@ -1,4 +1,5 @@
-"""Pages without NiceGUI: sign-in, password, «не найдено», «что-то сломалось». Plain HTML, escaped, no script needed.
+"""Pages without NiceGUI: sign-in, password, links of letters, «не найдено», «что-то сломалось». Plain HTML, escaped, no
+script needed, except where Supabase hides a token behind ``#``, which no server is shown.
 
 A page that is not there and a page one may not see are the same bytes.
 """
@@ -15,6 +16,28 @@ from starlette.responses import HTMLResponse
 from app.texts import language, t
 
 THEME = Path(__file__).parent / "theme"
+
+#: links of Supabase may land on the project's site address: what they carry belongs to the page that takes links
+_FOLLOW_FRAGMENT = (
+    "<script>if (/(access_token|error_code|message)=/.test(location.hash))"
+    " location.replace('/auth/confirm' + location.hash)</script>"
+)
+#: errors and messages go to the server as a query; a token goes into the form and out of the address
+_FILL_FROM_FRAGMENT = """<script>
+(() => {
+  const said = new URLSearchParams(location.hash.slice(1))
+  if (said.has('error_code') || said.has('error') || said.has('message')) {
+    location.replace('/auth/confirm?' + said)
+  } else if (said.has('access_token')) {
+    history.replaceState(null, '', location.pathname)
+    const form = document.getElementById('confirm')
+    form.access_token.value = said.get('access_token')
+    form.type.value = said.get('type') || ''
+    document.getElementById('lead').textContent = 'LEAD'
+    form.hidden = false
+  }
+})()
+</script>"""
 
 
 @lru_cache(maxsize=16)
@@ -67,19 +90,72 @@ def login(next_path: str, *, email: str = "", error: str | None = None, status: 
         + _field("password", t("login.password"), "password", complete="current-password", focus=bool(email))
         + f'<input type="hidden" name="next" value="{escape(next_path)}">'
         f'<button class="btn primary wide" data-testid="sign-in">{escape(t("login.submit"))}</button></form>'
-        f"<p class='muted small'>{escape(t('login.help'))}</p>",
+        f'<p class="small"><a href="/forgot" data-testid="forgot">{escape(t("login.forgot"))}</a></p>'
+        f"<p class='muted small'>{escape(t('login.help'))}</p>{_FOLLOW_FRAGMENT}",
         status,
     )
 
 
-def password(*, forced: bool, error: str | None = None, status: int = 200) -> HTMLResponse:
-    lead = t("password.forced") if forced else t("password.lead")
+def forgot(*, email: str = "", error: str | None = None, status: int = 200) -> HTMLResponse:
+    return document(
+        t("forgot.title"),
+        f"<h1>{escape(t('forgot.title'))}</h1><p class='muted'>{escape(t('forgot.lead'))}</p>{_message(error)}"
+        '<form method="post" action="/forgot">'
+        + _field("email", t("login.email"), "email", value=email, complete="username", focus=True)
+        + f'<button class="btn primary wide" data-testid="send-letter">{escape(t("forgot.submit"))}</button></form>'
+        f'<p class="small"><a href="/login">{escape(t("forgot.back"))}</a></p>',
+        status,
+    )
+
+
+def confirm(token_hash: str, kind: str) -> HTMLResponse:
+    """A button that takes the link; without a token, what Supabase put behind ``#`` fills the form in."""
+    fields = {"token_hash": token_hash, "type": kind, "access_token": ""}
+    hidden = "".join(f'<input type="hidden" name="{name}" value="{escape(value)}">' for name, value in fields.items())
+    lead = t("confirm.lead") if token_hash else t("confirm.broken")
+    return document(
+        t("confirm.title"),
+        f"<h1>{escape(t('confirm.title'))}</h1><p class='muted' id='lead'>{escape(lead)}</p>"
+        f'<form method="post" action="/auth/confirm" id="confirm"{"" if token_hash else " hidden"}>{hidden}'
+        f'<button class="btn primary wide" data-testid="confirm">{escape(t("confirm.submit"))}</button></form>'
+        f'<p class="small"><a href="/login">{escape(t("forgot.back"))}</a></p>'
+        + ("" if token_hash else _FILL_FROM_FRAGMENT.replace("LEAD", escape(t("confirm.lead")))),
+    )
+
+
+def change_email(present: str, *, wanted: str = "", error: str | None = None, status: int = 200) -> HTMLResponse:
+    return document(
+        t("email.title"),
+        f"<h1>{escape(t('email.title'))}</h1><p class='muted'>{escape(t('email.lead', email=present))}</p>{_message(error)}"
+        '<form method="post" action="/profile/email">'
+        + _field("email", t("email.new"), "email", value=wanted, complete="email", focus=True)
+        + _field("password", t("password.old"), "password", complete="current-password")
+        + f'<button class="btn primary wide" data-testid="save-email">{escape(t("email.submit"))}</button></form>'
+        f'<p class="small"><a href="/profile">{escape(t("email.back"))}</a></p>',
+        status,
+    )
+
+
+def said(title: str, text: str, status: int = 200) -> HTMLResponse:
+    """A sentence and the way back to the sign-in."""
+    return document(
+        title,
+        f"<h1>{escape(title)}</h1><p data-testid='said'{' role=alert' if status >= 400 else ''}>{escape(text)}</p>"
+        f'<a class="btn primary wide" href="/login">{escape(t("forgot.back"))}</a>',
+        status,
+    )
+
+
+def password(*, forced: bool, by_link: bool = False, error: str | None = None, status: int = 200) -> HTMLResponse:
+    """``by_link``: a letter's link stands for the present password, so it is not asked for."""
+    lead = t("password.by_link" if by_link else "password.forced" if forced else "password.lead")
+    old = "" if by_link else _field("old", t("password.old"), "password", complete="current-password", focus=True)
     return document(
         t("password.title"),
         f"<h1>{escape(t('password.title'))}</h1><p class='muted'>{escape(lead)}</p>{_message(error)}"
         '<form method="post" action="/profile/password">'
-        + _field("old", t("password.old"), "password", complete="current-password", focus=True)
-        + _field("new", t("password.new"), "password", complete="new-password")
+        + old
+        + _field("new", t("password.new"), "password", complete="new-password", focus=by_link)
         + _field("again", t("password.again"), "password", complete="new-password")
         + f'<button class="btn primary wide" data-testid="save-password">{escape(t("password.submit"))}</button></form>'
         f'<form method="post" action="/logout"><button class="btn link">{escape(t("nav.sign_out"))}</button></form>',

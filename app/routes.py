@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -11,6 +12,7 @@ from app import auth, plain
 from app.offload import off_loop
 from app.services import access, export
 from app.texts import t
+from synkro import accounts
 from synkro.errors import NotFoundError, SynkroError
 
 router = APIRouter(include_in_schema=False)
@@ -28,6 +30,14 @@ async def login_page(request: Request, next: str = "/") -> Response:
     return plain.login(auth.safe_next(next))
 
 
+#: how a refusal of the keeper of the accounts is answered; anything else is not the person's doing
+_STATUS = {"authentication": 401, "data": 422}
+
+
+def _status(error: SynkroError) -> int:
+    return 429 if getattr(error, "retry_after", None) else _STATUS.get(error.kind, 503)
+
+
 @router.post("/login")
 async def login(request: Request, email: Text = "", password: Text = "", next: Text = "/") -> Response:
     target = auth.safe_next(next)
@@ -37,11 +47,68 @@ async def login(request: Request, email: Text = "", password: Text = "", next: T
             auth.sign_in, email, password, _ip(request), request.headers.get("user-agent")
         )
     except SynkroError as error:
-        status = 401 if error.kind == "authentication" else 503
-        return plain.login(target, email=email, error=error.message, status=status)
+        return plain.login(target, email=email, error=error.message, status=_status(error))
     await off_loop(auth.sessions.close_session, old)
     response = RedirectResponse("/profile/password" if user.must_change_password else target, 303)
     auth.set_cookie(response, session_id)
+    return response
+
+
+@router.get("/forgot")
+async def forgot_page() -> Response:
+    return plain.forgot()
+
+
+@router.post("/forgot")
+async def forgot(request: Request, email: Text = "") -> Response:
+    """The same answer whether somebody has this address or not."""
+    try:
+        verifier = await off_loop(accounts.request_recovery, email, _ip(request))
+    except SynkroError as error:
+        return plain.forgot(email=email, error=error.message, status=_status(error))
+    response = plain.said(t("forgot.title"), t("forgot.sent", email=email.strip()[:320]))
+    auth.set_letter_cookie(response, "recovery", verifier)
+    return response
+
+
+@router.get("/auth/confirm")
+async def confirm_page(request: Request) -> Response:
+    """Where links of letters land: ours and Supabase's with ``token_hash``, Supabase's with ``code``, or with ``#…``."""
+    asked = request.query_params
+    if error := asked.get("error_code") or asked.get("error"):
+        return plain.said(t("confirm.title"), t("confirm.stale" if "expired" in error else "confirm.failed"), 422)
+    if asked.get("message"):
+        return plain.said(t("confirm.title"), t("confirm.second"))
+    if code := asked.get("code"):
+        kind, verifier = auth.letter_in(request.cookies)
+        return await _confirmed(request, accounts.confirm_code, code[:400], verifier, kind, _ip(request))
+    # mail servers open links to look at them: a link is taken by a press, not by a visit
+    return plain.confirm(asked.get("token_hash", "")[:400], asked.get("type", "")[:40])
+
+
+@router.post("/auth/confirm")
+async def confirm(
+    request: Request, token_hash: Text = "", type: Text = "", access_token: Annotated[str, Form(max_length=8000)] = ""
+) -> Response:
+    if token_hash:
+        return await _confirmed(request, accounts.confirm_link, token_hash, type, _ip(request))
+    if access_token and accounts.is_supabase():
+        return await _confirmed(request, accounts.confirm_fragment, access_token, type)
+    return plain.said(t("confirm.title"), t("confirm.broken"), 422)
+
+
+async def _confirmed(request: Request, take: Callable[..., Any], *arguments: Any) -> Response:
+    try:
+        confirmed = await off_loop(take, *arguments)
+    except SynkroError as error:
+        return plain.said(t("confirm.title"), error.message, _status(error))
+    if confirmed is None:
+        return plain.said(t("confirm.title"), t("confirm.second"))
+    agent = request.headers.get("user-agent")
+    session_id = await off_loop(auth.open_confirmed, confirmed, _ip(request), agent)
+    response = RedirectResponse("/profile/password" if confirmed.may_set_password else "/profile", 303)
+    auth.set_cookie(response, session_id)
+    response.delete_cookie(auth.letter_cookie_name(), path="/")
     return response
 
 
@@ -55,24 +122,47 @@ async def logout(request: Request) -> Response:
 
 @router.get("/profile/password")
 async def password_page(request: Request) -> Response:
-    return plain.password(forced=request.state.caller.user.must_change_password)
+    return _password_form(request.state.caller)
+
+
+def _password_form(caller: auth.Caller, error: str | None = None, status: int = 200) -> Response:
+    return plain.password(
+        forced=caller.user.must_change_password, by_link=caller.may_set_password, error=error, status=status
+    )
 
 
 @router.post("/profile/password")
 async def password(request: Request, old: Text = "", new: Text = "", again: Text = "") -> Response:
-    user = request.state.caller.user
+    caller = request.state.caller
     if new != again:
-        return plain.password(forced=user.must_change_password, error=t("password.mismatch"), status=422)
+        return _password_form(caller, t("password.mismatch"), 422)
     try:
-        await off_loop(auth.change_password, user, old, new, _ip(request))
+        await off_loop(auth.change_password, caller, old, new, _ip(request))
     except SynkroError as error:
-        return plain.password(forced=user.must_change_password, error=error.message, status=422)
+        return _password_form(caller, error.message, 503 if error.kind == "transient" else 422)
     # every session of the person is closed now: this browser gets a new one, the others sign in again
     session_id = await off_loop(
-        auth.sessions.open_session, user.user_id, _ip(request), request.headers.get("user-agent")
+        auth.sessions.open_session, caller.user.user_id, _ip(request), request.headers.get("user-agent")
     )
     response = RedirectResponse("/", 303)
     auth.set_cookie(response, session_id)
+    return response
+
+
+@router.get("/profile/email")
+async def email_page(request: Request) -> Response:
+    return plain.change_email(request.state.caller.user.email)
+
+
+@router.post("/profile/email")
+async def email(request: Request, password: Text = "", email: Text = "") -> Response:
+    user = request.state.caller.user
+    try:
+        verifier = await off_loop(accounts.request_email_change, user, password, email, _ip(request))
+    except SynkroError as error:
+        return plain.change_email(user.email, wanted=email, error=error.message, status=_status(error))
+    response = plain.said(t("email.title"), t("email.sent", email=email.strip()[:320]))
+    auth.set_letter_cookie(response, "email_change", verifier)
     return response
 
 

@@ -45,6 +45,24 @@ def url() -> None:
     click.echo(db.owner_url())
 
 
+@db_group.command("app-url")
+@click.option("--port", type=click.IntRange(1, 65535), help="Другой порт: 6543 у transaction pooler Supabase.")
+def app_url(port: int | None) -> None:
+    """Дать входу приложения (synkro_app) пароль и напечатать его адрес для SYNKRO_APP_DATABASE_URL.
+
+    Пароль придумывается один раз и лежит в папке данных: повторный вызов печатает тот же адрес.
+    """
+    owner = db.owner_url()
+    with psycopg.connect(owner, autocommit=True) as connection:
+        db.set_app_password(connection, _app_password())
+    address = db.with_login(owner, db.APP_ROLE, _app_password())
+    click.echo(db.with_port(address, port) if port else address)
+
+
+def _app_password() -> str:
+    return secret_file(settings().data_dir / "app_database_password")
+
+
 @db_group.command()
 def migrate() -> None:
     """Применить миграции и собрать витрины."""
@@ -61,7 +79,7 @@ def prepare(progress: Callable[[str], None]) -> None:
         migrations.migrate(owner, progress=progress)
         if settings().database_url is None:
             with psycopg.connect(owner, autocommit=True) as connection:
-                db.set_app_password(connection, secret_file(settings().data_dir / "app_database_password"))
+                db.set_app_password(connection, _app_password())
     except psycopg.OperationalError as error:
         raise TransientError(
             "База данных не отвечает. Проверьте SYNKRO_DATABASE_URL и что сервер запущен.", detail=str(error)

@@ -23,6 +23,7 @@ from cli.environment import say
 from cli.reports import wait_for
 from cli.supervisor import Supervisor
 from synkro import clock, db, integrations, reports, runs, runtime, tenants, users, vault, windows
+from synkro.accounts import embedded
 from synkro.errors import ConfigurationError, NotFoundError, SynkroError
 from synkro.files import secret_file
 from synkro.settings import override, settings
@@ -172,7 +173,7 @@ def _settle(addresses: dict[str, dict[str, Any]]) -> dict[str, str]:
             try:
                 found = users.by_email(connection, login.email)
             except NotFoundError:
-                found = users.add(connection, login.email, passwords[login.email], full_name=login.name)
+                found = embedded.add(connection, login.email, passwords[login.email], full_name=login.name)
             where = tenants.by_slug(connection, login.slug).tenant_id if login.slug else None
             users.grant(connection, found.user_id, where, login.role)
     return passwords

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets as random
 import sys
 
 import click
 
 from cli.output import emit, json_option, table
-from synkro import audit, db, runtime, shapes, tenants, users
+from synkro import accounts, audit, db, runtime, shapes, tenants, users
+from synkro.accounts.passwords import one_time_password
 
 ACTOR = "operator (command line)"
 
@@ -77,17 +77,21 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
     """Добавить человека с адресом EMAIL; придуманный пароль показывается один раз."""
     if (role == "super_admin") == bool(slug):
         raise click.UsageError("Укажите --tenant для ролей admin_lite и user; для super_admin он не нужен.")
-    password = sys.stdin.readline().rstrip("\n") if password_stdin else random.token_urlsafe(12)
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else None
     with db.as_service("command line") as connection:
         where = tenants.by_slug(connection, slug).tenant_id if slug else None
-        made = users.add(connection, email, password, full_name=name, must_change_password=not password_stdin)
+    added = accounts.add(email, password, full_name=name)
+    made, shown = added.user, added.one_time_password or None
+    said = f"\nПароль (больше не покажем): {shown}" if shown else ""
+    if added.is_known:
+        said = "\nУчётная запись в Supabase уже была: пароль остался прежним."
+    with db.as_service("command line") as connection:
         users.grant(connection, made.user_id, where, role)
         audit.write(connection, "user.add", tenant_id=where, actor=ACTOR, message=f"{made.email}: {role}")
-    shown = None if password_stdin else password
     emit(
         {"id": str(made.user_id), "email": made.email, "role": role, "tenant": slug, "password": shown},
         as_json,
-        f"{made.email} добавлен, роль {role}." + (f"\nПароль (больше не покажем): {shown}" if shown else ""),
+        f"{made.email} добавлен, роль {role}.{said}",
     )
 
 
@@ -96,9 +100,10 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
 @click.option("--password-stdin", is_flag=True, help="Взять пароль из стандартного ввода; иначе он придумывается.")
 def user_password(email: str, password_stdin: bool) -> None:
     """Сменить пароль; все открытые сеансы человека закрываются."""
-    password = sys.stdin.readline().rstrip("\n") if password_stdin else random.token_urlsafe(12)
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else one_time_password()
     with db.as_service("command line") as connection:
         found = users.by_email(connection, email)
-        users.set_password(connection, found.user_id, password, must_change=not password_stdin)
+    accounts.set_password(found.user_id, password, must_change=not password_stdin)
+    with db.as_service("command line") as connection:
         audit.write(connection, "user.password", actor=ACTOR, message=found.email)
     click.echo("Пароль сменён." if password_stdin else f"Пароль сменён (больше не покажем): {password}")

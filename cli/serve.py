@@ -15,8 +15,8 @@ import click
 from cli import database
 from cli.environment import say
 from cli.supervisor import Supervisor, program
-from synkro import audit, db, users
-from synkro.errors import ConfigurationError, TransientError
+from synkro import accounts, audit, db, users
+from synkro.errors import ConfigurationError, NotFoundError, TransientError
 from synkro.files import secret_file
 from synkro.settings import override, settings
 
@@ -84,9 +84,14 @@ def bootstrap() -> None:
     if not email or password is None:
         return
     with db.as_service("bootstrap") as connection:
-        if users.anyone(connection):
+        if users.has_operator(connection):
             return
-        made = users.add(connection, email, password.get_secret_value(), must_change_password=True)
+        try:
+            made = users.by_email(connection, email)
+        except NotFoundError:
+            made = None
+    made = made or accounts.add(email, password.get_secret_value(), is_one_time=True).user
+    with db.as_service("bootstrap") as connection:
         users.grant(connection, made.user_id, None, "super_admin")
         audit.write(connection, "user.bootstrap", actor="environment", message=made.email)
 

@@ -6,28 +6,24 @@ customer would type into the settings of the product. Stop it with ``stop()`` or
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import socket
-import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from sandbox import amocrm, llm, radist, telegram
 from sandbox.company import generate
 from sandbox.faults import Faults
 from sandbox.journal import Journal
-from sandbox.wire import Protocol, dated
+from sandbox.serving import HOST, PortBusy, Servers, bind
 from sandbox.world import World
 
-HOST = "127.0.0.1"
+__all__ = ["PortBusy", "Sandbox", "start"]
+
 DAYS = 40
 BUILDERS: dict[str, Callable[[World, Journal, Faults], ASGIApp]] = {
     "amocrm": amocrm.build_app,
@@ -35,10 +31,6 @@ BUILDERS: dict[str, Callable[[World, Journal, Faults], ASGIApp]] = {
     "telegram": telegram.build_app,
     "llm": llm.build_app,
 }
-
-
-class PortBusy(OSError):
-    """Somebody listens on the wanted port; the message names it."""
 
 
 class Sandbox:
@@ -51,17 +43,12 @@ class Sandbox:
         self.journals = {name: Journal() for name in BUILDERS}
         self.faults = {name: Faults() for name in BUILDERS}
         self.ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
-        self._servers: list[uvicorn.Server] = []
-        self._failure: BaseException | None = None
         apps = {name: build(world, self.journals[name], self.faults[name]) for name, build in BUILDERS.items()}
         for name, buckets in rates.items():
             for bucket, per_second in buckets.items():
                 self.faults[name].add({"kind": "rate", "bucket": bucket, "per_second": per_second})
             self.faults[name].settle()
-        self._sockets = dict(sockets)
-        self._thread = threading.Thread(target=self._run, args=(apps,), name="sandbox", daemon=True)
-        self._thread.start()
-        self._wait_until_up()
+        self._servers = Servers(apps, sockets, world.now)
 
     @property
     def addresses(self) -> dict[str, dict[str, Any]]:
@@ -92,9 +79,7 @@ class Sandbox:
 
     def stop(self) -> None:
         """Stop serving and free the ports; open connections are cut."""
-        for server in self._servers:
-            server.should_exit = server.force_exit = True
-        self._thread.join(10)
+        self._servers.stop()
 
     def __enter__(self) -> Sandbox:
         return self
@@ -103,41 +88,6 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    # --- the thread ---------------------------------------------------------------------------------------------
-
-    def _run(self, apps: Mapping[str, ASGIApp]) -> None:
-        try:
-            asyncio.run(self._serve(apps))
-        except BaseException as error:
-            self._failure = error
-
-    async def _serve(self, apps: Mapping[str, ASGIApp]) -> None:
-        for app in apps.values():
-            config = uvicorn.Config(
-                dated(app, self.world.now),
-                http=Protocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                date_header=False,
-                timeout_keep_alive=60,
-            )
-            self._servers.append(uvicorn.Server(config))
-        jobs = [
-            server.serve(sockets=[sock]) for server, sock in zip(self._servers, self._sockets.values(), strict=True)
-        ]
-        await asyncio.gather(*jobs)
-
-    def _wait_until_up(self) -> None:
-        for _ in range(1000):
-            if self._failure is not None:
-                raise RuntimeError("the sandbox did not start") from self._failure
-            if len(self._servers) == len(BUILDERS) and all(server.started for server in self._servers):
-                return
-            time.sleep(0.01)
-        raise RuntimeError("the sandbox did not start within 10 s")
 
 
 def start(
@@ -172,20 +122,5 @@ def start(
 
 
 def _bind(port_base: int | None) -> dict[str, socket.socket]:
-    """Listening sockets, all or none."""
-    sockets: dict[str, socket.socket] = {}
-    for number, name in enumerate(BUILDERS):
-        port = port_base + number if port_base else 0
-        # with the protocol named asyncio sends every piece at once; without it each answer waits 40 ms for an ACK
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((HOST, port))
-            sock.listen(128)  # from here on nobody else can have the port, and early callers queue
-        except OSError as error:
-            for other in (sock, *sockets.values()):
-                with contextlib.suppress(OSError):
-                    other.close()
-            raise PortBusy(f"port {port} for {name} is busy or not allowed: {error.strerror}") from None
-        sockets[name] = sock
-    return sockets
+    """A listening socket for every vendor, all or none."""
+    return bind(BUILDERS, port_base)

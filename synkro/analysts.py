@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
@@ -105,9 +104,5 @@ def existing(connection: psycopg.Connection[Any]) -> Sequence[Analyst]:
 
 
 def connection_string(owner_url: str, name: str, password: str) -> str:
-    """The address to give to the analyst: the owner's, with the analyst's login.
-
-    Supabase's pooler tells projects apart by the end of the user name (``postgres.PROJECT``): it is kept.
-    """
-    project = (urlsplit(owner_url).username or "").partition(".")[2]
-    return db.with_login(owner_url, role_of(name) + (f".{project}" if project else ""), password)
+    """The address to give to the analyst: the owner's, with the analyst's login."""
+    return db.with_login(owner_url, role_of(name), password)

@@ -102,10 +102,23 @@ def app_url() -> str:
 
 
 def with_login(url: str, user: str, password: str) -> str:
-    """The same database, another login."""
+    """The same database, another login.
+
+    Supabase's pooler tells projects apart by the end of the user name (``postgres.PROJECT``): it is kept.
+    """
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(user)}:{quote(password, safe='')}@{host}"))
+    project = (parts.username or "").partition(".")[2]
+    name = f"{user}.{project}" if project else user
+    return urlunsplit(parts._replace(netloc=f"{quote(name)}:{quote(password, safe='')}@{host}"))
+
+
+def with_port(url: str, port: int) -> str:
+    """The same database by another port: the transaction mode of a pooler."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2].rpartition(":")[0] or parts.netloc.rpartition("@")[2]
+    login = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{login}@{host}:{port}" if login else f"{host}:{port}"))
 
 
 def with_database(url: str, dbname: str) -> str:

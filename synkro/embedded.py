@@ -25,7 +25,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +80,22 @@ class Server:
 class EmbeddedPostgres:
     """The server of one data directory. Cheap to construct: touches nothing before :meth:`start`.
 
-    ``port`` is a wish: a busy one is replaced. ``bin_dir`` overrides the choice of programs.
+    ``port`` is a wish: a busy one is replaced. ``bin_dir`` overrides the choice of programs, ``settings`` those of the
+    server.
     """
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, bin_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int | None = None,
+        bin_dir: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self._root = Path(data_dir).expanduser().resolve() / "postgres"
         self._port = port
         self._bin_dir = bin_dir
+        self._settings = dict(settings or {})
 
     def start(self) -> Server:
         """Start the server or attach to the running one; make its databases.
@@ -277,7 +286,7 @@ class EmbeddedPostgres:
         while True:
             # nobody holds alive.lock and the pid, if any, is not a Postgres on this directory
             (self._pgdata / "postmaster.pid").unlink(missing_ok=True)
-            settings = SETTINGS | {"port": str(self._choose_port())}
+            settings = SETTINGS | self._settings | {"port": str(self._choose_port())}
             options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
             with (self._root / "alive.lock").open("a") as alive, self._log.open("ab") as output:
                 fcntl.flock(alive, fcntl.LOCK_EX)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import httpx
 
 from synkro import ratelimit
+from synkro.errors import ConfigurationError
 from synkro.hosts import check_base_url, is_loopback_url
 from synkro.http_auth import ApiKeyAuth, BearerAuth, BotTokenAuth, VendorAuth
 from synkro.http_client import OnRequest, VendorClient, common
@@ -28,7 +29,7 @@ from synkro.http_errors import (
     VendorUnauthorized,
     VendorUnavailable,
 )
-from synkro.http_transport import AsyncGuardedTransport, Bounds
+from synkro.http_transport import AsyncGuardedTransport, Bounds, GuardedTransport
 from synkro.log import silence_http_loggers
 from synkro.ratelimit import Limiter, LocalLimiter
 from synkro.settings import settings
@@ -47,6 +48,7 @@ __all__ = [
     "VendorUnavailable",
     "async_client_for_ai",
     "client",
+    "client_for_supabase",
 ]
 
 #: pace of a vendor without a limiter of its caller
@@ -125,4 +127,31 @@ def async_client_for_ai(
         trust_env=False,
         follow_redirects=False,
         **common(bounds),
+    )
+
+
+def client_for_supabase(base_url: str) -> httpx.Client:
+    """The ``httpx_client`` of the supabase SDK, under the same guards; keys and errors are the SDK's.
+
+    The address is the operator's own setting, not a tenant's: a server of their network or of this machine may be named.
+    A person waits for each answer: 15 s a call, a connection is let go after half a minute.
+    """
+    silence_http_loggers()
+    url = httpx.URL(base_url)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigurationError("SYNKRO_SUPABASE_URL: укажите адрес проекта вида https://abcdefgh.supabase.co.")
+    is_local = is_loopback_url(base_url)
+    if url.scheme == "http" and not is_local:
+        raise ConfigurationError("SYNKRO_SUPABASE_URL: пароли не отправляются без шифрования. Укажите адрес https://.")
+    destination = Destination(
+        "supabase",
+        url.scheme,
+        url.host,
+        url.port or {"https": 443}.get(url.scheme, 80),
+        loopback=is_local,
+        private_ok=True,
+    )
+    bounds = Bounds(read=15.0, total=15.0, tries=1)
+    return httpx.Client(
+        transport=GuardedTransport(destination, bounds), trust_env=False, follow_redirects=False, **common(bounds)
     )

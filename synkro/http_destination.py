@@ -18,9 +18,15 @@ import httpx
 
 from synkro.errors import DataError, PermanentError, ReadOnlyViolation
 
-Vendor = Literal["amocrm", "radist", "telegram", "ai"]
+Vendor = Literal["amocrm", "radist", "telegram", "ai", "supabase"]
 
-NAMES: dict[str, str] = {"amocrm": "amoCRM", "radist": "Radist", "telegram": "Telegram", "ai": "AI-провайдер"}
+NAMES: dict[str, str] = {
+    "amocrm": "amoCRM",
+    "radist": "Radist",
+    "telegram": "Telegram",
+    "ai": "AI-провайдер",
+    "supabase": "Supabase",
+}
 
 #: vendors we only read, with the few requests that are not GET and change nothing there
 READ_ONLY: dict[str, frozenset[tuple[str, str]]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,37 +14,60 @@ from synkro.users import User, get
 
 ABSOLUTE = timedelta(hours=12)
 IDLE = timedelta(minutes=30)
+#: neither closed nor too old, and the account neither banned nor deleted nor given another password since
+_LIVING = (
+    "s.revoked_at is null and s.expires_at > now() and s.last_seen_at > now() - %s and exists (select"
+    " from private.account_state(s.user_id) a where not a.is_blocked and a.mark is not distinct from s.account_mark)"
+)
 
 
 def _hash(session_id: str) -> str:
     return hashlib.sha256(session_id.encode()).hexdigest()
 
 
-def open_session(user_id: UUID, ip_address: str | None, user_agent: str | None) -> str:
+@dataclass(frozen=True)
+class Session:
+    """Whose a living session is."""
+
+    user: User
+    #: opened by a link of a letter: the person may set a password without naming the present one
+    may_set_password: bool = False
+
+
+def open_session(
+    user_id: UUID, ip_address: str | None, user_agent: str | None, *, may_set_password: bool = False
+) -> str:
     """A new opaque id; a fresh one at every sign-in, so that a planted id is worth nothing."""
     session_id = secrets.token_urlsafe(32)
     with db.as_service("session") as connection:
         connection.execute(
-            "insert into private.web_sessions (session_hash, user_id, expires_at, ip_address, user_agent)"
-            " values (%s, %s, now() + %s, %s, %s)",
-            (_hash(session_id), user_id, ABSOLUTE, ip_address, (user_agent or "")[:300]),
+            "insert into private.web_sessions"
+            " (session_hash, user_id, expires_at, ip_address, user_agent, may_set_password, account_mark)"
+            " values (%s, %s, now() + %s, %s, %s, %s, (select a.mark from private.account_state(%s) a))",
+            (
+                _hash(session_id),
+                user_id,
+                ABSOLUTE,
+                ip_address,
+                (user_agent or "")[:300],
+                may_set_password,
+                user_id,
+            ),
         )
     return session_id
 
 
-def user_of(session_id: str | None) -> User | None:
-    """The person of a living session, or ``None``; renews the idle clock."""
+def of(session_id: str | None) -> Session | None:
+    """The living session with this id, or ``None``; renews the idle clock."""
     if not session_id:
         return None
     with db.as_service("session") as connection:
         row = connection.execute(
-            "update private.web_sessions s set last_seen_at = now() from auth.users u"
-            " where s.session_hash = %s and u.id = s.user_id and s.revoked_at is null and s.expires_at > now()"
-            " and s.last_seen_at > now() - %s and (u.banned_until is null or u.banned_until <= now())"
-            " returning s.user_id",
+            f"update private.web_sessions s set last_seen_at = now() where s.session_hash = %s and {_LIVING}"
+            " returning s.user_id, s.may_set_password",
             (_hash(session_id), IDLE),
         ).fetchone()
-        return get(connection, row["user_id"]) if row else None
+        return Session(get(connection, row["user_id"]), row["may_set_password"]) if row else None
 
 
 def living(session_ids: Collection[str]) -> set[str]:
@@ -53,12 +77,21 @@ def living(session_ids: Collection[str]) -> set[str]:
         return set()
     with db.as_service("session") as connection:
         rows = connection.execute(
-            "select s.session_hash from private.web_sessions s join auth.users u on u.id = s.user_id"
-            " where s.session_hash = any(%s) and s.revoked_at is null and s.expires_at > now()"
-            " and s.last_seen_at > now() - %s and (u.banned_until is null or u.banned_until <= now())",
+            f"select s.session_hash from private.web_sessions s where s.session_hash = any(%s) and {_LIVING}",
             (list(by_hash), IDLE),
         )
         return {by_hash[row["session_hash"]] for row in rows}
+
+
+def after_new_password(connection: db.Connection, user_id: UUID, *, must_change: bool = False) -> None:
+    """Close every browser session of the person and say whether the new password is a one-time one (service door)."""
+    connection.execute(
+        "update synkro.user_profiles set must_change_password = %s, updated_at = now() where user_id = %s",
+        (must_change, user_id),
+    )
+    connection.execute(
+        "update private.web_sessions set revoked_at = now() where user_id = %s and revoked_at is null", (user_id,)
+    )
 
 
 def close_session(session_id: str | None) -> None:

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     #: the first administrator, made once at start when nobody exists yet; the password must be changed at once
     bootstrap_email: str = ""
     bootstrap_password: SecretStr | None = None
+    #: letters with links for accounts kept by ourselves (synkro/mail.py); Supabase writes its own
+    smtp_url: SecretStr | None = None
+    mail_from: str = ""
     log_level: str = "WARNING"
 
     @field_validator("secret_keys", "ai_hosts", mode="before")

@@ -1,45 +1,18 @@
-"""People: accounts of the embedded auth, their profiles and roles.
-
-Passwords are bcrypt in ``auth.users``, the same column and form as Supabase Auth keeps, so accounts move over.
-With Supabase configured the sign-in itself is Supabase's (``app/auth.py``); profiles and roles stay here.
-"""
+"""People: their profiles and roles. How a person proves who they are is ``synkro/accounts``."""
 
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-import bcrypt
-import psycopg
-
 from synkro import db
-from synkro.errors import AuthenticationError, DataError, NotFoundError
+from synkro.errors import DataError, NotFoundError
 
 Role = Literal["super_admin", "admin_lite", "user"]
 ROLES: tuple[Role, ...] = ("super_admin", "admin_lite", "user")
-MIN_PASSWORD = 12
-#: bcrypt looks at no byte beyond this one: a longer password would be cut without a word
-MAX_PASSWORD_BYTES = 72
-#: evaluated guesses per account and 15 minutes; the counter is the account's, whatever the address
-MAX_FAILURES = 10
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_COMMON = frozenset(
-    [
-        "password1234",
-        "123456789012",
-        "qwertyuiop12",
-        "qwerty123456",
-        "administrator",
-        "parolparol12",
-        "passwordpassword",
-        "111111111111",
-    ]
-)
-#: compared against when the account does not exist, so that the answer takes as long
-_NOBODY = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(10))
 
 
 @dataclass(frozen=True)
@@ -65,99 +38,32 @@ class Membership:
 _USER = "user_id, email, full_name, timezone, language, phone, must_change_password"
 
 
-def check_password(password: str) -> str:
-    """Raises :class:`DataError` that says what is wrong: length, bytes or a known password."""
-    if len(password) < MIN_PASSWORD:
-        raise DataError(f"Пароль короче {MIN_PASSWORD} знаков. Возьмите фразу из нескольких слов.")
-    if len(password.encode()) > MAX_PASSWORD_BYTES:
-        raise DataError(f"Пароль длиннее {MAX_PASSWORD_BYTES} байт. Сократите его.")
-    if password.lower() in _COMMON or len(set(password)) < 4:
-        raise DataError("Такой пароль подбирают первым. Возьмите фразу из нескольких слов.")
-    return password
-
-
-def _hash(password: str) -> str:
-    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(10)).decode()
-
-
-def add(
-    connection: db.Connection,
-    email: str,
-    password: str,
-    *,
-    full_name: str = "",
-    must_change_password: bool = False,
-    user_id: UUID | None = None,
-) -> User:
-    """Make an account (service door). ``user_id`` is given when Supabase made it already."""
+def checked_email(email: str) -> str:
+    """The address as it is stored; raises :class:`DataError` when it is none."""
     email = email.strip().lower()
     if not _EMAIL.fullmatch(email):
         raise DataError(f"Адрес «{email}» не похож на почту: нужен вид имя@домен.")
-    try:
-        row = connection.execute(
-            "insert into auth.users (id, email, encrypted_password, email_confirmed_at)"
-            " values (coalesce(%s, gen_random_uuid()), %s, %s, now()) returning id",
-            (user_id, email, _hash(check_password(password))),
-        ).fetchone()
-    except psycopg.errors.UniqueViolation:
-        raise DataError(f"Человек с адресом {email} уже есть.") from None
-    assert row is not None
-    profile = connection.execute(
-        "insert into synkro.user_profiles (user_id, email, full_name, must_change_password)"
-        f" values (%s, %s, %s, %s) returning {_USER}",
-        (row["id"], email, full_name.strip(), must_change_password),
+    return email
+
+
+def make_profile(
+    connection: db.Connection,
+    user_id: UUID,
+    email: str,
+    *,
+    full_name: str = "",
+    must_change_password: bool = False,
+) -> User:
+    """The profile of an account; one that is there keeps its name and takes the account's address (service door)."""
+    row = connection.execute(
+        "insert into synkro.user_profiles (user_id, email, full_name, must_change_password) values (%s, %s, %s, %s)"
+        " on conflict (user_id) do update"
+        " set email = coalesce(nullif(excluded.email, ''), user_profiles.email), updated_at = now()"
+        f" returning {_USER}",
+        (user_id, email.strip().lower(), full_name.strip(), must_change_password),
     ).fetchone()
-    assert profile is not None
-    return User(**profile)
-
-
-def set_password(connection: db.Connection, user_id: UUID, password: str, *, must_change: bool = False) -> None:
-    """Change the password and close every browser session of the person (service door)."""
-    connection.execute(
-        "update auth.users set encrypted_password = %s, updated_at = now() where id = %s",
-        (_hash(check_password(password)), user_id),
-    )
-    connection.execute(
-        "update synkro.user_profiles set must_change_password = %s, updated_at = now() where user_id = %s",
-        (must_change, user_id),
-    )
-    connection.execute(
-        "update private.web_sessions set revoked_at = now() where user_id = %s and revoked_at is null",
-        (user_id,),
-    )
-
-
-def verify(email: str, password: str, ip_address: str | None = None) -> User:
-    """The person with this password; raises :class:`AuthenticationError` with one text for every reason."""
-    email = email.strip().lower()
-    with db.as_service("login") as connection:
-        failures = connection.execute(
-            "select count(*) as n from private.login_attempts where lower(email) = %(email)s and not was_successful"
-            " and created_at > greatest(now() - interval '15 minutes', coalesce((select max(created_at)"
-            "  from private.login_attempts where lower(email) = %(email)s and was_successful), '-infinity'))",
-            {"email": email},
-        ).fetchone()
-        found = connection.execute(
-            "select u.id, u.encrypted_password from auth.users u where lower(u.email) = %s"
-            " and (u.banned_until is null or u.banned_until <= now())",
-            (email,),
-        ).fetchone()
-    if failures and failures["n"] >= MAX_FAILURES:
-        raise AuthenticationError(
-            "Слишком много попыток входа. Подождите 15 минут или попросите администратора сменить пароль."
-        )
-    stored = (found["encrypted_password"] or "").encode() if found else b""
-    # outside the transaction: hashing takes a tenth of a second and must not hold a connection
-    matches = bcrypt.checkpw(password.encode()[:MAX_PASSWORD_BYTES], stored or _NOBODY) and bool(stored)
-    with db.as_service("login") as connection:
-        connection.execute(
-            "insert into private.login_attempts (email, ip_address, was_successful) values (%s, %s, %s)",
-            (email[:320], ip_address, matches),
-        )
-        if matches and found:
-            connection.execute("update auth.users set last_sign_in_at = now() where id = %s", (found["id"],))
-            return get(connection, found["id"])
-    raise AuthenticationError("Почта или пароль не подходят.")
+    assert row is not None
+    return User(**row)
 
 
 def get(connection: db.Connection, user_id: UUID) -> User:
@@ -237,6 +143,6 @@ def people_of(connection: db.Connection, tenant_id: UUID) -> list[tuple[User, Me
     ]
 
 
-def anyone(connection: db.Connection) -> bool:
-    """Whether the first administrator was made already."""
-    return connection.execute("select from auth.users limit 1").fetchone() is not None
+def has_operator(connection: db.Connection) -> bool:
+    """Whether somebody was made the installation's administrator, then or now."""
+    return connection.execute("select from synkro.user_roles where role = 'super_admin' limit 1").fetchone() is not None

@@ -17,11 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from synkro import _pg_binaries as binaries
 from synkro import _pg_cluster as pg_cluster
-from synkro import db, embedded, migrations
+from synkro import db, migrations
 from synkro.embedded import EmbeddedPostgres
 from synkro.settings import ROOT
 
@@ -41,12 +40,10 @@ def start(data_dir: Path, bin_dir: Path | None) -> EmbeddedPostgres:
         if not archive.exists():
             _make(archive, bin_dir)
     _unpack(archive, data_dir)
-    server = EmbeddedPostgres(data_dir, bin_dir=bin_dir)
-    with pytest.MonkeyPatch.context() as patch:
-        # a cluster of the tests lives for minutes: no row of it has to survive a power cut
-        hasty = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "128MB"}
-        patch.setattr(embedded, "SETTINGS", embedded.SETTINGS | hasty)
-        server.start()
+    # a cluster of the tests lives for minutes: no row of it has to survive a power cut
+    hasty = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "128MB"}
+    server = EmbeddedPostgres(data_dir, bin_dir=bin_dir, settings=hasty)
+    server.start()
     return server
 
 

@@ -23,7 +23,7 @@ import pytest
 from synkro import db, vault
 from synkro.embedded import EmbeddedPostgres
 from synkro.settings import settings
-from tests import cluster, memory
+from tests import cluster, memory, running
 from tests.cluster import APP_PASSWORD
 from tests.moment import offset_seconds
 
@@ -51,6 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if wanted & set(getattr(item, "fixturenames", ())):
             item.add_marker("postgres")
+    items.sort(key=lambda item: running.rank(item.path))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

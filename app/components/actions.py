@@ -14,7 +14,6 @@ from app.offload import off_loop
 from app.services import access
 from app.services.access import Viewer
 from app.texts import t
-from synkro import sessions
 from synkro.errors import SynkroError
 
 T = TypeVar("T")
@@ -32,10 +31,10 @@ async def require_user() -> Viewer | None:
 
 
 def _viewer(session_id: str, ip_address: str) -> Viewer | None:
-    user = sessions.user_of(session_id)
-    if user is None or user.must_change_password:
+    caller = auth.identify(session_id)
+    if caller is None or caller.must_set_password:
         return None
-    return access.viewer(user, ip_address)
+    return access.viewer(caller.user, ip_address)
 
 
 async def act(

@@ -15,6 +15,7 @@ from app.services.access import Viewer
 from app.services.members import Invited
 from app.services.settings import SettingsView
 from app.texts import t
+from synkro import accounts
 from synkro.users import Membership, User
 
 _ROLES = ("user", "admin_lite")
@@ -36,6 +37,12 @@ class PeopleEditor:
                     self.email = forms.text(t("login.email"), "invite-email", kind="email")
                     self.name = forms.text(t("profile.name"), "invite-name")
                     self.role = forms.select(t("people.role"), "invite-role", self.roles, "user")
+                # nothing to choose where nobody writes letters
+                self.by_letter = (
+                    forms.switch(t("people.by_letter"), "invite-by-letter", False)
+                    if accounts.can_write_letters()
+                    else None
+                )
                 with div("line"):
                     button(t("people.invite_submit"), self._invite, "primary", mark="invite-submit", icon_name="plus")
             self._list()
@@ -87,9 +94,10 @@ class PeopleEditor:
     async def _invite(self) -> None:
         slug = self.view.tenant.slug
         email, name, role = self.email.value or "", self.name.value or "", self.role.value
+        by_letter = self.by_letter is not None and bool(self.by_letter.value)
         self.email.wrong("")
         invited = await act(
-            lambda who: members.invite(who, slug, email, name, role),
+            lambda who: members.invite(who, slug, email, name, role, by_letter=by_letter),
             on_error=lambda error: self.email.wrong(error.message),
         )
         if invited is None:
@@ -98,6 +106,8 @@ class PeopleEditor:
         await self._reload()
         if invited.one_time_password:
             self._show_password(invited)
+        elif invited.got_letter:
+            ui.notify(t("people.letter_sent", email=invited.user.email), type="positive")
         else:
             ui.notify(t("people.added"), type="positive")
 

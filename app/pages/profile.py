@@ -14,6 +14,7 @@ from app.layout import frame, heading, page
 from app.services import people
 from app.services.access import Viewer
 from app.texts import NAMES, t
+from synkro import accounts
 
 
 @page("/profile")
@@ -32,6 +33,8 @@ async def profile_page(viewer: Viewer) -> None:
                 span("muted", t("profile.password_lead"))
                 with div("line"):
                     link(t("password.title"), "/profile/password", "btn", mark="change-password")
+                    if accounts.can_write_letters():
+                        link(t("profile.email"), "/profile/email", "btn", mark="change-email")
         with tag("section", "card flush", mark="memberships"):
             with div("card-head"):
                 tag("h2", "", t("profile.access"))

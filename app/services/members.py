@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app import auth
 from app.services import access
 from app.services.access import Viewer
-from synkro import audit, db, users
+from synkro import accounts, audit, db, users
 from synkro.errors import DataError, NotFoundError
 from synkro.tenants import Tenant
 from synkro.users import Role, User
@@ -18,22 +17,19 @@ from synkro.users import Role, User
 @dataclass(frozen=True)
 class Invited:
     user: User
-    #: shown once; empty when the person had an account already
+    #: shown once; empty when the person has a password already, or got a letter
     one_time_password: str
+    got_letter: bool = False
 
 
-def invite(who: Viewer, slug: str, email: str, full_name: str, role: str) -> Invited:
-    """Give a person a role in the tenant; a new person gets an account with a one-time password."""
+def invite(who: Viewer, slug: str, email: str, full_name: str, role: str, *, by_letter: bool = False) -> Invited:
+    """Give a person a role in the tenant; a new person gets an account with a one-time password, or a letter."""
     tenant = access.administered(who, slug)
     wanted = _role(role)
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, tenant.tenant_id)
-    password = ""
-    with db.as_service("invite") as connection:
-        try:
-            user = users.by_email(connection, email)
-        except NotFoundError:
-            user, password = auth.create_account(connection, email, full_name)
+    invited = _person(email, full_name, by_letter)
+    user = invited.user
     with db.as_user(who.user_id) as connection:
         row = connection.execute(
             "select role from synkro.user_roles where user_id = %s and tenant_id = %s and is_active",
@@ -43,7 +39,20 @@ def invite(who: Viewer, slug: str, email: str, full_name: str, role: str) -> Inv
             raise DataError(f"У {user.email} уже есть роль в этой компании. Измените её в списке.")
         users.grant(connection, user.user_id, tenant.tenant_id, wanted, created_by=who.user_id)
         _note_person(connection, who, tenant, "person.invited", user.user_id, {"email": user.email, "role": wanted})
-    return Invited(user, password)
+    return invited
+
+
+def _person(email: str, full_name: str, by_letter: bool) -> Invited:
+    """Whoever has this address, known or made now."""
+    with db.as_service("invite") as connection:
+        try:
+            return Invited(users.by_email(connection, email), "")
+        except NotFoundError:
+            pass
+    if by_letter:
+        return Invited(accounts.invite_by_letter(email, full_name), "", got_letter=True)
+    made = accounts.add(email, full_name=full_name)
+    return Invited(made.user, made.one_time_password)
 
 
 def change_role(who: Viewer, slug: str, user_id: UUID, role: str) -> None:

@@ -96,8 +96,8 @@ async def test_the_id_changes_and_the_old_one_dies(site: Site, world: World) -> 
     await browser.post("/login", data={"email": "admin@example.com", "password": PASSWORD}, headers=ORIGIN)
     second = browser.cookies["synkro"]
     assert first != second
-    assert sessions.user_of(auth.opened(first)) is None
-    assert sessions.user_of(auth.opened(second)) is not None
+    assert sessions.of(auth.opened(first)) is None
+    assert sessions.of(auth.opened(second)) is not None
     await browser.post("/logout", headers=ORIGIN)
     browser.cookies.set("synkro", second)
     assert (await browser.get("/")).status_code == 303

@@ -29,6 +29,7 @@ from cli.main import cli
 from orchestration.launch import execute
 from sandbox.model import Chat, Message
 from synkro import corrections, db, evidence, numbers, reports, runs, users
+from synkro.accounts import embedded
 from synkro.reports import Report
 from synkro.windows import Window, business_day_window, label_of
 from tests.app.conftest import Site, running
@@ -71,7 +72,7 @@ def told(make_database: Callable[[str | None], str], template: str) -> Iterator[
                 "select business_day_start from synkro.tenant_runtime_configs where is_current"
             ).fetchone()
             assert config_start is not None
-            user = users.add(connection, "reader@example.com", PASSWORD)
+            user = embedded.add(connection, "reader@example.com", PASSWORD)
             users.grant(connection, user.user_id, town.tenant_id, "user")
         window = business_day_window(day, config_start["business_day_start"], "Asia/Almaty")
         give_back = hold_back(town, window)

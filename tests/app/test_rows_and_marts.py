@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 
 from app.services import access, rows
 from synkro import db, evidence, reports, users
+from synkro.accounts import embedded
 from synkro.errors import NotFoundError
 from synkro.numbers import plain
 from synkro.reports import Draft
@@ -47,7 +48,7 @@ def built(
         window = company.window(MON + "06:00", TUE + "06:00", as_of=TUE + "12:00")
         company.build(window, work=tmp_path_factory.mktemp("dbt"))
         with db.as_service("test") as service:
-            user = users.add(service, "reader@example.com", "correct horse battery")
+            user = embedded.add(service, "reader@example.com", "correct horse battery")
             users.grant(service, user.user_id, company.tenant_id, "user")
             draft = Draft("daily", window, date(2026, 3, 2), date(2026, 3, 2), None, True, "", {}, {}, {}, [])
             report = reports.publish(service, company.tenant_id, None, draft, [])

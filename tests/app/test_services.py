@@ -32,7 +32,8 @@ from app.services import (
     transcripts,
 )
 from app.services.access import Forbidden, Viewer
-from synkro import audit, checks, clock, db, evidence, integrations, spending, users
+from synkro import audit, checks, clock, db, evidence, integrations, spending
+from synkro.accounts import embedded
 from synkro.errors import DataError, NotFoundError, SynkroError
 from tests.app.world import HOSTILE, SECRET, World
 
@@ -284,7 +285,7 @@ def test_people_are_invited_changed_and_let_go(world: World, who: Who) -> None:
     admin = who("admin")
     invited = members.invite(admin, "gamma", "New.Person@example.com", "Новый", "user")
     assert len(invited.one_time_password) >= 16 and invited.user.must_change_password
-    assert users.verify("new.person@example.com", invited.one_time_password).user_id == invited.user.user_id
+    assert embedded.verify("new.person@example.com", invited.one_time_password).user_id == invited.user.user_id
     with pytest.raises(DataError, match="уже есть роль"):
         members.invite(admin, "gamma", "new.person@example.com", "", "user")
     known = members.invite(admin, "gamma", "stranger@example.com", "", "user")

@@ -38,6 +38,7 @@ from app.services import (
 )  # fmt: skip
 from app.services.access import Forbidden, Viewer
 from synkro import checks, db, reports, sessions, users
+from synkro.accounts import embedded
 from synkro.errors import AuthenticationError, NotFoundError
 from tests.app.conftest import ORIGIN, Site
 from tests.app.world import PASSWORD, World
@@ -274,7 +275,7 @@ def set_ban(user: users.User, until: str) -> None:
 def test_a_banned_person_does_not_sign_in(banned: users.User) -> None:
     """The password is right. No session is made for the doors behind to refuse."""
     with pytest.raises(AuthenticationError, match="не подходят"):
-        users.verify(banned.email, PASSWORD)
+        embedded.verify(banned.email, PASSWORD)
     with pytest.raises(AuthenticationError):
         auth.sign_in(banned.email, PASSWORD, None, None)
     with db.as_service("test") as connection:
@@ -282,15 +283,15 @@ def test_a_banned_person_does_not_sign_in(banned: users.User) -> None:
             "select from private.web_sessions where user_id = %s", (banned.user_id,)
         ).fetchall()
     set_ban(banned, "now() - interval '1 second'")
-    assert users.verify(banned.email, PASSWORD).user_id == banned.user_id
+    assert embedded.verify(banned.email, PASSWORD).user_id == banned.user_id
 
 
 def test_a_session_opened_before_the_ban_is_nobodys(banned: users.User) -> None:
     session_id = sessions.open_session(banned.user_id, None, None)
-    assert sessions.user_of(session_id) is None and sessions.living([session_id]) == set()
+    assert sessions.of(session_id) is None and sessions.living([session_id]) == set()
     set_ban(banned, "null")
     assert sessions.living([session_id]) == {session_id}
-    assert (found := sessions.user_of(session_id)) is not None and found.user_id == banned.user_id
+    assert (found := sessions.of(session_id)) is not None and found.user.user_id == banned.user_id
     sessions.close_session(session_id)
 
 

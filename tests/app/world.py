@@ -15,6 +15,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from synkro import clock, db, integrations, leases, reports, runs, runtime, tenants, users, watermarks
+from synkro.accounts import embedded
 from synkro.reconciliation import AS_OF_STREAMS
 from synkro.reports import Draft, Report
 from synkro.runs import Run
@@ -85,7 +86,7 @@ def _people(connection: db.Connection, world: World) -> None:
         "newcomer": [("alpha", "user")],
     }
     for name, given in grants.items():
-        user = users.add(
+        user = embedded.add(
             connection,
             f"{name}@example.com",
             PASSWORD,

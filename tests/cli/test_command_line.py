@@ -251,21 +251,22 @@ def test_the_first_administrator_is_made_once_and_must_change_the_password(
 ) -> None:
     from cli.serve import bootstrap
     from synkro import db, users
+    from synkro.accounts import embedded
     from synkro.settings import settings
 
     monkeypatch.setenv("SYNKRO_BOOTSTRAP_EMAIL", "first@x.example")
     monkeypatch.setenv("SYNKRO_BOOTSTRAP_PASSWORD", "первый пароль установки")
     settings.cache_clear()
     bootstrap()
-    made = users.verify("first@x.example", "первый пароль установки")
+    made = embedded.verify("first@x.example", "первый пароль установки")
     assert made.must_change_password
     with db.as_service("test") as connection:
         assert [m.role for m in users.memberships(connection, made.user_id)] == ["super_admin"]
-        users.set_password(connection, made.user_id, "совсем другой пароль")
+        embedded.set_password(connection, made.user_id, "совсем другой пароль")
     monkeypatch.setenv("SYNKRO_BOOTSTRAP_EMAIL", "second@x.example")
     settings.cache_clear()
     bootstrap()
     with pytest.raises(Exception, match="не подходят"):
-        users.verify("second@x.example", "первый пароль установки")
+        embedded.verify("second@x.example", "первый пароль установки")
     with pytest.raises(Exception, match="не подходят"):
-        users.verify("first@x.example", "первый пароль установки")
+        embedded.verify("first@x.example", "первый пароль установки")

@@ -21,6 +21,7 @@ from ingestion import loading
 from ingestion.context import SourceResult
 from orchestration import dbt, opening, reconciling
 from synkro import clock, db, report_windows, runtime, tenants, users, watermarks
+from synkro.accounts import embedded
 from synkro.errors import TransientError
 from synkro.reconciliation import AS_OF_STREAMS, Count, whole_until
 from synkro.settings import settings
@@ -274,7 +275,7 @@ def test_the_first_page_and_the_report_tell_one_moment(shared_database: str) -> 
     with db.as_service("test") as connection:
         # a dictionary that is old holds nothing up
         watermarks.advance(connection, tenant_id, "amocrm", "users", END - 9 * HOUR)
-        user = users.add(connection, f"{uuid4().hex}@x.example", "пароль для проверки")
+        user = embedded.add(connection, f"{uuid4().hex}@x.example", "пароль для проверки")
         users.grant(connection, user.user_id, tenant_id, "user")
         marks = watermarks.all_of(connection, tenant_id)
     (card,) = overview.cards(access.viewer(user))

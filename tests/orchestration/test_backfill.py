@@ -20,6 +20,7 @@ from orchestration.jobs import REPORT_JOB
 from orchestration.lanes import LANE_TAG
 from orchestration.partitions import TENANT_TAG, key_of
 from synkro import db, reports, runs, users
+from synkro.accounts import embedded
 from synkro.runtime import RuntimeConfig
 from synkro.windows import Window, business_day_window, label_of
 from tests.conftest import doors_open
@@ -95,7 +96,7 @@ def windows_of(town: Town) -> list[Window]:
 
 def person(tenant_id: UUID) -> access.Viewer:
     with db.as_service("test") as connection:
-        made = users.add(connection, "owner@example.com", "a long enough password", must_change_password=False)
+        made = embedded.add(connection, "owner@example.com", "a long enough password", must_change_password=False)
         users.grant(connection, made.user_id, tenant_id, "user")
     return access.viewer(made, "127.0.0.1")
 

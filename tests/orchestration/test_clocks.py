@@ -13,6 +13,7 @@ import pytest
 from app.services import access, reporting
 from orchestration.schedules import enqueue_due
 from synkro import clock, db, leases, reaper, reports, runs, runtime, tenants, users
+from synkro.accounts import embedded
 from synkro.windows import Window, last_closed, month_window
 
 STEP = timedelta(minutes=20)
@@ -145,7 +146,7 @@ def runtime_start() -> time:
 def asked(database: str) -> Iterator[tuple[UUID, access.Viewer, Window]]:
     tenant_id = company("Asia/Almaty", is_weekly_enabled=False, is_monthly_enabled=False)
     with db.as_service("test") as connection:
-        user = users.add(connection, "owner@mebel.example", "пароль из двенадцати")
+        user = embedded.add(connection, "owner@mebel.example", "пароль из двенадцати")
         users.grant(connection, user.user_id, tenant_id, "user")
         connection.execute("update synkro.tenants set status_since = now()")
         connection.execute("update synkro.tenant_runtime_configs set created_at = %s", (clock.now(),))

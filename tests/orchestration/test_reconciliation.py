@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.reconciling import SourcesProgress
 from synkro import db, reconciliation, reports, runs, shapes, users
+from synkro.accounts import embedded
 from synkro.runs import Event
 from tests.app.conftest import running
 from tests.app.world import PASSWORD
@@ -40,7 +41,7 @@ def page_of(town: Town, report: reports.Report) -> str:
     """Everything the reconciliation on the report's page says to a member."""
     with db.as_service("test") as connection:
         if not users.people_of(connection, town.tenant_id):
-            reader = users.add(connection, "reader@example.com", PASSWORD)
+            reader = embedded.add(connection, "reader@example.com", PASSWORD)
             users.grant(connection, reader.user_id, town.tenant_id, "user")
 
     async def look() -> str:

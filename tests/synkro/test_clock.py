@@ -46,8 +46,12 @@ REAL: dict[str, set[str]] = {
         *(f"delivery/inbox.py::{name}" for name in ("next_offset", "note_reply", "mark_handled")),
     },
     "sessions and attempts to sign in": {
-        *(f"synkro/sessions.py::{name}" for name in ("open_session", "user_of", "living", "close_session")),
-        "synkro/users.py::verify",
+        *(
+            f"synkro/sessions.py::{name}"
+            for name in ("open_session", "of", "_LIVING", "after_new_password", "close_session")
+        ),
+        "synkro/accounts/embedded.py::verify",
+        *(f"synkro/accounts/links.py::{name}" for name in ("make", "use")),
     },
     "money is counted in days of the real time, where the calls are": {
         "synkro/spending.py::refused",
@@ -59,7 +63,8 @@ REAL: dict[str, set[str]] = {
         *(f"synkro/report_windows.py::{name}" for name in ("save", "add_missing")),
         "synkro/reports.py::answer",
         "synkro/tenants.py::set_status",
-        *(f"synkro/users.py::{name}" for name in ("add", "set_password", "update_profile")),
+        *(f"synkro/users.py::{name}" for name in ("make_profile", "update_profile")),
+        *(f"synkro/accounts/embedded.py::{name}" for name in ("add", "set_password", "set_email", "verify")),
         "synkro/watermarks.py::keep_backfill",
         "orchestration/dbt_scope.py::stood",
     },

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from synkro import db, history, runs, users, watermarks
+from synkro.accounts import embedded
 from synkro.errors import DataError
 from synkro.runtime import RuntimeConfig
 
@@ -108,7 +109,7 @@ def test_the_database_lets_administrators_load_history_and_members_ask_for_repor
     with db.as_service("test") as connection:
         people = {}
         for name in ("user", "admin_lite"):
-            people[name] = users.add(connection, f"{name}@x.example", "пароль для проверки").user_id
+            people[name] = embedded.add(connection, f"{name}@x.example", "пароль для проверки").user_id
             users.grant(connection, people[name], tenant, name)  # type: ignore[arg-type]
     with pytest.raises(psycopg.errors.InsufficientPrivilege), db.as_user(people["user"]) as connection:
         history.request(connection, tenant, ALMATY, "2025-12-01", NOW, requested_by=people["user"])

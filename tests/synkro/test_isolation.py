@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from synkro import audit, db, integrations, reconciliation, runs, runtime, tenants, users
+from synkro.accounts import embedded
 from synkro.windows import Window
 
 WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
@@ -61,7 +62,7 @@ def house(database: str) -> House:
             reconciliation.save(connection, tenant.tenant_id, run.run_id, counted)
             made[slug] = (tenant.tenant_id, run.run_id)
         people = {
-            name: users.add(connection, f"{name}@x.example", PASSWORD).user_id
+            name: embedded.add(connection, f"{name}@x.example", PASSWORD).user_id
             for name in ("user_a", "admin_a", "user_b", "operator", "stranger")
         }
         users.grant(connection, people["user_a"], made["alpha"][0], "user")

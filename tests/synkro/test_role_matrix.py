@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from synkro import analysts, db, isolation, tenants, users
+from synkro.accounts import embedded
 from tests import twins
 from tests.conftest import doors_open
 from tests.twins import END, OURS, REPORT, RUN, THEIRS
@@ -52,6 +53,7 @@ synkro.user_profiles            self+admins   -         self      -        siud 
 synkro.user_roles               self+admins   admins    admins    -        siud     -
 synkro.watermarks               members       -         -         -        siud     -
 synkro.working_intervals        members       -         -         -        siud     -
+private.account_links           -             -         -         -        siud     -
 private.integration_secrets     -             -         -         -        siud     -
 private.login_attempts          -             -         -         -        siud     -
 private.mart_builds             -             -         -         -        sd       -
@@ -140,7 +142,7 @@ def ground(make_database: Callable[[str | None], str], template: str) -> Iterato
         twins.fill(url)
         with db.as_service("test") as connection:
             people = {
-                name: users.add(connection, f"{name}@x.example", "пароль для проверки").user_id
+                name: embedded.add(connection, f"{name}@x.example", "пароль для проверки").user_id
                 for name in (*PEOPLE, "newcomer")
             }
             users.grant(connection, people["operator"], None, "super_admin")

@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 
 from cli.analysts import analyst
 from synkro import analysts, tenants, users
+from synkro.accounts import embedded
 from synkro.errors import DataError, NotFoundError
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
@@ -114,7 +115,7 @@ def test_marts_and_api_show_one_company(login: Login) -> None:
 def test_claims_of_another_person_open_nothing(login: Login, marts_db: str) -> None:
     """Red when claims count for every login: an analyst writes any ``request.jwt.claims`` it likes."""
     with psycopg.connect(marts_db, autocommit=True, row_factory=dict_row) as owner:
-        boss = users.add(owner, f"{secrets.token_hex(4)}@example.test", "a long enough password 1")
+        boss = embedded.add(owner, f"{secrets.token_hex(4)}@example.test", "a long enough password 1")
         users.grant(owner, boss.user_id, None, "super_admin")
     claim = (
         f'select set_config(\'request.jwt.claims\', \'{{"sub": "{boss.user_id}", "role": "authenticated"}}\', false)'

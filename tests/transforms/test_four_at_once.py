@@ -22,6 +22,7 @@ from psycopg.rows import dict_row
 
 from orchestration import dbt
 from synkro import isolation, users
+from synkro.accounts import embedded
 from synkro.settings import ROOT, settings
 from tests.transforms.conftest import Company
 from tests.transforms.test_increment import _copy, differences, snapshot
@@ -98,7 +99,7 @@ def builders(four: list[Company], tmp_path_factory: pytest.TempPathFactory) -> I
 def test_four_build_at_once_and_see_nothing_of_each_other(
     four: list[Company], builders: list[Builder], connection: psycopg.Connection[Any], marts_db: str, work: Path
 ) -> None:
-    member = users.add(connection, "member@summer.example", "пароль для проверки").user_id
+    member = embedded.add(connection, "member@summer.example", "пароль для проверки").user_id
     users.grant(connection, member, four[1].tenant_id, "user")
 
     with _watched(marts_db, member, four[1].tenant_id) as seen:
