@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sandbox.supabase.project import HostedProject
 from synkro import migrations
 from synkro.embedded import EmbeddedPostgres
 from synkro.settings import ROOT
@@ -116,8 +117,7 @@ def cli(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         pytest.skip(f"supabase {needs.SUPABASE_CLI} is not here and there is no npm to install it: apt-get install npm")
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "supabase", folder / "supabase")
-    is_system = request.config.getoption("--postgres") == "system"
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("server"), bin_dir=system_binaries() if is_system else None)
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("server"), bin_dir=_programs(request))
     try:
         server.start()
         yield Cli(program, folder, server)
@@ -214,6 +214,24 @@ def test_the_seed_by_the_cli_twice(cli: Cli) -> None:
         cli.run("db", "push", "--remote", "$URL", "--include-seed", "--yes", url=url)
     with psycopg.connect(url) as connection:
         assert connection.execute("select slug from synkro.tenants").fetchall() == [("local",)]
+
+
+@pytest.mark.assurance
+@pytest.mark.parametrize("way", ["direct", "session pooler"])
+def test_the_cli_pushes_to_a_hosted_project(cli: Cli, request: pytest.FixtureRequest, way: str) -> None:
+    """Where the owner is no superuser and Supabase's own roles and tables of ``auth`` stand already."""
+    with HostedProject(bin_dir=_programs(request)) as project:
+        url = project.direct_url if way == "direct" else project.session_url
+        cli.run("db", "push", "--remote", "$URL", "--yes", url=url)
+        assert migrations.pending(project.direct_url) == []
+        assert "up to date" in cli.run("db", "push", "--remote", "$URL", "--yes", url=url)
+        advised = cli.run("db", "advisors", "--remote", "$URL", "--level", "warn", "--fail-on", "warn", url=url)
+        assert "No issues found" in advised
+
+
+def _programs(request: pytest.FixtureRequest) -> Path | None:
+    """The server's programs: the bundled ones, or the system's."""
+    return system_binaries() if request.config.getoption("--postgres") == "system" else None
 
 
 def _can_lint(url: str) -> bool:
