@@ -15,6 +15,7 @@ from supabase_auth.errors import AuthRetryableError, AuthWeakPasswordError
 
 from sandbox.supabase.project import HostedProject
 from supabase import AuthApiError, Client, ClientOptions, create_client
+from tests.conftest import system_binaries
 from tests.sandbox.conftest import NO_CERTIFICATES
 
 pytestmark = pytest.mark.postgres
@@ -24,8 +25,9 @@ POOL = 3
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[HostedProject]:
-    with HostedProject(pool_size=POOL) as project:
+def running(pytestconfig: pytest.Config) -> Iterator[HostedProject]:
+    bin_dir = system_binaries() if pytestconfig.getoption("--postgres") == "system" else None
+    with HostedProject(pool_size=POOL, bin_dir=bin_dir) as project:
         yield project
 
 
