@@ -644,7 +644,7 @@ def test_a_question_that_is_not_ended_keeps_the_connection(project: HostedProjec
         wire.enter_pipeline_mode()
         wire.send_query_params(b"select 'one'", [])
         wire.pipeline_sync()
-        wire.send_query_params(b"select 'two'", [])
+        wire.send_query_params(b"select 'two' from pg_sleep(0.3)", [])
         wire.send_flush_request()
         wire.flush()
         got: list[bytes | None] = []
