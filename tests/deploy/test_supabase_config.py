@@ -9,7 +9,8 @@ import psycopg
 import yaml
 from psycopg.rows import dict_row
 
-from synkro import runtime, tenants, users
+from synkro import runtime, tenants
+from synkro.accounts import passwords
 from synkro.settings import ROOT, Settings
 
 CONFIG = tomllib.loads((ROOT / "supabase" / "config.toml").read_text(encoding="utf-8"))
@@ -32,7 +33,7 @@ def test_the_data_api_shows_api_alone() -> None:
 def test_nobody_signs_up_by_himself() -> None:
     auth = CONFIG["auth"]
     assert (auth["enable_signup"], auth["enable_anonymous_sign_ins"], auth["email"]["enabled"]) == (False, False, True)
-    assert auth["minimum_password_length"] == users.MIN_PASSWORD
+    assert auth["minimum_password_length"] == passwords.MIN_PASSWORD
     port = Settings.model_fields["port"].default
     assert auth["site_url"] == f"http://127.0.0.1:{port}"
     assert auth["additional_redirect_urls"] == [

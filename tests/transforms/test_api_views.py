@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from app import words
 from synkro import analysts, db, migrations, phones, tenants, users
+from synkro.accounts import embedded
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
 
@@ -89,7 +90,7 @@ def ground(marts_db: str, company: Callable[..., Company], work: Any) -> Iterato
     with doors_open(marts_db), db.as_service("test") as connection:
         people = {}
         for role in ROLES:
-            person = users.add(connection, f"{role}@masked.example", "пароль для проверки")
+            person = embedded.add(connection, f"{role}@masked.example", "пароль для проверки")
             users.grant(connection, person.user_id, None if role == "super_admin" else made.tenant_id, role)  # type: ignore[arg-type]
             people[role] = person.user_id
     name = f"mask_{secrets.token_hex(3)}"
