@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import click
-import psycopg
 
 from cli.output import emit, json_option, table
-from synkro import analysts, audit, db, tenants
+from synkro import analysts, audit, connections, db, tenants
 
 ACTOR = "operator (command line)"
 
@@ -31,7 +30,7 @@ def analyst_add(name: str, slugs: tuple[str, ...], timeout: int, as_json: bool) 
     """Завести вход NAME; строка подключения показывается один раз."""
     with db.as_service("command line") as connection:
         found = [tenants.by_slug(connection, slug) for slug in dict.fromkeys(slugs)]
-    with psycopg.connect(db.owner_url(), autocommit=True) as owner:
+    with connections.connect(db.owner_url(), "question", autocommit=True) as owner:
         password = analysts.add(owner, name, found, timeout)
     with db.as_service("command line") as connection:
         for tenant in found:
@@ -50,7 +49,7 @@ def analyst_add(name: str, slugs: tuple[str, ...], timeout: int, as_json: bool) 
 @json_option
 def analyst_list(as_json: bool) -> None:
     """Кому выдан вход и какие компании он видит."""
-    with psycopg.connect(db.owner_url()) as owner:
+    with connections.connect(db.owner_url(), "question") as owner:
         found = analysts.existing(owner)
     emit(
         [{"name": item.name, "role": item.role, "tenants": item.tenants} for item in found],
@@ -67,7 +66,7 @@ def analyst_list(as_json: bool) -> None:
 @click.argument("name")
 def analyst_remove(name: str) -> None:
     """Удалить вход NAME и закрыть его соединения."""
-    with psycopg.connect(db.owner_url(), autocommit=True) as owner:
+    with connections.connect(db.owner_url(), "question", autocommit=True) as owner:
         analysts.remove(owner, name)
     with db.as_service("command line") as connection:
         audit.write(connection, "analyst.remove", actor=ACTOR, message=name)

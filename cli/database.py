@@ -8,7 +8,7 @@ import click
 import psycopg
 
 from cli.environment import say
-from synkro import db, migrations
+from synkro import connections, db, migrations
 from synkro.errors import TransientError
 from synkro.files import secret_file
 from synkro.settings import settings
@@ -53,7 +53,7 @@ def app_url(port: int | None) -> None:
     Пароль придумывается один раз и лежит в папке данных: повторный вызов печатает тот же адрес.
     """
     owner = db.owner_url()
-    with psycopg.connect(owner, autocommit=True) as connection:
+    with connections.connect(owner, "migration", autocommit=True) as connection:
         db.set_app_password(connection, _app_password())
     address = db.with_login(owner, db.APP_ROLE, _app_password())
     click.echo(db.with_port(address, port) if port else address)
@@ -78,7 +78,7 @@ def prepare(progress: Callable[[str], None]) -> None:
     try:
         migrations.migrate(owner, progress=progress)
         if settings().database_url is None:
-            with psycopg.connect(owner, autocommit=True) as connection:
+            with connections.connect(owner, "migration", autocommit=True) as connection:
                 db.set_app_password(connection, _app_password())
     except psycopg.OperationalError as error:
         raise TransientError(

@@ -12,6 +12,8 @@ import psycopg
 
 from cli.output import emit, json_option
 from synkro import (
+    addresses,
+    connections,
     db,
     history,
     integrations,
@@ -21,6 +23,7 @@ from synkro import (
     runtime,
     services,
     silence,
+    supabase_auth,
     tenants,
     vault,
 )
@@ -67,7 +70,7 @@ def _keys() -> str:
 
 
 def _database() -> str:
-    with psycopg.connect(db.owner_url(), connect_timeout=10) as connection:
+    with connections.connect(db.owner_url(), "question") as connection:
         row = connection.execute(
             "select current_setting('server_version'), r.rolbypassrls or r.rolsuper from pg_roles r where r.rolname = current_user"
         ).fetchone()
@@ -77,6 +80,33 @@ def _database() -> str:
             "Владелец схем должен обходить RLS (BYPASSRLS), иначе он не увидит собственных строк. Дайте ему это право."
         )
     return f"Postgres {row[0]}"
+
+
+def _addresses() -> str:
+    """Every configured address of the database: what stands between, and whether it is encrypted."""
+    configured = {
+        "SYNKRO_DATABASE_URL": settings().database_url,
+        "SYNKRO_APP_DATABASE_URL": settings().app_database_url,
+        "SYNKRO_DAGSTER_DATABASE_URL": settings().dagster_database_url,
+    }
+    said, wrong = [], []
+    for variable, url in configured.items():
+        if url is None:
+            continue
+        # what goes through the app's doors is over with its transaction
+        may_share = variable == "SYNKRO_APP_DATABASE_URL"
+        try:
+            well = addresses.judge(variable, url.get_secret_value(), may_share=may_share)
+            said.append(f"{variable}: {well}")
+        except SynkroError as error:
+            wrong.append(error.message)
+    if wrong:
+        raise SynkroError(" ".join([*wrong, *said]))
+    return "; ".join(said) or "встроенный Postgres"
+
+
+def _supabase_auth() -> str:
+    return supabase_auth.check() if settings().supabase_url else "не настроен: люди входят паролем Synkro"
 
 
 def _migrations() -> str:
@@ -165,10 +195,12 @@ CHECKS: list[tuple[str, Callable[[], str]]] = [
     ("настройки", _environment),
     ("ключи", _keys),
     ("диск", _disk),
+    ("адреса базы", _addresses),
     ("база", _database),
     ("миграции", _migrations),
     ("изоляция", _isolation),
     ("вход приложения", _doors),
+    ("Supabase Auth", _supabase_auth),
     ("история", _history),
     ("сервисы", sources),
     ("отчёты", _reports),

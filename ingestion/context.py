@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
+
+import psycopg
 
 from synkro import clock
 from synkro.errors import Cancelled, SynkroError
@@ -55,6 +57,8 @@ class LoadContext:
     history_from: datetime | None = None
     #: a person waits for this run: what another one does as well is left to it
     is_awaited: bool = False
+    #: an open connection outside a transaction to hold a load's lock on, instead of one more; None = open one
+    lock_session: Callable[[], psycopg.Connection[Any] | None] | None = None
 
     @property
     def history_start(self) -> datetime:

@@ -11,8 +11,9 @@ Never used here: ``replace`` and ``refresh``, which empty a table for every tena
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from psycopg import sql
 from ingestion import tables
 from ingestion.context import Session
 from ingestion.rows import Row
+from synkro import connections
 from synkro.disk import no_space
 from synkro.errors import Cancelled, LeaseLost, SynkroError, TransientError
 
@@ -33,12 +35,14 @@ _DLT = {
     "RUNTIME__LOG_LEVEL": "CRITICAL",
     # every run starts in a fresh directory: windows are arguments and marks are rows of ours
     "RESTORE_FROM_DESTINATION": "false",
-    # the default is 20 connections; a Supabase session pool has about as many in all
-    "LOAD__WORKERS": "3",
+    # a connection each, and one of dlt's own beside them. The default is 20: more than a Supabase session pool lends to all
+    "LOAD__WORKERS": "1",
     "LOAD__DELETE_COMPLETED_JOBS": "true",
     # tries of one job, a second apart; everything is read again by the next run anyway
     "LOAD__RAISE_ON_MAX_RETRIES": "3",
 }
+#: the sources of a run are read beside each other and loaded one after the other: a load takes up to three connections
+_one_load = threading.Lock()
 _UPSERT: Any = {"disposition": "merge", "strategy": "upsert"}
 #: the tables are the migrations' business: an unknown column is a mistake of ours and fails the load
 _CONTRACT: Any = {"tables": "evolve", "columns": "freeze", "data_type": "freeze"}
@@ -93,14 +97,15 @@ class Landing:
         os.environ.update(_DLT)
         os.environ.setdefault("DLT_DATA_DIR", str(session.ctx.work_dir / "dlt"))
         import dlt
-        from dlt.destinations import postgres
+
+        from ingestion.destination import Postgres
 
         ctx = session.ctx
         self._session, self._dataset = session, f"raw_{session.source}"
         self._staging_name = f"{self._dataset}_stg_{ctx.slug}"
         self._pipeline = dlt.pipeline(
             f"{ctx.slug}_{session.source}",
-            destination=postgres(ctx.database_url, staging_dataset_name_layout=f"%s_stg_{ctx.slug}"),
+            destination=Postgres(ctx.database_url, staging_dataset_name_layout=f"%s_stg_{ctx.slug}"),
             dataset_name=self._dataset,
             pipelines_dir=str(ctx.work_dir / f"dlt_{session.source}"),
         )
@@ -127,8 +132,7 @@ class Landing:
                 file.path.unlink()
             self._pipeline.normalize()
             (load_id,) = self._pipeline.list_normalized_load_packages()
-            self._session.checkpoint()
-            with self._staging(load_id):
+            with self._alone(), self._staging(load_id):
                 self._session.checkpoint()
                 self._pipeline.load()
             return load_id
@@ -154,6 +158,31 @@ class Landing:
         )
 
     @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other source of this process is being loaded; an order to stop is heard meanwhile."""
+        self._session.checkpoint()
+        while not _one_load.acquire(timeout=1):
+            self._session.checkpoint()
+        try:
+            yield
+        finally:
+            _one_load.release()
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[psycopg.Connection[Any]]:
+        """The connection that holds the lock of this name."""
+        ctx = self._session.ctx
+        url, held = ctx.database_url, ctx.lock_session() if ctx.lock_session else None
+        with nullcontext(held) if held else connections.connect(url, "load", autocommit=True) as connection:
+            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+            try:
+                yield connection
+            finally:
+                # a server that is gone holds no lock
+                with suppress(psycopg.Error):
+                    connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
+
+    @contextmanager
     def _staging(self, load_id: str) -> Iterator[None]:
         """The tenant's staging schema: copies of the raw tables, made before and dropped after a load.
 
@@ -161,26 +190,24 @@ class Landing:
         nobody needs them after a crash. The lock keeps a run that lost its lease from loading into the schema of
         its successor.
         """
-        url, name = self._session.ctx.database_url, self._staging_name
+        name = self._staging_name
         schema = sql.Identifier(name)
-        with psycopg.connect(url) as holder:
-            holder.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(sql.SQL("drop schema if exists {} cascade").format(schema))
-                connection.execute(sql.SQL("create schema {}").format(schema))
-                for table in (*tables.tables(self._dataset), "_dlt_version"):
-                    copy, original = sql.Identifier(name, table), sql.Identifier(self._dataset, table)
-                    connection.execute(sql.SQL("create unlogged table {} (like {})").format(copy, original))
-                    connection.execute(sql.SQL("alter table {} enable row level security").format(copy))
-                    if not table.startswith("_dlt"):
-                        defaults = "alter table {} alter _dlt_load_id set default {}, alter _dlt_id set default ''"
-                        connection.execute(sql.SQL(defaults).format(copy, sql.Literal(load_id)))
-                try:
-                    yield
-                finally:
-                    # a server that is gone leaves it to the next run
-                    with suppress(psycopg.Error):
-                        connection.execute(sql.SQL("drop schema {} cascade").format(schema))
+        with self._lock(name) as connection:
+            connection.execute(sql.SQL("drop schema if exists {} cascade").format(schema))
+            connection.execute(sql.SQL("create schema {}").format(schema))
+            for table in (*tables.tables(self._dataset), "_dlt_version"):
+                copy, original = sql.Identifier(name, table), sql.Identifier(self._dataset, table)
+                connection.execute(sql.SQL("create unlogged table {} (like {})").format(copy, original))
+                connection.execute(sql.SQL("alter table {} enable row level security").format(copy))
+                if not table.startswith("_dlt"):
+                    defaults = "alter table {} alter _dlt_load_id set default {}, alter _dlt_id set default ''"
+                    connection.execute(sql.SQL(defaults).format(copy, sql.Literal(load_id)))
+            try:
+                yield
+            finally:
+                # a server that is gone leaves it to the next run
+                with suppress(psycopg.Error):
+                    connection.execute(sql.SQL("drop schema {} cascade").format(schema))
 
 
 def stop_of(error: BaseException | None) -> SynkroError | None:
@@ -200,6 +227,10 @@ def not_written(error: BaseException) -> SynkroError:
         return full
     while error.__cause__ is not None:
         error = error.__cause__
+        if isinstance(error, TransientError):
+            return error
+    if connections.is_busy(str(error)):
+        return connections.busy(str(error))
     text = str(error).partition("DETAIL:")[0].strip()
     return TransientError(
         "Прочитанное не удалось записать в базу. Проверьте, что Postgres работает и на диске есть место, "

@@ -18,7 +18,7 @@ from psycopg import sql
 from ingestion.context import Session, SourceResult
 from ingestion.landing import Landing, not_written
 from ingestion.parts import Drawing, Piece, Stream
-from synkro import clock, db, watermarks
+from synkro import clock, connections, db, watermarks
 from synkro.errors import Cancelled, DataError, LeaseLost, SynkroError
 from synkro.reconciliation import whole_until
 from synkro.watermarks import Backfill
@@ -91,7 +91,7 @@ def _land(session: Session, landing: Landing, pieces: list[Piece]) -> None:
 
 def _count(session: Session, pieces: list[Piece], load_id: str) -> None:
     """Ask the database what arrived of this part; a stream whose rows are not all there ends here."""
-    with psycopg.connect(session.ctx.database_url) as connection:
+    with connections.connect(session.ctx.database_url, "load") as connection:
         for stream, kept in ((piece.stream, piece.rows) for piece in pieces if piece.file):
             arrived = _rows_of(connection, session, stream.name, load_id)
             stream.load.loaded += arrived

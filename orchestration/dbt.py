@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ import psycopg
 
 from orchestration import dbt_scope
 from orchestration.dbt_invoke import NodeResult, ensure_manifest, project_hash, run
+from synkro import connections
 from synkro.errors import DataError
 
 __all__ = [
@@ -56,7 +58,7 @@ def deploy(url: str, data_dir: Path, progress: Callable[[str], None] = lambda te
     A table that can no longer take the rows of its model (a column changed its type) is rebuilt with all its tenants.
     """
     mark = f"synkro dbt {project_hash()}"
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connections.connect(url, "lock", autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", (_LOCK_KEY,))
         before = connection.execute("select obj_description('marts'::regnamespace, 'pg_namespace')").fetchone()
         if before and before[0] == mark:
@@ -78,7 +80,10 @@ def deploy(url: str, data_dir: Path, progress: Callable[[str], None] = lambda te
 
 def full_refresh(url: str, data_dir: Path, progress: Callable[[str], None] = lambda text: None) -> list[NodeResult]:
     """Build every table anew, for all tenants and all their windows."""
-    with psycopg.connect(url, autocommit=True) as connection, tempfile.TemporaryDirectory(prefix="synkro-dbt-") as work:
+    with (
+        connections.connect(url, "lock", autocommit=True) as connection,
+        tempfile.TemporaryDirectory(prefix="synkro-dbt-") as work,
+    ):
         connection.execute("select pg_advisory_lock(%s)", (_LOCK_KEY,))
         progress("витрины: полная пересборка, когда закончатся идущие отчёты")
         _alone(connection)
@@ -100,6 +105,7 @@ def build_tenant(
     on_event: Callable[[str], None] | None = None,
     everything: bool = False,
     on_wait: Callable[[], None] = lambda: None,
+    session: psycopg.Connection[Any] | None = None,
 ) -> list[NodeResult]:
     """Bring the tenant's tables up to date, and the period marts for ``windows`` (by default the run's own window).
 
@@ -110,20 +116,21 @@ def build_tenant(
     The windows must stand in ``synkro.report_windows`` and the calendar in ``synkro.working_intervals``.
     ``on_event`` hears the name of each model that is done; what it raises is raised here after the running models
     have finished. ``on_wait`` is called twice a second while a full refresh is under way, and may raise to give up.
+    ``session``: an open connection outside a transaction to hold the lock of a build on, instead of one more.
     Raises :class:`DataError` naming the model that failed.
     """
     spans = [(span.start, span.end) for span in windows] or [(window_start, window_end)]
-    with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute("select pg_try_advisory_lock_shared(%s)", (_BUILDS_KEY,)).fetchone() != (True,):
-            on_wait()
-            time.sleep(_LOOK)
+    with (
+        nullcontext(session) if session else connections.connect(url, "lock", autocommit=True) as connection,
+        _shared(connection, on_wait),
+    ):
         _check_inputs(connection, tenant_id, spans)
         columns = _columns(connection)
-        build = dbt_scope.begin(url, UUID(str(tenant_id)), _rules(), everything=everything)
+        build = dbt_scope.begin(url, UUID(str(tenant_id)), _rules(), everything=everything, session=connection)
         arguments = ["run", "--select", "config.materialized:incremental"]
         variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
         results = run(url, data_dir, arguments, variables, work_dir, on_event)
-        dbt_scope.stood(url, build, spans)
+        dbt_scope.stood(url, build, spans, session=connection)
     return results
 
 
@@ -205,6 +212,20 @@ def _check_inputs(
             raise DataError(
                 f"Рабочий календарь не доходит до окна {start:%Y-%m-%d %H:%M}: скорость ответа не посчитать."
             )
+
+
+@contextmanager
+def _shared(connection: psycopg.Connection[Any], on_wait: Callable[[], None]) -> Iterator[None]:
+    """While other tenants may be built too, and no full refresh is under way."""
+    while connection.execute("select pg_try_advisory_lock_shared(%s)", (_BUILDS_KEY,)).fetchone() != (True,):
+        on_wait()
+        time.sleep(_LOOK)
+    try:
+        yield
+    finally:
+        # a server that is gone holds no lock
+        with suppress(psycopg.Error):
+            connection.execute("select pg_advisory_unlock_shared(%s)", (_BUILDS_KEY,))
 
 
 def _alone(connection: psycopg.Connection[Any]) -> None:

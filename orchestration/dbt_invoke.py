@@ -24,8 +24,8 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from synkro import db
-from synkro.errors import DataError, SynkroError
+from synkro import connections, db
+from synkro.errors import DataError, SynkroError, TransientError
 from synkro.settings import ROOT
 
 PROJECT = ROOT / "transforms"
@@ -174,7 +174,7 @@ def _invoke(
     if "tenant_id" in variables:
         # who depends on whom is asked of the catalogue for the sake of drops: a tenant's run drops nothing
         command += ["--no-populate-cache"]
-    with _one_at_a_time, _connection_settings(url), _held_connections():
+    with _one_at_a_time, _connection_settings(url), _patient_connections(), _held_connections():
         loaded = _load(manifest, os.environ["SYNKRO_DBT_DBNAME"]) if manifest is not None else None
         outcome = dbtRunner(manifest=loaded, callbacks=[hear]).invoke(command)
     if raised:
@@ -232,9 +232,13 @@ def _load(path: Path, database: str) -> Any:
 def _held_connections() -> Iterator[None]:
     """A thread of dbt goes from node to node on one connection, closed at the end.
 
-    dbt's adapter closes it after each node: sixty logins a run, and each new backend learns the catalogue anew.
+    dbt's adapter closes it after each node: sixty logins a run, and each new backend learns the catalogue anew. The thread
+    that only waits for the others gives its own back before they begin: nothing is asked over it until the last hook.
     """
+    from dbt.adapters.contracts.connection import ConnectionState, LazyHandle
+    from dbt.adapters.factory import get_adapter
     from dbt.adapters.postgres.connections import PostgresConnectionManager
+    from dbt.task.runnable import GraphRunnableTask
     from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE
 
     def keep(manager: Any) -> None:
@@ -251,13 +255,53 @@ def _held_connections() -> Iterator[None]:
         except Exception:  # the server has gone: the next node opens its own
             manager.close(connection)
 
+    def hand_over(task: Any, *arguments: Any, **named: Any) -> Any:
+        manager: Any = get_adapter(task.config).connections
+        connection = manager.get_if_exists()
+        if connection is not None and connection.state == "open":
+            manager.close(connection)
+            # opened again by whoever asks something over it
+            connection.handle, connection.state = LazyHandle(manager.open), ConnectionState.INIT
+        return executing(task, *arguments, **named)
+
     manager_class: Any = PostgresConnectionManager
-    closing = manager_class.release
-    manager_class.release = keep
+    task_class: Any = GraphRunnableTask
+    closing, executing = manager_class.release, task_class.execute_nodes
+    manager_class.release, task_class.execute_nodes = keep, hand_over
     try:
         yield
     finally:
-        manager_class.release = closing
+        manager_class.release, task_class.execute_nodes = closing, executing
+
+
+@contextmanager
+def _patient_connections() -> Iterator[None]:
+    """A connection of dbt waits for its turn and is told how long a model may take: the profile has no key for either."""
+    from dbt.adapters.exceptions import FailedToConnectError
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
+
+    manager_class: Any = PostgresConnectionManager
+    opening = manager_class.open
+
+    def open_(connection: Any) -> Any:
+        if connection.state == "open":
+            return connection
+        try:
+            opened = connections.waited(lambda: opening(connection))
+        except TransientError as error:
+            # dbt keeps the text of an error alone: the server's own tells the cause later
+            raise FailedToConnectError(str(error.detail)) from None
+        handle = opened.handle
+        handle.cursor().execute(connections.limit("build"))
+        # a setting of a transaction that is rolled back is forgotten
+        handle.commit()
+        return opened
+
+    manager_class.open = staticmethod(open_)
+    try:
+        yield
+    finally:
+        manager_class.open = opening
 
 
 @contextmanager
@@ -271,6 +315,7 @@ def _connection_settings(url: str) -> Iterator[None]:
         "SYNKRO_DBT_PASSWORD": parts.get("password") or "",
         "SYNKRO_DBT_DBNAME": parts.get("dbname") or "postgres",
         "SYNKRO_DBT_SSLMODE": parts.get("sslmode") or "prefer",
+        "SYNKRO_DBT_SSLROOTCERT": parts.get("sslrootcert") or "",
     }
     os.environ.update({name: str(value) for name, value in wanted.items()})
     try:

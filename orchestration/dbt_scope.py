@@ -11,7 +11,8 @@ stays unclaimed, and is the next build's. No clock is compared, so no margin is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
+
+from synkro import connections
 
 Scope = Literal["all", "touched"]
 
@@ -91,9 +94,19 @@ class Build:
         return {"scope": self.scope, "all_deals": self.all_deals}
 
 
-def begin(url: str, tenant_id: UUID, project: str, *, everything: bool = False) -> Build:
-    """Claim the tenant's changes and decide how much is to be done. One build of a tenant at a time: its run's lock."""
-    with psycopg.connect(url, row_factory=dict_row) as connection:
+def begin(
+    url: str,
+    tenant_id: UUID,
+    project: str,
+    *,
+    everything: bool = False,
+    session: psycopg.Connection[Any] | None = None,
+) -> Build:
+    """Claim the tenant's changes and decide how much is to be done. One build of a tenant at a time: its run's lock.
+
+    ``session``: an open connection outside a transaction, instead of one more.
+    """
+    with _transaction(url, session) as connection:
         inputs = _inputs(connection, tenant_id, project)
         mark = _mark(connection, tenant_id)
         scope: Scope = "all" if everything or not _is_comparable(connection, mark, inputs) else "touched"
@@ -117,10 +130,16 @@ def begin(url: str, tenant_id: UUID, project: str, *, everything: bool = False) 
         return Build(tenant_id, scope, scope == "touched" and all_deals, inputs)
 
 
-def stood(url: str, build: Build, windows: Sequence[tuple[datetime, datetime]] = ()) -> None:
+def stood(
+    url: str,
+    build: Build,
+    windows: Sequence[tuple[datetime, datetime]] = (),
+    *,
+    session: psycopg.Connection[Any] | None = None,
+) -> None:
     """The build is complete: what it was made of becomes the mark, the changes it covered are forgotten."""
     names = list(build.inputs)
-    with psycopg.connect(url) as connection:
+    with _transaction(url, session) as connection:
         connection.execute(
             "update private.mart_builds set is_building = false, built_at = now(),"
             f" {', '.join(f'{name} = %({name})s' for name in names)} where tenant_id = %(tenant)s",
@@ -140,9 +159,24 @@ def stood(url: str, build: Build, windows: Sequence[tuple[datetime, datetime]] =
 
 def last(url: str, tenant_id: UUID) -> Scope:
     """What the tenant's last build covered: as much is there to test."""
-    with psycopg.connect(url, row_factory=dict_row) as connection:
+    with connections.connect(url, "build", row_factory=dict_row) as connection:
         mark = _mark(connection, tenant_id)
     return mark["scope"] if mark is not None and not mark["is_building"] else "all"
+
+
+@contextmanager
+def _transaction(url: str, session: psycopg.Connection[Any] | None) -> Iterator[psycopg.Connection[Any]]:
+    """One transaction whose rows are dictionaries."""
+    if session is None:
+        with connections.connect(url, "build", row_factory=dict_row) as connection:
+            yield connection
+        return
+    usual, session.row_factory = session.row_factory, dict_row
+    try:
+        with session.transaction():
+            yield session
+    finally:
+        session.row_factory = usual
 
 
 def _mark(connection: psycopg.Connection[Any], tenant_id: UUID) -> dict[str, Any] | None:

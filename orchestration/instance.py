@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import yaml
 
-from synkro import db
+from synkro import connections, db
 from synkro.errors import ConfigurationError
 from synkro.settings import ROOT, settings
 
@@ -52,14 +51,14 @@ def _is_embedded(url: str) -> bool:
 def _relax(url: str) -> None:
     """Let Dagster's events be written without waiting for the disk: hundreds of one-row commits a run, and its
     status is a display, the truth about a run is ours."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connections.connect(url, "question", autocommit=True) as connection:
         row = connection.execute("select current_setting('synchronous_commit')").fetchone()
         if row and row[0] != "off":
             connection.execute("alter database dagster set synchronous_commit = off")
 
 
 def _make_schema(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connections.connect(url, "question", autocommit=True) as connection:
         connection.execute(f"create schema if not exists {SCHEMA}")
         row = connection.execute("select current_schema()").fetchone()
     if row is None or row[0] != SCHEMA:

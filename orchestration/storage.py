@@ -1,9 +1,10 @@
-"""Dagster's storage in Postgres over held connections: one set a process, whoever asks for an instance in it.
+"""Dagster's storage in Postgres over a held connection: one a process, whoever asks for an instance in it.
 
 Dagster opens a connection for every statement unless its web page asks; a run is some 400 one-row writes, a third of them
-made by the daemon before the run can be queued, and each tick of a sensor makes an instance anew. The engines are kept
-by process, so that a fork never uses its parent's sockets, and look whether a connection lives before they use it: the
-database may have been restarted meanwhile. Before it writes that an asset was made Dagster also asks the catalogue which
+made by the daemon before the run can be queued, and each tick of a sensor makes an instance anew. The engine is kept
+by process, so that a fork never uses its parent's sockets, and looks whether a connection lives before it uses it: the
+database may have been restarted meanwhile. Runs, events and schedules are three storages of one database: they share the
+engine, three idle connections a process less on a pooler that lends fifteen; a connection that is refused waits. Before it writes that an asset was made Dagster also asks the catalogue which
 columns and tables it has itself: once a process is enough. And it asks four times an asset whether the run's partition
 exists: what existed a few seconds ago is taken to exist still.
 """
@@ -14,18 +15,27 @@ import os
 import time
 from typing import Any
 
+import sqlalchemy
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import pg_url_from_config
 
+from synkro import connections
+
 STATEMENT_TIMEOUT_MS = 60_000
 RECYCLE_SECONDS = 3600
 PARTITION_SECONDS = 5.0
-#: connections beside the held one while many threads write
-OVERFLOW = 10
+#: connections beside the held one while many threads write; a thread that finds none waits, half a minute at most
+OVERFLOW = 2
 
-#: by process, kind of storage and address
-_engines: dict[tuple[int, str, str], Any] = {}
+#: by process and address
+_engines: dict[tuple[int, str], Any] = {}
+
+
+@sqlalchemy.event.listens_for(sqlalchemy.Engine, "do_connect")
+def _patient(dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+    """Every connection of Dagster's in this process waits for its turn, those it makes its tables over too."""
+    return connections.waited(lambda: dialect.connect(*arguments, **parameters))
 
 
 class HeldStorage(DagsterPostgresStorage):
@@ -45,8 +55,8 @@ class HeldStorage(DagsterPostgresStorage):
 
 
 def _hold(part: Any, url: str) -> None:
-    """Give a storage the engine this process holds for its kind."""
-    key = (os.getpid(), type(part).__name__, url)
+    """Give a storage the engine this process holds."""
+    key = (os.getpid(), url)
     if key not in _engines:
         part.optimize_for_webserver(STATEMENT_TIMEOUT_MS, RECYCLE_SECONDS, OVERFLOW)
         part._engine.pool._pre_ping = True

@@ -16,7 +16,8 @@ from typing import Any
 
 import psycopg
 
-from synkro import db, runs
+from synkro import connections, db, runs
+from synkro.errors import SynkroError
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +53,8 @@ def listening() -> Iterator[Ear]:
         yield Ear(None)
         return
     try:
-        connection = psycopg.connect(db.owner_url(), autocommit=True, connect_timeout=5)
-    except psycopg.Error:
+        connection = connections.connect(db.owner_url(), "question", autocommit=True, patience=0)
+    except (psycopg.Error, SynkroError):
         # the tick itself will say what is wrong with the database
         logger.info("nothing to listen to", exc_info=True)
         yield Ear(None)

@@ -22,7 +22,7 @@ import psycopg
 
 from orchestration import leftovers
 from orchestration.outcomes import outcome_of
-from synkro import db, leases, runs, runtime, tenants
+from synkro import connections, db, leases, runs, runtime, tenants
 from synkro.errors import Cancelled, LeaseLost, SynkroError, TransientError
 
 logger = logging.getLogger(__name__)
@@ -73,6 +73,15 @@ class Worker:
             worker.close()
             raise
         return worker
+
+    def session(self) -> psycopg.Connection[Any] | None:
+        """The connection that holds the tenant's lock, to hold further locks on; ``None`` when the server has closed it."""
+        try:
+            if self._tenant_lock is not None:
+                self._tenant_lock.execute("select")
+        except psycopg.Error:
+            return None
+        return self._tenant_lock
 
     # --- what steps call ---------------------------------------------------------------------------------
 
@@ -209,8 +218,8 @@ class Worker:
     def _lock_tenant(self) -> None:
         """One run per tenant at a time, whoever launched it: an advisory lock on a connection of its own."""
         tenant_id = self.run.tenant_id
-        self._tenant_lock = psycopg.connect(
-            db.owner_url(), autocommit=True, application_name=leftovers.session_name(self.run)
+        self._tenant_lock = connections.connect(
+            db.owner_url(), "lock", autocommit=True, application_name=leftovers.session_name(self.run)
         )
         tries = 0
         while True:

@@ -6,7 +6,9 @@
                          (secrets, browser sessions). The purpose becomes the connection's application name.
 
 Both set the role with ``set_config(…, true)``: a session-level SET would leak to the next borrower of the
-pooled connection. dlt, dbt, Dagster and migrations, which need the schemas' owner, take :func:`owner_url`.
+pooled connection, and what goes through a door may go through a pooler that lends a connection for one transaction:
+nothing behind them outlives the transaction. dlt, dbt, Dagster and migrations, which need the schemas' owner and hold
+locks in their sessions, take :func:`owner_url` and open it by ``connections.connect``.
 
 No SQL written by a user or a model may run behind either door: a statement could set other claims.
 """
@@ -30,6 +32,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from synkro import connections
 from synkro.embedded import EmbeddedPostgres
 from synkro.errors import TransientError
 from synkro.files import secret_file
@@ -39,11 +42,20 @@ Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
 APP_ROLE = "synkro_app"
+#: connections of one process to the app's address, where the setting says nothing: a worker has its main thread, its heart
+#: and the threads that read dialogs; the app answers many people at once
+POOL = 3
+APP_POOL = 5
 #: a transaction nothing is said in for so long belongs to a process that sleeps or is cut off: the server ends it, or its
 #: locks would hold back for ever whoever goes on with its work. As long as a run's lease.
 IDLE_SECONDS = 60
 #: a connection that was alive so long ago is taken as it is: less than a server needs to start again
 FRESH_SECONDS = 0.5
+#: how long a door waits for a connection: for a server that is down, and for one whose connections are all lent (a page is
+#: not waited for that long)
+DOWN_SECONDS = 15.0
+#: the pool is asked in turns of so many seconds: at each it tries to connect at once again
+_TURN = 5.0
 
 #: what libpq says of a server that stopped, starts or cannot be reached
 _LOST = (
@@ -61,13 +73,15 @@ _lock = threading.Lock()
 
 
 def lost(detail: str) -> TransientError:
-    """The server stopped answering in the middle of the work."""
+    """The server stopped answering in the middle of the work, or had no connection to lend for it."""
+    if connections.is_busy(detail):
+        return connections.busy(detail)
     return TransientError("База данных перестала отвечать. Проверьте её и запустите отчёт ещё раз.", detail=detail)
 
 
 def tells_of_loss(said: str) -> bool:
-    """Whether an error of which a library has left the text alone is that of a lost server."""
-    return any(words in said for words in _LOST)
+    """Whether an error of which a library has left the text alone is that of a lost server, or of a busy one."""
+    return connections.is_busy(said) or any(words in said for words in _LOST)
 
 
 def embedded() -> EmbeddedPostgres:
@@ -144,9 +158,9 @@ def _pool() -> ConnectionPool[Connection]:
             _pools[url] = ConnectionPool(
                 url,
                 min_size=0,
-                max_size=20,
-                timeout=15,
-                max_idle=120,
+                max_size=settings().database_pool or POOL,
+                max_idle=60,
+                reconnect_timeout=_TURN,
                 open=True,
                 check=_look,
                 reset=_note,
@@ -166,6 +180,39 @@ def close() -> None:
     _embedded_url.cache_clear()
 
 
+def _borrow(patience: float) -> Connection:
+    """A connection of the pool. ``patience``: how long it is waited for while all of the server's are lent."""
+    began = time.monotonic()
+    while True:
+        pool = _pool()
+        try:
+            return pool.getconn(timeout=_TURN)
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            waited, cause = time.monotonic() - began, _refusal(str(pool.conninfo))
+            if cause is not None and connections.is_busy(cause):
+                if waited >= patience:
+                    raise connections.busy(cause) from None
+            elif waited >= DOWN_SECONDS:
+                # an embedded server that was restarted may have another port
+                _embedded_url.cache_clear()
+                raise TransientError(
+                    "База данных не отвечает. Проверьте, что сервер Postgres запущен, и повторите."
+                    if cause is not None
+                    else "Все соединения этого процесса с базой заняты. Повторите; если повторяется, увеличьте "
+                    "SYNKRO_DATABASE_POOL.",
+                    detail=cause or str(error),
+                ) from None
+
+
+def _refusal(url: str) -> str | None:
+    """What the server answers to a connection now: the pool keeps its words to itself. ``None``: it takes one."""
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        return str(error)
+    return None
+
+
 @contextmanager
 def _transaction(
     role: str,
@@ -173,22 +220,18 @@ def _transaction(
     application_name: str,
     idle_seconds: int = IDLE_SECONDS,
     is_durable: bool = True,
+    statement_seconds: int = connections.SERVICE_SECONDS,
+    patience: float = connections.PATIENCE,
 ) -> Iterator[Connection]:
-    try:
-        connection = _pool().getconn()
-    except (PoolTimeout, psycopg.OperationalError) as error:
-        # an embedded server that was restarted may have another port
-        _embedded_url.cache_clear()
-        raise TransientError(
-            "База данных не отвечает. Проверьте, что сервер Postgres запущен, и повторите.", detail=str(error)
-        ) from None
+    connection = _borrow(patience)
     try:
         with connection.transaction():
             connection.execute(
                 "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true),"
-                " set_config('application_name', %s, true), set_config('idle_in_transaction_session_timeout', %s, true)"
+                " set_config('application_name', %s, true), set_config('idle_in_transaction_session_timeout', %s, true),"
+                " set_config('statement_timeout', %s, true)"
                 + ("" if is_durable else ", set_config('synchronous_commit', 'off', true)"),
-                (role, json.dumps(claims), application_name[:60], f"{idle_seconds}s"),
+                (role, json.dumps(claims), application_name[:60], f"{idle_seconds}s", f"{statement_seconds}s"),
             )
             yield connection
     finally:
@@ -199,7 +242,13 @@ def _transaction(
 def as_user(user_id: UUID | str) -> Iterator[Connection]:
     """One transaction that sees and does what this user may."""
     claims = {"sub": str(user_id), "role": "authenticated"}
-    with _transaction("authenticated", claims, "synkro app", IDLE_SECONDS) as connection:
+    with _transaction(
+        "authenticated",
+        claims,
+        "synkro app",
+        statement_seconds=connections.PEOPLE_SECONDS,
+        patience=DOWN_SECONDS,
+    ) as connection:
         yield connection
 
 

@@ -150,6 +150,8 @@ def check_base_url(vendor: str, url: str, allow_local: bool) -> None:
         "radist": host in RADIST_HOSTS,
         "telegram": host == TELEGRAM_HOST,
         "ai": host in AI_HOSTS or host in settings().ai_hosts,
+        # a project may have a domain of its own: the operator names it
+        "supabase": url.rstrip("/") == settings().supabase_url.rstrip("/"),
     }
     if not host or not allowed[vendor]:
         raise ConfigurationError("Адрес сервиса не входит в список разрешённых. Проверьте настройки подключения.")

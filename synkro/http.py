@@ -19,7 +19,7 @@ import httpx
 from synkro import ratelimit
 from synkro.errors import ConfigurationError
 from synkro.hosts import check_base_url, is_loopback_url
-from synkro.http_auth import ApiKeyAuth, BearerAuth, BotTokenAuth, VendorAuth
+from synkro.http_auth import ApiKeyAuth, BearerAuth, BotTokenAuth, SupabaseKeyAuth, VendorAuth
 from synkro.http_client import OnRequest, VendorClient, common
 from synkro.http_destination import Destination, Vendor
 from synkro.http_errors import (
@@ -39,6 +39,7 @@ __all__ = [
     "BearerAuth",
     "BotTokenAuth",
     "Bounds",
+    "SupabaseKeyAuth",
     "VendorAuth",
     "VendorClient",
     "VendorForbidden",
@@ -57,6 +58,7 @@ _PER_SECOND = {
     "radist": ratelimit.RADIST_PER_SECOND,
     "telegram": 25.0,
     "ai": 10.0,
+    "supabase": 10.0,
 }
 
 

@@ -52,6 +52,17 @@ class ApiKeyAuth(VendorAuth):
         yield request
 
 
+class SupabaseKeyAuth(VendorAuth):
+    """``apikey: <key>``: Supabase. A key of the old kind is a token besides, and is sent as one too."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        key = self.secret()
+        request.headers["apikey"] = key
+        if key.startswith("eyJ"):
+            request.headers["Authorization"] = f"Bearer {key}"
+        yield request
+
+
 class BotTokenAuth(VendorAuth):
     """``/bot<token>`` before the path: Telegram. The URL outside this object never holds the token."""
 

@@ -11,11 +11,18 @@ from typing import Any
 
 import psycopg
 
-#: schemas of Postgres, of Dagster and of the migration tools hold no tenant's rows
+from synkro import connections
+
+#: schemas of Postgres, of Dagster, of the migration tools and of Supabase hold no tenant's rows
 FOREIGN = (
     "pg_catalog", "information_schema", "supabase_migrations", "dagster", "extensions", "graphql", "graphql_public",
     "realtime", "storage", "vault", "net", "cron", "pgbouncer", "supabase_functions",
 )  # fmt: skip
+#: … and whatever a role of Supabase's owns: ``auth`` of a hosted project is its, of the embedded server ours. What an extension
+#: brings is its own wherever it lies
+_OURS = """n.nspname not like 'pg\\_%%' and n.nspname <> all (%(foreign)s)
+  and pg_get_userbyid(n.nspowner) not like 'supabase\\_%%' and pg_get_userbyid(n.nspowner) <> 'pgbouncer'"""
+_NO_EXTENSION = "not exists (select from pg_depend d where d.objid = {oid} and d.deptype = 'e')"
 #: people come in as these; service_role is the workers' and sees every tenant by design
 PEOPLE = ("public", "anon", "authenticated", "synkro_app", "synkro_analyst")
 #: functions people may execute with their owner's rights: they answer «which tenants are mine», or hash a client's id with the salt
@@ -30,12 +37,28 @@ TENANTLESS = {"synkro.user_roles", "synkro.audit_log"}
 #: keys that identify a row by itself and are never looked up by tenant
 OWN_KEYS = {"synkro.user_roles", "synkro.audit_log"}
 
-_TABLES = """
+_TABLES = f"""
 select n.nspname || '.' || c.relname as name, c.relkind::text as kind, c.relrowsecurity as rls, c.relforcerowsecurity as forced,
        coalesce(array_to_string(c.reloptions, ','), '') as options, c.oid, pg_get_userbyid(c.relowner) as owner
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not like 'pg\\_%%' and n.nspname <> all (%s)
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and {_OURS} and {_NO_EXTENSION.format(oid="c.oid")}
 order by 1
+"""
+
+#: what we ourselves have granted in schemas of others: to our own logins by anybody, to people by us
+_FOREIGN_GRANTS = f"""
+select n.nspname || '.' || c.relname as name, a.privilege_type as verb, coalesce(r.rolname, 'public') as role
+from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join lateral
+     (select c.relacl as acl union all
+      select attacl from pg_attribute where attrelid = c.oid and attacl is not null) s cross join lateral
+     aclexplode(s.acl) a left join pg_roles r on r.oid = a.grantee
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and not ({_OURS})
+  and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+  and {_NO_EXTENSION.format(oid="c.oid")}
+  and (r.rolname in ('synkro_app', 'synkro_analyst') or r.rolname like 'analyst\\_%%'
+       or (pg_get_userbyid(a.grantor) = current_user and pg_get_userbyid(c.relowner) <> current_user
+           and coalesce(r.rolname, 'public') = any (%(people)s)))
+order by 1, 2, 3
 """
 
 _GRANTS = """
@@ -52,15 +75,20 @@ select polcmd::text as command, pg_get_expr(polqual, polrelid) as using_, pg_get
 from pg_policy where polrelid = %(oid)s and polpermissive
 """
 
+_NAMES = {"foreign": list(FOREIGN), "people": list(PEOPLE)}
 _VERBS = {"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
 
 
 def findings(url: str) -> list[str]:
     """What is wrong, a sentence each; empty when every table is closed."""
-    with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as connection:
+    with connections.connect(url, "question", row_factory=psycopg.rows.dict_row) as connection:
         found: list[str] = []
-        for table in connection.execute(_TABLES, (list(FOREIGN),)).fetchall():
+        for table in connection.execute(_TABLES, _NAMES).fetchall():
             found += _relation(connection, table)
+        found += [
+            f"{row['name']}: not ours, yet {row['role']} may {row['verb']} it by our grant"
+            for row in connection.execute(_FOREIGN_GRANTS, _NAMES)
+        ]
         return [*found, *_keys(connection), *_functions(connection), *_roles(connection), *_exposed(connection)]
 
 
@@ -100,16 +128,16 @@ def _relation(connection: psycopg.Connection[Any], table: dict[str, Any]) -> lis
 def _keys(connection: psycopg.Connection[Any]) -> list[str]:
     """Tables of tenants: ``tenant_id`` is there, never null, and leads every unique key."""
     rows = connection.execute(
-        """
+        f"""
         select n.nspname || '.' || c.relname as name, a.attnotnull as is_set,
                array(select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid
                      where x.indrelid = c.oid and x.indisunique and x.indkey[0] <> a.attnum) as wrong
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
-        where c.relkind in ('r', 'p') and n.nspname <> all (%s) and n.nspname not like 'pg\\_%%' and n.nspname not like '%%\\_stg\\_%%'
+        where c.relkind in ('r', 'p') and {_OURS} and n.nspname not like '%%\\_stg\\_%%'
         order by 1
         """,
-        (list(FOREIGN),),
+        _NAMES,
     ).fetchall()
     found = []
     for row in rows:
@@ -122,15 +150,15 @@ def _keys(connection: psycopg.Connection[Any]) -> list[str]:
 
 def _functions(connection: psycopg.Connection[Any]) -> list[str]:
     rows = connection.execute(
-        """
+        f"""
         select n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' as name,
                coalesce(array_to_string(p.proconfig, ','), '') as config
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where p.prosecdef and n.nspname <> all (%s) and n.nspname not like 'pg\\_%%'
-          and exists (select from unnest(%s::text[]) r where r <> 'public' and r in (select rolname from pg_roles)
+        where p.prosecdef and {_OURS} and {_NO_EXTENSION.format(oid="p.oid")}
+          and exists (select from unnest(%(people)s::text[]) r where r <> 'public' and r in (select rolname from pg_roles)
                       and has_function_privilege(r, p.oid, 'execute'))
         """,
-        (list(FOREIGN), list(PEOPLE)),
+        _NAMES,
     ).fetchall()
     found = [
         f"{row['name']}: people may execute it with its owner's rights" for row in rows if row["name"] not in DEFINERS

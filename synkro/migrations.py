@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 
+from synkro import connections
 from synkro.errors import ConfigurationError
 from synkro.settings import ROOT
 
@@ -46,7 +47,7 @@ def available(folder: Path = FOLDER) -> list[Migration]:
 def migrate(url: str, *, folder: Path = FOLDER, progress: Callable[[str], None] = lambda text: None) -> list[Migration]:
     """Apply what is missing and return it. ``url`` is the owner's."""
     applied = []
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connections.connect(url, "migration", autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", (_LOCK_KEY,))
         connection.execute("set lock_timeout = '10s'")
         connection.execute("create schema if not exists supabase_migrations")
@@ -84,7 +85,7 @@ def migrate(url: str, *, folder: Path = FOLDER, progress: Callable[[str], None] 
 
 def pending(url: str, *, folder: Path = FOLDER) -> list[Migration]:
     """What :func:`migrate` would apply."""
-    with psycopg.connect(url) as connection:
+    with connections.connect(url, "question") as connection:
         exists = connection.execute("select to_regclass('supabase_migrations.schema_migrations')").fetchone()
         done = (
             {row[0] for row in connection.execute("select version from supabase_migrations.schema_migrations")}

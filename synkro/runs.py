@@ -28,6 +28,7 @@ CHANNEL = "synkro_runs"
 STEP_NAMES = {
     "queued": "очередь",
     "sources": "чтение источников",
+    "intents": "кому нужен ответ",
     "marts": "расчёт показателей",
     "readings": "чтение диалогов",
     "report": "составление отчёта",

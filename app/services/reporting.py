@@ -274,8 +274,9 @@ def reap() -> None:
 
 _STEPS = {
     "queued": (0.0, 0.02),
-    "sources": (0.02, 0.45),
-    "marts": (0.45, 0.6),
+    "sources": (0.02, 0.43),
+    "intents": (0.43, 0.46),
+    "marts": (0.46, 0.6),
     "readings": (0.6, 0.88),
     "report": (0.88, 0.97),
     "delivery": (0.97, 1.0),
@@ -283,7 +284,8 @@ _STEPS = {
 }
 #: months of history are hours of reading; what follows takes the minutes of any other day
 _HISTORY_STEPS = _STEPS | {
-    "sources": (0.02, 0.9),
+    "sources": (0.02, 0.88),
+    "intents": (0.88, 0.9),
     "marts": (0.9, 0.93),
     "readings": (0.93, 0.98),
     "report": (0.98, 0.99),

@@ -166,7 +166,7 @@ def transform(worker: Worker) -> list[Any]:
         "windows": worker.memory.get("windows", [run.window]),
         "on_event": on_event,
     }
-    built = build_tenant(db.owner_url(), settings().data_dir, **arguments, on_wait=wait)
+    built = build_tenant(db.owner_url(), settings().data_dir, **arguments, on_wait=wait, session=worker.session())
     worker.checkpoint()
     tested = test_tenant(db.owner_url(), settings().data_dir, **arguments)
     failed = [result for result in tested if result.status == "fail"]

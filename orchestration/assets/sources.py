@@ -182,6 +182,7 @@ def extract(worker: Worker) -> list[SourceResult]:
         radist_fetch_limit=config.radist_fetch_limit,
         history_from=run.history_from,
         is_awaited=run.trigger_type == "manual",
+        lock_session=worker.session,
     )
     readers = {"amocrm": read_amocrm, "radist": read_radist}
     with ThreadPoolExecutor(len(config.sources), thread_name_prefix="source") as pool:

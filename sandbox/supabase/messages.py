@@ -26,6 +26,10 @@ class Fatal(Exception):
         return frame(b"E", body)
 
 
+class Gone(Exception):
+    """One of the two sides hung up."""
+
+
 @dataclass
 class Start:
     """The first packet of a connection: parameters, or the key of a request to cancel."""
@@ -68,11 +72,29 @@ def cancel_packet(pid: int, key: int) -> bytes:
     return struct.pack("!iiii", 16, CANCEL, pid, key)
 
 
-async def read_frame(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """Kind and the whole frame; raises IncompleteReadError when the other side is gone."""
-    head = await reader.readexactly(5)
-    (length,) = struct.unpack("!i", head[1:])
-    return head[:1], head + await reader.readexactly(length - 4)
+class Frames:
+    """Whole messages of one side, as many at once as have come."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader, self._rest = reader, b""
+
+    async def next(self) -> list[bytes]:
+        """At least one message; raises :class:`Gone` when the other side has hung up."""
+        while True:
+            found, at, data = [], 0, self._rest
+            while len(data) - at >= 5:
+                (length,) = struct.unpack_from("!i", data, at + 1)
+                if len(data) - at <= length:
+                    break
+                found.append(data[at : at + length + 1])
+                at += length + 1
+            self._rest = data[at:]
+            if found:
+                return found
+            more = await self._reader.read(262_144)
+            if not more:
+                raise Gone
+            self._rest += more
 
 
 def search_path_of(parameters: Mapping[str, str]) -> str | None:

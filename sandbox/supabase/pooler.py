@@ -18,8 +18,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sandbox.supabase import messages
-from sandbox.supabase.messages import Fatal, Start
-from sandbox.supabase.transactions import Count, Gone, TransactionPools
+from sandbox.supabase.messages import Fatal, Gone, Start
+from sandbox.supabase.transactions import Count, TransactionPools
 
 Key = tuple[str, str, str | None]
 #: the smallest computes (docs: compute and disk)

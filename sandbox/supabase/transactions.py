@@ -19,7 +19,7 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from sandbox.supabase import messages
-from sandbox.supabase.messages import Fatal
+from sandbox.supabase.messages import Fatal, Frames, Gone
 
 Key = tuple[str, str, str | None]
 #: what a driver reads of a session before its first question
@@ -27,12 +27,11 @@ REPORTED = (
     "server_version", "server_encoding", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone",
     "integer_datetimes", "standard_conforming_strings", "is_superuser", "session_authorization",
 )  # fmt: skip
-#: messages after which the server says once that it is ready
-ASKS = {b"Q", b"S", b"F"}
-
-
-class Gone(Exception):
-    """One of the two sides hung up."""
+#: messages after which the server says once that it is ready: a query, the end of an extended one, a function call
+ASKS = {ord(letter) for letter in "QSF"}
+#: parts of an extended query, which is not over before its end is sent
+PARTS = {ord(letter) for letter in "PBDECH"}
+READY, TERMINATE, PASSWORD = ord("Z"), ord("X"), ord("p")
 
 
 class Count:
@@ -57,7 +56,7 @@ class Server:
     """A connection to the server: libpq opened it and proved the password, the bytes on it are ours."""
 
     connection: psycopg.Connection[tuple[object, ...]]
-    reader: asyncio.StreamReader
+    answers: Frames
     writer: asyncio.StreamWriter
 
     def close(self) -> None:
@@ -75,6 +74,33 @@ class Pool:
     free: list[Server] = field(default_factory=list)
     made: int = 0
     turn: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+
+@dataclass
+class Client:
+    """A client and the server connection it has at the moment."""
+
+    writer: asyncio.StreamWriter
+    key: tuple[int, int]
+    server: Server | None = None
+    answering: asyncio.Task[None] | None = None
+    #: questions the server has not finished with
+    waiting: int = 0
+    #: an extended query was begun and not ended
+    is_open: bool = False
+
+    async def ask(self, questions: list[bytes]) -> None:
+        """Send messages on to the server."""
+        assert self.server is not None
+        for question in questions:
+            if question[0] in ASKS:
+                self.waiting, self.is_open = self.waiting + 1, False
+            elif question[0] in PARTS:
+                self.is_open = True
+            elif question[0] == TERMINATE:
+                raise Gone
+        self.server.writer.write(b"".join(questions))
+        await self.server.writer.drain()
 
 
 class TransactionPools:
@@ -99,32 +125,54 @@ class TransactionPools:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: Key) -> None:
         """One client from its password to its farewell."""
-        pool = await self._enter(reader, writer, key)
-        own = (secrets.randbits(31), secrets.randbits(31))
-        await self._greet(writer, pool, own)
-        asked: asyncio.Queue[tuple[bytes, bytes] | None] = asyncio.Queue(64)
-        hearing = asyncio.ensure_future(_hear(reader, asked))
+        asked = Frames(reader)
+        pool = await self._enter(asked, writer, key)
+        client = Client(writer, (secrets.randbits(31), secrets.randbits(31)))
+        await self._greet(writer, pool, client.key)
         try:
-            while (message := await asked.get()) is not None and message[0] != b"X":
-                server = await self._take(key, pool)
-                self._working[own] = server
-                try:
-                    await _turn(message, asked, writer, server)
-                except BaseException:
-                    # in the middle of a transaction: only its end by the server rolls it back
-                    await self._drop(pool, server)
-                    raise
-                finally:
-                    del self._working[own]
-                await self._give(pool, server)
+            while True:
+                packets = await asked.next()
+                if packets[0][0] == TERMINATE:
+                    return
+                if client.server is None:
+                    client.server = await self._take(key, pool)
+                    self._working[client.key] = client.server
+                    client.answering = asyncio.ensure_future(self._answer(pool, client))
+                await client.ask(packets)
         finally:
-            hearing.cancel()
+            if client.answering is not None and client.server is not None:
+                # in the middle of a transaction: only its end by the server rolls it back
+                client.answering.cancel()
+                await self._drop(pool, client.server)
+            self._working.pop(client.key, None)
 
-    async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: Key) -> Pool:
+    async def _answer(self, pool: Pool, client: Client) -> None:
+        """Carry answers to the client until all are given outside a transaction; then the server is free."""
+        server = client.server
+        assert server is not None
+        try:
+            while True:
+                answers = await server.answers.next()
+                client.writer.write(b"".join(answers))
+                await client.writer.drain()
+                client.waiting -= sum(answer[0] == READY for answer in answers)
+                # nothing is awaited between this look and the release: no question can slip in
+                is_idle = answers[-1][0] == READY and answers[-1][5:] == b"I"
+                if is_idle and not client.waiting and not client.is_open:
+                    client.server = None
+                    del self._working[client.key]
+                    await self._give(pool, server)
+                    return
+        except (Gone, OSError):
+            client.server = None
+            await self._drop(pool, server)
+            client.writer.close()
+
+    async def _enter(self, asked: Frames, writer: asyncio.StreamWriter, key: Key) -> Pool:
         writer.write(messages.frame(b"R", b"\0\0\0\3"))
         await writer.drain()
-        kind, packet = await messages.read_frame(reader)
-        password = packet[5:-1].decode() if kind == b"p" else ""
+        packet = (await asked.next())[0]
+        password = packet[5:-1].decode() if packet[0] == PASSWORD else ""
         pool = self._pools.get(key)
         if pool is None or not secrets.compare_digest(pool.password, password):
             server = await self._connect(key, password)
@@ -167,7 +215,7 @@ class TransactionPools:
         raw.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=raw)
         self.servers.add(1)
-        return Server(connection, reader, writer)
+        return Server(connection, Frames(reader), writer)
 
     async def _take(self, key: Key, pool: Pool) -> Server:
         async with pool.turn:
@@ -200,53 +248,3 @@ class TransactionPools:
         async with pool.turn:
             pool.made -= 1
             pool.turn.notify()
-
-
-async def _hear(reader: asyncio.StreamReader, asked: asyncio.Queue[tuple[bytes, bytes] | None]) -> None:
-    """Read the client's messages as they come; None when it is gone."""
-    try:
-        while True:
-            await asked.put(await messages.read_frame(reader))
-    except (asyncio.IncompleteReadError, OSError):
-        await asked.put(None)
-
-
-async def _turn(
-    message: tuple[bytes, bytes] | None,
-    asked: asyncio.Queue[tuple[bytes, bytes] | None],
-    client: asyncio.StreamWriter,
-    server: Server,
-) -> None:
-    """Carry messages both ways until the server has answered all of them outside a transaction."""
-    waiting = 0
-    hearing: asyncio.Task[tuple[bytes, bytes] | None] | None = None
-    answering = asyncio.ensure_future(messages.read_frame(server.reader))
-    try:
-        while True:
-            if message is not None:
-                waiting += message[0] in ASKS
-                server.writer.write(message[1])
-                await server.writer.drain()
-                message, hearing = None, asyncio.ensure_future(asked.get())
-            assert hearing is not None
-            await asyncio.wait({hearing, answering}, return_when=asyncio.FIRST_COMPLETED)
-            if answering.done():
-                kind, packet = answering.result()
-                client.write(packet)
-                await client.drain()
-                waiting -= kind == b"Z"
-                # nothing is awaited between this look and the end of the turn: no message can slip in
-                is_over = kind == b"Z" and not waiting and packet[5:] == b"I"
-                if is_over and not hearing.done() and asked.empty():
-                    return
-                answering = asyncio.ensure_future(messages.read_frame(server.reader))
-            if hearing.done():
-                message = hearing.result()
-                if message is None or message[0] == b"X":
-                    raise Gone
-    except asyncio.IncompleteReadError:
-        raise Gone from None
-    finally:
-        answering.cancel()
-        if hearing is not None:
-            hearing.cancel()

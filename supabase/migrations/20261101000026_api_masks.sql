@@ -104,7 +104,7 @@ create function synkro.api_forms() returns table (mart text, column_name text, f
       'fct_funnel.pipeline', 'fct_funnel.stage',
       'fct_messages.message_id', 'fct_messages.dialog_id', 'fct_messages.session_id', 'fct_messages.channel',
       'fct_messages.direction', 'fct_messages.kind', 'fct_messages.bot_sign', 'fct_messages.author_id',
-      'fct_messages.author_source', 'fct_messages.message_type',
+      'fct_messages.author_source', 'fct_messages.message_type', 'fct_messages.needs_reply_reason',
       'fct_sessions.session_id', 'fct_sessions.initiated_by', 'fct_sessions.state', 'fct_sessions.manager_ids',
       'fct_waits.wait_id', 'fct_waits.dialog_id', 'fct_waits.session_id', 'fct_waits.opened_by_message_id', 'fct_waits.closed_by',
       'fct_waits.replied_by', 'fct_waits.replied_by_source', 'fct_waits.responsible_at_open',

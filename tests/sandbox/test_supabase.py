@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +17,7 @@ from supabase_auth.errors import AuthRetryableError, AuthWeakPasswordError
 
 from sandbox.supabase.project import HostedProject
 from supabase import AuthApiError, Client, ClientOptions, create_client
+from tests.conftest import system_binaries
 from tests.sandbox.conftest import NO_CERTIFICATES
 
 pytestmark = pytest.mark.postgres
@@ -24,8 +27,9 @@ POOL = 3
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[HostedProject]:
-    with HostedProject(pool_size=POOL) as project:
+def running(pytestconfig: pytest.Config) -> Iterator[HostedProject]:
+    bin_dir = system_binaries() if pytestconfig.getoption("--postgres") == "system" else None
+    with HostedProject(pool_size=POOL, bin_dir=bin_dir) as project:
         yield project
 
 
@@ -630,6 +634,28 @@ def test_a_session_of_transaction_mode_leaves_its_things_to_the_next(project: Ho
     assert rows(project, "select count(*) from pg_stat_activity where application_name = 'left behind'") == [1]
     with psycopg.connect(project.transaction_url, autocommit=True) as connection:
         connection.execute("select pg_advisory_unlock_all()")
+
+
+def test_a_question_that_is_not_ended_keeps_the_connection(project: HostedProject) -> None:
+    """A pipeline asks its second question before the first is answered, and ends it later."""
+    with contextlib.closing(psycopg.connect(project.transaction_url, autocommit=True)) as connection:
+        wire = connection.pgconn
+        wire.nonblocking = 1
+        wire.enter_pipeline_mode()
+        wire.send_query_params(b"select 'one'", [])
+        wire.pipeline_sync()
+        wire.send_query_params(b"select 'two' from pg_sleep(0.3)", [])
+        wire.send_flush_request()
+        wire.flush()
+        got: list[bytes | None] = []
+        while len(got) < 2:
+            assert select.select([wire.socket], [], [], 5)[0], "the second answer does not come"
+            wire.consume_input()
+            while not wire.is_busy() and len(got) < 2:
+                result = wire.get_result()
+                if result is not None and result.ntuples:
+                    got.append(result.get_value(0, 0))
+        assert got == [b"one", b"two"]
 
 
 def test_a_named_statement_meets_another_client(project: HostedProject) -> None:

@@ -189,6 +189,7 @@ WORDS: dict[str, str] = {
     "step.sources": "Reading amoCRM and Radist",
     "step.amocrm": "Reading amoCRM",
     "step.radist": "Reading Radist",
+    "step.intents": "Who needs an answer",
     "step.marts": "Computing numbers",
     "step.dbt": "Computing numbers",
     "step.readings": "Reading dialogs",

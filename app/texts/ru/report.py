@@ -189,6 +189,7 @@ WORDS: dict[str, str] = {
     "step.sources": "Чтение amoCRM и Radist",
     "step.amocrm": "Чтение amoCRM",
     "step.radist": "Чтение Radist",
+    "step.intents": "Кому нужен ответ",
     "step.marts": "Расчёт показателей",
     "step.dbt": "Расчёт показателей",
     "step.readings": "Чтение диалогов",
