@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from nicegui import ui
+
 from analysis import vocabulary
+from analysis.intents.decision import SURE
 from app import words
-from app.components.html import badge, div, facts, icon, link, pager, span, tag
+from app.components.actions import act
+from app.components.html import badge, button, div, facts, icon, link, pager, span, tag
 from app.components.report_parts import dialog_href, section
 from app.layout import frame, heading, page
 from app.offload import off_loop
@@ -14,6 +18,7 @@ from app.services import transcripts
 from app.services.access import Viewer
 from app.services.transcripts import Transcript, Wait
 from app.texts import known, t
+from synkro import intents
 from synkro.dialogs import Message
 
 
@@ -62,6 +67,44 @@ def _message(view: Transcript, message: Message, *, is_cited: bool, shows_author
     opened = view.opened.get(message.message_id)
     if opened is not None and opened.is_open:
         _open_wait(opened)
+    if message.kind == "client" and message.needs_reply_reason:
+        Need(view, message)
+
+
+class Need:
+    """Whether the message needs an answer, why, how sure that is, and a press to say otherwise."""
+
+    def __init__(self, view: Transcript, message: Message) -> None:
+        self.slug, self.message = view.tenant.slug, message
+        self.said = view.corrected.get(message.message_id)
+        with div("need", mark="need"):
+            self._draw()
+
+    @property
+    def needs_reply(self) -> bool:
+        return self.message.needs_reply if self.said is None else self.said
+
+    @ui.refreshable_method
+    def _draw(self) -> None:
+        span("", " · ".join(self._words()))
+        label = t("need.is_not" if self.needs_reply else "need.is")
+        button(label, self._correct, "link small", mark=f"correct-{self.message.message_id}")
+
+    def _words(self) -> list[str]:
+        verdict = t("need.yes" if self.needs_reply else "need.no")
+        if self.said is not None and self.said != self.message.needs_reply:
+            return [verdict, t("need.next_report")]
+        if self.message.needs_reply_reason == intents.BY_PERSON or self.said is not None:
+            return [verdict, t("need.by_person")]
+        is_sure = (self.message.needs_reply_confidence or 0.0) >= SURE
+        return [verdict, t(f"intent.{self.message.needs_reply_reason}"), *([] if is_sure else [t("need.unsure")])]
+
+    async def _correct(self) -> None:
+        wanted, message = not self.needs_reply, self.message
+        said = await act(lambda who: transcripts.correct(who, self.slug, message.dialog_id, message.message_id, wanted))
+        if said is not None:
+            self.said = said
+            self._draw.refresh()
 
 
 def _answered(wait: Wait) -> str:

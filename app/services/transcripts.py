@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from app.services import access
 from app.services.access import Viewer
 from app.services.report_view import currency_of
-from synkro import db, dialogs, readings, runtime
+from synkro import audit, db, dialogs, intents, readings, runtime
 from synkro.dialogs import Message
 from synkro.tenants import Tenant
 
@@ -41,6 +41,8 @@ class Transcript:
     #: message id → the wait that it closed
     closed: dict[str, Wait]
     reading: dict[str, Any] | None
+    #: message id → what a person said; the marts take it with the next report
+    corrected: dict[str, bool]
     currency: str | None
     page: int
     pages: int
@@ -84,11 +86,29 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
             opened=opened,
             closed=closed,
             reading=readings.latest(connection, tenant.tenant_id, dialog_id),
+            corrected=intents.corrected(connection, tenant.tenant_id, dialog_id),
             currency=currency_of(connection, tenant.tenant_id),
             page=page,
             pages=pages,
             total=len(everything),
         )
+
+
+def correct(who: Viewer, slug: str, dialog_id: str, message_id: str, needs_reply: bool) -> bool:
+    """A member's word on whether a message needs an answer; the next report counts by it. Returns the word."""
+    tenant = access.tenant(who, slug)
+    with db.as_user(who.user_id) as connection:
+        intents.correct(connection, tenant.tenant_id, dialog_id, message_id, needs_reply, who.user_id)
+        audit.write(
+            connection,
+            "message.corrected",
+            tenant_id=tenant.tenant_id,
+            actor_id=who.user_id,
+            actor=who.user.email,
+            metadata={"dialog_id": dialog_id, "message_id": message_id, "needs_reply": needs_reply},
+            ip_address=who.ip_address,
+        )
+    return needs_reply
 
 
 def _mark(messages: list[Message], waits: list[Wait]) -> tuple[dict[str, Wait], dict[str, Wait]]:

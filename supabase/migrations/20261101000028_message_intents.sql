@@ -9,7 +9,7 @@ create table private.message_intents (
   needs_reply boolean not null,
   reason text not null,
   -- the chance that needs_reply is right
-  confidence real not null check (confidence between 0 and 1),
+  confidence real not null,
   primary key (tenant_id, dialog_id, message_id)
 );
 

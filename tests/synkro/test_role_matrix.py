@@ -42,6 +42,7 @@ synkro.job_run_events           members       -         -         -        siud 
 synkro.job_runs                 members       members   members   -        siud     -
 synkro.outbox                   members       -         -         -        siud     -
 synkro.reconciliations          members       -         -         -        siud     -
+synkro.reply_labels             members       members   members   -        siud     -
 synkro.report_messages          members       members   -         -        siud     -
 synkro.report_windows           members       -         -         -        siud     -
 synkro.reports                  members       -         -         -        siud     -
@@ -54,9 +55,11 @@ synkro.user_roles               self+admins   admins    admins    -        siud 
 synkro.watermarks               members       -         -         -        siud     -
 synkro.working_intervals        members       -         -         -        siud     -
 private.account_links           -             -         -         -        siud     -
+private.decided_dialogs         -             -         -         -        siud     -
 private.integration_secrets     -             -         -         -        siud     -
 private.login_attempts          -             -         -         -        siud     -
 private.mart_builds             -             -         -         -        sd       -
+private.message_intents         -             -         -         -        siud     -
 private.pseudonym_salt          -             -         -         -        -        -
 private.raw_changes             -             -         -         -        sd       -
 private.reconciled_dialogs      -             -         -         -        siud     -
@@ -209,10 +212,15 @@ INSERTS = {
     " values (%(ours)s, 'radist_only', 'manual', 'forced', %(end)s, %(end)s + interval '1 h', %(me)s)",
     "synkro.report_messages": "(tenant_id, report_id, question, author_id, author_name, channel)"
     " values (%(ours)s, %(report)s, '?', %(me)s, 'М', 'web')",
+    "synkro.reply_labels": "(tenant_id, dialog_id, message_id, needs_reply, was_needs_reply, author_id)"
+    " values (%(ours)s, '101', 'another', true, false, %(me)s)",
     "synkro.audit_log": "(tenant_id, actor_id, actor, action) values (%(ours)s, %(me)s, 'м', 'matrix')",
 }  # fmt: skip
 #: a change the policy's check lets through, where a value set to itself is none
-SETS = {"synkro.job_runs": "status = 'cancelling', cancel_requested_at = now()"}
+SETS = {
+    "synkro.reply_labels": "needs_reply = false, author_id = %(me)s",
+    "synkro.job_runs": "status = 'cancelling', cancel_requested_at = now()",
+}
 
 
 def statement(

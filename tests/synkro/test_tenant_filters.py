@@ -35,6 +35,7 @@ from synkro import (
     followups,
     history,
     integrations,
+    intents,
     leases,
     numbers,
     outbox,
@@ -192,6 +193,10 @@ READS: dict[str, Call] = {
     "synkro.numbers.waiting": lambda c: numbers.waiting(c, T, WINDOW),
     "synkro.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
     "synkro.outbox.report_of_message": lambda c: outbox.report_of_message(c, T, CHAT, "55"),
+    "synkro.intents.waiting": lambda c: intents.waiting(c, T, "1"),
+    "synkro.intents.messages": lambda c: intents.messages(c, T, [CHAT]),
+    "synkro.intents.unchanged": lambda c: intents.unchanged(c, T, "1", {CHAT: "messages_hash"}),
+    "synkro.intents.corrected": lambda c: intents.corrected(c, T, CHAT),
     "synkro.readings.cached": lambda c: readings.cached(c, T, KEYS, "p", "m"),
     "synkro.readings.latest": lambda c: readings.latest(c, T, CHAT),
     "synkro.reconciliation.counts_of": lambda c: reconciliation.counts_of(c, report(c)),
@@ -251,6 +256,10 @@ WRITES: dict[str, Call] = {
     "synkro.outbox.mark_retry": lambda c: outbox.mark_retry(c, item(c), "x", after_seconds=9),
     "synkro.outbox.mark_sent": lambda c: outbox.mark_sent(c, item(c), "77"),
     "synkro.outbox.redirect": lambda c: outbox.redirect(c, T, CHAT, "-1001"),
+    "synkro.intents.save": lambda c: intents.save(
+        c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]}
+    ),
+    "synkro.intents.correct": lambda c: intents.correct(c, T, CHAT, "message_id", False, PERSON),
     "synkro.readings.store": lambda c: readings.store(c, T, readings.StoredReading(CHAT, "another", "p", "m", {})),
     "synkro.reconciliation.count": lambda c: [
         (reconciliation.count(c, T, [(DAY, WINDOW)], ["radist", "amocrm"]),

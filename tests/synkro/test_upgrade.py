@@ -59,14 +59,16 @@ class Released:
 def released(
     request: pytest.FixtureRequest, make_database: Callable[[str | None], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Released:
-    """A database as the release left it, its marts deployed, with rows of two companies in every table."""
+    """A database as the release left it, with rows of two companies in every table of the migrations.
+
+    The marts of a release are made by its own dbt project and made anew by the next one's: they are no part of it.
+    """
     folder = tmp_path_factory.mktemp("release")
     for path in migrations.FOLDER.glob("*.sql"):
         if path.name[:14] <= request.param:
             shutil.copy(path, folder)
     url = make_database(None)
     assert migrations.migrate(url, folder=folder)[-1].version == request.param, "no migration ends this release"
-    deploy(url, tmp_path_factory.mktemp("dbt"))
     twins.fill(url)
     with psycopg.connect(url) as connection:
         for name, values in ROWS.items():
@@ -85,7 +87,7 @@ def _rows(connection: psycopg.Connection[Any], columns: dict[str, list[str]]) ->
 
 def test_every_table_of_the_release_has_a_row(released: Released) -> None:
     assert [name for name, rows in released.rows.items() if not rows] == []
-    assert len(released.rows) > 60
+    assert len(released.rows) > 45
 
 
 def test_the_newer_migrations_apply_and_lose_nothing(

@@ -186,6 +186,7 @@ WORDS: dict[str, str] = {
     "action.logout": "Signed out",
     "action.password.changed": "Changed the password",
     "action.profile.changed": "Changed the profile",
+    "action.message.corrected": "Corrected whether an answer is due",
     "action.run.requested": "Asked for a report",
     "action.run.stopped": "Stopped a run",
     "action.run.history": "Asked for history",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from analysis.intents.titles import REASONS
+
 WORDS: dict[str, str] = {
     "report.ready": "Готов",
     "report.sent": "Отправлен",
@@ -225,6 +227,14 @@ WORDS: dict[str, str] = {
     "dialogs.channel": "Канал",
     "dialogs.quote": "Цитата",
     "dialogs.waits": "ждёт",
+    "need.yes": "нужен ответ",
+    "need.no": "ответ не нужен",
+    "need.is": "нужен",
+    "need.is_not": "не нужен",
+    "need.by_person": "исправлено человеком",
+    "need.next_report": "посчитаем так в следующем отчёте",
+    "need.unsure": "не уверены",
+    **{f"intent.{reason}": title for reason, title in REASONS.items()},
     "dialog.client": "Клиент",
     "dialog.media": "[файл или медиа]",
     "dialog.answered_in": "ответили за {time} рабочего времени",

@@ -186,6 +186,7 @@ WORDS: dict[str, str] = {
     "action.logout": "Выход",
     "action.password.changed": "Сменил пароль",
     "action.profile.changed": "Изменил профиль",
+    "action.message.corrected": "Поправил, нужен ли ответ",
     "action.run.requested": "Запросил отчёт",
     "action.run.stopped": "Остановил запуск",
     "action.run.history": "Запросил историю",
