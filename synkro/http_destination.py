@@ -32,8 +32,6 @@ NAMES: dict[str, str] = {
 READ_ONLY: dict[str, frozenset[tuple[str, str]]] = {
     "amocrm": frozenset({("POST", "/oauth2/access_token")}),
     "radist": frozenset(),
-    # asked by `synkro doctor` alone, which changes nothing
-    "supabase": frozenset(),
 }
 
 

@@ -161,6 +161,13 @@ LINES: tuple[Line, ...] = (
         counts=r"(?P<n>\d+) passed",
         seconds=2400,
     ),
+    Line(
+        "B2",
+        "database",
+        "Supabase's CLI pushes, lints and advises; ours goes on where it stopped",
+        ("tests/deploy/test_supabase_cli.py", "--postgres", "system"),
+    ),
+    Line("B3", "database", "an upgraded database is a fresh one with its rows", ("tests/synkro/test_upgrade.py",)),
     # the tests themselves
     Line(
         "Q1",
