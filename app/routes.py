@@ -65,7 +65,9 @@ async def forgot(request: Request, email: Text = "") -> Response:
     try:
         verifier = await off_loop(accounts.request_recovery, email, _ip(request))
     except SynkroError as error:
-        return plain.forgot(email=email, error=error.message, status=_status(error))
+        # an installation that writes no letters is no outage
+        status = _status(error) if accounts.can_write_letters() else 422
+        return plain.forgot(email=email, error=error.message, status=status)
     response = plain.said(t("forgot.title"), t("forgot.sent", email=email.strip()[:320]))
     auth.set_letter_cookie(response, "recovery", verifier)
     return response

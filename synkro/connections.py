@@ -52,6 +52,8 @@ _POOLER_IS_BUSY = (
     "max clients reached",
     "max client connections reached",
     "checkout timeout",
+    "echeckouttimeout",
+    "unable to check out connection from the pool",
     "no more connections allowed",
     "query_wait_timeout",
 )

@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from orchestration.dbt import deploy
 from sandbox.supabase.project import HostedProject
 from synkro import db, isolation, migrations, runtime, tenants, users
+from synkro.errors import ConfigurationError
 from synkro.settings import settings
 from tests.cluster import APP_PASSWORD
 from tests.conftest import doors_open
@@ -84,6 +85,15 @@ def test_every_migration_is_applied_once(installed: Installed) -> None:
     assert written == [(len(migrations.available()),)]
 
 
+def test_shared_connections_are_refused_and_left_clean(installed: Installed) -> None:
+    """Transaction mode is no way for the owner: nothing is locked, nothing is set for whoever comes next."""
+    with pytest.raises(ConfigurationError, match="в режиме транзакций"):
+        migrations.migrate(installed.project.transaction_url)
+    locks = "select pid from pg_locks where locktype = 'advisory'"
+    assert rows(installed.project.superuser_url, locks) == []
+    assert rows(installed.project.transaction_url, "show statement_timeout") == [("2min",)]
+
+
 def test_nothing_of_auth_was_changed(installed: Installed) -> None:
     assert rows(installed.project.superuser_url, AUTH) == installed.auth_before
 
@@ -96,11 +106,6 @@ def test_nothing_of_ours_lies_in_a_schema_of_the_platform(installed: Installed) 
         ["public", "extensions", "auth", "storage", "realtime", "vault", "graphql", "graphql_public"],
     )
     assert found == []
-
-
-def test_no_lock_is_left_behind(installed: Installed) -> None:
-    waiting = "select mode, pid from pg_locks where locktype = 'advisory'"
-    assert rows(installed.project.superuser_url, waiting) == []
 
 
 def test_everything_of_ours_belongs_to_the_projects_login(installed: Installed) -> None:
@@ -121,10 +126,15 @@ def test_a_first_installation_stays_within_the_pool(installed: Installed) -> Non
 # --- who sees what ----------------------------------------------------------------------------------------------------
 
 
-def test_every_table_of_ours_is_closed_to_the_wrong_company(installed: Installed) -> None:
-    # the platform's own tables of auth are no business of ours, and nobody of ours has a right on them
-    # (test_accounts.py)
-    assert [text for text in isolation.findings(installed.url) if not text.startswith("auth.")] == []
+def test_every_table_is_closed_to_the_wrong_company(installed: Installed) -> None:
+    """The platform's own tables raise no alarm; a right we gave on one of them does."""
+    assert isolation.findings(installed.url) == []
+    with psycopg.connect(installed.project.direct_url, autocommit=True) as owner:
+        owner.execute("grant select on auth.users to authenticated")
+        try:
+            assert any("auth.users" in text for text in isolation.findings(installed.url))
+        finally:
+            owner.execute("revoke select on auth.users from authenticated")
 
 
 @pytest.fixture(scope="module")
