@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 from nicegui import ui
 from nicegui.testing import User
@@ -309,3 +310,29 @@ async def test_a_failed_run_tells_when_it_is_tried_again(site: Site, world: Worl
     await person.open("/t/gamma/reports")
     await person.should_see("amoCRM не отвечает.")
     await person.should_not_see(marker="again-at")
+
+
+async def test_a_wait_that_is_none_is_corrected_beside_the_message(site: Site, world: World) -> None:
+    tenant_id = world.tenants["alpha"].tenant_id
+    with psycopg.connect(db.owner_url()) as connection:
+        connection.execute(
+            "update marts.fct_messages set needs_reply_reason = 'question', needs_reply_confidence = 0.6"
+            " where tenant_id = %s and message_id = 'alpha0-0'",
+            (tenant_id,),
+        )
+    person = await site.person("user")
+    await person.open("/t/alpha/dialogs/alpha%3Ad%2F0")
+    for words_of_it in (RU["need.yes"], RU["intent.question"], RU["need.unsure"]):
+        await person.should_see(words_of_it)
+    press(person, "correct-alpha0-0")
+    await person.should_see(RU["need.next_report"])
+    with db.as_service("test") as connection:
+        label = connection.execute(
+            "select needs_reply, was_needs_reply, author_id from synkro.reply_labels where tenant_id = %s", (tenant_id,)
+        ).fetchall()
+    assert label == [{"needs_reply": False, "was_needs_reply": True, "author_id": world.people["user"].user_id}]
+    # the page shows the word until the marts have it, and the press can be taken back
+    await person.open("/t/alpha/dialogs/alpha%3Ad%2F0")
+    await person.should_see(RU["need.next_report"])
+    press(person, "correct-alpha0-0")
+    await person.should_not_see(RU["need.next_report"])

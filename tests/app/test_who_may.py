@@ -96,6 +96,9 @@ CASES: dict[str, Case] = {
     "reporting.run_of": Case(lambda w, v: reporting.run_of(v, w.runs["failed"].run_id), MEMBERS),
     "reporting.stop": Case(lambda w, v: reporting.stop(v, w.runs["running"].run_id), MEMBERS),
     "rows.behind": Case(lambda w, v: rows.behind(v, "alpha", report_of(w), "messages"), MEMBERS),
+    "transcripts.correct": Case(
+        lambda w, v: transcripts.correct(v, "alpha", "alpha:d/0", "alpha0-0", False), MEMBERS
+    ),
     "transcripts.load": Case(lambda w, v: transcripts.load(v, "alpha", "alpha:d/0"), MEMBERS),
     # --- administrators
     "members.change_role": Case(change_admin, ADMINS, asks_again=True),
