@@ -4,15 +4,18 @@
     python -m bench.hosted --builds 5
 
 ``direct``: owner and app by the direct address. ``pooled``: the owner through the pooler's session mode with a pool of 15,
-the app as ``synkro_app`` through its transaction mode, as docs/runbook.md has it. Builds of one window take turns between the
-two, so that a slow minute of the machine meets both. Printed: seconds of each, the ratio of the medians, the most owner's
-connections at once, and refusals of the pool.
+the app as ``synkro_app`` through its transaction mode, as docs/runbook.md has it. The builds run in processes of their own, as
+the pooler does on a real project; those of the two ways take turns, so that a slow minute of the machine meets both. Printed:
+seconds of each, the ratio of the medians, the most owner's connections at once, and refusals of the pool.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,10 +25,13 @@ from unittest import mock
 
 import psycopg
 
+from sandbox.server import start
 from sandbox.supabase.project import HostedProject
-from synkro import db, migrations, vault
+from synkro import clock, db, migrations, runs, runtime, tenants, vault, windows
 from synkro.settings import settings
-from tests.town import Town, open_town
+from tests.town import connect
+
+SLUG = "bench"
 
 
 @contextmanager
@@ -54,44 +60,64 @@ def project() -> Iterator[HostedProject]:
     settings.cache_clear()
 
 
-@contextmanager
-def doors(owner: str, app: str) -> Iterator[None]:
-    """This process's doors lead here."""
-    with mock.patch.dict(os.environ, {"SYNKRO_DATABASE_URL": owner, "SYNKRO_APP_DATABASE_URL": app}):
-        settings.cache_clear()
-        try:
-            yield
-        finally:
-            db.close()
-    settings.cache_clear()
+def builds(count: int) -> list[float]:
+    """Wall seconds of so many builds of the last closed day, after one that is not counted. In this process."""
+    from orchestration.launch import execute
+
+    found = []
+    with db.as_service("bench") as connection:
+        tenant = tenants.by_slug(connection, SLUG)
+        config = runtime.current(connection, tenant.tenant_id)
+    window = windows.last_closed(clock.now(), config.business_day_start, config.timezone)
+    for _ in range(count + 1):
+        with db.as_service("bench") as connection:
+            wanted = {"mode": "amocrm_radist", "trigger_type": "manual", "report_type": "daily"}
+            run, _ = runs.request(connection, tenant.tenant_id, window, **wanted)
+        began = time.perf_counter()
+        done = execute(run.run_id)
+        if done.status != "success":
+            raise SystemExit(f"the run ended as {done.status}: {done.error} {done.error_detail}")
+        found.append(time.perf_counter() - began)
+    db.close()
+    return found[1:]
 
 
-def build(town: Town) -> float:
-    """Wall seconds of one build."""
-    began = time.perf_counter()
-    run = town.build()
-    if run.status != "success":
-        raise SystemExit(f"the run ended as {run.status}: {run.error} {run.error_detail}")
-    return time.perf_counter() - began
+def elsewhere(owner: str, app: str, count: int) -> list[float]:
+    """:func:`builds` in a process of its own whose doors lead here."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.hosted", "--here", "--builds", str(count)],
+        env={**os.environ, "SYNKRO_DATABASE_URL": owner, "SYNKRO_APP_DATABASE_URL": app},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return list(json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.hosted", description=__doc__.splitlines()[0])
-    parser.add_argument("--builds", type=int, default=3, help="of each kind, after one that is not counted")
+    parser.add_argument("--builds", type=int, default=3, help="in each of four processes, two a way")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.here:
+        print(json.dumps(builds(options.builds)))
+        return
     with project() as made:
         ways = {
             "direct": (made.direct_url, made.direct_url),
             "pooled": (made.session_url, made.pooled_url("transaction", db.APP_ROLE)),
         }
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        with doors(*ways["direct"]), open_town("bench", with_ai=False) as town:
-            # imports, caches and the first load: not what is measured
-            build(town)
-            for _ in range(options.builds):
+        with mock.patch.dict(os.environ, {"SYNKRO_DATABASE_URL": made.direct_url}), start("small", seed=11) as sandbox:
+            settings.cache_clear()
+            connect(SLUG, sandbox.addresses, with_ai=False)
+            db.close()
+            for _ in range(2):
                 for name, addresses in ways.items():
-                    with doors(*addresses):
-                        seconds[name].append(build(town))
+                    seconds[name] += elsewhere(*addresses, options.builds)
         for name, found in seconds.items():
             print(f"main job, {name}: {', '.join(f'{one:.1f}' for one in found)} s")
         print(f"main job, pooled ÷ direct: {median(seconds['pooled']) / median(seconds['direct']):.2f}")

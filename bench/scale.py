@@ -29,8 +29,8 @@ LAUNCH = 0.5
 LAUNCHERS = 4
 #: seconds more between the end of a run and the claim of the next in its place (bench.fleet: 2.1 together with the launch)
 HANDOVER = 1.6
-#: connections: of a run while it reads and while dbt builds (four threads), of everything else together
-CONNECTIONS_A_RUN = 9
+#: connections: of a run at most (tests/orchestration/test_hosted_limits.py), of everything else together
+CONNECTIONS_A_RUN = 8
 CONNECTIONS_ELSE = 30
 #: megabytes of a run, forked from a process that has everything imported, and of that process
 MEMORY_A_RUN = 230

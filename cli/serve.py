@@ -59,8 +59,7 @@ def _alone(process: str) -> None:
     if process == "app":
         from app.main import run as run_app
 
-        if settings().database_pool is None:
-            override(database_pool=db.APP_POOL)
+        db.grow(db.APP_POOL)
         bootstrap()
         run_app(settings().host, settings().port)
     elif process == "sender":

@@ -232,8 +232,9 @@ def _load(path: Path, database: str) -> Any:
 def _held_connections() -> Iterator[None]:
     """A thread of dbt goes from node to node on one connection, closed at the end.
 
-    dbt's adapter closes it after each node: sixty logins a run, and each new backend learns the catalogue anew. The thread
-    that only waits for the others gives its own back before they begin: nothing is asked over it until the last hook.
+    dbt's adapter closes it after each node: sixty logins a run, and each new backend learns the catalogue anew. Only while
+    nodes are built: the main thread, which waits for them, gives its own back before, and the threads theirs before the last
+    hook.
     """
     from dbt.adapters.contracts.connection import ConnectionState, LazyHandle
     from dbt.adapters.factory import get_adapter
@@ -255,23 +256,32 @@ def _held_connections() -> Iterator[None]:
         except Exception:  # the server has gone: the next node opens its own
             manager.close(connection)
 
-    def hand_over(task: Any, *arguments: Any, **named: Any) -> Any:
+    def hold(task: Any, *arguments: Any, **named: Any) -> Any:
         manager: Any = get_adapter(task.config).connections
-        connection = manager.get_if_exists()
-        if connection is not None and connection.state == "open":
-            manager.close(connection)
-            # opened again by whoever asks something over it
-            connection.handle, connection.state = LazyHandle(manager.open), ConnectionState.INIT
-        return executing(task, *arguments, **named)
+        give_back(manager)
+        manager_class.release = keep
+        try:
+            return executing(task, *arguments, **named)
+        finally:
+            manager_class.release = closing
+            give_back(manager)
+
+    def give_back(manager: Any) -> None:
+        with manager.lock:
+            for connection in manager.thread_connections.values():
+                if connection.state == "open":
+                    manager.close(connection)
+                    # opened again by whoever asks something over it
+                    connection.handle, connection.state = LazyHandle(manager.open), ConnectionState.INIT
 
     manager_class: Any = PostgresConnectionManager
     task_class: Any = GraphRunnableTask
     closing, executing = manager_class.release, task_class.execute_nodes
-    manager_class.release, task_class.execute_nodes = keep, hand_over
+    task_class.execute_nodes = hold
     try:
         yield
     finally:
-        manager_class.release, task_class.execute_nodes = closing, executing
+        task_class.execute_nodes = executing
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def outcome_of(failure: BaseException | None) -> tuple[runs.Status, str | None, 
     if isinstance(failure, SynkroError):
         return "failed", failure.message, f"{failure.detail or ''}\n{detail}".strip()
     if isinstance(failure, psycopg.OperationalError):
-        return "failed", db.lost(detail).message, detail
+        return "failed", db.lost(str(failure)).message, detail
     return (
         "failed",
         "Внутренняя ошибка. Запустите отчёт ещё раз; если повторится, передайте оператору подробности.",

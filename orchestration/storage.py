@@ -26,7 +26,7 @@ STATEMENT_TIMEOUT_MS = 60_000
 RECYCLE_SECONDS = 3600
 PARTITION_SECONDS = 5.0
 #: connections beside the held one while many threads write; a thread that finds none waits, half a minute at most
-OVERFLOW = 2
+OVERFLOW = 4
 
 #: by process and address
 _engines: dict[tuple[int, str], Any] = {}

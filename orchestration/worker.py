@@ -59,6 +59,7 @@ class Worker:
     @classmethod
     def claim(cls, run_id: UUID, dagster_run_id: str | None) -> Worker:
         """Take the run's lease; raises :class:`LeaseLost` when another process has it."""
+        db.grow(db.RUN_POOL)
         with db.as_service("worker", idle_seconds=leases.HEARTBEAT_SECONDS) as connection:
             run = leases.claim(connection, run_id, dagster_run_id)
             worker = cls(run, tenants.by_id(connection, run.tenant_id), runtime.current(connection, run.tenant_id))

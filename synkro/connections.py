@@ -71,9 +71,9 @@ def connect(
     autocommit: bool = False,
     row_factory: Any = tuple_row,
     application_name: str | None = None,
-    patience: float = PATIENCE,
+    patience: float | None = None,
 ) -> psycopg.Connection[Any]:
-    """A connection of the owner.
+    """A connection of the owner; ``patience``: seconds to wait for it, instead of a minute.
 
     Raises TransientError when all connections stay lent, ConfigurationError when the address shares them between
     transactions (nothing has been written or locked then), and psycopg's own errors for everything else.
@@ -111,9 +111,9 @@ def limit(purpose: Purpose) -> Any:
     return f"set statement_timeout = '{STATEMENT_SECONDS[purpose]}s'"
 
 
-def waited(attempt: Callable[[], T], *, patience: float = PATIENCE) -> T:
+def waited(attempt: Callable[[], T], *, patience: float | None = None) -> T:
     """What the attempt gives; while every connection is lent it is made again, each time after a longer pause."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + (PATIENCE if patience is None else patience)
     pause = FIRST_PAUSE
     while True:
         try:

@@ -42,10 +42,9 @@ Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
 APP_ROLE = "synkro_app"
-#: connections of one process to the app's address, where the setting says nothing: a worker has its main thread, its heart
-#: and the threads that read dialogs; the app answers many people at once
-POOL = 3
-APP_POOL = 5
+#: connections of one process to the app's address, where the setting says nothing: of any; of one that leads a run, with its
+#: heart and the threads that read dialogs; of the app, which answers many people at once
+POOL, RUN_POOL, APP_POOL = 2, 3, 5
 #: a transaction nothing is said in for so long belongs to a process that sleeps or is cut off: the server ends it, or its
 #: locks would hold back for ever whoever goes on with its work. As long as a run's lease.
 IDLE_SECONDS = 60
@@ -70,6 +69,7 @@ _LOST = (
 _back_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 _pools: dict[str, ConnectionPool[Connection]] = {}
 _lock = threading.Lock()
+_size = POOL
 
 
 def lost(detail: str) -> TransientError:
@@ -158,7 +158,7 @@ def _pool() -> ConnectionPool[Connection]:
             _pools[url] = ConnectionPool(
                 url,
                 min_size=0,
-                max_size=settings().database_pool or POOL,
+                max_size=settings().database_pool or _size,
                 max_idle=60,
                 reconnect_timeout=_TURN,
                 open=True,
@@ -169,6 +169,15 @@ def _pool() -> ConnectionPool[Connection]:
                 connection_class=psycopg.Connection[Row],
             )
         return _pools[url]
+
+
+def grow(size: int) -> None:
+    """Let this process hold so many connections at least, unless the setting says how many."""
+    global _size
+    with _lock:
+        _size = max(_size, size)
+        for pool in _pools.values():
+            pool.resize(0, settings().database_pool or _size)
 
 
 def close() -> None:

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     #: login role of the app (member of authenticated and service_role); empty: database_url
     app_database_url: SecretStr | None = None
-    #: connections one process may hold to the app's address; empty: 3, and 5 for the app itself (docs/scale.md)
+    #: connections one process may hold to the app's address; empty: 2, a run 3, the app 5 (docs/scale.md)
     database_pool: int | None = Field(None, ge=1, le=100)
     #: Dagster's storage; empty: database ``dagster`` of the embedded server, or schema ``dagster`` of database_url
     dagster_database_url: SecretStr | None = None

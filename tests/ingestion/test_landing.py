@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import string
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import psycopg
 import pytest
 
 from ingestion import loading, parts
 from ingestion.context import Session
 from ingestion.parts import Limits, Stream
 from ingestion.rows import Row, Tally
+from synkro import connections
 from synkro.watermarks import StreamLoad
 from tests.ingestion.conftest import Company
+from tests.pooled import pooled
 
 NOW = datetime(2026, 2, 10, 12, 0, 0, 123456, tzinfo=UTC)
 TEXTS = {
@@ -116,3 +120,22 @@ def test_a_schema_version_is_written_once(company: Company) -> None:
     company.read("amocrm")
     land(company, [event(company, "two", "два")])
     assert versions() == before
+
+
+def test_a_pool_that_stays_lent_is_named_as_the_cause(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is wrong with the disk then, and the rows are read again."""
+    monkeypatch.setattr(connections, "PATIENCE", 0.3)
+    rows = [event(company, "1", "")]
+    tally = Tally(StreamLoad("amocrm", "events"))
+
+    def read() -> Iterator[list[Row]]:
+        yield tally.keep(rows, lambda row: row, lambda row: row["id"])
+
+    with pooled(company.url, size=2) as made, psycopg.connect(made.url(company.url)):
+        # the second one holds the lock of the load: dlt gets none
+        context = dataclasses.replace(company.context(), database_url=made.url(company.url))
+        result = loading.run(Session(context, "amocrm"), [Stream("events", tally, read)])
+        assert made.pooler.refused > 1
+    assert result.status == "failed" and result.error is not None
+    assert "Пул соединений Supabase занят" in result.error.message
+    assert "диск" not in result.error.message

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from orchestration import dbt
-from synkro import db, reports
+from synkro import connections, db, reports
+from synkro.errors import TransientError
 from synkro.settings import ROOT, settings
 from tests.conftest import doors_open
 from tests.pooled import Pooled, pooled
@@ -120,6 +121,16 @@ def test_dbt_waits_for_a_connection(project: tuple[str, Pooled], tmp_path: Path)
     freeing.join()
     assert made.pooler.refused > before
     assert results and {result.status for result in results} == {"success"}
+
+
+def test_dbt_names_a_pool_that_stays_lent(
+    project: tuple[str, Pooled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, made = project
+    monkeypatch.setattr(connections, "PATIENCE", 0.3)
+    db.close()
+    with taken(made, url), pytest.raises(TransientError, match="Пул соединений Supabase занят"):
+        dbt.run(url, settings().data_dir, ["run", "--select", "stg_amocrm__users"], {"no_tenants": True}, tmp_path)
 
 
 def test_a_load_waits_for_a_connection(

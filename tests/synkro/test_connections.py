@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from cli import database as cli_database
+from orchestration import dbt_invoke
 from sandbox.supabase.pooler import WORDS
 from synkro import connections, db, migrations, poolers
 from synkro.errors import ConfigurationError, TransientError
@@ -155,6 +157,29 @@ def test_a_process_holds_no_more_than_its_setting(database: str, monkeypatch: py
             for thread in threads:
                 thread.join()
             assert made.pooler.clients["session"].peak == 2
+
+
+def test_a_process_that_leads_a_run_holds_more_than_others(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "_size", db.POOL)
+    with doors_open(database):
+        with db.as_service("test"):
+            assert [pool.max_size for pool in db._pools.values()] == [db.POOL]
+        db.grow(db.RUN_POOL)
+        assert [pool.max_size for pool in db._pools.values()] == [db.RUN_POOL]
+        db.grow(db.POOL)
+        assert db._pool().max_size == db.RUN_POOL, "a smaller wish takes nothing away"
+    with doors_open(database, SYNKRO_DATABASE_POOL="1"):
+        db.grow(db.APP_POOL)
+        assert db._pool().max_size == 1
+
+
+def test_the_certificate_of_an_address_reaches_dbt() -> None:
+    profile = (ROOT / "transforms" / "profiles.yml").read_text(encoding="utf-8")
+    url = "postgresql://a:b@localhost/c?sslmode=verify-full&sslrootcert=/data/ca.crt"
+    with dbt_invoke._connection_settings(url):
+        for key, value in {"sslmode": "verify-full", "sslrootcert": "/data/ca.crt"}.items():
+            variable = re.search(rf"{key}: .*env_var\('(\w+)'", profile)
+            assert variable and os.environ[variable[1]] == value
 
 
 def test_nobody_opens_a_connection_of_the_owner_past_the_helper() -> None:
