@@ -51,7 +51,7 @@ def test_every_increment_equals_a_full_rebuild(
     expected: dict[tuple[int, str], tuple[UUID, Snapshot]] = {}
     for seed, share in zip(SEEDS, shares, strict=False):
         dice = Random(seed)
-        slug = f"seed{seed}of{share}"
+        slug = f"seed{seed}of{share or 'all'}"
         company = _company(connection, marts_db, slug, dice, work)
         for number, edit in enumerate(_steps(seed, dice, share)):
             edit(company, dice)
