@@ -10,6 +10,7 @@ finds its storage so.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ def prepare() -> Path:
     """Render the instance into the data directory, point the environment at it and return its folder."""
     home = settings().data_dir / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    text = render(settings().dagster_overlay).replace("{{ data_dir }}", str(home))
+    text = render(settings().dagster_overlay, runs_at_once()).replace("{{ data_dir }}", str(home))
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         fresh = home / f"dagster.yaml.{os.getpid()}"
@@ -84,9 +85,29 @@ def prepare() -> Path:
     return home
 
 
-def render(overlay: Path | None) -> str:
-    """The template as YAML, with the overlay's keys put over its own; raises :class:`ConfigurationError`."""
+def runs_at_once() -> int | None:
+    """How many runs may go at once: the setting, few through a session pooler of Supabase, else the template's number.
+
+    Its pool lends fifteen connections to a login: ``serve`` holds eight of them and a run takes up to seven, or five where
+    the app has an address of its own (docs/scale.md). One run more would wait a minute and fail.
+    """
+    if settings().concurrent_runs is not None:
+        return settings().concurrent_runs
+    configured = settings().database_url
+    # the pooler's sign: the project's name behind the login's (github.com/supabase/supavisor)
+    if configured is None or "." not in (urlsplit(configured.get_secret_value()).username or ""):
+        return None
+    return 2 if settings().app_database_url is not None else 1
+
+
+def render(overlay: Path | None, at_once: int | None = None) -> str:
+    """The template as YAML, with ``at_once`` runs if given, and the overlay's keys put over its own.
+
+    Raises :class:`ConfigurationError`.
+    """
     text = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+    if at_once is not None:
+        text = re.sub(r"max_concurrent_runs: \d+", f"max_concurrent_runs: {at_once}", text)
     if overlay is None:
         return text
     try:

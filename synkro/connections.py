@@ -142,11 +142,11 @@ def busy(detail: str) -> TransientError:
     if any(mark in words for mark in _POOLER_IS_BUSY):
         return TransientError(
             "Пул соединений Supabase занят: все соединения заняты дольше минуты. Увеличьте Pool Size в настройках базы "
-            "проекта или уменьшите SYNKRO_DATABASE_POOL и число отчётов, которые строятся сразу, и повторите.",
+            "проекта или уменьшите SYNKRO_DATABASE_POOL и SYNKRO_CONCURRENT_RUNS (сколько отчётов идёт сразу), и повторите.",
             detail=detail,
         )
     return TransientError(
         "Все соединения Postgres заняты дольше минуты. Увеличьте max_connections или уменьшите SYNKRO_DATABASE_POOL и "
-        "число отчётов, которые строятся сразу, и повторите.",
+        "SYNKRO_CONCURRENT_RUNS (сколько отчётов идёт сразу), и повторите.",
         detail=detail,
     )

@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     dagster_port: int = Field(3000, ge=1, le=65535)
     #: host:port of Dagster's code server when another container runs it
     code_server: str = ""
+    #: reports under way at once; empty: as dagster.yaml says, and two or one through a session pooler of Supabase
+    concurrent_runs: int | None = Field(None, ge=1, le=64)
     #: YAML laid over the Dagster template: another launcher, other limits (deploy/celery, deploy/kubernetes)
     dagster_overlay: Path | None = None
     #: Celery's broker and result store; only with the overlay of deploy/celery

@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from cli.main import cli as command_line
-from orchestration.instance import render
+from orchestration.instance import render, runs_at_once
 from synkro.errors import ConfigurationError
-from synkro.settings import ROOT, Settings
+from synkro.settings import ROOT, Settings, settings
 from tests.deploy import kinds
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -211,3 +211,43 @@ def test_an_unreadable_overlay_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.yaml").write_text("just words", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="нет ключей"):
         render(tmp_path / "text.yaml")
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({"SYNKRO_DATABASE_URL": "postgresql://owner:p@db.example:5432/synkro"}, None),
+        ({"SYNKRO_DATABASE_URL": "postgresql://postgres.abcdefgh:p@pooler.example:5432/postgres"}, 1),
+        (
+            {
+                "SYNKRO_DATABASE_URL": "postgresql://postgres.abcdefgh:p@pooler.example:5432/postgres",
+                "SYNKRO_APP_DATABASE_URL": "postgresql://synkro_app.abcdefgh:p@pooler.example:6543/postgres",
+            },
+            2,
+        ),
+        (
+            {
+                "SYNKRO_DATABASE_URL": "postgresql://postgres.abcdefgh:p@pooler.example:5432/postgres",
+                "SYNKRO_CONCURRENT_RUNS": "5",
+            },
+            5,
+        ),
+    ],
+    ids=["embedded", "own server", "session pooler", "session pooler, the app beside it", "the operator says so"],
+)
+def test_no_more_runs_at_once_than_the_pool_has_room_for(
+    environment: dict[str, str], expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SYNKRO_DATABASE_URL", "SYNKRO_APP_DATABASE_URL", "SYNKRO_CONCURRENT_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    try:
+        assert runs_at_once() == expected
+        runs = yaml.safe_load(render(None, runs_at_once()))["concurrency"]["runs"]["max_concurrent_runs"]
+        assert runs == (expected or 6)
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
