@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
+from starlette.background import BackgroundTask
 
 from app import auth, plain
 from app.offload import off_loop
@@ -63,13 +64,14 @@ async def forgot_page() -> Response:
 async def forgot(request: Request, email: Text = "") -> Response:
     """The same answer whether somebody has this address or not."""
     try:
-        verifier = await off_loop(accounts.request_recovery, email, _ip(request))
+        asked = await off_loop(accounts.request_recovery, email, _ip(request))
     except SynkroError as error:
         # an installation that writes no letters is no outage
         status = _status(error) if accounts.can_write_letters() else 422
         return plain.forgot(email=email, error=error.message, status=status)
     response = plain.said(t("forgot.title"), t("forgot.sent", email=email.strip()[:320]))
-    auth.set_letter_cookie(response, "recovery", verifier)
+    auth.set_letter_cookie(response, "recovery", asked.verifier)
+    response.background = BackgroundTask(asked.send)
     return response
 
 

@@ -16,11 +16,12 @@ from uuid import UUID
 from synkro import db, mail, sessions, users
 from synkro.accounts import embedded, links, supabase
 from synkro.accounts.passwords import check_password, one_time_password
-from synkro.errors import AuthenticationError, ConfigurationError, DataError, NotFoundError
+from synkro.errors import AuthenticationError, ConfigurationError, DataError, NotFoundError, SynkroError
 from synkro.settings import settings
 from synkro.users import User
 
 __all__ = [
+    "Asked",
     "Confirmed",
     "Made",
     "add",
@@ -215,14 +216,33 @@ def _profile_of(account: supabase.Account) -> User:
 # --- links of letters -------------------------------------------------------------------------------------
 
 
-def request_recovery(email: str, ip_address: str | None) -> str:
-    """A letter to whoever has this address, and the same silence when nobody has.
+@dataclass(frozen=True)
+class Asked:
+    """What is left to do after somebody asked for a letter."""
 
-    Returns the code verifier of Supabase, which the asking browser has to keep (empty for the embedded accounts).
+    #: Supabase's code verifier, which the asking browser has to keep; empty for the embedded accounts
+    verifier: str = ""
+    #: address and link of the letter still to be sent; None: nothing to send, or sent by Supabase
+    letter: tuple[str, str] | None = None
+
+    def send(self) -> None:
+        """After the answer, so that its time tells nobody who is known here; what goes wrong is for the log."""
+        if self.letter is None:
+            return
+        email, link = self.letter
+        try:
+            _write(email, "recovery", link)
+        except SynkroError as error:
+            logger.warning("Письмо для нового пароля не отправлено: %s", error.message)
+
+
+def request_recovery(email: str, ip_address: str | None) -> Asked:
+    """A letter to whoever has this address, and the same answer when nobody has.
+
     Raises :class:`ConfigurationError` when no letters can be written, and Supabase's limits in words.
     """
     if is_supabase():
-        return supabase.send_recovery(email, settings().base_url + links.PATH, ip_address)
+        return Asked(supabase.send_recovery(email, settings().base_url + links.PATH, ip_address))
     if not mail.is_configured():
         raise ConfigurationError(
             "Эта установка не пишет писем. Попросите администратора: новый пароль даёт команда synkro user password."
@@ -236,9 +256,7 @@ def request_recovery(email: str, ip_address: str | None) -> str:
             # the limit of one address is nobody else's business
             logger.warning("Письмо для нового пароля не отправлено: %s", error.message)
             link = ""
-    if link:
-        _write(email, "recovery", link)
-    return ""
+    return Asked(letter=(email, link) if link else None)
 
 
 def request_email_change(user: User, password: str, new_email: str, ip_address: str | None) -> str:

@@ -151,7 +151,7 @@ def test_a_link_of_long_ago_and_of_a_banned_person_is_refused(mailbox: Mailbox, 
     def token() -> str:
         with db.as_service("test") as connection:
             connection.execute("delete from private.account_links")
-        accounts.request_recovery(somebody, None)
+        accounts.request_recovery(somebody, None).send()
         return re.findall(r"token_hash=([^&]+)", mailbox.link(somebody))[0]
 
     def refused(sql: str) -> None:
@@ -167,7 +167,7 @@ def test_a_link_of_long_ago_and_of_a_banned_person_is_refused(mailbox: Mailbox, 
 
 def test_nobody_is_flooded_with_letters(mailbox: Mailbox, somebody: str) -> None:
     for _ in range(9):
-        accounts.request_recovery(somebody, None)
+        accounts.request_recovery(somebody, None).send()
     assert len(mailbox.letters) == 5
     working = re.findall(r"token_hash=([^&]+)", mailbox.link(somebody))[0]
     first = re.search(r"token_hash=([^&]+)", mailbox.letters[0].get_content())  # type: ignore[attr-defined]

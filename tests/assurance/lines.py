@@ -85,6 +85,7 @@ LINES: tuple[Line, ...] = (
         ("tests/transforms/test_increment.py",),
         seconds=1500,
     ),
+    Line("M5", "transforms", "who needs an answer: decided, counted, corrected", ("tests/orchestration/test_intents.py",)),
     Line("M3", "transforms", "dbt's unit tests and the worked cases", ("tests/transforms/test_unit_tests.py",)),
     Line(
         "M4",
@@ -166,6 +167,16 @@ LINES: tuple[Line, ...] = (
         "database",
         "Supabase's CLI pushes, lints and advises; ours goes on where it stopped",
         ("tests/deploy/test_supabase_cli.py", "--postgres", "system"),
+    ),
+    Line(
+        "H1",
+        "database",
+        "a hosted Supabase: people, poolers, limits, the runbook's paths",
+        (
+            "tests/supabase", "tests/sandbox/test_supabase.py", "tests/synkro/test_connections.py",
+            "tests/orchestration/test_hosted_limits.py",
+        ),
+        seconds=900,
     ),
     Line("B3", "database", "an upgraded database is a fresh one with its rows", ("tests/synkro/test_upgrade.py",)),
     # the tests themselves
