@@ -61,6 +61,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     os.environ["SYNKRO_SECRET_KEYS"] = vault.generate_key()
     os.environ["SYNKRO_WEB_SECRET"] = uuid4().hex
     os.environ["SYNKRO_ALLOW_LOCAL_VENDORS"] = "1"
+    # a test plays several processes at once in this one
+    os.environ["SYNKRO_DATABASE_POOL"] = "20"
     os.environ["SYNKRO_CLOCK_OFFSET_SECONDS"] = offset_seconds()
     os.environ["SYNKRO_DATA_DIR"] = tempfile.mkdtemp(prefix="synkro-tests-")
     # the account of the database has to enter it

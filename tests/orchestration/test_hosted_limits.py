@@ -54,7 +54,7 @@ def project(make_database: Callable[[str | None], str], template: str) -> Iterat
 @pytest.fixture(scope="module")
 def town(project: tuple[str, Pooled]) -> Iterator[Town]:
     url, _ = project
-    with doors_open(url, SYNKRO_APP_DATABASE_URL=url), open_town("hosted") as made:
+    with doors_open(url, SYNKRO_APP_DATABASE_URL=url, SYNKRO_DATABASE_POOL=""), open_town("hosted") as made:
         yield made
 
 

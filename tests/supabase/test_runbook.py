@@ -20,11 +20,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import click
 import httpx
 import psycopg
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from cli.main import cli
 from sandbox.server import Sandbox, start
 from sandbox.supabase.project import HostedProject
 from synkro import clock
@@ -33,6 +35,7 @@ from tests.app import shots
 from tests.fleet import free_port
 from tests.supabase.conftest import SWITCHES, bin_dir
 
+PATHS = ("supabase", "postgres", "embedded")
 RUNBOOK = ROOT / "docs" / "runbook.md"
 ANOTHER = "Совсем другие слова и 2 числа"
 
@@ -55,6 +58,23 @@ def with_values(line: str, values: Mapping[str, str], sandbox: Sandbox) -> str:
     return line.replace("--port 6543", f"--port {values.get('POOLER_PORT')}")
 
 
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_names_commands_that_exist(name: str) -> None:
+    """What the walk itself takes minutes to find: a command that was renamed, an option that is gone."""
+    lines = path(name)
+    assert lines[-1] == "synkro serve" and len(lines) > 8
+    for line in lines:
+        for words in re.findall(r"synkro ((?:[a-z-]+ ?)+)", line.partition("--public")[0]):
+            command: click.Command = cli
+            for word in words.split():
+                if not isinstance(command, click.Group):
+                    break
+                assert word in command.commands, line
+                command = command.commands[word]
+            options = {option for parameter in command.params for option in parameter.opts}
+            assert set(re.findall(r"(?<= )--[a-z-]+", line)) <= options, line
+
+
 @contextmanager
 def place(name: str, postgres: Path | None, server_url: str) -> Iterator[dict[str, str]]:
     """Where the path leads: its own variables."""
@@ -72,14 +92,8 @@ def place(name: str, postgres: Path | None, server_url: str) -> Iterator[dict[st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "supabase",
-        pytest.param("postgres", marks=pytest.mark.assurance),
-        pytest.param("embedded", marks=pytest.mark.assurance),
-    ],
-)
+@pytest.mark.assurance
+@pytest.mark.parametrize("name", PATHS)
 def test_the_path_ends_in_a_report_and_a_browser(
     name: str, tmp_path: Path, server_url: str, pytestconfig: pytest.Config
 ) -> None:

@@ -161,7 +161,7 @@ def test_a_process_holds_no_more_than_its_setting(database: str, monkeypatch: py
 
 def test_a_process_that_leads_a_run_holds_more_than_others(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(db, "_size", db.POOL)
-    with doors_open(database):
+    with doors_open(database, SYNKRO_DATABASE_POOL=""):
         with db.as_service("test"):
             assert [pool.max_size for pool in db._pools.values()] == [db.POOL]
         db.grow(db.RUN_POOL)

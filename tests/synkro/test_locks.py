@@ -62,14 +62,14 @@ TESTED: dict[str, tuple[str, ...]] = {
     "synkro/outbox.py add_once": (HERE, "test_a_message_queued_twice_at_once_is_one"),
     "synkro/outbox.py claim": (HERE, "test_two_senders_take_two_letters"),
     "synkro/followups.py _DUE": (HERE, "test_a_followup_is_queued_by_one_of_two"),
-    "ingestion/landing.py Landing._staging": (HERE, "test_a_load_waits_for_the_staging_schema"),
+    "ingestion/landing.py Landing._lock": (HERE, "test_a_load_waits_for_the_staging_schema"),
     "delivery/inbox.py receive": (HERE, "test_an_update_is_handled_by_one_of_two"),
     "delivery/destinations.py migrate": (HERE, "test_two_chats_that_move_at_once_both_move"),
     "delivery/bot.py _only_poller": (HERE, "test_one_poller_of_a_bot"),
     "orchestration/worker.py Worker._lock_tenant": (BATCH, "test_a_company_has_one_run_at_a_time"),
     "orchestration/dbt.py deploy": (BATCH, "test_deployers_of_the_marts_take_turns"),
     "orchestration/dbt.py full_refresh": (BATCH, "test_deployers_of_the_marts_take_turns"),
-    "orchestration/dbt.py build_tenant": (BATCH, "test_builds_share_and_a_full_refresh_is_alone"),
+    "orchestration/dbt.py _shared": (BATCH, "test_builds_share_and_a_full_refresh_is_alone"),
     "orchestration/dbt.py _alone": (BATCH, "test_builds_share_and_a_full_refresh_is_alone"),
     "synkro.reserve_ai_call": (HERE, "test_two_calls_do_not_count_the_same_cent"),
     "synkro.settle_ai_call": (HERE, "test_a_call_settled_twice_at_once_costs_once"),
@@ -77,7 +77,7 @@ TESTED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 _LOCK = re.compile(
-    r"\bfor (?:no key )?update\b(?! to\b)|\bfor (?:key )?share\b|\bskip locked\b|\bnowait\b"
+    r"\bfor (?:no key )?update\b(?!\s+(?:to|using|with check)\b)|\bfor (?:key )?share\b|\bskip locked\b|\bnowait\b"
     r"|\bpg_(?:try_)?advisory_(?:xact_)?lock(?:_shared)?\b|\block table\b",
     re.IGNORECASE,
 )
@@ -370,7 +370,7 @@ def test_a_load_waits_for_the_staging_schema(shared_database: str) -> None:
 
     def landing(slug: str) -> Landing:
         made = object.__new__(Landing)
-        context = SimpleNamespace(database_url=shared_database)
+        context = SimpleNamespace(database_url=shared_database, lock_session=None)
         made._session, made._dataset = SimpleNamespace(ctx=context), "raw_radist"  # type: ignore[assignment]
         made._staging_name = f"raw_radist_stg_{slug}"
         return made
