@@ -111,7 +111,7 @@ class Guard:
         if method == "TRACE" or (path.startswith(_SOCKET) and not path.startswith("/_nicegui/")):
             # pages talk by WebSocket only: its handshake always names an Origin, long polling does not
             return JSONResponse({"error": {"kind": "refused", "message": "Метод не поддерживается."}}, 405)
-        token = auth.bearer_in(headers.get("authorization")) if is_api else None
+        token = auth.bearer_in(headers.get("authorization")) if is_api and not _is_open(path) else None
         if method not in _SAFE:
             # a browser sends no token by itself: a page of somebody else cannot write with one
             if token is None and not origin_allowed(headers.get("origin"), scope["scheme"], headers.get("host", "")):

@@ -23,6 +23,7 @@ from synkro.errors import AuthenticationError, ConfigurationError, DataError, Sy
 from synkro.settings import settings
 from tests.app.conftest import ORIGIN, Site
 
+pytestmark = pytest.mark.postgres
 PASSWORD = "Пять разных слов и 1 число"
 ANOTHER = "Совсем другие слова и 2 числа"
 
@@ -405,6 +406,9 @@ async def test_a_members_token_opens_the_api_and_nothing_else(
     async with site.browser() as program:
         assert (await program.get("/api/v1/tenants", headers=with_it)).json() == []
         assert (await program.get("/profile", headers=with_it)).headers["location"].startswith("/login")
+        assert (await program.get("/api/v1/tenants", headers={"Authorization": "Bearer made-up"})).status_code == 401
+        health = await program.get("/api/health", headers={"Authorization": "Bearer made-up"})
+        assert health.status_code != 401, "nobody is asked who they are there"
         project.rotate_key()
         assert (await program.get("/api/v1/tenants", headers=with_it)).status_code == 200, "the old key is published"
         fresh = {"Authorization": f"Bearer {token_of(project, somebody[0])}"}
