@@ -87,8 +87,7 @@ class Need:
     @ui.refreshable_method
     def _draw(self) -> None:
         span("", " · ".join(self._words()))
-        label = t("need.is_not" if self.needs_reply else "need.is")
-        button(label, self._correct, "link small", mark=f"correct-{self.message.message_id}")
+        button(t("need.correct"), self._correct, "link small", mark=f"correct-{self.message.message_id}")
 
     def _words(self) -> list[str]:
         verdict = t("need.yes" if self.needs_reply else "need.no")
