@@ -147,6 +147,14 @@ LINES: tuple[Line, ...] = (
     Line("A5", "analysis", "a provider that fails", ("tests/analysis/test_provider.py", "tests/analysis/test_provider_failures.py")),
     Line("A6", "analysis", "caps of money", ("tests/analysis/test_money.py",)),
     Line("A7", "analysis", "cache: no cross hits", ("tests/analysis/test_cache.py",)),
+    Line(
+        "A9",
+        "analysis",
+        "reading, one business left out at a time: of open waits shown, real (all measures: the line's log)",
+        command=module("bench.reading", "--leave-one-out"),
+        counts=r"of open waits shown, real.* (?P<figure>[\d.]+) \(\d+/(?P<n>\d+)\) +[\d.]+ \(\d+/\d+\) +≥",
+        seconds=400,
+    ),
     # outbound HTTP
     Line(
         "F1",
