@@ -14,11 +14,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from synkro import connections, poolers
+from synkro.certificates import HOSTS
 from synkro.errors import ConfigurationError, TransientError
 from synkro.log import redact
 
 _DIRECT = re.compile(r"db\.[a-z0-9]{16,40}\.supabase\.(?:co|com)")
-_SUPABASE = (".supabase.co", ".supabase.com")
 _NAMES = {
     "direct": "прямое соединение",
     "session": "пулер в режиме сеансов",
@@ -58,19 +58,16 @@ def sslmode(url: str) -> str:
 
 def encryption(variable: str, host: str, mode: str, is_encrypted: bool) -> str:
     """What is to be said of encryption; raises where passwords and rows would cross the internet in clear."""
-    is_supabase = host.endswith(_SUPABASE)
+    is_supabase = host.endswith(HOSTS)
     if is_encrypted:
         if mode == "verify-full":
             return "TLS, сервер проверен"
-        advice = (
-            " Скачайте сертификат проекта (Database → Settings → SSL Configuration) и допишите к адресу "
-            "?sslmode=verify-full&sslrootcert=ПУТЬ_К_ФАЙЛУ"
-        )
+        advice = " Допишите к адресу ?sslmode=verify-full: корневые сертификаты Supabase у Synkro есть."
         return f"TLS, но сервер не проверяется (sslmode={mode}).{advice if is_supabase else ''}"
     if is_supabase:
         raise ConfigurationError(
             f"{variable}: соединение с Supabase не зашифровано (sslmode={mode}), пароль и строки идут открыто. "
-            "Допишите к адресу ?sslmode=require, а лучше verify-full с сертификатом проекта."
+            "Допишите к адресу ?sslmode=verify-full."
         )
     if host in ("localhost", "127.0.0.1", "::1", ""):
         return "без TLS, на этой же машине"

@@ -113,7 +113,7 @@ def test_the_embedded_server_has_no_address_to_judge(monkeypatch: pytest.MonkeyP
 HOST = "db.abcdefghijklmnopqrst.supabase.co"
 ENCRYPTION = {
     "verified": (HOST, "verify-full", True, "TLS, сервер проверен"),
-    "unverified": (HOST, "require", True, "sslmode=verify-full&sslrootcert="),
+    "unverified": (HOST, "require", True, "?sslmode=verify-full"),
     "another host unverified": ("db.example.com", "prefer", True, "не проверяется (sslmode=prefer)"),
     "another host in clear": ("db", "prefer", False, "внутри своей сети"),
     "this machine": ("127.0.0.1", "prefer", False, "на этой же машине"),
