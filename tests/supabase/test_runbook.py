@@ -29,9 +29,10 @@ from playwright.sync_api import expect, sync_playwright
 from cli.main import cli
 from sandbox.server import Sandbox, start
 from sandbox.supabase.project import HostedProject
-from synkro import clock
+from synkro import clock, db
 from synkro.settings import ROOT
 from tests.app import shots
+from tests.cluster import APP_PASSWORD
 from tests.fleet import free_port
 from tests.supabase.conftest import SWITCHES, bin_dir
 
@@ -86,7 +87,12 @@ def place(name: str, postgres: Path | None, server_url: str) -> Iterator[dict[st
         database = f"runbook_{uuid4().hex[:8]}"
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"create database {database}")
-        yield {"SYNKRO_DATABASE_URL": f"{server_url.rpartition('/')[0]}/{database}"}
+        try:
+            yield {"SYNKRO_DATABASE_URL": f"{server_url.rpartition('/')[0]}/{database}"}
+        finally:
+            # a login belongs to the server, which other tests share: the path has given it another password
+            with psycopg.connect(server_url, autocommit=True) as connection:
+                db.set_app_password(connection, APP_PASSWORD)
     else:
         yield {}
 
