@@ -43,7 +43,9 @@ from tests.transforms.test_worked_cases import CASES
 
 WANTED = int(os.environ.get("SYNKRO_TEST_ORACLE", "0"))
 FIRST_SEED = int(os.environ.get("SYNKRO_TEST_ORACLE_SEED", "0"))
-SIZE = min(WANTED or 80, 500)
+#: dialogs of a company, in every run and where more are wanted
+SMALL = 80
+SIZE = min(WANTED or SMALL, 500)
 SEEDS: list[Any] = list(range(FIRST_SEED, FIRST_SEED + (-(-WANTED // SIZE) or len(PROFILES))))
 if not WANTED:
     # a name of its own: processes that share the suite must collect the same tests
@@ -172,7 +174,8 @@ def test_a_failure_is_made_smaller() -> None:
 
 def test_the_companies_reach_every_edge() -> None:
     """What no company does is not compared: each case of metrics.md §3 happens somewhere."""
-    companies = [make(seed, SIZE) for seed in range(len(PROFILES))]
+    # as small as in every run: in a large company each stage has both kinds of deals, and one of the two values is not seen
+    companies = [make(seed, SMALL) for seed in range(len(PROFILES))]
     found = [compute(company) for company in companies]
 
     def values(table: str, column: str) -> set[object]:
