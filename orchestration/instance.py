@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
-from synkro import certificates, connections, db
+from synkro import connections, db
 from synkro.errors import ConfigurationError
 from synkro.settings import ROOT, settings
 
@@ -32,7 +32,7 @@ def storage_url() -> str:
     """SQLAlchemy URL of Dagster's storage; the driver is named, because 2.1's default one breaks its NOTIFY."""
     configured = settings().dagster_database_url
     if configured is not None:
-        url = certificates.with_roots(configured.get_secret_value())
+        url = configured.get_secret_value()
     elif settings().database_url is None or _is_embedded(db.owner_url()):
         url = db.with_database(db.owner_url(), "dagster")
         _relax(url)

@@ -32,7 +32,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from synkro import certificates, connections
+from synkro import connections
 from synkro.embedded import EmbeddedPostgres
 from synkro.errors import TransientError
 from synkro.files import secret_file
@@ -93,7 +93,7 @@ def owner_url() -> str:
     """URL of the schemas' owner; starts the embedded server when no database is configured."""
     configured = settings().database_url
     if configured is not None:
-        return certificates.with_roots(configured.get_secret_value())
+        return configured.get_secret_value()
     return _embedded_url(settings().data_dir)
 
 
@@ -109,7 +109,7 @@ def app_url() -> str:
     """URL of the app's login role, which can become ``authenticated`` or ``service_role`` and nothing else."""
     configured = settings().app_database_url
     if configured is not None:
-        return certificates.with_roots(configured.get_secret_value())
+        return configured.get_secret_value()
     if settings().database_url is not None:
         return owner_url()
     return with_login(owner_url(), APP_ROLE, secret_file(settings().data_dir / "app_database_password"))

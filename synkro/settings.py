@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from synkro.certificates import with_roots
 from synkro.errors import ConfigurationError
 
 #: the tree this code runs from: migrations, the dbt project and the Dagster template are read from here
@@ -87,6 +88,12 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, values: Any) -> Any:
         """A line left empty in ``.env`` means the default."""
         return {name: value for name, value in values.items() if value != ""} if isinstance(values, dict) else values
+
+    @field_validator("database_url", "app_database_url", "dagster_database_url")
+    @classmethod
+    def _verifiable(cls, value: SecretStr | None) -> SecretStr | None:
+        """Here, so that whoever takes an address (pages, loads, dbt, Dagster, doctor) takes it with Supabase's roots."""
+        return SecretStr(with_roots(value.get_secret_value())) if value is not None else None
 
     @field_validator("data_dir")
     @classmethod

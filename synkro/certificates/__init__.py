@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 ROOTS = Path(__file__).with_name("supabase.pem")
@@ -18,9 +19,13 @@ _VERIFYING = ("verify-ca", "verify-full")
 
 def with_roots(url: str) -> str:
     """The address of a hosted project that asks for a verified server and names no file of roots: with ours."""
-    if not (urlsplit(url).hostname or "").endswith(HOSTS):
+    try:
+        if not (urlsplit(url).hostname or "").endswith(HOSTS):
+            return url
+        asked = conninfo_to_dict(url)
+    except (ValueError, psycopg.Error):
+        # whoever opens the address says what is wrong with it
         return url
-    asked = conninfo_to_dict(url)
     if asked.get("sslmode") not in _VERIFYING or asked.get("sslrootcert"):
         return url
     return f"{url}{'&' if '?' in url else '?'}sslrootcert={quote(str(ROOTS), safe='/')}"

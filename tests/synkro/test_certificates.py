@@ -8,7 +8,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from synkro import certificates, db
+from cli import doctor
+from orchestration.instance import storage_url
+from synkro import addresses, certificates, db
 from synkro.settings import settings
 
 POOLER = "postgresql://postgres.abcdefgh:p@aws-0-eu-central-1.pooler.supabase.com:5432/postgres"
@@ -33,9 +35,15 @@ def test_a_hosted_project_that_is_to_be_verified_gets_them(url: str, monkeypatch
     assert certificates.with_roots(url) == expected
     monkeypatch.setenv("SYNKRO_DATABASE_URL", url)
     monkeypatch.setenv("SYNKRO_APP_DATABASE_URL", url)
+    monkeypatch.setenv("SYNKRO_DAGSTER_DATABASE_URL", url)
     settings.cache_clear()
+    judged = {}
+    monkeypatch.setattr(addresses, "judge", lambda variable, asked, **_: judged.setdefault(variable, asked))
     try:
         assert db.owner_url() == db.app_url() == expected
+        assert storage_url() == expected.replace("postgresql", "postgresql+psycopg2")
+        doctor._addresses()
+        assert set(judged.values()) == {expected} and len(judged) == 3, "what is judged is what is opened"
     finally:
         monkeypatch.undo()
         settings.cache_clear()
@@ -49,6 +57,8 @@ def test_a_hosted_project_that_is_to_be_verified_gets_them(url: str, monkeypatch
         f"{POOLER}?sslmode=verify-full&sslrootcert=/own.pem",
         "postgresql://a:p@db.example.com/x?sslmode=verify-full",
         "postgresql://a:p@evilsupabase.co/x?sslmode=verify-full",
+        f"{POOLER}?sslmode",
+        "postgresql://[broken/x",
     ],
 )
 def test_other_addresses_stay_as_they_are(url: str) -> None:
