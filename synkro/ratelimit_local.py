@@ -25,10 +25,12 @@ class _Account:
 
     def free(self, now: float, newcomer: bool) -> float:
         """The next free moment, for a newcomer behind everybody who waits."""
-        slow = self.slowed_until > now
-        count, span = (1, self.span / self.count / self.share) if slow else (self.count, self.span)
         moments = sorted(self.let_go + self.waiting if newcomer else self.let_go)
-        return max(now, moments[-count] + span) if len(moments) >= count else now
+        free = max(now, moments[-self.count] + self.span) if len(moments) >= self.count else now
+        if self.slowed_until > now and moments:
+            # one at a time, and the burst before the 429 is still counted by the vendor
+            free = max(free, moments[-1] + self.span / self.count / self.share)
+        return free
 
 
 #: held for microseconds: one for all accounts, because a turn may count on two

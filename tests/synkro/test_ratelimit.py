@@ -320,6 +320,20 @@ def test_a_429_slows_the_account_and_spaces_it_evenly(
     assert max(moments) - min(moments) == about(0), "restored"
 
 
+@pytest.mark.parametrize("pause", [0.1, 0.4, 0.9])
+def test_a_burst_before_a_429_is_still_counted_after_it(make: Make, clock: VirtualTime, pause: float) -> None:
+    """Red when a slowed account looks at its last request only: the vendor's second holds the refused burst too."""
+    moments: list[float] = []
+    limiter = watched(make(5), moments)
+    for _ in range(5):
+        limiter.acquire()
+    make(5).block(pause)
+    for _ in range(10):
+        limiter.acquire()
+    assert min(spans(moments, 5)) > 0.999
+    assert max(spans(moments, 1)) == about(1.0), "the next one waits for the vendor's second and no longer"
+
+
 def test_a_second_429_soon_after_the_first_slows_for_long(
     make: Make, clock: VirtualTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
