@@ -7,6 +7,7 @@ cluster is a copy of a prepared one (``tests/cluster.py``), lives in a temporary
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -68,6 +69,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     # the account of the database has to enter it
     Path(os.environ["SYNKRO_DATA_DIR"]).chmod(0o755)
     settings.cache_clear()
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector looks at it no more, and a fixture that collects does not walk through it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

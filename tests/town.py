@@ -13,6 +13,7 @@ import httpx
 from sandbox.server import Sandbox, start
 from synkro import clock, db, integrations, runs, runtime, tenants, windows
 from synkro.windows import Window
+from tests.sockets import NO_CERTIFICATES
 
 TIMEZONE = "Asia/Almaty"
 
@@ -25,21 +26,29 @@ class Town:
     window: Window
 
     def journal(self, vendor: str) -> list[dict[str, Any]]:
-        return list(httpx.get(f"http://127.0.0.1:{self.sandbox.ports[vendor]}/_journal").json())
+        return list(httpx.get(f"http://127.0.0.1:{self.sandbox.ports[vendor]}/_journal", verify=NO_CERTIFICATES).json())
 
     def violations(self, vendor: str) -> list[dict[str, Any]]:
-        return list(httpx.get(f"http://127.0.0.1:{self.sandbox.ports[vendor]}/_violations").json())
+        return list(
+            httpx.get(f"http://127.0.0.1:{self.sandbox.ports[vendor]}/_violations", verify=NO_CERTIFICATES).json()
+        )
 
     def sent(self) -> list[dict[str, Any]]:
-        return list(httpx.get(f"http://127.0.0.1:{self.sandbox.ports['telegram']}/_sent").json())
+        return list(
+            httpx.get(f"http://127.0.0.1:{self.sandbox.ports['telegram']}/_sent", verify=NO_CERTIFICATES).json()
+        )
 
     def fault(self, vendor: str, **fault: Any) -> None:
-        httpx.post(f"http://127.0.0.1:{self.sandbox.ports[vendor]}/_faults", json=fault).raise_for_status()
+        httpx.post(
+            f"http://127.0.0.1:{self.sandbox.ports[vendor]}/_faults", json=fault, verify=NO_CERTIFICATES
+        ).raise_for_status()
 
     def mend(self) -> None:
         """Clear every fault, and let a stopped account go on."""
         for vendor in ("amocrm", "radist", "telegram", "llm"):
-            httpx.delete(f"http://127.0.0.1:{self.sandbox.ports[vendor]}/_faults").raise_for_status()
+            httpx.delete(
+                f"http://127.0.0.1:{self.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES
+            ).raise_for_status()
             if vendor in ("amocrm", "radist"):
                 self.fault(vendor, kind="rate", per_second=None)
         with db.as_service("test") as connection:

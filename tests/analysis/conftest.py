@@ -16,6 +16,7 @@ from sandbox import llm
 from sandbox.faults import Faults
 from sandbox.journal import Journal
 from tests.analysis.shop import Shop, busy_day, open_shop
+from tests.sockets import NO_CERTIFICATES
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ class Model:
         self.faults.add({"kind": kind, "path": "/v1/chat", "times": None, **more})
 
     def meter(self) -> dict[str, int]:
-        return dict(httpx.get(self.base_url.removesuffix("/v1") + "/_meter").json())
+        return dict(httpx.get(self.base_url.removesuffix("/v1") + "/_meter", verify=NO_CERTIFICATES).json())
 
 
 @pytest.fixture(scope="session")

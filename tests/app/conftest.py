@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -83,6 +84,8 @@ class Site:
 async def running() -> AsyncIterator[Site]:
     from app.main import build
 
+    # nicegui collects twice and looks for its server among all objects: half a second with dbt and Dagster loaded
+    gc.freeze()
     with nicegui_reset_globals():
         os.environ["NICEGUI_USER_SIMULATION"] = "true"
         try:

@@ -41,6 +41,7 @@ from tests import town
 from tests.ingestion import oracle
 from tests.ingestion.crash import POINTS
 from tests.representatives import representatives
+from tests.sockets import NO_CERTIFICATES
 
 pytestmark = pytest.mark.slow
 
@@ -346,7 +347,11 @@ def test_a_pair_that_was_lost_for_good_is_asked_of_a_person(
         asked = {name: at[name] for name in ("client_id", "client_secret")}
         code = credentials(tenant.outside.world.company.seed).code
         asked |= {"grant_type": "authorization_code", "code": code, "redirect_uri": "https://example.test"}
-        answer = httpx.post(f"{at['base_url']}/oauth2/access_token", json=asked).raise_for_status().json()
+        answer = (
+            httpx.post(f"{at['base_url']}/oauth2/access_token", json=asked, verify=NO_CERTIFICATES)
+            .raise_for_status()
+            .json()
+        )
         by_oauth(tenant, answer["refresh_token"])
         assert runner.run(tenant.ask())["code"] == 0, runner.said
         assert tenant.differences() == []

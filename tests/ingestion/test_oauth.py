@@ -26,6 +26,7 @@ from synkro.errors import AuthenticationError
 from synkro.http import VendorClient, client
 from synkro.ratelimit import LocalLimiter
 from tests.ingestion.conftest import Company
+from tests.sockets import NO_CERTIFICATES
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +83,7 @@ def outside() -> Iterator[server.Sandbox]:
 def oauth(company: Company) -> Company:
     """The company's amoCRM by OAuth, its access token expired."""
     at = company.outside.addresses["amocrm"]
-    httpx.post(f"{at['base_url']}/_expire")
+    httpx.post(f"{at['base_url']}/_expire", verify=NO_CERTIFICATES)
     public = {"base_url": at["base_url"], "client_id": at["client_id"], "redirect_uri": "https://example.test"}
     with db.as_service("test") as connection:
         integrations.save_public(connection, company.tenant_id, "amocrm", {**public, "requests_per_second": 1000})
@@ -193,7 +194,7 @@ def test_a_token_that_expires_in_mid_walk_is_renewed_each_time(oauth: Company) -
     def checkpoint() -> None:
         asked.append(None)
         if len(asked) in (8, 30):
-            httpx.post(f"{oauth.outside.addresses['amocrm']['base_url']}/_expire")
+            httpx.post(f"{oauth.outside.addresses['amocrm']['base_url']}/_expire", verify=NO_CERTIFICATES)
 
     assert oauth.read("amocrm", checkpoint=checkpoint).status == "complete"
     assert len(asked) > 30 and exchanges(oauth) == 3, "the one it met and the two on the way"

@@ -23,6 +23,7 @@ from synkro import db, reports, runs, vault
 from synkro.settings import settings
 from tests.moment import offset_seconds
 from tests.orchestration.plant import free_port
+from tests.sockets import NO_CERTIFICATES
 from tests.town import Town, open_town
 
 #: what the command line of each child of the supervisor holds
@@ -91,7 +92,7 @@ class Installation:
 
     def is_well(self) -> bool:
         """Every process lives and the installation's own health says so."""
-        said = httpx.get(f"http://127.0.0.1:{self.port}/api/health", timeout=5).json()
+        said = httpx.get(f"http://127.0.0.1:{self.port}/api/health", timeout=5, verify=NO_CERTIFICATES).json()
         return all(self.pid(name) for name in COMMANDS) and {"database", "engine"}.isdisjoint(said["unwell"])
 
     # --- the run -----------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ class Installation:
             try:
                 yield lambda: self._fired(vendor)
             finally:
-                httpx.delete(f"http://127.0.0.1:{self.town.sandbox.ports[vendor]}/_faults")
+                httpx.delete(f"http://127.0.0.1:{self.town.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES)
                 if vendor == "radist":
                     self.town.fault(vendor, kind="rate", per_second=None)
             return
@@ -149,7 +150,7 @@ class Installation:
             holder.rollback()
 
     def _fired(self, vendor: str) -> bool:
-        said = httpx.get(f"http://127.0.0.1:{self.town.sandbox.ports[vendor]}/_faults").json()
+        said = httpx.get(f"http://127.0.0.1:{self.town.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES).json()
         faults = said["active"] if isinstance(said, dict) else said
         return any(fault["fired"] for fault in faults)
 
@@ -193,7 +194,11 @@ def installation() -> Iterator[Installation]:
         with (folder / "serve.log").open("wb") as log:
             serve = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         stack.callback(_stop, serve)
-        wait_for("the app", lambda: httpx.get(f"http://127.0.0.1:{web}/api/health", timeout=5).json(), 240)
+        wait_for(
+            "the app",
+            lambda: httpx.get(f"http://127.0.0.1:{web}/api/health", timeout=5, verify=NO_CERTIFICATES).json(),
+            240,
+        )
         town = stack.enter_context(open_town("town"))
         made = Installation(town, serve, web)
         wait_for("the engine", made.is_well)

@@ -17,6 +17,7 @@ import httpx
 import psutil
 
 from synkro.settings import settings
+from tests.sockets import NO_CERTIFICATES
 
 REPOSITORY = {"repositoryLocationName": "synkro", "repositoryName": "__repository__"}
 
@@ -58,7 +59,10 @@ class Plant:
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """One GraphQL call, the way the UI makes it; errors are raised."""
         answer = httpx.post(
-            f"http://127.0.0.1:{self.port}/graphql", json={"query": query, "variables": variables}, timeout=60
+            f"http://127.0.0.1:{self.port}/graphql",
+            json={"query": query, "variables": variables},
+            timeout=60,
+            verify=NO_CERTIFICATES,
         ).json()
         assert "errors" not in answer, answer["errors"]
         return dict(answer["data"])

@@ -22,6 +22,7 @@ from orchestration import leftovers
 from orchestration.launch import execute
 from synkro import db, reaper, reports, runs
 from synkro.settings import settings
+from tests.sockets import NO_CERTIFICATES
 from tests.town import Town
 
 #: everything a run writes; a line that is written again has another xmin
@@ -95,7 +96,7 @@ def standing(town: Town) -> Iterator[tuple[subprocess.Popen[bytes], runs.Run]]:
 
 
 def _fired(town: Town, vendor: str) -> bool:
-    said = httpx.get(f"http://127.0.0.1:{town.sandbox.ports[vendor]}/_faults").json()
+    said = httpx.get(f"http://127.0.0.1:{town.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES).json()
     return any(fault["fired"] for fault in said["active"])
 
 

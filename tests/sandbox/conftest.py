@@ -7,7 +7,6 @@ Clients do not verify certificates: there are none, and loading the authorities 
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -18,6 +17,7 @@ import pytest
 from sandbox.company import generate
 from sandbox.model import Company
 from sandbox.server import Sandbox, start
+from tests.sockets import NO_CERTIFICATES
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 FIRST, LAST = date(2026, 10, 12), date(2026, 11, 20)
@@ -58,10 +58,6 @@ def demo() -> Company:
     company = generate(7, "demo", FIRST, LAST)
     assert time.process_time() - started < 3
     return company
-
-
-#: loading the system's list takes longer than a request, and nothing here speaks TLS
-NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def amo(sandbox: Sandbox) -> httpx.Client:

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import FIRST, NO_CERTIFICATES, NOW, amo, root
+from tests.sandbox.conftest import FIRST, NOW, amo, root
+from tests.sockets import NO_CERTIFICATES
 
 LONG_AGO = datetime(2026, 9, 1, tzinfo=UTC)
 

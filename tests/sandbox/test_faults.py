@@ -14,7 +14,8 @@ import pytest
 from sandbox import spoil
 from sandbox.faults import KINDS
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import NO_CERTIFICATES, amo, radist, root
+from tests.sandbox.conftest import amo, radist, root
+from tests.sockets import NO_CERTIFICATES
 from tests.virtual_time import VirtualTime
 
 LISTING = "/messaging/chats/with_contacts/"

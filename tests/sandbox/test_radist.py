@@ -11,7 +11,8 @@ import pytest
 
 from sandbox.model import Chat
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import NO_CERTIFICATES, NOW, radist, root
+from tests.sandbox.conftest import NOW, radist, root
+from tests.sockets import NO_CERTIFICATES
 
 LISTING = "/messaging/chats/with_contacts/"
 MESSAGES = "/messaging/messages/"

@@ -19,8 +19,8 @@ from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.server import PortBusy, Sandbox, _bind, start
 from sandbox.world import World
-from tests.sandbox.conftest import NO_CERTIFICATES, NOW
-from tests.sockets import sends_at_once
+from tests.sandbox.conftest import NOW
+from tests.sockets import NO_CERTIFICATES, sends_at_once
 
 FEW = {"first_day": date(2026, 11, 17), "last_day": date(2026, 11, 20)}
 

@@ -18,7 +18,7 @@ from supabase_auth.errors import AuthRetryableError, AuthWeakPasswordError
 from sandbox.supabase.project import HostedProject
 from supabase import AuthApiError, Client, ClientOptions, create_client
 from tests.conftest import system_binaries
-from tests.sandbox.conftest import NO_CERTIFICATES
+from tests.sockets import NO_CERTIFICATES
 
 pytestmark = pytest.mark.postgres
 

@@ -14,7 +14,8 @@ from sandbox import telegram as vendor
 from sandbox.journal import Journal
 from sandbox.server import Sandbox
 from sandbox.telegram.text import BadText, parse, utf16
-from tests.sandbox.conftest import NO_CERTIFICATES, root, telegram
+from tests.sandbox.conftest import root, telegram
+from tests.sockets import NO_CERTIFICATES
 
 GROUP, OWNER = vendor.GROUP_CHAT, vendor.OWNER_CHAT
 

@@ -22,6 +22,7 @@ from synkro.accounts import tokens
 from synkro.errors import AuthenticationError, ConfigurationError, DataError, SynkroError, TransientError
 from synkro.settings import settings
 from tests.app.conftest import ORIGIN, Site
+from tests.sockets import NO_CERTIFICATES
 
 pytestmark = pytest.mark.postgres
 PASSWORD = "Пять разных слов и 1 число"
@@ -394,6 +395,7 @@ def token_of(project: HostedProject, email: str) -> str:
         f"{project.api_url}/auth/v1/token?grant_type=password",
         json={"email": email, "password": PASSWORD},
         headers={"apikey": project.publishable_key},
+        verify=NO_CERTIFICATES,
     )
     return str(answer.json()["access_token"])
 
