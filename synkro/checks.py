@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
-from synkro import db, hosts, integrations, vendors
+from synkro import db, hosts, integrations, project_database, vendors
 from synkro.amocrm_auth import AmocrmAuth
 from synkro.errors import AuthenticationError, ConfigurationError, DataError, SynkroError
 from synkro.http import ApiKeyAuth, BearerAuth, BotTokenAuth, client
@@ -140,18 +138,8 @@ def check_supabase(
     tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], allow_local: bool
 ) -> dict[str, Any]:
     """A connection to the tenant's own database: ``{"database", "server_version"}``."""
-    hosts.supabase_url(public, allow_local)
-    url = _secret(secrets, "db_url", "Supabase")
-    try:
-        with psycopg.connect(url, connect_timeout=int(_PATIENCE)) as connection:
-            row = connection.execute("select current_database(), current_setting('server_version')").fetchone()
-    except psycopg.Error as error:
-        raise AuthenticationError(
-            "База Supabase не открылась. Проверьте поле «db_url»: адрес, пользователя и пароль.",
-            detail=str(error),
-        ) from None
-    assert row is not None
-    return {"database": row[0], "server_version": row[1]}
+    project = hosts.supabase_url(public, allow_local)
+    return dict(project_database.look(project_database.address(_secret(secrets, "db_url", "Supabase"), project)))
 
 
 #: the check of each kind

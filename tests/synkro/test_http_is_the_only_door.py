@@ -16,13 +16,35 @@ DOOR = {
 }
 #: asks our own processes on the loopback whether they are up
 OWN_PROCESSES = {("cli/serve.py", "urllib.request")}
-#: letters go to the operator's mail server, which is no HTTP; ``httpx`` here names errors of the client the door made
-OTHER_DOORS = {("synkro/mail.py", "smtplib"), ("synkro/accounts/supabase.py", "httpx")}
+#: letters go to the operator's mail server, which is no HTTP; the others name errors of the client the door made
+OTHER_DOORS = {
+    ("synkro/mail.py", "smtplib"), ("synkro/accounts/supabase.py", "httpx"), ("synkro/project_database.py", "httpcore"),
+}  # fmt: skip
 #: libraries that open connections; dlt's helpers are requests in disguise
 CLIENTS = (
     "httpx", "httpx2", "httpcore", "httpcore2", "requests", "aiohttp", "urllib.request", "urllib3", "http.client", "pycurl",
     "dlt.sources.helpers", "dlt.sources.rest_api", "ftplib", "smtplib", "websocket", "websockets",
 )  # fmt: skip
+
+
+#: who opens Postgres, and whose address: the installation's own, or a tenant's that was taken apart first
+OPEN_POSTGRES = {
+    "synkro/addresses.py", "synkro/connections.py", "synkro/db.py", "synkro/embedded.py", "synkro/poolers.py",
+    "ingestion/destination.py",
+    "synkro/project_database.py",
+}  # fmt: skip
+DRIVERS = ("psycopg", "psycopg2", "psycopg_pool", "sqlalchemy", "asyncpg")
+OPENING = {
+    "connect",
+    "create_engine",
+    "ConnectionPool",
+    "AsyncConnectionPool",
+    "NullConnectionPool",
+    "AsyncNullConnectionPool",
+}
+#: makes a client of Supabase, with the transport of the door
+SUPABASE_CLIENT = {"synkro/accounts/supabase.py"}
+SUPABASE_SDK = ("supabase", "supabase_auth", "gotrue", "postgrest", "storage3", "realtime", "supabase_functions")
 
 
 def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
@@ -82,6 +104,66 @@ def test_the_ai_sdk_gets_our_client() -> None:
         and "http_client" not in {keyword.arg for keyword in node.keywords}
     ]
     assert not found, found
+
+
+def opened_postgres(tree: ast.Module) -> Iterator[int]:
+    """Lines that open Postgres by a driver, by whatever name it was imported."""
+    drivers: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            drivers |= {
+                (alias.asname or alias.name).partition(".")[0] for alias in node.names if _is_of(DRIVERS, alias.name)
+            }
+        elif isinstance(node, ast.ImportFrom) and node.module and _is_of(DRIVERS, node.module):
+            drivers |= {alias.asname or alias.name for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).split(".")
+            if called[0] in drivers and (called[-1] in OPENING or (len(called) == 1 and _is_opening(tree, called[0]))):
+                yield node.lineno
+
+
+def _is_opening(tree: ast.Module, name: str) -> bool:
+    """Whether this name of the module is one of a driver's ways to open, under another name."""
+    return any(
+        alias.name in OPENING and (alias.asname or alias.name) == name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    )
+
+
+def _is_of(packages: tuple[str, ...], name: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def test_nobody_else_opens_postgres() -> None:
+    found = [
+        f"{path}:{line}" for path, tree in trees(*ROOMS) if path not in OPEN_POSTGRES for line in opened_postgres(tree)
+    ]
+    assert not found, found
+
+
+def test_nobody_else_uses_the_supabase_sdk() -> None:
+    found = [
+        f"{path}:{line} imports {name}"
+        for path, tree in trees(*ROOMS)
+        if path not in SUPABASE_CLIENT
+        for line, name in imported(tree)
+        if _is_of(SUPABASE_SDK, name)
+    ]
+    assert not found, found
+    assert any(_is_of(SUPABASE_SDK, name) for path, tree in trees("synkro") for _, name in imported(tree))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import psycopg\npsycopg.connect(u)", "import psycopg as p\np.AsyncConnection.connect(u)", "from psycopg import Connection\nConnection.connect(u)",
+     "from psycopg import connect as c\nc(u)", "import psycopg2\npsycopg2.connect(u)", "from psycopg_pool import ConnectionPool as P\nP(u)",
+     "import sqlalchemy\nsqlalchemy.create_engine(u)"],
+)  # fmt: skip
+def test_the_lint_sees_postgres_opened(code: str) -> None:
+    assert list(opened_postgres(ast.parse(code)))
 
 
 def test_certificates_are_always_checked() -> None:
