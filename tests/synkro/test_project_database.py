@@ -198,7 +198,7 @@ def test_many_checks_do_not_take_the_threads_of_the_pages(silent: Silent, monkey
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 20
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.001)
