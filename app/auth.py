@@ -16,15 +16,17 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
-from synkro import accounts, audit, db, sessions
-from synkro.errors import AuthenticationError, ConfigurationError
+from synkro import accounts, audit, db, invitations, sessions
+from synkro.errors import AuthenticationError, ConfigurationError, DataError
 from synkro.files import secret_file
+from synkro.invitations import Invitation
 from synkro.settings import settings
 from synkro.users import User
 
 MIN_SECRET = 32
 #: as long as Supabase keeps a link of a letter
 LETTER_SECONDS = 3600
+KNOWN = "С этой почтой уже есть вход в Synkro. Войдите со своим паролем и примите приглашение."
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -230,4 +232,54 @@ def open_confirmed(confirmed: accounts.Confirmed, ip_address: str | None, user_a
             message=confirmed.kind,
             ip_address=ip_address,
         )
+        if confirmed.kind == "invite":
+            for accepted in invitations.accept_by_letter(connection, user):
+                _note_accepted(connection, accepted, user, ip_address)
     return session_id
+
+
+# --- invitations ------------------------------------------------------------------------------------------
+
+
+def invited(token: str) -> Invitation:
+    """What the link offers; raises :class:`DataError` when it offers nothing any more."""
+    with db.as_service("invitation") as connection:
+        return invitations.look(connection, token)
+
+
+def accept(token: str, user: User, ip_address: str | None) -> None:
+    """The signed-in person takes the role; raises :class:`DataError`."""
+    with db.as_service("invitation") as connection:
+        _note_accepted(connection, invitations.accept(connection, token, user), user, ip_address)
+
+
+def join(token: str, password: str, ip_address: str | None, user_agent: str | None) -> str:
+    """A new person makes an account with their own password and takes the role; returns the session id.
+
+    Somebody who has an account signs in instead: raises :class:`DataError`, as for a link that offers nothing.
+    """
+    offered = invited(token)
+    accounts.check_password(password)
+    try:
+        made = accounts.add(offered.email, password, full_name=offered.full_name)
+    except DataError:
+        raise DataError(KNOWN) from None
+    if made.is_known:
+        raise DataError(KNOWN)
+    accept(token, made.user, ip_address)
+    session_id = sessions.open_session(made.user.user_id, ip_address, user_agent)
+    with db.as_service("login") as connection:
+        audit.write(connection, "login.ok", actor_id=made.user.user_id, actor=made.user.email, ip_address=ip_address)
+    return session_id
+
+
+def _note_accepted(connection: db.Connection, accepted: Invitation, user: User, ip_address: str | None) -> None:
+    audit.write(
+        connection,
+        "person.accepted",
+        tenant_id=accepted.tenant_id,
+        actor_id=user.user_id,
+        actor=user.email,
+        metadata={"user_id": str(user.user_id), "role": accepted.role},
+        ip_address=ip_address,
+    )

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import auth, plain, texts
 from app.offload import off_loop
-from synkro import sessions
+from synkro import invitations, sessions
 from synkro.errors import AuthenticationError, TransientError
 from synkro.settings import settings
 
@@ -57,7 +57,11 @@ def is_asset(path: str) -> bool:
 
 
 def _is_open(path: str) -> bool:
-    return is_asset(path) or path in ("/login", "/forgot", "/auth/confirm", "/api/health", "/favicon.ico")
+    return (
+        is_asset(path)
+        or path in ("/login", "/forgot", "/auth/confirm", "/api/health", "/favicon.ico")
+        or path.startswith(f"{invitations.PATH}/")
+    )
 
 
 def origin_allowed(origin: str | None, scheme: str, host: str) -> bool:

@@ -10,10 +10,13 @@ import hashlib
 from functools import lru_cache
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
 
 from app.texts import language, t
+from synkro import invitations
+from synkro.invitations import Invitation
 
 THEME = Path(__file__).parent / "theme"
 
@@ -161,6 +164,34 @@ def password(*, forced: bool, by_link: bool = False, error: str | None = None, s
         f'<form method="post" action="/logout"><button class="btn link">{escape(t("nav.sign_out"))}</button></form>',
         status,
     )
+
+
+def invitation(
+    token: str, offered: Invitation, signed_in: str | None, *, error: str | None = None, status: int = 200
+) -> HTMLResponse:
+    """What is offered, and a way to take it: one press, the sign-in, or a password of a new account."""
+    path = f"{invitations.PATH}/{token}"
+    lead = t("invitation.lead", company=offered.tenant_name, role=t(f"role.{offered.role}"), email=offered.email)
+    top = f"<h1>{escape(t('invitation.title'))}</h1><p data-testid='offer'>{escape(lead)}</p>{_message(error)}"
+    form = f'<form method="post" action="{escape(path)}">'
+    if signed_in == offered.email:
+        body = f'{form}<button class="btn primary wide" data-testid="accept">{escape(t("invitation.accept"))}</button></form>'
+    elif signed_in is not None:
+        body = (
+            f"<p class='muted'>{escape(t('invitation.other', email=signed_in))}</p>"
+            f'<form method="post" action="/logout"><button class="btn wide">{escape(t("nav.sign_out"))}</button></form>'
+        )
+    else:
+        body = (
+            f"<p class='muted'>{escape(t('invitation.new'))}</p>{form}"
+            + f'<input type="hidden" name="email" value="{escape(offered.email)}" autocomplete="username">'
+            + _field("new", t("password.new"), "password", complete="new-password", focus=True)
+            + _field("again", t("password.again"), "password", complete="new-password")
+            + f'<button class="btn primary wide" data-testid="join">{escape(t("invitation.join"))}</button></form>'
+            f'<p class="small"><a href="/login?next={escape(quote(path, safe=""))}" data-testid="have-account">'
+            f"{escape(t('invitation.have'))}</a></p>"
+        )
+    return document(t("invitation.title"), top + body, status)
 
 
 def not_found() -> HTMLResponse:

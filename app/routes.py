@@ -13,8 +13,8 @@ from app import auth, plain
 from app.offload import off_loop
 from app.services import access, export
 from app.texts import t
-from synkro import accounts
-from synkro.errors import NotFoundError, SynkroError
+from synkro import accounts, invitations
+from synkro.errors import DataError, NotFoundError, SynkroError
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=1000)]
@@ -113,6 +113,47 @@ async def _confirmed(request: Request, take: Callable[..., Any], *arguments: Any
     response = RedirectResponse("/profile/password" if confirmed.may_set_password else "/profile", 303)
     auth.set_cookie(response, session_id)
     response.delete_cookie(auth.letter_cookie_name(), path="/")
+    return response
+
+
+@router.get(invitations.PATH + "/{token}")
+async def invitation_page(request: Request, token: str) -> Response:
+    return await _invitation(request, token[:200])
+
+
+async def _invitation(request: Request, token: str, error: SynkroError | None = None) -> Response:
+    try:
+        offered = await off_loop(auth.invited, token)
+    except SynkroError as stale:
+        return plain.said(t("invitation.title"), stale.message, _status(stale))
+    caller: auth.Caller | None = request.state.caller
+    return plain.invitation(
+        token,
+        offered,
+        caller.user.email if caller else None,
+        error=error.message if error else None,
+        status=_status(error) if error else 200,
+    )
+
+
+@router.post(invitations.PATH + "/{token}")
+async def accept_invitation(request: Request, token: str, new: Text = "", again: Text = "") -> Response:
+    """Taken by a press: mail servers and messengers open links to look at them."""
+    token = token[:200]
+    caller: auth.Caller | None = request.state.caller
+    if caller is not None and caller.must_set_password:
+        return RedirectResponse("/profile/password", 303)
+    try:
+        if caller is not None:
+            await off_loop(auth.accept, token, caller.user, _ip(request))
+            return RedirectResponse("/", 303)
+        if new != again:
+            raise DataError(t("password.mismatch"))
+        session_id = await off_loop(auth.join, token, new, _ip(request), request.headers.get("user-agent"))
+    except SynkroError as error:
+        return await _invitation(request, token, error)
+    response = RedirectResponse("/", 303)
+    auth.set_cookie(response, session_id)
     return response
 
 

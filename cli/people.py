@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from uuid import UUID
 
 import click
 
 from cli.output import emit, json_option, table
-from synkro import accounts, audit, db, runtime, shapes, tenants, users
-from synkro.accounts.passwords import one_time_password
+from synkro import accounts, audit, db, invitations, runtime, shapes, tenants, users
+from synkro.errors import DataError
 
 ACTOR = "operator (command line)"
 
@@ -74,12 +75,31 @@ def user() -> None:
 @click.option("--password-stdin", is_flag=True, help="Взять пароль из стандартного ввода; иначе он придумывается.")
 @json_option
 def user_add(email: str, role: users.Role, slug: str | None, name: str, password_stdin: bool, as_json: bool) -> None:
-    """Добавить человека с адресом EMAIL; придуманный пароль показывается один раз."""
+    """Добавить человека с адресом EMAIL.
+
+    В компанию: печатает ссылку приглашения, роль появится, когда человек её примет. Оператора (super_admin) и с
+    --password-stdin: сразу делает учётную запись.
+    """
     if (role == "super_admin") == bool(slug):
         raise click.UsageError("Укажите --tenant для ролей admin_lite и user; для super_admin он не нужен.")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else None
     with db.as_service("command line") as connection:
         where = tenants.by_slug(connection, slug).tenant_id if slug else None
+    if where is not None and password is None:
+        link = _invite(where, email, name, role)
+        emit(
+            {
+                "id": None,
+                "email": users.checked_email(email),
+                "role": role,
+                "tenant": slug,
+                "password": None,
+                "link": link,
+            },
+            as_json,
+            f"Ссылка для {email} (больше не покажем, действует 72 часа): {link}\nРоль {role} появится, когда человек её примет.",
+        )
+        return
     added = accounts.add(email, password, full_name=name)
     made, shown = added.user, added.one_time_password or None
     said = f"\nПароль (больше не покажем): {shown}" if shown else ""
@@ -89,21 +109,37 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
         users.grant(connection, made.user_id, where, role)
         audit.write(connection, "user.add", tenant_id=where, actor=ACTOR, message=f"{made.email}: {role}")
     emit(
-        {"id": str(made.user_id), "email": made.email, "role": role, "tenant": slug, "password": shown},
+        {"id": str(made.user_id), "email": made.email, "role": role, "tenant": slug, "password": shown, "link": None},
         as_json,
         f"{made.email} добавлен, роль {role}.{said}",
     )
 
 
+def _invite(tenant_id: UUID, email: str, name: str, role: users.Role) -> str:
+    email = users.checked_email(email)
+    with db.as_service("command line") as connection:
+        if any(person.email == email and held.is_active for person, held in users.people_of(connection, tenant_id)):
+            raise DataError(f"У {email} уже есть роль в этой компании.")
+        _, link = invitations.make(connection, tenant_id, email, name, role, created_by=None)
+        audit.write(
+            connection, "person.invited", tenant_id=tenant_id, actor=ACTOR, metadata={"email": email, "role": role}
+        )
+    return link
+
+
 @user.command("password")
 @click.argument("email")
-@click.option("--password-stdin", is_flag=True, help="Взять пароль из стандартного ввода; иначе он придумывается.")
+@click.option("--password-stdin", is_flag=True, help="Взять пароль из стандартного ввода; иначе печатается ссылка.")
 def user_password(email: str, password_stdin: bool) -> None:
-    """Сменить пароль; все открытые сеансы человека закрываются."""
-    password = sys.stdin.readline().rstrip("\n") if password_stdin else one_time_password()
+    """Сбросить пароль: печатает ссылку, по которой человек задаст новый. Открытые сеансы закрываются."""
     with db.as_service("command line") as connection:
         found = users.by_email(connection, email)
-    accounts.set_password(found.user_id, password, must_change=not password_stdin)
+    link = ""
+    if password_stdin:
+        accounts.set_password(found.user_id, sys.stdin.readline().rstrip("\n"), must_change=False)
+    else:
+        link = accounts.reset(found)
     with db.as_service("command line") as connection:
         audit.write(connection, "user.password", actor=ACTOR, message=found.email)
-    click.echo("Пароль сменён." if password_stdin else f"Пароль сменён (больше не покажем): {password}")
+    said = f"Прежний пароль больше не подходит. Ссылка для нового (больше не покажем, действует час): {link}"
+    click.echo(said if link else "Пароль сменён.")

@@ -93,6 +93,8 @@ _HERE: dict[str, dict[str, Any]] = {
     "private.mart_builds": {"scope": "touched", "is_building": False},
     "private.raw_changes": {"kind": "chat", "since": WINDOW.start, "until": WINDOW.end},
     "private.decided_dialogs": {"version": "1"},
+    "private.invitations": {"role": "user", "created_by": None, "created_at": AT, "expires_at": datetime(2100, 1, 1, tzinfo=UTC),
+                            "ended_at": None, "accepted_by": None},
     "private.reconciled_dialogs": {"counted_at": None, "excluded_reason": None},
     "marts.fct_messages": {"kind": "client", "direction": "in", "body": lambda tag: f"Сколько стоит кухня, {tag}?"},
     "marts.fct_deals": {"stage_kind": "open"},

@@ -15,7 +15,9 @@ from app.services.access import Viewer
 from app.services.members import Invited
 from app.services.settings import SettingsView
 from app.texts import t
+from app.words import moment
 from synkro import accounts
+from synkro.invitations import Invitation
 from synkro.users import Membership, User
 
 _ROLES = ("user", "admin_lite")
@@ -49,6 +51,8 @@ class PeopleEditor:
 
     @ui.refreshable_method
     def _list(self) -> None:
+        if self.view.invitations:
+            self._invited()
         with tag("section", "card flush", mark="people"):
             with div("card-head"):
                 tag("h2", "", t("settings.people"))
@@ -60,6 +64,47 @@ class PeopleEditor:
                     for user, role in active
                 ],
             )
+
+    def _invited(self) -> None:
+        """Invitations nobody has accepted yet."""
+        with tag("section", "card flush", mark="invitations"):
+            with div("card-head"):
+                tag("h2", "", t("people.invited"))
+            table(
+                [
+                    (t("people.person"), "lead"),
+                    (t("people.role"), ""),
+                    (t("people.until"), ""),
+                    (t("people.access"), ""),
+                ],
+                [
+                    (
+                        self._invited_person(found),
+                        self.roles[found.role],
+                        moment(found.expires_at, self.view.tenant.timezone),
+                        self._take_back_button(found),
+                    )
+                    for found in self.view.invitations
+                ],
+            )
+
+    def _invited_person(self, found: Invitation):  # type: ignore[no-untyped-def]
+        def draw() -> None:
+            span("strong wrap", found.full_name or found.email)
+            if found.full_name:
+                span("small muted wrap", found.email)
+
+        return draw
+
+    def _take_back_button(self, found: Invitation):  # type: ignore[no-untyped-def]
+        return lambda: button(
+            t("people.take_back"), lambda: self._take_back(found), "small danger", mark=f"take-back-{found.email}"
+        )
+
+    async def _take_back(self, found: Invitation) -> None:
+        slug = self.view.tenant.slug
+        await act(lambda who: members.take_back(who, slug, found.invitation_id), done=t("people.taken_back"))
+        await self._reload()
 
     def _person(self, user: User):  # type: ignore[no-untyped-def]
         def draw() -> None:
@@ -104,23 +149,24 @@ class PeopleEditor:
             return
         self.email.control.value = self.name.control.value = ""
         await self._reload()
-        if invited.one_time_password:
-            self._show_password(invited)
-        elif invited.got_letter:
-            ui.notify(t("people.letter_sent", email=invited.user.email), type="positive")
-        else:
-            ui.notify(t("people.added"), type="positive")
+        self._show_link(invited)
 
-    def _show_password(self, invited: Invited) -> None:
+    def _show_link(self, invited: Invited) -> None:
         with ui.dialog() as dialog, ui.card():
-            tag("h2", "", t("people.password_title"))
-            span("wrap", t("people.password_text", email=invited.user.email))
-            tag("code", "", invited.one_time_password, mark="one-time-password").style(
-                "font-size: 18px; padding: 8px 12px"
+            tag("h2", "", t("people.link_title"))
+            span("wrap", t("people.link_written" if invited.is_written else "people.link_text", email=invited.email))
+            tag("code", "wrap", invited.link, mark="invitation-link").style(
+                "padding: 8px 12px; overflow-wrap: anywhere"
             )
-            button(t("people.password_done"), dialog.close, "primary", mark="close-password")
+            with div("line"):
+                button(t("people.link_copy"), lambda: self._copy(invited.link), mark="copy-link")
+                button(t("people.link_done"), dialog.close, "primary", mark="close-link")
         dialog.on("hide", dialog.delete)
         dialog.props("persistent").open()
+
+    def _copy(self, link: str) -> None:
+        ui.clipboard.write(link)
+        ui.notify(t("people.link_copied"), type="positive")
 
     async def _change(self, user_id: UUID, role: str) -> None:
         slug = self.view.tenant.slug

@@ -8,51 +8,65 @@ from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import accounts, audit, db, users
+from synkro import accounts, audit, db, invitations, users
 from synkro.errors import DataError, NotFoundError
+from synkro.invitations import Invitation
 from synkro.tenants import Tenant
-from synkro.users import Role, User
+from synkro.users import Role
 
 
 @dataclass(frozen=True)
 class Invited:
-    user: User
-    #: shown once; empty when the person has a password already, or got a letter
-    one_time_password: str
-    got_letter: bool = False
+    """The answer is the same whether somebody has this address or not."""
+
+    email: str
+    #: shown once
+    link: str
+    is_written: bool = False
 
 
 def invite(who: Viewer, slug: str, email: str, full_name: str, role: str, *, by_letter: bool = False) -> Invited:
-    """Give a person a role in the tenant; a new person gets an account with a one-time password, or a letter."""
+    """A link that gives the role to whoever holds the account of this address, once they accept; and a letter with it."""
     tenant = access.administered(who, slug)
     wanted = _role(role)
+    address = users.checked_email(email)
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, tenant.tenant_id)
-    invited = _person(email, full_name, by_letter)
-    user = invited.user
-    with db.as_user(who.user_id) as connection:
-        row = connection.execute(
-            "select role from synkro.user_roles where user_id = %s and tenant_id = %s and is_active",
-            (user.user_id, tenant.tenant_id),
-        ).fetchone()
-        if row is not None:
-            raise DataError(f"У {user.email} уже есть роль в этой компании. Измените её в списке.")
-        users.grant(connection, user.user_id, tenant.tenant_id, wanted, created_by=who.user_id)
-        _note_person(connection, who, tenant, "person.invited", user.user_id, {"email": user.email, "role": wanted})
-    return invited
-
-
-def _person(email: str, full_name: str, by_letter: bool) -> Invited:
-    """Whoever has this address, known or made now."""
+        if any(
+            user.email == address and role.is_active for user, role in users.people_of(connection, tenant.tenant_id)
+        ):
+            raise DataError(f"У {address} уже есть роль в этой компании. Измените её в списке.")
+        _note_person(connection, who, tenant, "person.invited", None, {"email": address, "role": wanted})
     with db.as_service("invite") as connection:
-        try:
-            return Invited(users.by_email(connection, email), "")
-        except NotFoundError:
-            pass
-    if by_letter:
-        return Invited(accounts.invite_by_letter(email, full_name), "", got_letter=True)
-    made = accounts.add(email, full_name=full_name)
-    return Invited(made.user, made.one_time_password)
+        invitation_id, link = invitations.make(
+            connection, tenant.tenant_id, address, full_name, wanted, created_by=who.user_id
+        )
+    if by_letter and accounts.write_invitation(address, link):
+        with db.as_service("invite") as connection:
+            invitations.written_to(connection, tenant.tenant_id, invitation_id)
+    return Invited(address, link, is_written=by_letter)
+
+
+def open_invitations(who: Viewer, slug: str) -> list[Invitation]:
+    """Those nobody has accepted yet."""
+    tenant = access.administered(who, slug)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+    with db.as_service("invite") as connection:
+        return invitations.open_of(connection, tenant.tenant_id)
+
+
+def take_back(who: Viewer, slug: str, invitation_id: UUID) -> None:
+    """The link works no more."""
+    tenant = access.administered(who, slug)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+    with db.as_service("invite") as connection:
+        email = invitations.take_back(connection, tenant.tenant_id, invitation_id)
+    if email is None:
+        raise NotFoundError("Приглашение уже принято или отозвано.")
+    with db.as_user(who.user_id) as connection:
+        _note_person(connection, who, tenant, "person.invitation_taken_back", None, {"email": email})
 
 
 def change_role(who: Viewer, slug: str, user_id: UUID, role: str) -> None:
@@ -94,7 +108,7 @@ def _keep_an_admin(connection: db.Connection, tenant: Tenant, user_id: UUID, rol
 
 
 def _note_person(
-    connection: db.Connection, who: Viewer, tenant: Tenant, action: str, user_id: UUID, detail: dict[str, Any]
+    connection: db.Connection, who: Viewer, tenant: Tenant, action: str, user_id: UUID | None, detail: dict[str, Any]
 ) -> None:
     audit.write(
         connection,
@@ -102,6 +116,6 @@ def _note_person(
         tenant_id=tenant.tenant_id,
         actor_id=who.user_id,
         actor=who.user.email,
-        metadata={"user_id": str(user_id), **detail},
+        metadata={**({"user_id": str(user_id)} if user_id else {}), **detail},
         ip_address=who.ip_address,
     )

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.services import access
+from app.services import access, members
 from app.services.access import Viewer
 from synkro import audit, checks, db, integrations, runtime, users
 from synkro.errors import DataError, SynkroError
 from synkro.integrations import FIELDS, Integration, Kind
+from synkro.invitations import Invitation
 from synkro.log import redact
 from synkro.runtime import RuntimeConfig
 from synkro.settings import settings as environment
@@ -36,12 +37,15 @@ class SettingsView:
     config: RuntimeConfig
     versions: list[dict[str, Any]]
     people: list[tuple[User, Membership]]
+    #: not accepted yet
+    invitations: list[Invitation]
     may_change: bool
 
 
 def load(who: Viewer, slug: str) -> SettingsView:
     """For administrators: :class:`~app.services.access.Forbidden` for others of the tenant."""
     tenant = access.administered(who, slug)
+    invited = members.open_invitations(who, slug)
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, tenant.tenant_id)
         names = {
@@ -60,6 +64,7 @@ def load(who: Viewer, slug: str) -> SettingsView:
             config=runtime.current(connection, tenant.tenant_id),
             versions=versions,
             people=users.people_of(connection, tenant.tenant_id),
+            invitations=invited,
             may_change=True,
         )
 

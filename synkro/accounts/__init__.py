@@ -27,22 +27,24 @@ __all__ = [
     "add",
     "can_write_letters",
     "change_password",
+    "check_password",
     "confirm_code",
     "confirm_fragment",
     "confirm_link",
-    "invite_by_letter",
     "is_supabase",
     "request_email_change",
     "request_recovery",
+    "reset",
     "set_own_password",
     "set_password",
     "sign_in",
+    "write_invitation",
 ]
 
 logger = logging.getLogger("synkro.accounts")
 
 _LETTERS = {
-    "invite": ("Приглашение в Synkro", "Вас пригласили в Synkro. Откройте ссылку и придумайте пароль:"),
+    "invite": ("Приглашение в Synkro", "Вас пригласили в Synkro. Откройте ссылку, чтобы принять приглашение:"),
     "recovery": (
         "Новый пароль Synkro",
         "Откройте ссылку, чтобы задать новый пароль. Если вы этого не просили, ничего не делайте:",
@@ -133,6 +135,15 @@ def set_password(user_id: UUID, new: str, *, must_change: bool) -> None:
     _store_password(user_id, new, must_change=must_change, is_known=is_supabase())
 
 
+def reset(user: User) -> str:
+    """The present password and the sessions end; the link by which the person, and nobody else, sets a new one."""
+    set_password(user.user_id, one_time_password(), must_change=True)
+    if is_supabase():
+        return links.address(supabase.recovery_token(user.email), "recovery")
+    with db.as_service("password") as connection:
+        return links.make(connection, user.user_id, user.email, "recovery")
+
+
 def _store_password(user_id: UUID, new: str, *, must_change: bool, is_known: bool) -> None:
     """Our half of a change: the password itself unless Supabase has it, the flag, the sessions."""
     with db.as_service("password") as connection:
@@ -173,25 +184,22 @@ def add(email: str, password: str | None = None, *, full_name: str = "", is_one_
     return Made(made, "" if password else given)
 
 
-def invite_by_letter(email: str, full_name: str = "") -> User:
-    """A person without a password and a letter with a link to set one."""
-    email = users.checked_email(email)
-    if not can_write_letters():
-        raise ConfigurationError("Письма не настроены: задайте SYNKRO_SMTP_URL или передайте одноразовый пароль.")
-    if is_supabase():
-        with db.as_service("account") as connection:
-            known = _known_to_auth(connection, email)
-            if known is not None:
-                _refuse_known(connection, known, email)
-                return users.make_profile(connection, known, email, full_name=full_name)
-        account = supabase.invite(email, settings().base_url + links.PATH)
-        with db.as_service("account") as connection:
-            return users.make_profile(connection, account.user_id, email, full_name=full_name)
+def write_invitation(email: str, link: str) -> bool:
+    """A letter with the link of an invitation by our SMTP; without it Supabase's own letter, to an address it does not know.
+
+    Returns whether Supabase wrote: its link leads to a new account, not to ours. Raises :class:`ConfigurationError` when no
+    letters can be written.
+    """
+    if mail.is_configured():
+        _write(email, "invite", link)
+        return False
+    if not is_supabase():
+        raise ConfigurationError("Письма не настроены: задайте SYNKRO_SMTP_URL или передайте ссылку сами.")
     with db.as_service("account") as connection:
-        made = embedded.add(connection, email, one_time_password(), full_name=full_name, must_change_password=True)
-        link = links.make(connection, made.user_id, email, "invite")
-    _write(email, "invite", link)
-    return made
+        if _known_to_auth(connection, email) is not None:
+            return False
+    supabase.invite(email, settings().base_url + links.PATH)
+    return True
 
 
 def _known_to_auth(connection: db.Connection, email: str) -> UUID | None:

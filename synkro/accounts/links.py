@@ -17,9 +17,8 @@ from synkro import db
 from synkro.errors import DataError
 from synkro.settings import settings
 
-Kind = Literal["invite", "recovery", "email_change"]
+Kind = Literal["recovery", "email_change"]
 LIFETIME: dict[Kind, timedelta] = {
-    "invite": timedelta(hours=72),
     "recovery": timedelta(hours=1),
     "email_change": timedelta(hours=24),
 }

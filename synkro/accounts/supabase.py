@@ -338,6 +338,14 @@ def set_password(user_id: UUID, password: str) -> None:
         _client(key).auth.admin.update_user_by_id(str(user_id), {"password": password})
 
 
+def recovery_token(email: str) -> str:
+    """The hash of a link to set a new password; no letter is sent."""
+    key, name = _key(is_admin=True)
+    with _asking(name):
+        made = _client(key).auth.admin.generate_link({"type": "recovery", "email": email})
+    return str(made.properties.hashed_token)
+
+
 def invite(email: str, redirect_to: str) -> Account:
     """A new account without a password and Supabase's letter with a link; raises :class:`DataError` when Auth knows it."""
     key, name = _key(is_admin=True)

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from app.services import members
-from synkro import accounts, db, mail
+from synkro import accounts, db, mail, users
 from synkro.accounts import embedded
 from synkro.errors import AuthenticationError, ConfigurationError, DataError, SynkroError, TransientError
 from synkro.settings import settings
@@ -118,11 +118,12 @@ async def test_a_forgotten_password(site: Site, mailbox: Mailbox, somebody: str)
 async def test_an_invitation(site: Site, mailbox: Mailbox, world: World, who: Any) -> None:
     email = f"{uuid4().hex[:10]}@company.example"
     invited = members.invite(who("admin"), "alpha", email, "По Письму", "user", by_letter=True)
-    assert invited.got_letter and invited.one_time_password == ""
+    link = mailbox.link(email)
+    assert invited.is_written and invited.link.endswith(link)
     async with site.browser() as browser:
-        assert (await press(browser, mailbox.link(email))).headers["location"] == "/profile/password"
         form = {"new": ANOTHER, "again": ANOTHER}
-        assert (await browser.post("/profile/password", data=form, headers=ORIGIN)).headers["location"] == "/"
+        answer = await browser.post(link, data=form, headers=ORIGIN)
+        assert answer.headers["location"] == "/"
         assert (await browser.get("/t/alpha/reports")).status_code == 200
 
 
@@ -145,6 +146,23 @@ async def test_another_address(site: Site, mailbox: Mailbox, somebody: str, worl
     assert accounts.sign_in(new, PASSWORD).email == new
     with pytest.raises(AuthenticationError):
         accounts.sign_in(somebody, PASSWORD)
+
+
+async def test_an_operator_resets_a_password_without_seeing_it(site: Site, somebody: str) -> None:
+    with db.as_service("test") as connection:
+        person = users.by_email(connection, somebody)
+    async with site.browser() as signed_in, site.browser() as browser:
+        await signed_in.post("/login", data={"email": somebody, "password": PASSWORD}, headers=ORIGIN)
+        link = accounts.reset(person).removeprefix("http://test")
+        assert (await signed_in.get("/profile")).headers["location"].startswith("/login"), "open sessions end"
+        with pytest.raises(AuthenticationError):
+            accounts.sign_in(somebody, PASSWORD)
+        assert (await press(browser, "/auth/confirm?" + link.partition("?")[2])).headers[
+            "location"
+        ] == "/profile/password"
+        form = {"new": ANOTHER, "again": ANOTHER}
+        assert (await browser.post("/profile/password", data=form, headers=ORIGIN)).headers["location"] == "/"
+    assert accounts.sign_in(somebody, ANOTHER).email == somebody
 
 
 def test_a_link_of_long_ago_and_of_a_banned_person_is_refused(mailbox: Mailbox, somebody: str) -> None:
@@ -199,4 +217,4 @@ def test_without_a_mail_server_the_way_is_named(world: World) -> None:
     with pytest.raises(ConfigurationError, match="synkro user password"):
         accounts.request_recovery("admin@example.com", None)
     with pytest.raises(ConfigurationError, match="SYNKRO_SMTP_URL"):
-        accounts.invite_by_letter("new@company.example")
+        accounts.write_invitation("new@company.example", "http://test/invite/x")

@@ -165,7 +165,7 @@ async def test_a_secret_is_typed_saved_checked_and_never_shown(
     assert SECRET not in shown and "canary-typed" not in shown
 
 
-async def test_an_invitation_shows_its_password_once(site: Site, world: World) -> None:
+async def test_an_invitation_shows_its_link_once(site: Site, world: World) -> None:
     person = await site.person("admin")
     await person.open("/t/gamma/settings?tab=people")
     element(person, "invite-email").value = "not an address"  # type: ignore[attr-defined]
@@ -173,10 +173,14 @@ async def test_an_invitation_shows_its_password_once(site: Site, world: World) -
     await until(lambda: "не похож на почту" in text_of(person, "invite-email-error"))
     element(person, "invite-email").value = "fresh@example.com"  # type: ignore[attr-defined]
     press(person, "invite-submit")
-    await person.should_see(marker="one-time-password")
-    password = text_of(person, "one-time-password")
+    await person.should_see(marker="invitation-link")
+    link = text_of(person, "invitation-link")
     page = await person.http_client.get("/t/gamma/settings?tab=people")
-    assert "fresh@example.com" in page.text and password not in page.text
+    assert "fresh@example.com" in page.text and link.rpartition("/")[2] not in page.text
+    press(person, "take-back-fresh@example.com")
+    await person.should_see("Приглашение отозвано")
+    await person.should_not_see(marker="invitations")
+    assert "отозвано" in (await person.http_client.get(link.removeprefix("http://test"))).text
 
 
 async def test_people_are_changed_and_let_go(site: Site, world: World) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import auth
 from app.services import (
     access,
     calendars,
@@ -33,7 +34,6 @@ from app.services import (
 )
 from app.services.access import Forbidden, Viewer
 from synkro import audit, checks, clock, db, evidence, integrations, spending
-from synkro.accounts import embedded
 from synkro.errors import DataError, NotFoundError, SynkroError
 from tests.app.world import HOSTILE, SECRET, World
 
@@ -281,20 +281,23 @@ def test_check_stores_what_the_vendor_said(world: World, who: Who, monkeypatch: 
         settings.check_integration(who("user"), "alpha", "amocrm")
 
 
+def joined(who: Who, slug: str, name: str, role: str) -> None:
+    """The person accepts an invitation of an administrator."""
+    person = who(name).user
+    invited = members.invite(who("admin"), slug, person.email, "", role)
+    auth.accept(invited.link.rpartition("/")[2], person, None)
+
+
 def test_people_are_invited_changed_and_let_go(world: World, who: Who) -> None:
-    admin = who("admin")
-    invited = members.invite(admin, "gamma", "New.Person@example.com", "Новый", "user")
-    assert len(invited.one_time_password) >= 16 and invited.user.must_change_password
-    assert embedded.verify("new.person@example.com", invited.one_time_password).user_id == invited.user.user_id
+    admin, stranger = who("admin"), who("stranger").user
+    joined(who, "gamma", "stranger", "user")
+    assert access.viewer(stranger).roles[world.tenants["gamma"].tenant_id] == "user"
     with pytest.raises(DataError, match="уже есть роль"):
-        members.invite(admin, "gamma", "new.person@example.com", "", "user")
-    known = members.invite(admin, "gamma", "stranger@example.com", "", "user")
-    assert known.one_time_password == "", "a person with an account keeps their password"
-    members.change_role(admin, "gamma", invited.user.user_id, "admin_lite")
-    assert access.viewer(invited.user).is_admin(world.tenants["gamma"].tenant_id)
-    members.revoke(admin, "gamma", invited.user.user_id)
-    members.revoke(admin, "gamma", known.user.user_id)
-    assert access.viewer(invited.user).tenants == ()
+        members.invite(admin, "gamma", "Stranger@example.com", "", "user")
+    members.change_role(admin, "gamma", stranger.user_id, "admin_lite")
+    assert access.viewer(stranger).is_admin(world.tenants["gamma"].tenant_id)
+    members.revoke(admin, "gamma", stranger.user_id)
+    assert world.tenants["gamma"].tenant_id not in access.viewer(stranger).roles
     with pytest.raises(DataError, match="последний администратор"):
         members.revoke(admin, "gamma", admin.user_id)
     for role in ("super_admin", "owner", ""):
@@ -306,7 +309,7 @@ def test_people_are_invited_changed_and_let_go(world: World, who: Who) -> None:
 
 def test_a_right_taken_away_is_gone_at_once(world: World, who: Who) -> None:
     """The viewer of an open page still claims the right; the transaction that writes asks again."""
-    members.invite(who("admin"), "gamma", "user@example.com", "", "admin_lite")
+    joined(who, "gamma", "user", "admin_lite")
     stale = who("user")
     settings.save_runtime(stale, "gamma", {"session_gap_hours": 30})
     members.revoke(who("admin"), "gamma", stale.user_id)

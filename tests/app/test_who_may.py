@@ -37,7 +37,7 @@ from app.services import (
     transcripts,
 )  # fmt: skip
 from app.services.access import Forbidden, Viewer
-from synkro import checks, db, reports, sessions, users
+from synkro import checks, db, invitations, reports, sessions, users
 from synkro.accounts import embedded
 from synkro.errors import AuthenticationError, NotFoundError
 from tests.app.conftest import ORIGIN, Site
@@ -79,6 +79,14 @@ def change_admin(world: World, who: Viewer) -> None:
     members.change_role(who, "alpha", world.people["user"].user_id, "admin_lite")
 
 
+def take_back(world: World, who: Viewer) -> None:
+    with db.as_service("test") as connection:
+        made, _ = invitations.make(
+            connection, world.tenants["alpha"].tenant_id, "invited@example.com", "", "user", created_by=None
+        )
+    members.take_back(who, "alpha", made)
+
+
 CASES: dict[str, Case] = {
     "access.tenant": Case(lambda w, v: access.tenant(v, "alpha"), MEMBERS),
     "access.administered": Case(lambda w, v: access.administered(v, "alpha"), ADMINS),
@@ -102,6 +110,8 @@ CASES: dict[str, Case] = {
     "transcripts.load": Case(lambda w, v: transcripts.load(v, "alpha", "alpha:d/0"), MEMBERS),
     # --- administrators
     "members.change_role": Case(change_admin, ADMINS, asks_again=True),
+    "members.open_invitations": Case(lambda w, v: members.open_invitations(v, "alpha"), ADMINS, asks_again=True),
+    "members.take_back": Case(take_back, ADMINS, asks_again=True),
     "members.invite": Case(lambda w, v: members.invite(v, "alpha", "new@example.com", "Н", "admin_lite"), ADMINS, asks_again=True),
     "members.revoke": Case(lambda w, v: members.revoke(v, "alpha", w.people["user"].user_id), ADMINS, asks_again=True),
     "people.audit_page": Case(

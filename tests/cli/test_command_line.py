@@ -75,7 +75,11 @@ def test_a_company_is_set_up_without_a_page(shell: Shell) -> None:
     made = shell.json("tenant", "add", "alpha", "--name", "Альфа", "--timezone", "Asia/Almaty")
     assert made["slug"] == "alpha"
     person = shell.json("user", "add", "a@b.example", "--tenant", "alpha", "--role", "admin_lite")
-    assert len(person["password"]) >= 12
+    assert person["password"] is None and "/invite/" in person["link"]
+    operator = shell.json("user", "add", "o@b.example", "--role", "super_admin")
+    assert len(operator["password"]) >= 12 and operator["link"] is None
+    said = shell.run("user", "password", "o@b.example").stdout
+    assert "/auth/confirm?token_hash=" in said and operator["password"] not in said
     public = json.dumps({"company_id": 1001, "host": "api.radist.online"})
     saved = shell.json(
         "integration", "set", "alpha", "radist", "--public", public, stdin="-key-that-starts-with-a-dash-0000"

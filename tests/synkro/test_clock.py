@@ -52,6 +52,7 @@ REAL: dict[str, set[str]] = {
         ),
         "synkro/accounts/embedded.py::verify",
         *(f"synkro/accounts/links.py::{name}" for name in ("make", "use")),
+        *(f"synkro/invitations.py::{name}" for name in ("_OPEN", "make", "_accept", "take_back")),
     },
     "money is counted in days of the real time, where the calls are": {
         "synkro/spending.py::refused",

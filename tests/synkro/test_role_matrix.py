@@ -57,6 +57,7 @@ synkro.working_intervals        members       -         -         -        siud 
 private.account_links           -             -         -         -        siud     -
 private.decided_dialogs         -             -         -         -        siud     -
 private.integration_secrets     -             -         -         -        siud     -
+private.invitations             -             -         -         -        siud     -
 private.login_attempts          -             -         -         -        siud     -
 private.mart_builds             -             -         -         -        sd       -
 private.message_intents         -             -         -         -        siud     -

@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 from uuid import UUID
 
 import psycopg
@@ -36,6 +37,7 @@ from synkro import (
     history,
     integrations,
     intents,
+    invitations,
     leases,
     numbers,
     outbox,
@@ -127,6 +129,15 @@ def bot(c: db.Connection) -> Any:
     return destinations.bot_of(T, {})
 
 
+def invited(c: db.Connection) -> Any:
+    """Two invitations with a token that is told beforehand; the first takes the place of one of the same address."""
+    with mock.patch("secrets.token_urlsafe", return_value="token"):
+        return [
+            invitations.make(c, T, email, "", "user", created_by=None)[1]
+            for email in ("email ours", "second@x.example")
+        ]
+
+
 def failed_first(c: db.Connection, chat: str) -> Any:
     """A success in our chat, after a failure of this one."""
     integrations.set_status(c, T, "telegram", "error", error=f"Чат {chat}: отказ")
@@ -179,6 +190,7 @@ READS: dict[str, Call] = {
     "synkro.integrations.find": lambda c: integrations.find(c, T, "telegram"),
     "synkro.integrations.load": lambda c: integrations.load(c, T, "telegram"),
     "synkro.integrations.secrets": stored_secrets,
+    "synkro.invitations.open_of": lambda c: invitations.open_of(c, T),
     "synkro.leases.is_stopping": lambda c: (
         c.execute("update synkro.job_runs set status = 'cancelling' where tenant_id = %s and run_id = %s", (T, RUN)),
         leases.is_stopping(c, run(c))
@@ -283,6 +295,9 @@ WRITES: dict[str, Call] = {
     ]),
     "synkro.runtime.change": lambda c: runtime.change(c, T, {"sla_target_minutes": "20"}),
     "synkro.runtime.fill_working_intervals": lambda c: runtime.fill_working_intervals(c, T, runtime.current(c, T), DAY, DAY),
+    "synkro.invitations.make": lambda c: invited(c),
+    "synkro.invitations.take_back": lambda c: invitations.take_back(c, T, twins.uuid_of("invitation_id")),
+    "synkro.invitations.written_to": lambda c: invitations.written_to(c, T, twins.uuid_of("invitation_id")),
     "synkro.runtime.start": lambda c: (
         c.execute("delete from synkro.tenant_runtime_configs where tenant_id = %s", (T,)), runtime.start(c, T, "UTC")
     )[1],
