@@ -1,6 +1,6 @@
 """``synkro demo``: from nothing to a report on the screen, built the way production builds it.
 
-Two simulated companies are read over HTTP, land in the embedded Postgres, become marts, readings, a report and a
+Two simulated companies (three with ``--trade``) are read over HTTP, land in the embedded Postgres, become marts, readings, a report and a
 Telegram message; then the app and Dagster are served. What an earlier demo left in the data directory is used again.
 """
 
@@ -11,7 +11,7 @@ import secrets as random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ import click
 from cli import database, environment, serve
 from cli.environment import say
 from cli.reports import wait_for
+from cli.sandbox import TRADES
 from cli.supervisor import Supervisor
 from synkro import clock, db, integrations, reports, runs, runtime, tenants, users, vault, windows
 from synkro.accounts import embedded
@@ -40,12 +41,20 @@ class DemoCompany:
     size: str
     seed: int
     has_ai: bool
+    trade: str | None = None
 
 
 COMPANIES = (
     DemoCompany("mebel_alatau", "Мебель Алатау", "demo", 7, True),
     DemoCompany("okna_plus", "Студия окон", "small", 11, False),
 )
+
+
+def _of_trade(trade: str) -> DemoCompany:
+    """One more company, whose clients write in styles. It has no login of its own: the operator sees every company."""
+    from sandbox.trades import trade as known
+
+    return DemoCompany(f"demo_{trade}", known(trade).name, "small", 7, False, trade)
 
 
 @dataclass(frozen=True)
@@ -69,8 +78,15 @@ LOGINS = (
 @click.option("--no-serve", is_flag=True, help="Построить отчёт, напечатать его и выйти.")
 @click.option("--port", type=int, default=None, help="Порт приложения (по умолчанию 8080).")
 @click.option("--dagster-port", type=int, default=None, help="Порт Dagster (по умолчанию 3000).")
-def demo(no_serve: bool, port: int | None, dagster_port: int | None) -> None:
+@click.option(
+    "--trade",
+    type=click.Choice(TRADES[2:]),
+    default=None,
+    help="Добавить третью компанию этой отрасли; её видит оператор.",
+)
+def demo(no_serve: bool, port: int | None, dagster_port: int | None, trade: str | None) -> None:
     """Показать всё на двух вымышленных компаниях."""
+    companies = (*COMPANIES, _of_trade(trade)) if trade else COMPANIES
     started = time.monotonic()
     override(port=port, dagster_port=dagster_port)
     _settle_environment()
@@ -81,11 +97,11 @@ def demo(no_serve: bool, port: int | None, dagster_port: int | None) -> None:
     try:
         say(f"1/5 База данных ({'та же' if was_running else 'запускаем'}) и витрины: {settings().data_dir}")
         database.prepare(lambda text: say(f"    {text}"))
-        with _sandboxes() as addresses:
+        with _sandboxes(companies) as addresses:
             say("3/5 Компании, подключения и люди")
-            passwords = _settle(addresses)
+            passwords = _settle(companies, addresses)
             say("4/5 Отчёт за последний закрытый рабочий день, через Dagster")
-            for company in COMPANIES:
+            for company in companies:
                 _report(company)
             if not no_serve:
                 supervisor.stop_on_signals()
@@ -121,16 +137,17 @@ def _settle_environment() -> None:
 
 
 @contextmanager
-def _sandboxes() -> Iterator[dict[str, dict[str, Any]]]:
+def _sandboxes(companies: Sequence[DemoCompany]) -> Iterator[dict[str, dict[str, Any]]]:
     """The simulated vendors of each company, each in a process of its own, as the real ones are elsewhere."""
-    say("2/5 Имитация amoCRM, Radist, Telegram и AI: 40 дней переписки двух компаний")
+    say(f"2/5 Имитация amoCRM, Radist, Telegram и AI: 40 дней переписки, компаний: {len(companies)}")
     processes: list[subprocess.Popen[str]] = []
     logs = settings().data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     try:
-        for company in COMPANIES:
+        for company in companies:
             command = [sys.executable, "-m", "cli.main", "sandbox", "--company", company.size]
             command += ["--seed", str(company.seed), "--rate", str(RATE)]
+            command += ["--trade", company.trade] if company.trade else []
             with (logs / f"sandbox_{company.slug}.log").open("ab") as log:
                 processes.append(
                     subprocess.Popen(
@@ -144,7 +161,7 @@ def _sandboxes() -> Iterator[dict[str, dict[str, Any]]]:
                     )
                 )
         addresses = {}
-        for company, process in zip(COMPANIES, processes, strict=True):
+        for company, process in zip(companies, processes, strict=True):
             assert process.stdout is not None
             line = process.stdout.readline()
             if not line.startswith("{"):
@@ -162,10 +179,10 @@ def _sandboxes() -> Iterator[dict[str, dict[str, Any]]]:
                 process.kill()
 
 
-def _settle(addresses: dict[str, dict[str, Any]]) -> dict[str, str]:
+def _settle(companies: Sequence[DemoCompany], addresses: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Tenants, integrations and people, made or brought up to date; returns the passwords by e-mail."""
     with db.as_service("demo") as connection:
-        for company in COMPANIES:
+        for company in companies:
             tenant = _tenant(connection, company)
             _connect(connection, tenant, company, addresses[company.slug])
         passwords = _passwords()

@@ -13,10 +13,19 @@ from cli.environment import say
 from synkro import clock
 from synkro.errors import ConfigurationError
 
+#: the trades of sandbox/trades.py, by name: the sandbox is imported by those who start it
+TRADES = ("furniture", "windows", "auto_service", "clinic", "education")
+
 
 @click.command()
 @click.option("--seed", default=7, show_default=True, help="Из одного числа — одна и та же компания.")
 @click.option("--company", type=click.Choice(["small", "demo", "large"]), default="demo", show_default=True)
+@click.option("--trade", type=click.Choice(TRADES), default=None, help="Чем торгует компания; иначе по размеру.")
+@click.option(
+    "--variety/--no-variety",
+    default=None,
+    help="Пишут ли клиенты каждый по-своему (сокращения, голосовые, казахский…); иначе по отрасли.",
+)
 @click.option("--port-base", type=int, default=None, help="Первый из четырёх портов; иначе свободные.")
 @click.option(
     "--rate",
@@ -24,7 +33,9 @@ from synkro.errors import ConfigurationError
     default=None,
     help="Сколько запросов в секунду разрешать (по умолчанию как у сервисов).",
 )
-def sandbox(seed: int, company: str, port_base: int | None, rate: float | None) -> None:
+def sandbox(
+    seed: int, company: str, trade: str | None, variety: bool | None, port_base: int | None, rate: float | None
+) -> None:
     """Запустить имитацию amoCRM, Radist, Telegram и AI. Первая строка вывода — адреса, JSON."""
     from sandbox.server import PortBusy, start
 
@@ -32,7 +43,15 @@ def sandbox(seed: int, company: str, port_base: int | None, rate: float | None) 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        running = start(company_size=company, seed=seed, port_base=port_base, now=clock.now, progress=say)
+        running = start(
+            company_size=company,
+            seed=seed,
+            port_base=port_base,
+            now=clock.now,
+            progress=say,
+            trade=trade,
+            variety=variety,
+        )
     except PortBusy as error:
         raise ConfigurationError(f"Порт занят ({error}). Выберите другой: --port-base НОМЕР.") from None
     with running:

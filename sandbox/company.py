@@ -1,7 +1,7 @@
 """A believable company from a seed: days of stories, the robot's broadcasts, the staff's own chats.
 
 In: a seed, a size and two dates. Out: a :class:`Company` with everything that happens between them. A calendar day
-is drawn from ``(seed, size, day)`` alone: two companies of one seed agree, word for word and id for id, on every day
+is drawn from ``(seed, size, trade, day)`` alone: two companies of one seed agree, word for word and id for id, on every day
 they share. Stories that began up to :data:`LONGEST` before ``first_day`` and still went on come with their history.
 """
 
@@ -16,39 +16,29 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sandbox import texts
 from sandbox.grammar import say
 from sandbox.model import Arc, Chat, Company, Event, Message, RadistContact
 from sandbox.people import hire
 from sandbox.scripts import DECK, ROUND
 from sandbox.story import Story
 from sandbox.talk import EPOCH, LONGEST, Cast, Silence
-from sandbox.trades import (
-    FURNITURE,
-    LOSS_REASONS,
-    TAGS,
-    WINDOWS,
-    Trade,
-    cast_slots,
-    connections,
-    moment_slots,
-    pipelines,
-)
+from sandbox.trades import LOSS_REASONS, TAGS, TRADES, cast_slots, connections, moment_slots, pipelines
+from sandbox.trades import trade as trade_of
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``per_day`` stories on an ordinary day; the week's shape is the same for all."""
+    """``per_day`` stories on an ordinary day; the week's shape is the same for all. ``trade``: unless another is asked for."""
 
-    trade: Trade
+    trade: str
     managers: int
     per_day: float
 
 
 SIZES = {
-    "small": Size(WINDOWS, 3, 1.5),
-    "demo": Size(FURNITURE, 6, 14.0),
-    "large": Size(FURNITURE, 24, 140.0),
+    "small": Size("windows", 3, 1.5),
+    "demo": Size("furniture", 6, 14.0),
+    "large": Size("furniture", 24, 140.0),
 }
 WEEK = (1.1, 1.05, 1.0, 1.0, 1.1, 0.95, 0.8)
 BROADCAST_WEEKDAY = 3
@@ -61,33 +51,41 @@ def generate(
     last_day: date,
     timezone: str = "Asia/Almaty",
     progress: Callable[[str], None] | None = None,
+    *,
+    trade: str | None = None,
+    variety: bool | None = None,
 ) -> Company:
     """The company of ``seed`` as it lives from ``first_day`` to ``last_day`` (local dates, both included).
 
-    Raises ``ValueError`` for an unknown size or an empty range.
+    ``trade``: one of ``trades.TRADES``, the size's own without it. ``variety``: whether its clients write in styles; the
+    trades of ``trades/*.toml`` do unless told not to. Raises ``ValueError`` for an unknown size or trade, or an empty range.
     """
     if size not in SIZES:
         raise ValueError(f"unknown company size {size!r}: one of {', '.join(SIZES)}")
     if last_day < first_day:
         raise ValueError(f"last_day {last_day} is before first_day {first_day}")
     kind, zone = SIZES[size], ZoneInfo(timezone)
-    staff = hire(random.Random(f"{seed}|{size}|staff"), kind.managers, f"{kind.trade.subdomain}.example")
-    cast = Cast(seed, size, kind.trade, zone, [m for m in staff if m.is_active and not m.is_admin])
+    sold = trade_of(trade or kind.trade)
+    key = size if sold.key == kind.trade else f"{size}|{sold.key}"
+    staff = hire(random.Random(f"{seed}|{key}|staff"), kind.managers, f"{sold.subdomain}.example")
+    sellers = [m for m in staff if m.is_active and not m.is_admin]
+    cast = Cast(seed, key, sold, zone, sellers, sold.has_styles if variety is None else variety)
     company = Company(
         seed=seed,
         size=size,
-        name=kind.trade.name,
-        subdomain=kind.trade.subdomain,
+        name=sold.name,
+        subdomain=sold.subdomain,
         timezone=timezone,
         zone=zone,
         first_day=first_day,
         last_day=last_day,
         managers=staff,
-        pipelines=pipelines(kind.trade),
+        pipelines=pipelines(sold),
         loss_reasons=dict(LOSS_REASONS),
         tags=dict(TAGS),
         connections=connections(),
-        bot_texts=[kind.trade.bot_day, kind.trade.bot_night, *kind.trade.broadcasts],
+        trade=sold.key,
+        bot_texts=[sold.bot_day, sold.bot_night, *sold.broadcasts],
         internal_phones=[m.phone for m in staff],
     )
     opens = cast.midnight(first_day)
@@ -97,16 +95,14 @@ def generate(
             if arc.started >= first_day or (arc.ends and arc.ends >= opens):
                 _take(company, arc)
         if progress and day >= first_day and (day - first_day).days % 10 == 0:
-            progress(f"{kind.trade.name}: {day.isoformat()}")
+            progress(f"{sold.name}: {day.isoformat()}")
         day += timedelta(days=1)
     _staff_chats(company, cast)
     company.events.sort(key=lambda event: (event.created_at, event.id))
     company.notes.sort(key=lambda note: (note.created_at, note.id))
     if progress:
         counts = company.counts()
-        progress(
-            f"{kind.trade.name}: {counts['deals']} сделок, {counts['chats']} диалогов, {counts['messages']} сообщений"
-        )
+        progress(f"{sold.name}: {counts['deals']} сделок, {counts['chats']} диалогов, {counts['messages']} сообщений")
     return company
 
 
@@ -163,8 +159,8 @@ def _broadcast_to(story: Story, chat: Chat, line: str, at: datetime, rng: random
     sent.is_broadcast = True
     if rng.random() < 0.1:
         story.t = at + timedelta(minutes=rng.uniform(1, 90))
-        if "?" in story.client(chat, texts.STOP_BROADCAST, plain=True):
-            story.reply(chat, texts.SHORT_ANSWER, forgettable=False)
+        if "?" in story.client(chat, story.texts.STOP_BROADCAST, plain=True):
+            story.reply(chat, story.texts.SHORT_ANSWER, forgettable=False)
     added = [message for message in chat.messages[before:] if message.at < story.until]
     chat.messages[before:] = added
     story.log(chat, added)
@@ -175,15 +171,16 @@ def _broadcast_to(story: Story, chat: Chat, line: str, at: datetime, rng: random
 
 def _staff_chats(company: Company, cast: Cast) -> None:
     """A group of the delivery men and two chats with people of the house: no clients, left out by a rule list."""
+    wording = cast.trade.wording
     rows = (
-        (1, "Доставка и склад", True, "120363000000000001@g.us", "", texts.GROUP_TALK, 5),
+        (1, cast.trade.inner_group, True, "120363000000000001@g.us", "", wording.GROUP_TALK, 5),
         (
             2,
-            "Ерлан замерщик",
+            cast.trade.inner_person,
             False,
             f"{cast.managers[0].phone[1:]}@c.us",
             cast.managers[0].phone,
-            texts.INTERNAL_TALK,
+            wording.INTERNAL_TALK,
             2,
         ),
         (
@@ -192,7 +189,7 @@ def _staff_chats(company: Company, cast: Cast) -> None:
             False,
             f"{company.managers[-2].phone[1:]}@c.us",
             company.managers[-2].phone,
-            texts.INTERNAL_TALK,
+            wording.INTERNAL_TALK,
             1,
         ),
     )
@@ -245,4 +242,4 @@ def _staff_chats(company: Company, cast: Cast) -> None:
         company.chats.append(chat)
 
 
-__all__ = ["SIZES", "Company", "Event", "generate"]
+__all__ = ["SIZES", "TRADES", "Company", "Event", "generate"]

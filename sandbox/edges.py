@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sandbox import people, texts
-from sandbox.grammar import say
+from sandbox import people
+from sandbox.grammar import spoken
 from sandbox.model import LOST, WON, Change, Contact
 from sandbox.scenes import (
     IN_WORK,
@@ -28,7 +28,7 @@ def two_channels(s: Story) -> None:
     first.phone = s.phone
     ask_first(s, first)
     contact, deal = enter_crm(s, first)
-    s.reply(first, texts.MANAGER_HELLO)
+    s.reply(first, s.texts.MANAGER_HELLO)
     topic = s.rng.choice([t for t in s.cast.trade.topics if t.suits(s.slots["product"])])
     s.client_pause()
     s.client(first, topic.ask, plain=True)
@@ -36,12 +36,12 @@ def two_channels(s: Story) -> None:
     second = s.open_chat(504, contact=s.arc.radist_contacts[0])
     second.phone = s.phone
     second.crm_contact_id, second.deal_id = contact.id, deal.id if deal else None
-    answer = say(s.rng, s.rng.choice(topic.answer).replace("#photo", "").replace("//", ""), s.words())
-    line = say(s.rng, s.rng.choice(texts.MOVED_CHANNEL), {**s.words(), "answer": answer})
-    s.put(second, "manager", line, by=s.manager)
+    answer, mark = spoken(s.rng, s.rng.choice(topic.answer).replace("#photo", "").replace("//", ""), s.words())
+    line, _ = spoken(s.rng, s.rng.choice(s.texts.MOVED_CHANNEL), {**s.words(), "answer": answer})
+    s.put(second, "manager", line, by=s.manager, mark=mark)
     s.client_pause()
-    s.client(second, texts.THANKS_QUESTION[0].ask, plain=True)
-    s.reply(second, texts.THANKS_QUESTION[0].answer)
+    s.client(second, s.texts.THANKS_QUESTION[0].ask, plain=True)
+    s.reply(second, s.texts.THANKS_QUESTION[0].answer)
     quote(s, second, deal)
     decide(s, second, deal)
 
@@ -63,7 +63,7 @@ def by_phone_only(s: Story) -> None:
     if roll < 0.35:
         s.stage(deal, WON)
     elif roll < 0.6:
-        s.stage(deal, LOST, reason=s.rng.choice(list(texts.REFUSAL)))
+        s.stage(deal, LOST, reason=s.rng.choice(list(s.texts.REFUSAL)))
 
 
 def no_deal(s: Story) -> None:
@@ -79,10 +79,10 @@ def no_deal(s: Story) -> None:
 def stranger(s: Story) -> None:
     """Nobody the CRM knows: a job seeker, a supplier, a wrong number."""
     chat = s.open_chat(any_connection(s))
-    s.client(chat, texts.WHO_ARE_YOU, plain=True)
+    s.client(chat, s.texts.WHO_ARE_YOU, plain=True)
     s.robot(chat)
     if s.rng.random() < 0.6:
-        s.reply(chat, texts.TO_STRANGER)
+        s.reply(chat, s.texts.TO_STRANGER)
         s.thanks(chat)
 
 
@@ -92,7 +92,7 @@ def hidden_number(s: Story) -> None:
     chat = s.open_chat(501, source=f"{lid}@lid")
     ask_first(s, chat)
     if s.rng.random() < 0.4:
-        s.reply(chat, texts.MANAGER_HELLO)
+        s.reply(chat, s.texts.MANAGER_HELLO)
         talk_over(s, chat, 1, 3)
         return
     contact, deal = enter_crm(s, chat)
@@ -132,15 +132,15 @@ def two_dialogs(s: Story) -> None:
     first.phone = s.phone
     ask_first(s, first)
     contact, deal = enter_crm(s, first)
-    s.reply(first, texts.MANAGER_HELLO)
+    s.reply(first, s.texts.MANAGER_HELLO)
     talk_over(s, first, 1, 2)
     s.next_days(0.5, 4)
     second = s.open_chat(503, contact=s.arc.radist_contacts[0] if s.rng.random() < 0.5 else None)
     second.phone = s.phone
     second.crm_contact_id, second.deal_id = contact.id, deal.id if deal else None
-    s.client(second, texts.OPEN_TAIL)
+    s.client(second, s.texts.OPEN_TAIL)
     s.robot(second)
-    s.reply(second, texts.MANAGER_HELLO)
+    s.reply(second, s.texts.MANAGER_HELLO)
     quote(s, second, deal)
     decide(s, second, deal)
 
@@ -154,14 +154,8 @@ def two_deals(s: Story) -> None:
     talk_over(s, chat, 1, 2)
     quote(s, chat, deal)
     s.client_pause()
-    s.client(
-        chat,
-        (
-            "[А ещё нам нужно|И отдельно посчитайте|Ещё хотим] [{product_acc} для мамы|второй такой же в {district}|такое же на дачу]",
-        ),
-        plain=True,
-    )
-    s.reply(chat, texts.QUOTE)
+    s.client(chat, s.texts.ONE_MORE, plain=True)
+    s.reply(chat, s.texts.QUOTE)
     s.deal(s.t + timedelta(minutes=3), [contact], price=round(s.price * 0.8), by=s.manager.id)
     talk_over(s, chat, 1, 2)
     s.thanks(chat)
@@ -183,7 +177,7 @@ def card_only(s: Story) -> None:
 def binned(s: Story) -> None:
     """Spam that became a deal and went to the recycle bin."""
     chat = s.open_chat(501)
-    s.client(chat, texts.WHO_ARE_YOU[1:2], plain=True)
+    s.client(chat, s.texts.WHO_ARE_YOU[1:2], plain=True)
     s.robot(chat)
     _, deal = enter_crm(s, chat)
     assert deal is not None

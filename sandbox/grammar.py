@@ -1,7 +1,8 @@
 """A small slot grammar: one template becomes thousands of believable lines.
 
 ``[a|b|c]`` picks one variant (nested as deep as needed, an empty variant is allowed), ``{slot}`` is replaced
-from a dictionary. ``//`` splits one thought into several messages, as people send it.
+from a dictionary. ``//`` splits one thought into several messages, as people send it. ``<R question>`` says what the
+line means (:mod:`sandbox.labels`); the first one counts, so a variant's own stands before the whole template's.
 """
 
 from __future__ import annotations
@@ -10,26 +11,50 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 Node = str | tuple["Node", ...] | list["Node"]
 
-_SPACES = re.compile(r"[ \t]{2,}")
+_SPACES = re.compile(r" {2,}")
 _SPACE_BEFORE = re.compile(r" +([,.!?;:…])")
 _DOTS = re.compile(r"([.!?])\.(?!\.)")
 _KEYS = "йцукенгшщзхъфывапролджэячсмитьбю"
 
 
-def say(rng: random.Random, template: str, slots: Mapping[str, str]) -> str:
+class Line(NamedTuple):
+    """What is written, and the mark that says what it means (empty: nobody asks)."""
+
+    text: str
+    mark: str
+
+
+def spoken(rng: random.Random, template: str, slots: Mapping[str, Any]) -> Line:
     """Expand one template; raises ``KeyError`` when it names a slot that ``slots`` does not have."""
-    line = _expand(_parse(template), rng).format_map(slots)
-    line = _DOTS.sub(r"\1", _SPACE_BEFORE.sub(r"\1", _SPACES.sub(" ", line))).strip(" ,")
-    return line[:1].upper() + line[1:]
+    line, mark = _expand(_parse(template), rng).format_map(slots), ""
+    while (start := line.find("<")) >= 0:
+        end = line.index(">", start)
+        mark = mark or line[start + 1 : end]
+        line = line[:start] + line[end + 1 :]
+    if "  " in line:
+        line = _SPACES.sub(" ", line)
+    line = _DOTS.sub(r"\1", _SPACE_BEFORE.sub(r"\1", line)).strip(" ,")
+    return Line(line[:1].upper() + line[1:], mark)
 
 
-def say_many(rng: random.Random, templates: Sequence[str], slots: Mapping[str, str]) -> list[str]:
+def say(rng: random.Random, template: str, slots: Mapping[str, Any]) -> str:
+    """The words alone."""
+    return spoken(rng, template, slots).text
+
+
+def say_many(rng: random.Random, templates: Sequence[str], slots: Mapping[str, Any]) -> list[Line]:
     """One of the templates, split at ``//`` into the messages it is sent as."""
-    parts = [say(rng, part, slots) for part in rng.choice(templates).split("//")]
-    return [part for part in parts if part]
+    parts = [spoken(rng, part, slots) for part in rng.choice(templates).split("//")]
+    return [part for part in parts if part.text]
+
+
+def marked(template: str, mark: str) -> str:
+    """The template with ``mark`` behind each of its messages."""
+    return "//".join(f"{part.rstrip()}<{mark}>" for part in template.split("//"))
 
 
 def untidy(rng: random.Random, line: str, habit: str) -> str:
@@ -45,11 +70,11 @@ def untidy(rng: random.Random, line: str, habit: str) -> str:
     elif habit == "plain":
         line = line.rstrip(".")
     if len(line) > 12 and rng.random() < (0.16 if habit == "lower" else 0.06):
-        line = _typo(rng, line)
+        line = slip(rng, line)
     return line
 
 
-def _typo(rng: random.Random, line: str) -> str:
+def slip(rng: random.Random, line: str) -> str:
     """One slip of the finger inside a word: a swap, a lost letter, a neighbour's key or a double."""
     places = [i for i in range(1, len(line) - 2) if line[i] in _KEYS and line[i + 1] in _KEYS]
     if not places:

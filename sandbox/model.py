@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from typing import Any, ClassVar
 
+from sandbox.labels import Label
+
 WON, LOST = 142, 143
 
 
@@ -150,6 +152,8 @@ class Message:
     crm_author: int = 0
     is_broadcast: bool = False
     read_at: datetime | None = None
+    #: what a careful reader says about it; None: nobody asks (robots, the company's own talk)
+    label: Label | None = None
 
     @property
     def direction(self) -> str:
@@ -170,6 +174,8 @@ class Chat:
     is_group: bool = False
     crm_contact_id: int | None = None
     deal_id: int | None = None
+    #: how its client writes, a word of :mod:`sandbox.styles`; empty: as people wrote before there were styles
+    style: str = ""
     messages: list[Message] = field(default_factory=list)
     times: list[datetime] = field(default_factory=list)
 
@@ -264,6 +270,7 @@ class Company:
     tags: dict[int, str]
     connections: list[Connection]
     bot_texts: list[str]
+    trade: str
     internal_phones: list[str]
     chats: list[Chat] = field(default_factory=list)
     radist_contacts: list[RadistContact] = field(default_factory=list)

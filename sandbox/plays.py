@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sandbox import texts
 from sandbox.model import LOST, WON
 from sandbox.scenes import (
     IN_WORK,
@@ -36,18 +35,18 @@ def forgotten(s: Story) -> None:
     chat = s.open_chat(any_connection(s))
     ask_first(s, chat)
     _, deal = enter_crm(s, chat)
-    s.reply(chat, texts.MANAGER_HELLO, forgettable=False)
+    s.reply(chat, s.texts.MANAGER_HELLO, forgettable=False)
     s.wait(s.rng.uniform(1, 20))
-    s.say(chat, texts.QUOTE)
+    s.say(chat, s.texts.QUOTE)
     if deal:
         s.set_price(deal, s.price)
         s.stage(deal, QUOTED)
     talk_over(s, chat, 0, 2)
     s.client_pause()
-    s.client(chat, texts.WAITING_QUESTION, plain=True)
+    s.client(chat, s.texts.WAITING_QUESTION, plain=True)
     if s.rng.random() < 0.4:
         s.next_days(0.6, 1.5)
-        s.client(chat, texts.BUMP_CLIENT, plain=True)
+        s.client(chat, s.texts.BUMP_CLIENT, plain=True)
     raise Silence
 
 
@@ -60,15 +59,15 @@ def broken_promise(s: Story) -> None:
     if deal and s.rng.random() < 0.7:
         s.set_price(deal, s.price)
     s.wait(s.rng.uniform(0.7, 6))
-    s.say(chat, texts.PROMISE)
+    s.say(chat, s.texts.PROMISE)
     s.thanks(chat)
     s.next_days(3, 5)
-    s.client(chat, texts.PROMISE_CHASE)
+    s.client(chat, s.texts.PROMISE_CHASE)
     if s.rng.random() < 0.5:
         raise Silence
-    s.reply(chat, texts.APOLOGY)
+    s.reply(chat, s.texts.APOLOGY)
     s.next_days(0.5, 1)
-    s.say(chat, texts.PROMISE_KEPT)
+    s.say(chat, s.texts.PROMISE_KEPT)
     decide(s, chat, deal)
 
 
@@ -80,11 +79,11 @@ def answered_by_call(s: Story) -> None:
     contact, deal = enter_crm(s, chat)
     greet(s, chat, deal)
     s.client_pause()
-    s.client(chat, texts.PLEASE_CALL, plain=True)
+    s.client(chat, s.texts.PLEASE_CALL, plain=True)
     s.wait(s.rng.uniform(4, 70))
     s.call(contact, s.rng.randrange(40, 420))
     s.wait(s.rng.uniform(2, 40))
-    s.client(chat, texts.AFTER_CALL, plain=True)
+    s.client(chat, s.texts.AFTER_CALL, plain=True)
     quote(s, chat, deal)
     decide(s, chat, deal)
 
@@ -94,15 +93,15 @@ def missed_call(s: Story) -> None:
     chat = s.open_chat(s.rng.choice((501, 503)))
     ask_first(s, chat)
     contact, deal = enter_crm(s, chat)
-    s.reply(chat, texts.MANAGER_HELLO)
+    s.reply(chat, s.texts.MANAGER_HELLO)
     s.client_pause()
-    s.client(chat, texts.PLEASE_CALL, plain=True)
+    s.client(chat, s.texts.PLEASE_CALL, plain=True)
     s.wait(s.rng.uniform(5, 40))
     s.call(contact, s.rng.randrange(0, 14))
     s.wait(s.rng.uniform(15, 90))
-    s.say(chat, texts.CALL_MISSED)
+    s.say(chat, s.texts.CALL_MISSED)
     s.client_pause()
-    s.client(chat, ("[Звоните после {time}|Давайте {day}|Сейчас могу говорить]",))
+    s.client(chat, s.texts.CALL_ME_LATER)
     s.wait(s.rng.uniform(2, 30))
     s.call(contact, s.rng.randrange(60, 300))
     quote(s, chat, deal)
@@ -119,14 +118,14 @@ def we_write_first(s: Story) -> None:
     chat = s.open_chat(s.rng.choice((501, 503)))
     chat.crm_contact_id, chat.deal_id = contact.id, deal.id
     chat.phone = s.phone
-    s.say(chat, texts.FIRST_BY_US)
+    s.say(chat, s.texts.FIRST_BY_US)
     s.stage(deal, IN_WORK)
     if s.rng.random() < 0.25:
         s.next_days(4, 8)
         s.stage(deal, LOST, reason="Не отвечает")
         return
     s.client_pause()
-    s.client(chat, texts.OPEN_TAIL)
+    s.client(chat, s.texts.OPEN_TAIL)
     talk_over(s, chat, 1, 3)
     quote(s, chat, deal)
     decide(s, chat, deal)
@@ -136,32 +135,23 @@ def complaint(s: Story) -> None:
     """An order from before, a delay or a defect, a service deal, an apology; sometimes anger, rarely rudeness."""
     chat = s.open_chat(any_connection(s))
     chat.phone = s.phone if chat.connection_id != 504 else ""
-    s.client(chat, texts.COMPLAINT)
+    s.client(chat, s.texts.COMPLAINT)
     s.robot(chat)
     contact, _ = enter_crm(s, chat, with_deal=False)
-    s.reply(chat, texts.APOLOGY)
+    s.reply(chat, s.texts.APOLOGY)
     deal = s.deal(s.t + timedelta(minutes=4), [contact], by=s.manager.id, pipeline=502, status=61002)
     chat.deal_id = deal.id
     s.client_pause()
-    s.client(chat, texts.ANGRY if s.rng.random() < 0.6 else texts.PROMISE_CHASE)
+    s.client(chat, s.texts.ANGRY if s.rng.random() < 0.6 else s.texts.PROMISE_CHASE)
     if s.rng.random() < 0.12:
-        s.reply(chat, texts.RUDE_MANAGER)
+        s.reply(chat, s.texts.RUDE_MANAGER)
         s.client_pause()
-        s.client(chat, texts.ANGRY)
+        s.client(chat, s.texts.ANGRY)
         raise Silence
-    s.reply(chat, texts.APOLOGY)
+    s.reply(chat, s.texts.APOLOGY)
     s.next_days(0.6, 3)
-    s.client(
-        chat,
-        (
-            "[Приехали, заменили|Мастер был, всё сделал|Решили вопрос], спасибо",
-            "[Когда уже|Мастер так и не приехал]?",
-        ),
-    )
-    s.reply(
-        chat,
-        ("[Ещё раз извините|Спасибо за терпение], {name}. [Всё на контроле|Если что пишите мне лично].",),
-    )
+    s.client(chat, s.texts.COMPLAINT_END)
+    s.reply(chat, s.texts.COMPLAINT_CLOSE)
     s.stage(deal, WON, at=s.t + timedelta(hours=2))
 
 
@@ -170,13 +160,10 @@ def comes_back(s: Story) -> None:
     chat = s.open_chat(any_connection(s))
     ask_first(s, chat)
     contact, deal = enter_crm(s, chat)
-    s.reply(chat, texts.MANAGER_HELLO, forgettable=False)
+    s.reply(chat, s.texts.MANAGER_HELLO, forgettable=False)
     talk_over(s, chat, 1, 2)
     s.thanks(chat)
     s.next_days(2.5, 8)
-    s.client(
-        chat,
-        ("{hello}, [это снова я|писал{а} вам на той неделе|мы созрели]. " + s.rng.choice(texts.OPEN_TAIL),),
-    )
+    s.client(chat, (s.texts.COMES_BACK + s.rng.choice(s.texts.OPEN_TAIL),))
     assert deal is not None
     carry_on(s, chat, contact, deal)

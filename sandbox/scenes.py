@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sandbox import people, texts
-from sandbox.grammar import say
+from sandbox import people
+from sandbox.grammar import marked, say, spoken
 from sandbox.model import LOST, WON, Chat, Contact, Deal
 from sandbox.story import Story
 from sandbox.talk import FIRST_STAGE
@@ -23,39 +23,39 @@ def any_connection(s: Story) -> int:
 def ask_first(s: Story, chat: Chat) -> None:
     """The client's first lines, at night with an excuse, sometimes with a picture from Instagram."""
     night = not 8 <= s.local(s.t).hour < 22
-    aside = s.rng.choice(texts.NIGHT_ASIDE) if night else ""
+    aside = s.rng.choice(s.texts.NIGHT_ASIDE) if night else ""
     if s.rng.random() < 0.1:
         s.put(
             chat,
             "client",
-            s.rng.choice((None, "Вот такой интересует", "такой есть?", "сколько стоит?")),
+            s.rng.choice(s.texts.PICTURE_CAPTION),
             "image",
+            mark="R question",
         )
         s.wait(s.rng.uniform(0.1, 0.6))
-    s.client(chat, (greeting(s) + aside,))
+    s.client(chat, (greeting(s, aside),))
     if s.rng.random() < 0.75 or night:
         s.robot(chat)
     if s.rng.random() < 0.12:
         s.wait(s.rng.uniform(0.5, 3))
         s.client(
             chat,
-            (
-                "[Цвет {color} есть|Размер {size} нужен|Живём в {district}]",
-                "[И ещё|А ещё], [доставка есть|рассрочка есть]?",
-            ),
+            s.texts.OPEN_ADDITION,
         )
 
 
-def greeting(s: Story) -> str:
+def greeting(s: Story, aside: str) -> str:
     """«Добрый день! …», «салам, а диван…», a greeting sent on its own, or none."""
-    tail = say(s.rng, s.rng.choice(texts.OPEN_TAIL), s.words())
-    hello = say(s.rng, s.rng.choice(texts.OPEN_HELLO), s.words())
+    tail, mark = spoken(s.rng, s.rng.choice(s.texts.OPEN_TAIL), s.words())
+    hello = say(s.rng, s.rng.choice(s.texts.OPEN_HELLO), s.words())
     roll = s.rng.random()
     if not hello or roll < 0.2:
-        return tail
+        return marked(tail + aside, mark)
     if roll < 0.4:
-        return f"{hello}! // {tail}"
-    return f"{hello}, {tail[:1].lower()}{tail[1:]}" if roll < 0.6 else f"{hello}{s.rng.choice('!.')} {tail}"
+        return f"{marked(f'{hello}!', 'R greeting')} // {marked(tail + aside, mark)}"
+    if roll < 0.6:
+        return marked(f"{hello}, {tail[:1].lower()}{tail[1:]}{aside}", mark)
+    return marked(f"{hello}{s.rng.choice('!.')} {tail}{aside}", mark)
 
 
 def enter_crm(s: Story, chat: Chat, *, with_deal: bool = True) -> tuple[Contact, Deal | None]:
@@ -71,16 +71,16 @@ def enter_crm(s: Story, chat: Chat, *, with_deal: bool = True) -> tuple[Contact,
 
 
 def greet(s: Story, chat: Chat, deal: Deal | None) -> None:
-    author = s.reply(chat, texts.MANAGER_HELLO)
+    author = s.reply(chat, s.texts.MANAGER_HELLO)
     if deal:
         s.stage(deal, IN_WORK, by=author.id)
     if s.rng.random() < 0.6:
         s.wait(s.rng.uniform(0.2, 2))
-        back = s.rng.choice(texts.QUALIFY)
+        back = s.rng.choice(s.texts.QUALIFY)
         s.say(chat, back.ask, author)
         s.client_pause()
         s.client(chat, back.answer)
-        s.reply(chat, ("[Хорошо|Понял{а}|Отлично|Записал{а}], [сейчас посчитаю|подберу варианты|посмотрю что есть].",))
+        s.reply(chat, s.texts.WORKING)
 
 
 def talk_over(s: Story, chat: Chat, low: int, high: int) -> None:
@@ -97,12 +97,12 @@ def talk_over(s: Story, chat: Chat, low: int, high: int) -> None:
         if topic.react and roll < 0.45:
             s.client_pause()
             line = s.client(chat, topic.react)
-            s.reply(chat, texts.SHORT_ANSWER if line.endswith("?") else texts.ACKNOWLEDGE)
+            s.reply(chat, s.texts.SHORT_ANSWER if line.endswith("?") else s.texts.ACKNOWLEDGE)
         elif roll < 0.6:
             s.thanks(chat)
         elif roll < 0.7:
             s.client_pause()
-            aside = s.rng.choice(texts.THANKS_QUESTION)
+            aside = s.rng.choice(s.texts.THANKS_QUESTION)
             s.client(chat, aside.ask, plain=True)
             s.reply(chat, aside.answer)
 
@@ -111,25 +111,25 @@ def quote(s: Story, chat: Chat, deal: Deal | None) -> None:
     """The price is named, sometimes as promised before and sometimes only after the client asks again."""
     s.wait(s.rng.uniform(0.7, 6))
     if s.rng.random() < 0.32:
-        s.say(chat, texts.PROMISE)
+        s.say(chat, s.texts.PROMISE)
         if s.rng.random() < 0.5:
             s.thanks(chat)
         s.next_days(0.2, 2.2)
         if s.rng.random() < 0.35:
             s.next_days(0.5, 2)
-            s.client(chat, texts.PROMISE_CHASE)
-            s.reply(chat, texts.PROMISE_KEPT)
+            s.client(chat, s.texts.PROMISE_CHASE)
+            s.reply(chat, s.texts.PROMISE_KEPT)
         else:
-            s.say(chat, texts.PROMISE_KEPT)
+            s.say(chat, s.texts.PROMISE_KEPT)
     else:
         s.wait(s.rng.uniform(1, 25))
-        s.say(chat, texts.QUOTE)
+        s.say(chat, s.texts.QUOTE)
     if s.rng.random() < 0.3:
         s.wait(s.rng.uniform(0.3, 3))
         s.put(
             chat,
             "manager",
-            s.rng.choice((None, "Коммерческое предложение", "Расчёт и эскиз")),
+            s.rng.choice(s.texts.FILE_CAPTION),
             "file",
             by=s.manager,
         )
@@ -141,8 +141,8 @@ def quote(s: Story, chat: Chat, deal: Deal | None) -> None:
         s.stage(deal, QUOTED, at=s.t)
     if s.rng.random() < 0.42:
         s.client_pause()
-        s.client(chat, texts.PRICE_OBJECTION if s.rng.random() < 0.8 else texts.COMPETITOR[:1])
-        s.reply(chat, texts.RUDE_MANAGER if s.rng.random() < 0.015 else texts.PRICE_DEFENCE)
+        s.client(chat, s.texts.PRICE_OBJECTION if s.rng.random() < 0.8 else s.texts.COMPETITOR[:1])
+        s.reply(chat, s.texts.RUDE_MANAGER if s.rng.random() < 0.015 else s.texts.PRICE_DEFENCE)
 
 
 def decide(s: Story, chat: Chat, deal: Deal | None) -> None:
@@ -151,28 +151,22 @@ def decide(s: Story, chat: Chat, deal: Deal | None) -> None:
     if roll < 0.36:
         buy(s, chat, deal)
     elif roll < 0.62:
-        reason = s.rng.choice(list(texts.REFUSAL))
+        reason = s.rng.choice(list(s.texts.REFUSAL))
         s.client_pause()
         if s.rng.random() < 0.5:
             s.next_days(0.5, 2)
-        s.client(chat, texts.REFUSAL[reason], plain=True)
-        s.reply(chat, texts.FAREWELL)
+        s.client(chat, s.texts.REFUSAL[reason], plain=True)
+        s.reply(chat, s.texts.FAREWELL)
         if deal:
             s.stage(deal, LOST, reason=reason)
     else:
         s.thanks(chat)
         s.next_days(1, 4)
-        s.say(chat, texts.FOLLOW_UP)
+        s.say(chat, s.texts.FOLLOW_UP)
         if s.rng.random() < 0.45:
             s.client_pause()
-            s.client(
-                chat,
-                (
-                    "[Пока думаем|Ещё не решили|{муж} в командировке, вернётся решим|Ждём зарплату 😅]",
-                    "[Напишите через неделю|На следующей неделе определимся|Сами напишем]",
-                ),
-            )
-            s.reply(chat, texts.FAREWELL)
+            s.client(chat, s.texts.THINKING)
+            s.reply(chat, s.texts.FAREWELL)
         elif deal and s.rng.random() < 0.6:
             s.next_days(2, 6)
             s.stage(deal, LOST, reason="Не отвечает")
@@ -182,11 +176,11 @@ def buy(s: Story, chat: Chat, deal: Deal | None) -> None:
     s.client_pause()
     if s.rng.random() < 0.5:
         s.next_days(0.3, 2)
-    s.client(chat, texts.AGREE)
-    s.reply(chat, texts.PAYMENT, forgettable=False)
+    s.client(chat, s.texts.AGREE)
+    s.reply(chat, s.texts.PAYMENT, forgettable=False)
     s.client_pause()
-    s.client(chat, texts.PAID)
-    s.reply(chat, texts.CONFIRM_ORDER, forgettable=False)
+    s.client(chat, s.texts.PAID)
+    s.reply(chat, s.texts.CONFIRM_ORDER, forgettable=False)
     if deal:
         if not deal.history.state(s.t).get("price") and s.rng.random() < 0.8:
             s.set_price(deal, s.price)
@@ -194,26 +188,17 @@ def buy(s: Story, chat: Chat, deal: Deal | None) -> None:
     s.thanks(chat)
     s.next_days(4, 9)
     if s.rng.random() < 0.4:
-        s.say(
-            chat,
-            ("{hello}, {name}! [Завтра доставка|Заказ № {order} готов], [будете дома|какое время удобно]?",),
-        )
+        s.say(chat, s.texts.REMINDER)
         s.client_pause()
-        s.client(chat, ("[Да, после {time}|Будем|Дома весь день|С {time} буду дома]",), plain=True)
-        s.reply(chat, ("[Отлично|Записал{а}|Хорошо], [водитель наберёт за час|ждите звонка].",))
+        s.client(chat, s.texts.REMINDER_ANSWER, plain=True)
+        s.reply(chat, s.texts.REMINDER_CLOSE)
         s.thanks(chat)
         s.next_days(0.5, 1.5)
     if deal:
         s.stage(deal, WON)
     if s.rng.random() < 0.3:
-        s.client(chat, texts.DELIVERED, plain=True)
-        s.reply(
-            chat,
-            (
-                "[Спасибо вам|Рады стараться|Очень приятно|Спасибо за отзыв][!|, {name}!] [Пользуйтесь с удовольствием 😊|Ждём ещё|]",
-            ),
-            forgettable=False,
-        )
+        s.client(chat, s.texts.DELIVERED, plain=True)
+        s.reply(chat, s.texts.GLAD, forgettable=False)
 
 
 def small_chores(s: Story, contact: Contact, deal: Deal) -> None:
@@ -223,14 +208,14 @@ def small_chores(s: Story, contact: Contact, deal: Deal) -> None:
         done = due - timedelta(hours=s.rng.uniform(0, 6)) if s.rng.random() < 0.7 else None
         text = say(
             s.rng,
-            "[Перезвонить|Уточнить решение|Отправить расчёт|Подтвердить замер|Напомнить об оплате]: {product}",
+            s.texts.TASK,
             s.slots,
         )
         s.task(deal, text, due, done)
     if s.rng.random() < 0.18:
         text = say(
             s.rng,
-            "[Клиент просит|Хочет|Важно:] [{color}|доставку {district}|скидку|рассрочку на {months}]",
+            s.texts.NOTE,
             s.slots,
         )
         s.note("leads", deal.id, "common", {"text": text}, s.manager.id)

@@ -100,12 +100,15 @@ def start(
     timezone: str = "Asia/Almaty",
     progress: Callable[[str], None] | None = None,
     rates: Mapping[str, Mapping[str, float | None]] | None = None,
+    trade: str | None = None,
+    variety: bool | None = None,
 ) -> Sandbox:
     """Make the company and serve it.
 
     ``port_base``: amoCRM there, then Radist, Telegram and the model on the next ports; None takes free ones; raises
     :class:`PortBusy`. ``now``: a stopped or own clock, real time without it. Days are local dates: by default the forty
     up to ``now`` and two more, so that time can go on. ``rates``: ``{"radist": {"all": None}}`` lifts a vendor's limit.
+    ``trade`` and ``variety`` are those of :func:`sandbox.company.generate`.
     """
     clock = (lambda: now) if isinstance(now, datetime) else now
     today = (clock() if clock else datetime.now(UTC)).astimezone(ZoneInfo(timezone)).date()
@@ -113,7 +116,9 @@ def start(
     first = first_day or today - timedelta(days=DAYS - 1)
     sockets = _bind(port_base)
     try:
-        world = World(generate(seed, company_size, first, last, timezone, progress), clock)
+        world = World(
+            generate(seed, company_size, first, last, timezone, progress, trade=trade, variety=variety), clock
+        )
         return Sandbox(world, sockets, rates or {})
     except BaseException:
         for sock in sockets.values():

@@ -255,7 +255,8 @@ class Story(Talk):
 
     def _log(self, chat: Chat, message: Message, contact: Contact, deal: Deal | None) -> None:
         """amoCRM's clock is up to three seconds ahead; a dialog without a deal hangs on the contact."""
-        at = message.at + timedelta(seconds=self.rng.randint(0, 3))
+        rng = self.writer.rng if self.writer and message.id in self.pieces else self.rng
+        at = message.at + timedelta(seconds=rng.randint(0, 3))
         type_ = "incoming_chat_message" if message.kind == "client" else "outgoing_chat_message"
         origin = {501: "radist.whatsapp", 503: "waba", 504: "telegram"}.get(chat.connection_id, "max")
         crm_id = str(UUID(bytes=hashlib.blake2b(message.id.encode(), digest_size=16).digest()))

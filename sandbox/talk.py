@@ -7,14 +7,17 @@ day always brings the same people, words and ids. The CRM's half is :mod:`sandbo
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import random
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
 from uuid import UUID
 
-from sandbox import people, texts
+from sandbox import people, styles
 from sandbox.grammar import say, say_many, untidy
+from sandbox.labels import label
 from sandbox.model import (
     Arc,
     Chat,
@@ -54,6 +57,7 @@ class Cast:
     trade: Trade
     zone: tzinfo
     managers: list[Manager]  # those who sell
+    has_styles: bool = False
 
     def midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), self.zone).astimezone(UTC)
@@ -79,6 +83,11 @@ class Talk:
         hour = self.rng.choices(range(24), HOURS)[0]
         self.t = cast.midnight(day) + timedelta(hours=hour, minutes=self.rng.uniform(0, 60))
         self.discussed: set[str] = set()
+        self.texts = cast.trade.wording
+        # drawn apart: with styles and without them the same things happen
+        self.writer = styles.Writer(random.Random(f"{self.key}|style"), self.full_name) if cast.has_styles else None
+        #: ids of the pieces before the last of a burst: the story would not know them without styles
+        self.pieces: set[str] = set()
 
     # --- the clock ----------------------------------------------------------------------------------------------
 
@@ -145,7 +154,7 @@ class Talk:
 
     # --- words --------------------------------------------------------------------------------------------------
 
-    def words(self, manager: Manager | None = None) -> dict[str, str]:
+    def words(self, manager: Manager | None = None) -> dict[str, Any]:
         """The slots of one line; «{а}» and «{ась}» end the verbs of whoever speaks, «{муж}» is who waits at home."""
         woman = people.is_woman(manager.name if manager else self.full_name)
         ends = ENDS_WOMAN if woman else ENDS_MAN
@@ -162,6 +171,7 @@ class Talk:
             contact = RadistContact(80_000_000 + base, None if self.nick == "~" else self.nick)
             self.arc.radist_contacts.append(contact)
         chat = Chat(60_000_000 + base, connection_id, contact.id, source, phone, self.nick)
+        chat.style = self.writer.style if self.writer else ""
         if connection_id == 504:
             chat.source_chat_id = str(900_000_000 + base)
             chat.username = people.username(self.rng, self.full_name)
@@ -181,13 +191,16 @@ class Talk:
         *,
         by: Manager | None = None,
         at: datetime | None = None,
+        mark: str = "",
     ) -> Message:
-        """Write one message into a dialog at the story's clock (or at ``at``)."""
+        """Write one message into a dialog at the story's clock (or at ``at``); ``mark`` is its label."""
         moment = at or self.t
         digest = hashlib.blake2b(f"{self.key}|{chat.id}|{len(chat.messages)}".encode(), digest_size=16).digest()
         if kind == "client" and digest[0] < 80:
             moment = moment.replace(microsecond=0)  # some messengers count whole seconds
         message = Message(str(UUID(bytes=digest)), chat.id, moment, kind, type_, text)
+        if mark:
+            message.label = label(mark)
         if type_ in EXTENSIONS:
             message.file_name = f"{type_}_{digest.hex()[:6]}.{EXTENSIONS[type_]}"
         elif type_ == "file":
@@ -205,59 +218,77 @@ class Talk:
     def client(self, chat: Chat, templates: tuple[str, ...], *, plain: bool = False) -> str:
         """The client writes; returns the last line. Now and then he sends a voice note or a picture instead."""
         last = ""
-        for i, line in enumerate(say_many(self.rng, templates, self.words())):
+        for i, (line, mark) in enumerate(say_many(self.rng, templates, self.words())):
             if i:
                 self.wait(self.rng.uniform(0.1, 1.2))
             last = line
             roll = 1.0 if plain else self.rng.random()
             if roll < 0.03:
-                self.put(chat, "client", None, "voice")
+                self.put(chat, "client", None, "voice", mark=_unheard(mark))
             elif roll < 0.06 and "?" in line:
-                self.put(chat, "client", untidy(self.rng, line, self.typing), "image")
+                self.put(chat, "client", untidy(self.rng, line, self.typing), "image", mark=mark)
             elif roll < 0.063:
-                self.put(chat, "client", None)  # deleted by its author: a text without a text
+                self.put(chat, "client", None, mark="S media")  # deleted by its author: a text without a text
                 self.wait(0.2)
-                self.put(chat, "client", line)
+                self._send(chat, line, line, mark)
             else:
-                self.put(chat, "client", untidy(self.rng, line, self.typing))
+                self._send(chat, line, untidy(self.rng, line, self.typing), mark)
             if 0.063 <= roll < 0.072:
                 self.wait(0.3)
-                self.put(chat, "client", None, "location")  # a type with no payload of its own
+                self.put(chat, "client", None, "location", mark="S informs")  # a type with no payload of its own
         return last
+
+    def _send(self, chat: Chat, line: str, typed: str, mark: str) -> None:
+        """One line in the client's own style, ``typed`` without one; a burst of them ends at the story's clock."""
+        if self.writer is None:
+            self.put(chat, "client", typed, mark=mark)
+            return
+        pieces = self.writer.write(line, mark, is_first=not chat.messages)
+        since = chat.messages[-1].at if chat.messages else self.t - timedelta(minutes=3)
+        gap = min(timedelta(seconds=self.writer.rng.uniform(3, 20)), (self.t - since) / (len(pieces) + 1))
+        for left, piece in zip(range(len(pieces) - 1, -1, -1), pieces, strict=True):
+            put = self.put(chat, "client", piece.text, piece.type, at=self.t - gap * left, mark=piece.mark)
+            if left:
+                self.pieces.add(put.id)
 
     def thanks(self, chat: Chat) -> None:
         """«спасибо», a sticker or an emoji: nothing that needs a reply."""
         self.wait(self.rng.uniform(0.3, 6))
         roll = self.rng.random()
+        # after a question of ours a bare «ок» may be its answer
+        ours = itertools.takewhile(lambda message: message.kind == "manager", reversed(chat.messages))
+        need = "S" if any((message.text or "").endswith("?") for message in ours) else "N"
         if roll < 0.16:
-            self.put(chat, "client", None, "sticker")
+            self.put(chat, "client", None, "sticker", mark=f"{need} sticker")
         elif roll < 0.34:
-            self.put(chat, "client", self.rng.choice(texts.STICKERS))
+            self.put(chat, "client", self.rng.choice(self.texts.STICKERS), mark=f"{need} sticker")
+        elif need == "S":
+            self.client(chat, tuple(line.replace("<N ", "<S ") for line in self.texts.THANKS), plain=True)
         else:
-            self.client(chat, texts.THANKS, plain=True)
+            self.client(chat, self.texts.THANKS, plain=True)
 
     def say(self, chat: Chat, templates: tuple[str, ...], by: Manager | None = None) -> None:
         """The manager writes right now, in as many messages as the template has; ``#photo`` is a picture."""
         author = by or self.manager
-        for i, line in enumerate(say_many(self.rng, templates, self.words(author))):
+        for i, (line, mark) in enumerate(say_many(self.rng, templates, self.words(author))):
             if i:
                 self.wait(self.rng.uniform(0.15, 1.6))
             if "#photo" in line.lower():
                 text = line.replace("#photo", "").replace("#Photo", "").strip(" :")
                 if text:
-                    self.put(chat, "manager", text, by=author)
+                    self.put(chat, "manager", text, by=author, mark=mark)
                     self.wait(self.rng.uniform(0.1, 0.6))
                 self.put(
                     chat,
                     "manager",
-                    self.rng.choice((None, None, say(self.rng, "[Цвет|Вариант в цвете] {color}", self.slots))),
+                    self.rng.choice((None, None, say(self.rng, self.texts.PHOTO_CAPTION, self.slots))),
                     "image",
                     by=author,
                 )
             elif self.rng.random() < 0.012:
                 self.put(chat, "manager", None, "voice", by=author)
             else:
-                self.put(chat, "manager", line, by=author)
+                self.put(chat, "manager", line, by=author, mark=mark)
 
     def reply(self, chat: Chat, templates: tuple[str, ...], *, forgettable: bool = True) -> Manager:
         """The manager answers after his usual delay; raises :class:`Silence` when he forgets for good."""
@@ -269,11 +300,11 @@ class Talk:
                 raise Silence
             if self.rng.random() < 0.6:
                 self.client_pause()
-                self.client(chat, texts.BUMP_CLIENT, plain=True)
+                self.client(chat, self.texts.BUMP_CLIENT, plain=True)
         self.t = max(self._answer_time(author, self.t), self.t + timedelta(seconds=25))
         late = (self.t - asked) > timedelta(minutes=40)
         if late and self.rng.random() < 0.4:
-            excuse = self.rng.choice(texts.LATE_EXCUSE)
+            excuse = self.rng.choice(self.texts.LATE_EXCUSE)
             templates = tuple(excuse + line for line in templates)
         self.say(chat, templates, author)
         return author
@@ -287,3 +318,8 @@ class Talk:
         line = self.cast.trade.bot_night if night else self.cast.trade.bot_day
         self.put(chat, "bot", line, "waba_interactive" if chat.connection_id == 503 else "text", at=at)
         self.t = max(self.t, at)
+
+
+def _unheard(mark: str) -> str:
+    """The label of a voice note: its reader knows that somebody spoke, not what he said."""
+    return "R media" if mark.startswith("R") else "S media"

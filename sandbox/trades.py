@@ -1,18 +1,26 @@
-"""The two trades the sandbox knows: what a company of each sells, its pipeline, its connections and its robot's lines.
+"""The trades the sandbox knows: what a company of each sells, its pipeline, its connections and its robot's lines.
 
-Ids are fixed: they belong to the account, not to a day of the story.
+Furniture and windows stand here and in ``texts_*.py``, the others in ``trades/*.toml``, read when one is asked for. Ids are
+fixed: they belong to the account, not to a day of the story.
 """
 
 from __future__ import annotations
 
 import random
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from sandbox import texts_furniture, texts_windows
 from sandbox.model import LOST, WON, Connection, Pipeline, Stage
-from sandbox.texts import Topic
+from sandbox.texts import Topic, Wording
+
+#: the trades beside the two that stand below
+FOLDER = Path(__file__).parent / "trades"
 
 WEEKDAYS = ("в понедельник", "во вторник", "в среду", "в четверг", "в пятницу", "в субботу", "в воскресенье")
 DEADLINES = (
@@ -33,6 +41,7 @@ SOURCES = {401: "Instagram", 402: "2ГИС", 403: "Сайт", 404: "Рекоме
 class Trade:
     """Everything that tells one trade from another."""
 
+    key: str
     name: str
     subdomain: str
     city: str
@@ -50,14 +59,25 @@ class Trade:
     bot_night: str
     broadcasts: tuple[str, ...]
     days: tuple[int, int]
+    wording: Wording = field(default_factory=Wording)
+    #: the group chat and the one colleague the rule list leaves out
+    inner_group: str = "Доставка и склад"
+    inner_person: str = "Ерлан замерщик"
+    #: its clients write in styles of their own unless a company asks for none
+    has_styles: bool = False
+
+
+def _marked(topics: tuple[Topic, ...]) -> tuple[Topic, ...]:
+    return tuple(topic.with_marks() for topic in topics)
 
 
 FURNITURE = Trade(
+    key="furniture",
     name="Мебель Алатау",
     subdomain="mebelalatau",
     city="Алматы",
     products=texts_furniture.PRODUCTS,
-    topics=texts_furniture.TOPICS,
+    topics=_marked(texts_furniture.TOPICS),
     colors=texts_furniture.COLORS,
     districts=texts_furniture.DISTRICTS,
     competitors=texts_furniture.COMPETITORS,
@@ -83,11 +103,12 @@ FURNITURE = Trade(
     days=(14, 30),
 )
 WINDOWS = Trade(
+    key="windows",
     name="Студия окон",
     subdomain="studiaokon",
     city="Караганда",
     products=texts_windows.PRODUCTS,
-    topics=texts_windows.TOPICS,
+    topics=_marked(texts_windows.TOPICS),
     colors=texts_windows.COLORS,
     districts=texts_windows.DISTRICTS,
     competitors=texts_windows.COMPETITORS,
@@ -104,6 +125,44 @@ WINDOWS = Trade(
     ),
     days=(5, 12),
 )
+
+
+TRADES = ("furniture", "windows", *sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+@lru_cache
+def trade(key: str) -> Trade:
+    """One of :data:`TRADES`; raises ``ValueError`` for another name or a file that does not hold what a trade needs."""
+    if key not in TRADES:
+        raise ValueError(f"unknown trade {key!r}: one of {', '.join(TRADES)}")
+    for known in (FURNITURE, WINDOWS):
+        if known.key == key:
+            return known
+    path = FOLDER / f"{key}.toml"
+    try:
+        return _of_file(key, tomllib.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name}: {error}") from error
+
+
+def _of_file(key: str, raw: dict[str, Any]) -> Trade:
+    """Lists of a file are tuples here; names in capitals under ``lines`` stand for those of :mod:`sandbox.texts`."""
+    lines: dict[str, Any] = {name: _frozen(value) for name, value in raw.pop("lines").items()}
+    for name in ("PICTURE_CAPTION", "FILE_CAPTION"):
+        lines[name] = tuple(caption or None for caption in lines[name])
+    for name in ("QUALIFY", "THANKS_QUESTION"):
+        if name in lines:
+            lines[name] = tuple(Topic(**topic) for topic in lines[name])
+    topics = _marked(tuple(Topic(**_frozen(topic)) for topic in raw.pop("topics")))
+    return Trade(
+        key=key, topics=topics, wording=Wording(lines), has_styles=True, **_frozen(raw)
+    )  # fmt: skip
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _frozen(one) for name, one in value.items()}
+    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
 
 
 def pipelines(trade: Trade) -> list[Pipeline]:
@@ -193,28 +252,37 @@ def cast_slots(rng: random.Random, trade: Trade, name: str) -> dict[str, str]:
     }
 
 
-def moment_slots(rng: random.Random, local: datetime) -> Mapping[str, str]:
+def moment_slots(rng: random.Random, local: datetime) -> Mapping[str, Any]:
     """The slots that depend on when something is said: the greeting, the promised day, the hour."""
     hello = "Доброе утро" if 5 <= local.hour < 11 else "Добрый день" if local.hour < 17 else "Добрый вечер"
     hello = hello if rng.random() < 0.6 else "Здравствуйте"
     ahead = local + timedelta(days=rng.choice((1, 2, 3)))
     far = local + timedelta(days=rng.choice((2, 3, 5, 6)))
-    deadline = rng.choice(
+    by_weekday = (DEADLINES[ahead.weekday()], ahead)
+    tomorrow = local + timedelta(days=1)
+    deadline, due = rng.choice(
         (
-            DEADLINES[ahead.weekday()],
-            DEADLINES[ahead.weekday()],
-            "до завтра",
-            "до конца дня",
-            "сегодня до вечера",
-            "завтра до обеда",
+            by_weekday,
+            by_weekday,
+            ("до завтра", tomorrow),
+            ("до конца дня", local),
+            ("сегодня до вечера", local),
+            ("завтра до обеда", tomorrow),
         )
+    )
+    day, day_on = rng.choice(
+        ((WEEKDAYS[ahead.weekday()], ahead), (WEEKDAYS[ahead.weekday()], ahead), ("завтра", tomorrow))
     )
     return {
         "hello": hello,
         "hello_low": hello.lower(),
         "deadline": deadline,
         "deadline_cap": deadline.capitalize(),
-        "day": rng.choice((WEEKDAYS[ahead.weekday()], WEEKDAYS[ahead.weekday()], "завтра")),
+        "day": day,
         "delivery_day": f"{WEEKDAYS[far.weekday()]}, {far.day:02d}.{far.month:02d}",
         "time": f"{rng.randrange(10, 19)}:{rng.choice(('00', '30'))}",
+        # for the marks of promises
+        "due": due.date(),
+        "day_on": day_on.date(),
+        "today": local.date(),
     }
