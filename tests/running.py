@@ -32,6 +32,7 @@ LONGEST_FIRST = (
     "supabase/test_hosted.py",
     "orchestration/test_hosted_limits.py",
     "orchestration/test_intents.py",
+    "orchestration/test_trades.py",
     "orchestration/test_schema_stays.py",
     "synkro/test_upgrade.py",
     "transforms/test_oracle.py",

@@ -67,9 +67,9 @@ class Town:
 
 
 @contextmanager
-def open_town(slug: str, *, seed: int = 11, with_ai: bool = True) -> Iterator[Town]:
+def open_town(slug: str, *, seed: int = 11, with_ai: bool = True, trade: str | None = None) -> Iterator[Town]:
     """Needs the kernel's doors open to a database that holds the migrations and the marts."""
-    with start("small", seed=seed, now=clock.now) as sandbox:
+    with start("small", seed=seed, now=clock.now, trade=trade) as sandbox:
         tenant_id = connect(slug, sandbox.addresses, with_ai=with_ai)
         with db.as_service("test") as connection:
             config = runtime.current(connection, tenant_id)
