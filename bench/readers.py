@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,14 +20,19 @@ from typing import Any, Protocol
 from analysis import rules
 from analysis.intents import decide
 from analysis.intents.linear import Model
-from analysis.intents.talk import Said, without_placeholders
+from analysis.intents.talk import Said, media_kind, without_placeholders
 from analysis.shapes import Reading
 from bench import corpus
+from sandbox.company import generate
+from sandbox.labels import DialogLabel, Label, of_dialogs
+from sandbox.model import Chat as SandboxChat
 from synkro.dialogs import Message
 
 ROOT = Path(__file__).parents[1]
 #: sixty dialogs of other hands, beside the tree and never in it
 FOREIGN = ROOT.parent / "shared" / "foreign" / "dialogs.json"
+#: companies whose clients write in styles (sandbox/trades)
+SANDBOX_TRADES = ("auto_service", "clinic", "education")
 _FOREIGN_PLACES = (FOREIGN, ROOT.parents[1] / "shared" / "foreign" / "dialogs.json")
 
 
@@ -169,6 +174,45 @@ def _of_foreign(one: dict[str, Any]) -> Chat:
         promises_may=frozenset(i for at in ours for i in at[1:]) | frozenset(labels["promises_may"]),
         objections=tuple(frozenset({o["kind"]}) for o in labels["objections"]),
         objections_may=frozenset(labels["objections_may"]),
+    )
+
+
+def sandbox_chats() -> list[Chat]:
+    """The dialogs of the sandbox's companies whose clients write in styles, with the labels of their stories."""
+    found = []
+    for trade in SANDBOX_TRADES:
+        company = generate(7, "small", date(2026, 10, 12), date(2026, 11, 20), corpus.TIMEZONE, trade=trade)
+        end = datetime(2026, 11, 20, 17, tzinfo=UTC)
+        labels = of_dialogs(company, end)
+        for chat in company.chats:
+            told = labels.get(chat.id)
+            if told is not None and told.complaint != "may":
+                found.append(_of_sandbox(trade, chat, told, end))
+    return found
+
+
+def _of_sandbox(trade: str, chat: SandboxChat, told: DialogLabel, end: datetime) -> Chat:
+    said = [message for message in chat.messages if message.at <= end]
+    labels = [message.label or Label() for message in said]
+    talk = tuple(
+        Said(m.kind, m.text or "", m.at, () if m.type == "text" or m.type.startswith("waba") else (media_kind(m.type),))
+        for m in said
+    )
+    return Chat(
+        name=f"{trade}:{chat.id}",
+        group="sandbox",
+        style=chat.style,
+        talk=talk,
+        names=tuple("" for _ in said),
+        needs=tuple(label.need for label in labels),
+        reasons=tuple(label.reason for label in labels),
+        is_complaint=told.complaint == "yes",
+        is_refused=told.is_refused,
+        outcomes=frozenset(_OUTCOMES[told.outcome]),
+        promises=frozenset(i for i, label in enumerate(labels) if label.promise == "yes"),
+        promises_may=frozenset(i for i, label in enumerate(labels) if label.promise == "may"),
+        objections=tuple(sorted({frozenset(_OBJECTIONS[x.objection]) for x in labels if x.objection}, key=sorted)),
+        objections_may=frozenset({"postponed"} if any(label.reason == "thinking" for label in labels) else ()),
     )
 
 

@@ -1,6 +1,7 @@
 """Who really waits, and what else the readers see: ``python -m bench.reading [--leave-one-out] [--reader today|new]``.
 
-Measured on the corpus (:mod:`bench.corpus`), by business, and on the foreign dialogs where they lie beside the tree. With
+Measured on the corpus (:mod:`bench.corpus`), by business, on the foreign dialogs where they lie beside the tree, and on the
+sandbox's companies of three trades, whose labels come with the story. With
 ``--leave-one-out`` the new reader is trained for each business on the five others, thresholds and calibration too; without it
 the weights in the tree are measured, which have seen the corpus. ``--by style`` leaves out a style instead. ``--show MEASURE``
 prints what went wrong, line by line.
@@ -10,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench import train_intents
-from bench.readers import COMPLAINTS, Chat, New, Reader, Today, corpus_chats, foreign_chats
+from bench.readers import COMPLAINTS, Chat, New, Reader, Today, corpus_chats, foreign_chats, sandbox_chats
 
 #: name, what is counted, and the aim: at least (+) or at most (-)
 MEASURES = {
@@ -156,9 +157,9 @@ def table(columns: dict[str, Tally]) -> str:
 
 
 def by_group(
-    chats: Sequence[Chat], foreign: Sequence[Chat], reader_for: Callable[[Sequence[Chat]], Reader], by: str
+    chats: Sequence[Chat], beside: Mapping[str, Sequence[Chat]], reader_for: Callable[[Sequence[Chat]], Reader], by: str
 ) -> dict[str, Tally]:
-    """A tally a group, of all, and of the foreign dialogs. ``reader_for`` gets the chats of the other groups."""
+    """A tally a group, of all, and of each set ``beside``. ``reader_for`` gets the chats of the other groups."""
     columns: dict[str, Tally] = {}
     for name in dict.fromkeys(getattr(chat, by) for chat in chats):
         inside = [chat for chat in chats if getattr(chat, by) == name]
@@ -168,8 +169,9 @@ def by_group(
     for tally in columns.values():
         everything.add(tally)
     columns["all"] = everything
-    if foreign:
-        columns["foreign"] = measure(foreign, reader_for(chats))
+    for name, others in beside.items():
+        if others:
+            columns[name] = measure(others, reader_for(chats))
     return columns
 
 
@@ -180,14 +182,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--by", choices=["business", "style"], default="business")
     parser.add_argument("--show", choices=list(MEASURES), action="append", default=[], help="list what went wrong")
     chosen = parser.parse_args(arguments)
+    beside = {"foreign": foreign_chats(), "sandbox": sandbox_chats()}
     columns = by_group(
-        corpus_chats(), foreign_chats(), _readers(chosen.reader, chosen.leave_one_out), "group" if chosen.by == "business" else "style"
+        corpus_chats(), beside, _readers(chosen.reader, chosen.leave_one_out), "group" if chosen.by == "business" else "style"
     )  # fmt: skip
     print(table(columns))
     for name in chosen.show:
-        print(f"\n{MEASURES[name][0]}:")
-        for said in columns["all"].wrong[name]:
-            print(" ", said.replace("\n", " "))
+        for column in ("all", "sandbox"):
+            print(f"\n{MEASURES[name][0]} ({column}):")
+            for said in columns[column].wrong[name]:
+                print(" ", said.replace("\n", " "))
 
 
 def _readers(reader: str, leaves_one_out: bool) -> Callable[[Sequence[Chat]], Reader]:
