@@ -115,3 +115,35 @@ def is_name(form: str) -> bool:
     if not _is_russian(form) or not _analyzer().word_is_known(form):
         return True
     return _analyzer().parse(form)[0].tag.POS in ("NOUN", "ADJF")
+
+
+#: a reading of a word less likely than this is left out
+_LIKELY = 0.1
+
+
+@lru_cache(maxsize=50_000)
+def lemmas(word: str) -> frozenset[str]:
+    """Every dictionary form a folded word may be of; the word itself where no dictionary has it."""
+    if len(word) > _LONGEST or not _is_russian(word) or not _analyzer().word_is_known(word):
+        return frozenset((word,))
+    parses = _analyzer().parse(word)
+    likely = [parse for parse in parses if parse.score >= _LIKELY] or parses[:1]
+    return frozenset(parse.normal_form.replace("ё", "е") for parse in likely)
+
+
+#: names of people, and words that say when or how many
+_NO_SUBJECT = frozenset(("Name", "Patr", "Surn", "Anum"))
+
+
+@lru_cache(maxsize=50_000)
+def subject(word: str) -> str:
+    """The dictionary form of a folded word that says what is spoken of: a noun, an adjective, a verb, an unknown word; else empty."""
+    if len(word) < 3 or not word.isalpha():
+        return ""
+    if not _is_russian(word) or not _analyzer().word_is_known(word):
+        return word
+    best = _analyzer().parse(word)[0]
+    if best.tag.POS not in ("NOUN", "ADJF", "VERB", "INFN") or _NO_SUBJECT & set(best.tag.grammemes):
+        return ""
+    lemma: str = best.normal_form.replace("ё", "е")
+    return lemma

@@ -1,0 +1,9 @@
+"""What a company's clients ask about: packs of topics, the company's own list, and where a sentence is about one.
+
+One list feeds the rules (:mod:`analysis.topics.finding`) and the prompt of a model (:mod:`analysis.prompts`).
+"""
+
+from analysis.topics.catalogue import Catalogue
+from analysis.topics.packs import names, of_company, pack, resolve
+
+__all__ = ["Catalogue", "names", "of_company", "pack", "resolve"]

@@ -1,0 +1,72 @@
+"""A list of topics as the readers use it: labels, and what of it a stored reading depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from synkro.topics import OTHER, Topic
+
+OTHER_NAMES = {"ru": "Другое", "en": "Other"}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Topics in the order people see them."""
+
+    topics: tuple[Topic, ...]
+
+    @cached_property
+    def by_key(self) -> dict[str, Topic]:
+        return {topic.key: topic for topic in self.topics}
+
+    def labels(self, language: str = "ru") -> dict[str, str]:
+        """Key → name, with ``other`` at the end."""
+        named = {topic.key: topic.called(language) for topic in self.topics}
+        return {**named, OTHER: OTHER_NAMES.get(language, OTHER_NAMES["ru"])}
+
+    def label(self, kind: str, language: str = "ru") -> str:
+        """The name; «Другое» for a topic that is no longer there."""
+        return self.labels(language).get(kind, OTHER_NAMES.get(language, OTHER_NAMES["ru"]))
+
+    def key(self, kind: str) -> str:
+        """The key, ``other`` for a topic that is no longer there."""
+        return kind if kind in self.by_key else OTHER
+
+    @cached_property
+    def rules_digest(self) -> str:
+        """Changes with what the rules look for: a name does not."""
+        return _digest([topic.key, sorted(topic.words), sorted(topic.unless)] for topic in self.topics)
+
+    @cached_property
+    def prompt_digest(self) -> str:
+        """Changes with what a model is told: the English name is not."""
+        return _digest(
+            [topic.key, topic.name, list(topic.words), list(topic.unless), list(topic.examples)]
+            for topic in self.topics
+        )
+
+
+def _digest(rows: Any) -> str:
+    """The order of the topics says nothing."""
+    text = json.dumps(sorted(rows, key=lambda row: row[0]), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def changed(before: Catalogue, now: Catalogue, *, names: bool) -> Sequence[Topic]:
+    """The topics, old and new, that differ; ``names``: a name and examples are a difference, too."""
+
+    def told(topic: Topic) -> tuple[Any, ...]:
+        found = (sorted(topic.words), sorted(topic.unless))
+        return (*found, topic.name, topic.examples) if names else found
+
+    differ = []
+    for key in dict.fromkeys((*before.by_key, *now.by_key)):
+        old, new = before.by_key.get(key), now.by_key.get(key)
+        if old is None or new is None or told(old) != told(new):
+            differ += [topic for topic in (old, new) if topic is not None]
+    return differ
