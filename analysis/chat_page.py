@@ -9,7 +9,6 @@ from analysis import vocabulary as v
 from analysis.chat_reading import ChatReading
 from analysis.intents import Intent
 from analysis.intents.titles import REASONS
-from analysis.shapes import Reading
 
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2330;background:#f6f7f9}
@@ -50,7 +49,7 @@ def _article(one: ChatReading) -> str:
         f"{escape(' '.join(f'[{_MEDIA[kind]}]' for kind in m.media))}{' ' if m.media and m.text else ''}{escape(m.text)}</div>"
         for m, intent in zip(one.chat.messages, one.intents, strict=True)
     )
-    return f"<article><h2>{escape(one.chat.dialog)}</h2>{wait}{_reading(one.reading)}{lines}</article>"
+    return f"<article><h2>{escape(one.chat.dialog)}</h2>{wait}{_reading(one)}{lines}</article>"
 
 
 def _intent(intent: Intent | None) -> str:
@@ -61,11 +60,12 @@ def _intent(intent: Intent | None) -> str:
     return f" · {need}: {REASONS[intent.reason]} · {sure}"
 
 
-def _reading(reading: Reading | None) -> str:
+def _reading(one: ChatReading) -> str:
+    reading = one.reading
     if reading is None:
         return "<p>Чат слишком длинный: прочитаны только сообщения.</p>"
     rows = [
-        ("О чём", [v.TOPICS[item.kind] for item in reading.topics]),
+        ("О чём", list(dict.fromkeys(one.topics.label(item.kind) for item in reading.topics))),
         ("Хочет", [reading.wish.text] if reading.wish else []),
         ("Чем кончилось", [f"{v.OUTCOMES[reading.outcome.kind]}: «{reading.outcome.quote}»"] if reading.outcome else []),
         ("Возражения", [f"{v.OBJECTIONS[item.kind]}: «{item.quote}»" for item in reading.objections]),

@@ -10,6 +10,7 @@ from analysis import rules
 from analysis.chat_file import Chat
 from analysis.intents import Intent, Said, decide
 from analysis.shapes import Reading
+from analysis.topics import Catalogue
 from synkro.dialogs import Message
 
 #: sent alone, these are no file anybody would have to read
@@ -23,6 +24,7 @@ class ChatReading:
     chat: Chat
     intents: tuple[Intent | None, ...]
     reading: Reading | None
+    topics: Catalogue
 
     def to_json(self) -> dict[str, Any]:
         """Message ids of the reading are the numbers ``i``."""
@@ -43,12 +45,12 @@ class ChatReading:
         }
 
 
-def read(chat: Chat) -> ChatReading:
-    """Read one chat. Pure."""
+def read(chat: Chat, topics: Catalogue) -> ChatReading:
+    """Read one chat by these topics. Pure."""
     intents = decide([Said(m.who, m.text, m.at, m.media) for m in chat.messages])
     messages = _messages(chat, intents)
-    reading = None if rules.is_too_long(messages) else rules.read(messages, chat.timezone)
-    return ChatReading(chat, tuple(intents), reading)
+    reading = None if rules.is_too_long(messages) else rules.read(messages, chat.timezone, topics=topics)
+    return ChatReading(chat, tuple(intents), reading, topics)
 
 
 def _messages(chat: Chat, intents: Sequence[Intent | None]) -> list[Message]:

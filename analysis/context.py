@@ -10,9 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from analysis.shapes import Reading
+from analysis.topics import Catalogue, pack
 from synkro.dialogs import Dialog
 from synkro.integrations import Integration
 from synkro.rubric import DEFAULT, Criterion
+from synkro.topics import CORE
 from synkro.windows import Window
 
 
@@ -69,6 +71,10 @@ class AnalysisContext:
     limits: Limits = field(default_factory=Limits)
     #: by what quality is scored
     rubric: tuple[Criterion, ...] = DEFAULT
+    #: what clients are said to ask about
+    topics: Catalogue = field(default_factory=lambda: pack(CORE).catalogue)
+    #: the lists before this one, newest first: their readings stand where the change does not concern the dialog
+    earlier_topics: tuple[Catalogue, ...] = ()
 
     @property
     def has_model(self) -> bool:

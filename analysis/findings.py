@@ -10,8 +10,11 @@ from analysis import vocabulary as v
 from analysis.context import DialogReading
 from analysis.evidence import Claims
 from analysis.shapes import Item
+from analysis.topics import Catalogue
+from analysis.topics.grouping import Group, Question, groups
 from analysis.wording import shown
 from synkro import phones, russian
+from synkro.topics import OTHER
 
 _RISK_ORDER = ("rude_manager", "refund", "complaint", "angry", "wrong_price", "broken_promise", "ignored", "other")
 _RISKS_SHOWN = 2
@@ -57,22 +60,48 @@ def risk_dialogs(readings: Sequence[DialogReading], kinds: Sequence[str]) -> lis
     return [r.dialog.dialog_id for r in readings if any(item.kind in kinds for item in r.reading.risks)]
 
 
-def topics(readings: Sequence[DialogReading]) -> list[dict[str, Any]]:
-    """How many dialogs asked about what."""
+def topics(readings: Sequence[DialogReading], known: Catalogue) -> list[dict[str, Any]]:
+    """How many dialogs asked about what; what no topic covers comes last, and so does a topic that is no longer there."""
     by_kind: dict[str, list[str]] = {}
     for found in readings:
-        for kind in dict.fromkeys(item.kind for item in found.reading.topics):
+        for kind in dict.fromkeys(known.key(item.kind) for item in found.reading.topics):
             by_kind.setdefault(kind, []).append(found.dialog.dialog_id)
-    order = sorted(by_kind, key=lambda kind: (-len(by_kind[kind]), kind))
+    order = sorted(by_kind, key=lambda kind: (kind == OTHER, -len(by_kind[kind]), kind))
     return [
         {
-            "topic": v.TOPICS.get(k, v.TOPICS["other"]),
+            "topic": known.label(k),
             "kind": k,
             "count": len(by_kind[k]),
             "dialog_ids": by_kind[k][:_DIALOGS_LISTED],
         }
         for k in order
     ]
+
+
+def uncovered(readings: Sequence[DialogReading], known: Catalogue, claims: Claims) -> dict[str, Any] | None:
+    """Questions no topic covers, grouped by the words they share, with a few of their quotes; None where there is none."""
+    asked = [
+        Question(found.dialog.dialog_id, item.message_ids, item.quote)
+        for found in readings
+        for item in found.reading.topics
+        if known.key(item.kind) == OTHER
+    ]
+    if not asked:
+        return None
+    return {"count": len(asked), "groups": [_group(group, claims) for group in groups(asked)]}
+
+
+def _group(group: Group, claims: Claims) -> dict[str, Any]:
+    """``words``: what the questions share, empty for the rest."""
+    dialog_ids = list(dict.fromkeys(question.dialog_id for question in group.questions))
+    return {
+        "words": list(group.words),
+        "count": len(group.questions),
+        "claims": [
+            claims.add("uncovered", "Вопрос без темы", one.dialog_id, one.message_ids, one.quote) for one in group.shown
+        ],
+        "dialog_ids": dialog_ids[:_DIALOGS_LISTED],
+    }
 
 
 def objections(readings: Sequence[DialogReading], claims: Claims) -> list[dict[str, Any]]:

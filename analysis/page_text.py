@@ -30,6 +30,7 @@ def build(body: Mapping[str, Any], timezone: str) -> str:
             _section("Менеджеры", [f"{m['name']}: {m['text']}" for m in body["managers"][: _SHOWN["managers"]]]),
             _section("Риски", [row["text"] for row in body["risks"]]),
             _section("О чём спрашивают", [f"{t['topic']}: {t['count']}" for t in body["topics"][: _SHOWN["topics"]]]),
+            _section("Вопросы без темы", uncovered_lines(body.get("uncovered"))),
             _section("Возражения", [f"{o['topic']}: {o['count']}" for o in body["objections"][: _SHOWN["objections"]]]),
             _section("Обещания", [promise_line(row) for row in body["promises"][: _SHOWN["promises"]]]),
             _section("Качество ответов", quality_lines(body.get("quality"))),
@@ -38,6 +39,14 @@ def build(body: Mapping[str, Any], timezone: str) -> str:
     if header["reader"]["note"]:
         parts.append(header["reader"]["note"])
     return "\n\n".join(part for part in parts if part)
+
+
+def uncovered_lines(uncovered: Mapping[str, Any] | None) -> list[str]:
+    """«вопросы без темы: 7», then what they share: «эвакуатор: 3»."""
+    if not uncovered:
+        return []
+    shared = [f"{', '.join(group['words'])}: {group['count']}" for group in uncovered["groups"] if group["words"]]
+    return [f"вопросы без темы: {uncovered['count']}", *shared[: _SHOWN["topics"]]]
 
 
 def _header(body: Mapping[str, Any], timezone: str) -> str:

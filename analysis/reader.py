@@ -20,10 +20,12 @@ from analysis.masking import Mask
 from analysis.prices import estimate_tokens
 from analysis.provider import Provider
 from analysis.shapes import Item, Promise, Read, Reading, Score
+from analysis.topics import Catalogue
 from analysis.wording import folded, one_line
 from synkro.dialogs import Dialog, Message
 from synkro.errors import DataError
 from synkro.rubric import DEFAULT, Criterion
+from synkro.topics import OTHER
 
 #: tokens of one part; a part and its answer stay far below what any model takes
 PART_TOKENS = 6_000
@@ -102,13 +104,14 @@ async def read(
     *,
     timezone: str,
     own_prompt: str,
+    topics: Catalogue,
     rubric: Sequence[Criterion] = DEFAULT,
 ) -> Read:
     """Read one dialog; raises what :meth:`Provider.ask` raises, or :class:`TooLong`."""
     names = {dialog.client_name, dialog.manager_name or "", *(m.author_name or "" for m in messages)}
     parts = split(messages)
-    system = prompts.with_own(prompts.reading_system(rubric), own_prompt)
-    schema = prompts.reading_schema(rubric)
+    system = prompts.with_own(prompts.reading_system(rubric, topics), own_prompt)
+    schema = prompts.reading_schema(rubric, topics)
     found: list[Read] = []
     for number, part in enumerate(parts):
         mask = Mask(names)
@@ -121,11 +124,11 @@ async def read(
             schema=schema,
             check=_shape,
         )
-        part_read = ground(answer.value, part, mask, timezone, rubric)
+        part_read = ground(answer.value, part, mask, timezone, topics, rubric)
         found.append(
             replace(part_read, tokens_in=answer.tokens_in, tokens_out=answer.tokens_out, cost_usd=answer.cost_usd)
         )
-    by_code = rules.read(messages, timezone)
+    by_code = rules.read(messages, timezone, topics=topics)
     return _merged(found, by_code)
 
 
@@ -138,13 +141,18 @@ def _shape(value: Mapping[str, Any]) -> str | None:
 
 
 def ground(
-    raw: Mapping[str, Any], part: Part, mask: Mask, timezone: str, rubric: Sequence[Criterion] = DEFAULT
+    raw: Mapping[str, Any],
+    part: Part,
+    mask: Mask,
+    timezone: str,
+    topics: Catalogue,
+    rubric: Sequence[Criterion] = DEFAULT,
 ) -> Read:
     """The answer about one part as a reading; what does not stand in the messages is dropped and counted."""
     grounder = _Grounder(part, mask, timezone, {one.name for one in rubric})
     return Read(
         Reading(
-            topics=_unique(grounder.items(raw.get("topics"), v.TOPICS)),
+            topics=_unique(grounder.items(raw.get("topics"), topics.labels())),
             wish=grounder.item(raw.get("wish"), {"wish": ""}, kind="wish"),
             outcome=grounder.item(raw.get("outcome"), v.OUTCOMES),
             objections=_unique(grounder.items(raw.get("objections"), v.OBJECTIONS)),
@@ -264,9 +272,10 @@ def _merged(parts: Sequence[Read], by_code: Reading) -> Read:
         # the weakest moment of a long dialog is what an owner wants to see
         if criterion.name not in criteria or criterion.score < criteria[criterion.name].score:
             criteria[criterion.name] = criterion
-    topics: dict[str, Item] = {}
+    topics: dict[tuple[str, str], Item] = {}
     for topic in (t for r in readings for t in r.topics):
-        topics.setdefault(topic.kind, topic)
+        # each question without a topic is one of its own
+        topics.setdefault((topic.kind, topic.message_ids[0] if topic.kind == OTHER else ""), topic)
     return Read(
         Reading(
             topics=tuple(topics.values()),

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from analysis import prompts, reader, rules
 from analysis.budget import Budget, BudgetExceeded, DatabaseLedger, caps_of
@@ -19,6 +20,10 @@ from analysis.context import AnalysisContext, DialogReading, ReadingsOutcome
 from analysis.prices import price_of
 from analysis.provider import Provider
 from analysis.shapes import Read, Reading
+from analysis.topics import Catalogue
+from analysis.topics.catalogue import changed
+from analysis.topics.matching import Matcher
+from analysis.wording import folded
 from synkro import db, dialogs, hosts, readings, spending
 from synkro.dialogs import Dialog, Message
 from synkro.errors import (
@@ -78,6 +83,36 @@ def _cached(ctx: AnalysisContext, batch: Sequence[Dialog], version: str, model: 
         return readings.cached(connection, ctx.tenant_id, keys, version, model)
 
 
+def _unconcerned(
+    ctx: AnalysisContext,
+    batch: Sequence[Dialog],
+    texts: Mapping[str, list[Message]],
+    version_of: Callable[[Catalogue], str],
+    model: str,
+) -> dict[str, StoredReading]:
+    """Readings by an earlier list of topics, of dialogs the change does not concern: kept under the list in force."""
+    version, found = version_of(ctx.topics), {}
+    left = [dialog for dialog in batch if dialog.dialog_id in texts]
+    for before in ctx.earlier_topics:
+        if not left or version_of(before) == version:
+            continue
+        differ = changed(before, ctx.topics, names=model != rules.MODEL)
+        keys, words = {topic.key for topic in differ}, Matcher(differ)
+        for dialog_id, stored in _cached(ctx, left, version_of(before), model).items():
+            named = {item.kind for item in Reading.from_json(stored.reading).topics}
+            said = [m.body for m in _inside(ctx, texts[dialog_id])[0] if m.kind == "client"]
+            if named.isdisjoint(keys) and not any(words.find(folded(body)) for body in said):
+                found[dialog_id] = replace(
+                    stored, prompt_version=version, tokens_in=0, tokens_out=0, cost_usd=Decimal(0)
+                )
+        left = [dialog for dialog in left if dialog.dialog_id not in found]
+    if found:
+        with db.as_service("readings", is_durable=False) as connection:
+            for stored in found.values():
+                readings.store(connection, ctx.tenant_id, stored)
+    return found
+
+
 def _texts(ctx: AnalysisContext, batch: Sequence[Dialog]) -> dict[str, list[Message]]:
     """Messages of the window and a few before it, by dialog."""
     with db.as_service("readings") as connection:
@@ -124,8 +159,9 @@ def has_words(messages: Sequence[Message]) -> bool:
 
 def _by_rules(ctx: AnalysisContext, batch: Sequence[Dialog], outcome: ReadingsOutcome, instead: str | None) -> None:
     """Read by patterns. ``instead``: why the model did not, counted as skipped; None: the rules were chosen."""
-    cached = _cached(ctx, batch, rules.PROMPT_VERSION, rules.MODEL)
+    cached = _cached(ctx, batch, rules.version(ctx.topics), rules.MODEL)
     texts = _texts(ctx, [d for d in batch if d.dialog_id not in cached])
+    cached |= _unconcerned(ctx, batch, texts, rules.version, rules.MODEL)
     fresh: list[tuple[Dialog, Read]] = []
     for dialog in batch:
         if (stored := cached.get(dialog.dialog_id)) is not None:
@@ -139,7 +175,7 @@ def _by_rules(ctx: AnalysisContext, batch: Sequence[Dialog], outcome: ReadingsOu
             if rules.is_too_long(inside):
                 outcome.skip("too_long")
                 continue
-            reading = rules.read(inside, ctx.timezone)
+            reading = rules.read(inside, ctx.timezone, topics=ctx.topics)
             fresh.append((dialog, Read(reading)))
         outcome.readings.append(DialogReading(dialog, reading, "rules"))
         if instead is None:
@@ -147,7 +183,7 @@ def _by_rules(ctx: AnalysisContext, batch: Sequence[Dialog], outcome: ReadingsOu
         else:
             outcome.skip(instead)
             outcome.by_rules += 1
-    _store(ctx, fresh, rules.PROMPT_VERSION, rules.MODEL)
+    _store(ctx, fresh, rules.version(ctx.topics), rules.MODEL)
 
 
 def _no_text(outcome: ReadingsOutcome, inside: Sequence[Message]) -> None:
@@ -219,9 +255,13 @@ class _State:
 
     async def read_batch(self, provider: Provider, batch: Sequence[Dialog], own: str) -> None:
         ctx, outcome = self.ctx, self.outcome
-        version = prompts.version(own, ctx.rubric)
+        version = prompts.version(own, ctx.rubric, ctx.topics)
         ctx.checkpoint()
         cached = _cached(ctx, batch, version, provider.model)
+        texts = _texts(ctx, [d for d in batch if d.dialog_id not in cached])
+        cached |= _unconcerned(
+            ctx, batch, texts, lambda topics: prompts.version(own, ctx.rubric, topics), provider.model
+        )
         for dialog in batch:
             if (stored := cached.get(dialog.dialog_id)) is not None:
                 outcome.readings.append(DialogReading(dialog, Reading.from_json(stored.reading), "model"))
@@ -233,7 +273,6 @@ class _State:
             _by_rules(ctx, fresh, outcome, self.stopped)
             ctx.progress(_STEP, len(outcome.readings) + outcome.skipped.get("no_text", 0), outcome.total, outcome.note)
             return
-        texts = _texts(ctx, fresh)
         tasks = [asyncio.create_task(self._one(provider, d, texts[d.dialog_id], version, own)) for d in fresh]
         try:
             await asyncio.gather(*tasks)
@@ -254,7 +293,7 @@ class _State:
             return
         if not any(m.body.strip() for m in inside if m.kind in ("client", "manager")):
             # robots talking to nobody: nothing a model could add
-            read = Read(rules.read(inside, ctx.timezone))
+            read = Read(rules.read(inside, ctx.timezone, topics=ctx.topics))
         else:
             found = await self._ask(provider, dialog, inside, before, own)
             if isinstance(found, str):
@@ -285,8 +324,9 @@ class _State:
         try:
             async with asyncio.timeout(left):
                 read = await reader.read(
-                    provider, dialog, inside, before, timezone=self.ctx.timezone, own_prompt=own, rubric=self.ctx.rubric
-                )
+                    provider, dialog, inside, before, timezone=self.ctx.timezone, own_prompt=own, topics=self.ctx.topics,
+                    rubric=self.ctx.rubric,
+                )  # fmt: skip
         except reader.TooLong:
             return "too_long"
         except BudgetExceeded as error:

@@ -16,8 +16,11 @@ from analysis.intents import Intent, Said, decide
 from analysis.intents.linear import OPEN_REASONS
 from analysis.lines import Line, Sentence
 from analysis.shapes import Item, Promise, Reading, Score
+from analysis.topics import Catalogue, finding, pack
+from analysis.topics.matching import matcher
 from analysis.wording import one_line
 from synkro.dialogs import Message
+from synkro.topics import CORE
 
 PROMPT_VERSION = "rules-4"
 MODEL = "rules"
@@ -32,8 +35,22 @@ def is_too_long(messages: Sequence[Message]) -> bool:
     return sum(len(m.body) for m in messages) > MOST_CHARS
 
 
-def read(messages: Sequence[Message], timezone: str, intents: Sequence[Intent | None] | None = None) -> Reading:
-    """Read the messages of one dialog in one window, in order. ``intents``: what each is for, where that is known already."""
+def version(topics: Catalogue) -> str:
+    """Cache key of the rules over a list of topics."""
+    return f"{PROMPT_VERSION}+{topics.rules_digest}"
+
+
+def read(
+    messages: Sequence[Message],
+    timezone: str,
+    intents: Sequence[Intent | None] | None = None,
+    topics: Catalogue | None = None,
+) -> Reading:
+    """Read the messages of one dialog in one window, in order.
+
+    ``intents``: what each is for, where that is known already; ``topics``: the company's, the general ones for None.
+    """
+    topics = topics or pack(CORE).catalogue
     lines = line_cutting.of(messages, timezone)
     reasons = _reasons(messages, intents)
     people = [line for line in lines if line.kind in ("client", "manager")]
@@ -42,11 +59,17 @@ def read(messages: Sequence[Message], timezone: str, intents: Sequence[Intent | 
     found = promises.find(people, sentences)
     question = _open_question(people)
     outcome = _outcome(people, sentences, question, reasons)
+    objections = _apply((*p.OBJECTIONS, *phrases.OBJECTIONS), _without(sentences, risks), per_kind=1)
+    # what is told as a complaint, an objection or a decision is no question without a topic
+    told = [*risks, *objections, *([outcome] if outcome and outcome.kind in _TOLD else ())]
+    asked = {
+        id(s) for s in _without(sentences, told) if reasons.get(s.line.message_id) in finding.ASKING and _asks(s)
+    }
     return Reading(
-        topics=_apply(p.TOPICS, sentences, per_kind=1),
-        wish=_wish(sentences),
+        topics=finding.find(topics, sentences, lambda sentence: id(sentence) in asked),
+        wish=_wish(sentences, topics),
         outcome=outcome,
-        objections=_apply((*p.OBJECTIONS, *phrases.OBJECTIONS), _without(sentences, risks), per_kind=1),
+        objections=objections,
         promises=tuple(found[-_MOST:]),
         risks=risks,
         next_step=_next_step(question, outcome, risks, found),
@@ -56,6 +79,10 @@ def read(messages: Sequence[Message], timezone: str, intents: Sequence[Intent | 
         language=_language(people),
         media_unread=sum(1 for line in people if line.has_media),
     )
+
+
+#: outcomes whose words are a decision; «waiting» quotes the question itself
+_TOLD = ("paid", "agreed", "visit", "call", "thinking", "refused")
 
 
 def _risks(sentences: list[Sentence]) -> tuple[Item, ...]:
@@ -131,13 +158,13 @@ def _item(kind: str, sentence: Sentence, near: int = 0, text: str = "") -> Item:
     return Item(kind, (sentence.line.message_id,), sentence.quote(near), text, sentence.line.author)
 
 
-def _wish(sentences: list[Sentence]) -> Item | None:
+def _wish(sentences: list[Sentence], topics: Catalogue) -> Item | None:
     """The client's first question or order: what they came for."""
     for sentence in sentences:
-        if sentence.line.kind == "client" and len(sentence.text) >= 8 and not p.NO_PURPOSE.match(sentence.folded):
-            named = any(rule.pattern.search(sentence.folded) for rule in p.TOPICS)
-            if named or p.QUESTION.search(sentence.folded):
-                return _item("wish", sentence, text=one_line(sentence.text, 160))
+        if sentence.line.kind != "client" or len(sentence.text) < 8 or p.NO_PURPOSE.match(sentence.folded):
+            continue
+        if p.QUESTION.search(sentence.folded) or matcher(topics).find(sentence.folded):
+            return _item("wish", sentence, text=one_line(sentence.text, 160))
     return None
 
 

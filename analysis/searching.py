@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis import vocabulary as v
 from analysis.metrics import Answer
+from analysis.topics import of_company
 from analysis.wording import shown, visible
 from synkro import db
 from synkro.reports import Report
@@ -22,7 +23,6 @@ _ASKING = re.compile(
     r"|пишут|говорил\w*|спрашива\w*|упомина\w*|сегодня|вчера|покажи\w*|найди\w*|расскажи\w*|скажи\w*|пожалуйста|нам|мне|у нас|нас|наш\w*|а|и|в|на|с|по|за)\b",
     re.I,
 )
-_LABELS = {"objections": v.OBJECTIONS, "risks": v.RISKS, "topics": v.TOPICS}
 
 _QUERY = (
     "q as (select nullif(replace(plainto_tsquery('russian', %(words)s)::text, '&', '|'), '')::tsquery as any_word,"
@@ -76,10 +76,12 @@ def _readings(connection: db.Connection, report: Report, words: str) -> list[dic
         " order by p.dialog_id, item.value ->> 'quote', section.key limit %(limit)s",
         _parameters(report, words),
     ).fetchall()
+    topics = of_company(connection, report.tenant_id).labels() if rows else {}
+    labels = {"objections": v.OBJECTIONS, "risks": v.RISKS, "topics": topics}
     return [
         {
             "section": "readings",
-            "text": f"{_LABELS[row['section']].get(row['kind'], 'Другое')}, диалог: {shown(row['client'], 80)}",
+            "text": f"{labels[row['section']].get(row['kind'], 'Другое')}, диалог: {shown(row['client'], 80)}",
             "dialog_id": row["dialog_id"],
             "message_ids": row["message_ids"],
             "quote": row["quote"],

@@ -1,31 +1,10 @@
 """The words a reading is made of: a closed list of kinds, each with its Russian label.
 
 A model may only choose among them and the rules find only these, so that readings can be counted together.
+Topics are the company's own: :mod:`analysis.topics`.
 """
 
 from __future__ import annotations
-
-TOPICS: dict[str, str] = {
-    "price": "Цена и расчёт",
-    "availability": "Наличие",
-    "delivery": "Доставка",
-    "assembly": "Сборка и монтаж",
-    "measure": "Замер",
-    "terms": "Сроки",
-    "discount": "Скидки и акции",
-    "credit": "Рассрочка и кредит",
-    "payment": "Оплата",
-    "warranty": "Гарантия",
-    "materials": "Материалы и комплектация",
-    "look": "Цвет и внешний вид",
-    "size": "Размеры",
-    "place": "Адрес и график",
-    "order": "Статус заказа",
-    "return": "Возврат и обмен",
-    "repair": "Ремонт и сервис",
-    "not_client": "Не о покупке",
-    "other": "Другое",
-}
 
 OBJECTIONS: dict[str, str] = {
     "price": "Дорого",

@@ -117,10 +117,12 @@ def compose(
         "numbers": rows,
         "managers": figures.managers(facts),
         "risks": risks,
-        "topics": [] if little else findings.topics(outcome.readings),
+        "topics": [] if little else findings.topics(outcome.readings, ctx.topics),
         "objections": [] if little else findings.objections(outcome.readings, claims),
         "promises": [] if little else findings.promises(outcome.readings, claims, ctx.period_end),
         "quality": None if little else quality.quality(outcome.readings, ctx.rubric, claims),
+        # after all else: its quotes are the last of the claims
+        "uncovered": None if little else findings.uncovered(outcome.readings, ctx.topics, claims),
         "lost_reasons": [{**row, "reason": shown(str(row["reason"]), 120)} for row in facts.lost],
         "quiet": quiet,
         "too_little_data": little,
@@ -222,7 +224,9 @@ def _metadata(
     return {
         "reader": body["header"]["reader"],
         "headline_by": "model" if by_model else "code",
-        "prompt_version": prompts.version(own, ctx.rubric) if outcome.reader == "model" else rules.PROMPT_VERSION,
+        "prompt_version": (
+            prompts.version(own, ctx.rubric, ctx.topics) if outcome.reader == "model" else rules.version(ctx.topics)
+        ),
         "from_cache": outcome.from_cache,
         "calls": outcome.calls,
         "dropped_claims": outcome.dropped_claims,

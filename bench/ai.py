@@ -20,7 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from analysis import prompts, reader, rules
+from analysis import prompts, reader, rules, topics
 from analysis.budget import Budget
 from analysis.context import Limits
 from analysis.masking import Mask
@@ -35,6 +35,8 @@ from synkro.rubric import DEFAULT
 from synkro.spending import Caps, Sent, Settled
 
 TIMEZONE = "Asia/Almaty"
+#: the planted dialogs are a furniture shop's
+TOPICS = topics.pack("furniture").catalogue
 #: what a planted fact may be called by a reader
 _RISKS = {
     "complaint": ("complaint", "refund", "broken_promise", "angry", "ignored"),
@@ -99,7 +101,7 @@ class Scores:
 def by_rules(dialogs: Iterable[Planted]) -> Scores:
     scores = Scores()
     for planted in dialogs:
-        scores.add(planted, found_in(rules.read(planted.messages, TIMEZONE)))
+        scores.add(planted, found_in(rules.read(planted.messages, TIMEZONE, topics=TOPICS)))
     return scores
 
 
@@ -138,7 +140,14 @@ async def by_model(dialogs: Sequence[Planted], url: str, model: str, key: str, c
             )
             try:
                 read = await reader.read(
-                    provider, dialog, planted.messages, (), timezone=TIMEZONE, own_prompt="", rubric=DEFAULT
+                    provider,
+                    dialog,
+                    planted.messages,
+                    (),
+                    timezone=TIMEZONE,
+                    own_prompt="",
+                    topics=TOPICS,
+                    rubric=DEFAULT,
                 )
             except SynkroError as error:
                 failed[error.kind] += 1
@@ -149,7 +158,7 @@ async def by_model(dialogs: Sequence[Planted], url: str, model: str, key: str, c
     took = time.perf_counter() - started
     show(model, scores)
     tokens_in, tokens_out = (sum(getattr(s, name) for s in notebook.settled) for name in ("tokens_in", "tokens_out"))
-    guess = sum(estimate_tokens(prompts.reading_system(DEFAULT)) + estimate_tokens(_user(p)) for p in dialogs)
+    guess = sum(estimate_tokens(prompts.reading_system(DEFAULT, TOPICS)) + estimate_tokens(_user(p)) for p in dialogs)
     print(
         f"{model}: {len(dialogs)} dialogs, {len(notebook.settled)} requests, failed {dict(failed)}, claims dropped {dropped}"
     )
@@ -172,7 +181,7 @@ def main() -> None:
     show("rules, dev", by_rules(d for d in dialogs if not d.is_held_out))
     show("rules, held out", by_rules(d for d in dialogs if d.is_held_out))
     print(f"rules: {len(dialogs)} dialogs in {time.perf_counter() - started:.2f} s, no calls")
-    prefix = estimate_tokens(prompts.reading_system(DEFAULT))
+    prefix = estimate_tokens(prompts.reading_system(DEFAULT, TOPICS))
     print(f"sent ÷ own tokens: {sent_ratio(dialogs):.2f}; shared prefix {prefix} tokens, the same for every call")
     url, model = os.environ.get("SYNKRO_BENCH_AI_URL"), os.environ.get("SYNKRO_BENCH_AI_MODEL")
     if not url or not model:

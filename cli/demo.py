@@ -23,7 +23,7 @@ from cli.environment import say
 from cli.reports import wait_for
 from cli.sandbox import TRADES
 from cli.supervisor import Supervisor
-from synkro import clock, db, integrations, reports, runs, runtime, tenants, users, vault, windows
+from synkro import clock, db, integrations, reports, runs, runtime, tenants, topics, users, vault, windows
 from synkro.accounts import embedded
 from synkro.errors import ConfigurationError, NotFoundError, SynkroError
 from synkro.files import secret_file
@@ -41,12 +41,15 @@ class DemoCompany:
     size: str
     seed: int
     has_ai: bool
+    #: the pack of topics
+    pack: str
+    #: of the sandbox, with its styles; none: the furniture or windows of the size
     trade: str | None = None
 
 
 COMPANIES = (
-    DemoCompany("mebel_alatau", "Мебель Алатау", "demo", 7, True),
-    DemoCompany("okna_plus", "Студия окон", "small", 11, False),
+    DemoCompany("mebel_alatau", "Мебель Алатау", "demo", 7, True, "furniture"),
+    DemoCompany("okna_plus", "Студия окон", "small", 11, False, "windows"),
 )
 
 
@@ -54,7 +57,7 @@ def _of_trade(trade: str) -> DemoCompany:
     """One more company, whose clients write in styles. It has no login of its own: the operator sees every company."""
     from sandbox.trades import trade as known
 
-    return DemoCompany(f"demo_{trade}", known(trade).name, "small", 7, False, trade)
+    return DemoCompany(f"demo_{trade}", known(trade).name, "small", 7, False, pack=trade, trade=trade)
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,7 @@ def _tenant(connection: db.Connection, company: DemoCompany) -> tenants.Tenant:
     except NotFoundError:
         made = tenants.add(connection, company.name, company.slug, TIMEZONE)
         runtime.start(connection, made.tenant_id, TIMEZONE)
+        topics.save(connection, made.tenant_id, company.pack, None, after=0)
         workday = [["09:00", "20:00"]]
         runtime.change(
             connection,

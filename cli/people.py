@@ -7,9 +7,11 @@ from uuid import UUID
 
 import click
 
+from analysis import topics as packs
 from cli.output import emit, json_option, table
-from synkro import accounts, audit, db, invitations, runtime, shapes, tenants, users
+from synkro import accounts, audit, db, invitations, runtime, shapes, tenants, topics, users
 from synkro.errors import DataError
+from synkro.topics import CORE
 
 ACTOR = "operator (command line)"
 
@@ -23,12 +25,16 @@ def tenant() -> None:
 @click.argument("slug")
 @click.option("--name", required=True, help="Как называется компания.")
 @click.option("--timezone", default="Asia/Almaty", show_default=True, help="Имя часового пояса IANA.")
+@click.option("--business", "pack", default=CORE, metavar="НАБОР", help=f"Набор тем: {', '.join(packs.names())}.")
 @json_option
-def tenant_add(slug: str, name: str, timezone: str, as_json: bool) -> None:
+def tenant_add(slug: str, name: str, timezone: str, pack: str, as_json: bool) -> None:
     """Добавить компанию с кодом SLUG."""
+    packs.pack(pack)
     with db.as_service("command line") as connection:
         made = tenants.add(connection, name, slug, timezone)
         runtime.start(connection, made.tenant_id, timezone)
+        if pack != CORE:
+            topics.save(connection, made.tenant_id, pack, None, after=0)
         audit.write(connection, "tenant.add", tenant_id=made.tenant_id, actor=ACTOR, message=made.name)
     emit(shapes.tenant_json(made), as_json, f"Компания «{made.name}» добавлена: {made.slug}")
 

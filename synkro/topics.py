@@ -102,7 +102,9 @@ def _name(field: str, text: str) -> str:
     if len(text) > _LONGEST_NAME:
         raise DataError(f"{field}: название длиннее {_LONGEST_NAME} знаков. Сократите его.")
     if text and (not _is_plain(text) or not any(char.isalpha() for char in text)):
-        raise DataError(f"{field}: «{text}» не подходит. Нужен текст с буквами, без знаков < > {{ }} и кавычек-апострофов.")
+        raise DataError(
+            f"{field}: «{text}» не подходит. Нужен текст с буквами, без знаков < > {{ }} и кавычек-апострофов."
+        )
     return text
 
 
@@ -118,7 +120,9 @@ def _phrases(field: str, words: Sequence[str]) -> tuple[str, ...]:
                 f"{field}: «{shown}» не подходит. Нужно слово или фраза до шести слов из букв и цифр; звёздочка — только в конце слова."
             )
         if any(len(part) <= _SHORTEST_STEM for part in phrase.split() if part.endswith("*")):
-            raise DataError(f"{field}: «{shown}» слишком коротко: перед звёздочкой нужно не меньше {_SHORTEST_STEM} букв.")
+            raise DataError(
+                f"{field}: «{shown}» слишком коротко: перед звёздочкой нужно не меньше {_SHORTEST_STEM} букв."
+            )
         if len(phrase) < 2:
             raise DataError(f"{field}: «{shown}» — одна буква. Напишите слово целиком.")
         found[phrase] = None

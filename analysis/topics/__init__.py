@@ -4,6 +4,6 @@ One list feeds the rules (:mod:`analysis.topics.finding`) and the prompt of a mo
 """
 
 from analysis.topics.catalogue import Catalogue
-from analysis.topics.packs import names, of_company, pack, resolve
+from analysis.topics.packs import Pack, earlier, names, of_company, pack, resolve
 
-__all__ = ["Catalogue", "names", "of_company", "pack", "resolve"]
+__all__ = ["Catalogue", "Pack", "earlier", "names", "of_company", "pack", "resolve"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from analysis.lines import Sentence
@@ -15,13 +15,13 @@ from synkro.topics import OTHER
 #: questions without a topic kept of one dialog
 _MOST = 6
 #: the reasons of a message that ask for something; an answer to our question or a greeting asks about nothing
-ASKING = frozenset(("question", "request", "booking"))
+ASKING = frozenset(("question", "request", "booking", "continued"))
 
 
-def find(catalogue: Catalogue, sentences: Sequence[Sentence], asking: Container[str]) -> tuple[Item, ...]:
+def find(catalogue: Catalogue, sentences: Sequence[Sentence], asks: Callable[[Sentence], bool]) -> tuple[Item, ...]:
     """One item a topic, where it is first spoken of, and one a question without a topic; in the order of the dialog.
 
-    ``asking``: messages that ask for something. Lines a client sends one after another are one question.
+    ``asks``: whether a sentence asks for something. Lines a client sends one after another are one question.
     """
     look = matcher(catalogue)
     seen: set[str] = set()
@@ -38,7 +38,7 @@ def find(catalogue: Catalogue, sentences: Sequence[Sentence], asking: Container[
                 if key not in seen:
                     seen.add(key)
                     found.append(_item(key, sentence, place))
-        asked = next((s for s in told if s.line.message_id in asking and subjects(s.folded)), None)
+        asked = next((s for s in told if asks(s) and subjects(s.folded)), None)
         if not is_covered and asked is not None and left:
             left -= 1
             found.append(_item(OTHER, asked))

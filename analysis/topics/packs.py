@@ -21,6 +21,8 @@ from synkro.topics import CORE, Topic, TopicList
 
 FOLDER = Path(__file__).parent / "packs"
 log = logging.getLogger(__name__)
+#: a list older than so many changes is forgotten
+_EARLIER = 6
 _TEXTS, _LISTS = ("name", "name_en"), ("words", "unless", "examples")
 
 
@@ -70,7 +72,9 @@ def load(path: Path, general: tuple[Topic, ...] = ()) -> Pack:
     for key, table in tables.items():
         found[key] = _topic(path.name, key, table, found.get(key))
     try:
-        return Pack(path.stem, str(titles["name"]), str(titles["name_en"]), Catalogue(topics.check(tuple(found.values()))))
+        return Pack(
+            path.stem, str(titles["name"]), str(titles["name_en"]), Catalogue(topics.check(tuple(found.values())))
+        )
     except DataError as error:
         raise ConfigurationError(f"Набор тем {path.name}: {error.message}") from None
 
@@ -109,6 +113,14 @@ def resolve(chosen: TopicList) -> Catalogue:
         log.warning("no pack of topics named %s: the general one is used", chosen.pack)
         return pack(CORE).catalogue
     return pack(chosen.pack).catalogue
+
+
+def earlier(connection: db.Connection, tenant_id: UUID) -> tuple[Catalogue, ...]:
+    """The lists a company had before the one it has, newest first; a company begins with the general topics."""
+    lists = topics.history(connection, tenant_id, _EARLIER + 1)
+    if lists and lists[-1].version == 1:
+        lists.append(TopicList())
+    return tuple(resolve(one) for one in lists[1 : _EARLIER + 1])
 
 
 def of_company(connection: db.Connection, tenant_id: UUID) -> Catalogue:

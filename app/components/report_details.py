@@ -25,9 +25,10 @@ def risks(view: ReportView) -> None:
                 dialog_link(view, item, "risk-dialog")
 
 
-def topics(view: ReportView) -> None:
+def topics(view: ReportView, *, may_name: bool) -> None:
     found, objections, lost = items_of(view, "topics"), items_of(view, "objections"), items_of(view, "lost_reasons")
-    if not (found or objections or lost):
+    uncovered = view.report.body.get("uncovered")
+    if not (found or objections or lost or uncovered):
         return
     with div("grid2"):
         if found:
@@ -44,6 +45,27 @@ def topics(view: ReportView) -> None:
                         span("muted nowrap", words.number(item.get("count")))
                         if item.get("amount"):
                             span("nowrap", words.money(item["amount"], view.currency))
+        if isinstance(uncovered, dict):
+            _uncovered(view, uncovered, may_name=may_name)
+
+
+def _uncovered(view: ReportView, found: dict[str, Any], *, may_name: bool) -> None:
+    """Questions no topic covers, by the words they share."""
+    with section(t("report.uncovered", n=words.number(found.get("count"))), mark="uncovered"):
+        with div("stack list"):
+            for group in found.get("groups") or []:
+                with div("item stack tight"):
+                    with div("line between"):
+                        span("wrap grow", ", ".join(group.get("words") or []) or t("topics.rest"))
+                        span("muted", words.number(group.get("count")))
+                    quotes(view, group, 2)
+        if may_name:
+            link(
+                t("report.name_topics"),
+                f"/t/{view.tenant.slug}/settings?tab=topics",
+                "btn small no-print",
+                mark="name-topics",
+            )
 
 
 def _counted(items: list[dict[str, Any]], key: str, view: ReportView) -> None:

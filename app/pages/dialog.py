@@ -17,9 +17,10 @@ from app.offload import off_loop
 from app.services import transcripts
 from app.services.access import Viewer
 from app.services.transcripts import Transcript, Wait
-from app.texts import known, t
+from app.texts import known, language, t
 from synkro import intents
 from synkro.dialogs import Message
+from synkro.topics import OTHER
 
 
 @page("/t/{slug}/dialogs/{dialog_id:path}")
@@ -176,12 +177,13 @@ def _reading(view: Transcript) -> None:
     raw = (view.reading or {}).get("reading")
     if not isinstance(raw, dict):
         return
+    topics = view.topics.labels(language())
     lines = [
-        (label, [_named(item, names) for item in _listed(raw.get(key))])
+        (label, list(dict.fromkeys(_named(item, names) for item in _listed(raw.get(key)))))
         for label, key, names in (
             (t("reading.outcome"), "outcome", vocabulary.OUTCOMES),
             (t("reading.next_step"), "next_step", vocabulary.NEXT_STEPS),
-            (t("report.topics"), "topics", vocabulary.TOPICS),
+            (t("report.topics"), "topics", topics),
             (t("report.objections"), "objections", vocabulary.OBJECTIONS),
             (t("report.risks"), "risks", vocabulary.RISKS),
         )
@@ -201,5 +203,7 @@ def _listed(value: Any) -> list[dict[str, Any]]:
 
 
 def _named(item: dict[str, Any], names: dict[str, str]) -> str:
-    label = names.get(str(item.get("kind")), str(item.get("kind") or ""))
+    # a kind of an older reading that is no longer there
+    kind = str(item.get("kind") or "")
+    label = names.get(kind, names.get(OTHER, kind))
     return f"{label}: {item['text']}" if item.get("text") else label

@@ -60,7 +60,7 @@ def content(view: ReportView, viewer: Viewer) -> None:
             sections.managers(view)
             quality.draw(view)
             details.risks(view)
-            details.topics(view)
+            details.topics(view, may_name=viewer.is_admin(view.tenant.tenant_id))
             details.promises(view)
             details.dialogs(view)
             details.claims(view)

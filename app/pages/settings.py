@@ -1,4 +1,4 @@
-"""``/t/{slug}/settings``: integrations, runtime, calendar, people. For administrators of the tenant."""
+"""``/t/{slug}/settings``: integrations, runtime, calendar, topics, people. For administrators of the tenant."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from app.components.html import div, link, tag
 from app.components.integration_form import IntegrationForm
 from app.components.people_editor import PeopleEditor
 from app.components.runtime_form import RuntimeForm
+from app.components.topics_editor import TopicsEditor
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import settings
+from app.services import settings, topics
 from app.services.access import Viewer
 from app.texts import t
 from synkro.integrations import KINDS
 
-TABS = ("integrations", "runtime", "calendar", "people")
+TABS = ("integrations", "runtime", "calendar", "topics", "people")
 
 
 @page("/t/{slug}/settings")
 async def settings_page(viewer: Viewer, slug: str, tab: str = "integrations") -> None:
     view = await off_loop(settings.load, viewer, slug)
     shown = tab if tab in TABS else TABS[0]
+    asked_about = await off_loop(topics.load, viewer, slug) if shown == "topics" else None
     with frame(viewer, t("settings.title"), tenant=view.tenant, on="settings"):
         with heading(t("settings.title"), view.tenant.name):
             pass
@@ -36,5 +38,7 @@ async def settings_page(viewer: Viewer, slug: str, tab: str = "integrations") ->
                 RuntimeForm(view, viewer.user.timezone).draw()
             elif shown == "calendar":
                 CalendarEditor(view).draw()
+            elif asked_about is not None:
+                TopicsEditor(asked_about).draw()
             else:
                 PeopleEditor(view, viewer).draw()

@@ -8,6 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
+from analysis import topics as known_topics
 from app import words
 from app.components import forms
 from app.components.actions import act
@@ -19,9 +20,10 @@ from app.offload import off_loop
 from app.services import operators
 from app.services.access import Viewer
 from app.services.operators import Installation, TenantLine
-from app.texts import known, t
+from app.texts import known, language, t
 from synkro import clock
 from synkro.services import ALIVE
+from synkro.topics import CORE
 
 
 @page("/tenants")
@@ -173,6 +175,8 @@ class AddTenant:
                     t("profile.timezone"), "tenant-timezone", sorted({*zones(), self.viewer.user.timezone}),
                     self.viewer.user.timezone, search=True,
                 )  # fmt: skip
+                packs = {pack.key: pack.called(language()) for pack in map(known_topics.pack, known_topics.names())}
+                self.pack = forms.select(t("topics.pack"), "tenant-pack", packs, CORE)
             with div("line"):
                 button(t("tenants.add_submit"), self._add, "primary", mark="tenant-submit", icon_name="plus")
             span("small muted", t("tenants.add_hint"))
@@ -180,8 +184,9 @@ class AddTenant:
     async def _add(self) -> None:
         self.slug.wrong("")
         name, slug, zone = self.name.value or "", self.slug.value or "", self.zone.value or ""
+        pack = str(self.pack.value or CORE)
         made = await act(
-            lambda who: operators.add_tenant(who, name, slug, zone),
+            lambda who: operators.add_tenant(who, name, slug, zone, pack),
             on_error=lambda error: self.slug.wrong(error.message),
         )
         if made is not None:

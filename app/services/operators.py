@@ -8,13 +8,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from analysis import topics as known
 from app.services import access
 from app.services.access import Viewer
-from synkro import audit, db, runtime, services, spending, tenants
+from synkro import audit, db, runtime, services, spending, tenants, topics
 from synkro.errors import DataError
 from synkro.settings import settings
 from synkro.spending import Spend
 from synkro.tenants import Tenant
+from synkro.topics import CORE
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,17 @@ def _line(connection: db.Connection, tenant: Tenant, spend: Spend | None) -> Ten
     )
 
 
-def add_tenant(who: Viewer, name: str, slug: str, timezone: str) -> Tenant:
-    """A new tenant with version 1 of its settings; raises :class:`DataError` on a bad or taken slug."""
+def add_tenant(who: Viewer, name: str, slug: str, timezone: str, pack: str = CORE) -> Tenant:
+    """A new tenant with version 1 of its settings; raises :class:`DataError` on a bad or taken slug, or an unknown pack."""
+    known.pack(pack)
     with db.as_user(who.user_id) as connection:
         access.check_operator_now(connection)
     # RETURNING would ask the policy about a row its snapshot does not hold yet: the service door, after the check
     with db.as_service("add tenant") as connection:
         made = tenants.add(connection, name, slug.strip(), timezone)
         runtime.start(connection, made.tenant_id, timezone, who.user_id)
+        if pack != CORE:
+            topics.save(connection, made.tenant_id, pack, None, after=0, actor=who.user_id)
         audit.write(
             connection,
             "tenant.added",

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from analysis.topics import Catalogue, of_company
 from app.services import access
 from app.services.access import Viewer
 from app.services.report_view import currency_of
@@ -41,6 +42,8 @@ class Transcript:
     #: message id → the wait that it closed
     closed: dict[str, Wait]
     reading: dict[str, Any] | None
+    #: the company's topics as they are now
+    topics: Catalogue
     #: message id → what a person said; the marts take it with the next report
     corrected: dict[str, bool]
     currency: str | None
@@ -86,6 +89,7 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
             opened=opened,
             closed=closed,
             reading=readings.latest(connection, tenant.tenant_id, dialog_id),
+            topics=of_company(connection, tenant.tenant_id),
             corrected=intents.corrected(connection, tenant.tenant_id, dialog_id),
             currency=currency_of(connection, tenant.tenant_id),
             page=page,

@@ -107,6 +107,7 @@ def report_url(slug: str, report: reports.Report | reports.Draft) -> str:
 
 def context_of(worker: Worker) -> AnalysisContext:
     """What the analysis needs to know of the run."""
+    from analysis import topics
     from analysis.context import AnalysisContext
 
     run, tenant, config = worker.run, worker.tenant, worker.config
@@ -114,6 +115,8 @@ def context_of(worker: Worker) -> AnalysisContext:
         ai = integrations.find(connection, tenant.tenant_id, "ai")
         # a step executed alone finds what the reading left behind
         missing = report_windows.missing_of(connection, tenant.tenant_id, run.window)
+        asked_about = topics.of_company(connection, tenant.tenant_id)
+        asked_before = topics.earlier(connection, tenant.tenant_id)
     secrets = integrations.secrets(tenant.tenant_id, "ai") if ai is not None else {}
     return AnalysisContext(
         tenant_id=tenant.tenant_id,
@@ -133,6 +136,8 @@ def context_of(worker: Worker) -> AnalysisContext:
         missing=revising.promise(worker, worker.memory.get("missing", missing)),
         allow_local=settings().allow_local_vendors,
         rubric=rubric.of(config.quality_rubric),
+        topics=asked_about,
+        earlier_topics=asked_before,
     )
 
 

@@ -10,10 +10,12 @@ from uuid import UUID
 from analysis.context import AnalysisContext, DialogReading, ReadingsOutcome
 from analysis.facts import Facts
 from analysis.shapes import Item, Promise, Reading, Score
+from analysis.topics import pack
 from synkro.dialogs import Dialog
 from synkro.numbers import Waiting
 from synkro.windows import Window
 
+FURNITURE = pack("furniture").catalogue
 WINDOW = Window(datetime(2026, 11, 19, 17, 1, tzinfo=UTC), datetime(2026, 11, 20, 17, 1, tzinfo=UTC))
 DAY = date(2026, 11, 20)
 
@@ -59,7 +61,7 @@ def read(key: str, by: str = "rules", deal: dict[str, Any] | None = None, **read
 def context(**changes: Any) -> AnalysisContext:
     one = AnalysisContext(
         tenant_id=UUID(int=1), company="Мебель Алма", run_id=None, window=WINDOW, report_type="daily",
-        timezone="Asia/Almaty", period_start=DAY, period_end=DAY,
+        timezone="Asia/Almaty", period_start=DAY, period_end=DAY, topics=FURNITURE,
     )  # fmt: skip
     return replace(one, **changes)
 

@@ -12,12 +12,14 @@ import psycopg
 from psycopg import sql
 
 from analysis.context import AnalysisContext, Limits
+from analysis.topics import pack
 from synkro import db, dialogs, tenants
 from synkro.dialogs import Message
 from synkro.integrations import Integration
 from synkro.report_windows import ReportWindow, save
 from synkro.windows import Window
 
+FURNITURE = pack("furniture").catalogue
 WINDOW = Window(datetime(2026, 11, 19, 17, 1, tzinfo=UTC), datetime(2026, 11, 20, 17, 1, tzinfo=UTC))
 DAY = date(2026, 11, 20)
 _KINDS = {"К": "client", "М": "manager", "Б": "bot"}
@@ -139,7 +141,7 @@ class Shop:
     def context(self, **changes: Any) -> AnalysisContext:
         ctx = AnalysisContext(
             tenant_id=self.tenant_id, company="Мебель Алма", run_id=None, window=WINDOW, report_type="daily",
-            timezone="Asia/Almaty", period_start=DAY, period_end=DAY, allow_local=True,
+            timezone="Asia/Almaty", period_start=DAY, period_end=DAY, allow_local=True, topics=FURNITURE,
         )  # fmt: skip
         return replace(ctx, **changes)
 

@@ -15,6 +15,7 @@ from bench import ai
 from bench.ai_dialogs import KINDS, bank, make
 from synkro.rubric import DEFAULT
 from tests.analysis.conftest import Model
+from tests.analysis.inputs import FURNITURE
 from tests.analysis.shop import Shop
 
 
@@ -65,7 +66,7 @@ def test_the_prefix_is_identical_across_calls(busy: Shop, model: Model, monkeypa
     ctx = busy.context_with_ai(model.base_url, model.api_key)
     first, second = read_dialogs(ctx), read_dialogs(ctx)
     assert (first.calls, second.calls) == (6, 0)
-    assert len(seen) == 6 and len(set(seen)) == 1 and seen[0][0] == prompts.reading_system(DEFAULT)
+    assert len(seen) == 6 and len(set(seen)) == 1 and seen[0][0] == prompts.reading_system(DEFAULT, FURNITURE)
 
 
 def test_the_harness_reads_with_a_server(model: Model, capsys: pytest.CaptureFixture[str]) -> None:

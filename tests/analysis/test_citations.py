@@ -11,6 +11,7 @@ from typing import Any
 
 from analysis.masking import Mask
 from analysis.reader import ground, split
+from tests.analysis.inputs import FURNITURE
 from tests.analysis.test_rules import dialog
 
 TALKS = (
@@ -76,7 +77,7 @@ def test_no_invalid_citation_is_accepted() -> None:
         if len(quote.split()) < 3:
             n, quote = 1, messages[0].body.rstrip("?!.")
         raw = SPOILT[case % len(SPOILT)](rng, n, quote, len(messages))
-        read = ground(raw, part, Mask(()), "Asia/Almaty")
+        read = ground(raw, part, Mask(()), "Asia/Almaty", FURNITURE)
         if read.reading.topics or read.dropped != 1:
             accepted.append((case % len(SPOILT), raw))
     assert accepted == []
@@ -93,5 +94,5 @@ def test_honest_citations_are_accepted() -> None:
         quote = " ".join(words[start : start + rng.randrange(1, 6)])
         if sum(map(str.isalnum, quote)) < 2:
             continue
-        read = ground(_answer([n], quote), part, Mask(()), "Asia/Almaty")
+        read = ground(_answer([n], quote), part, Mask(()), "Asia/Almaty", FURNITURE)
         assert [t.message_ids for t in read.reading.topics] == [(f"m{n - 1}",)], quote

@@ -8,11 +8,12 @@ import pytest
 
 from analysis import rules
 from analysis.shapes import Reading
+from tests.analysis.inputs import FURNITURE
 from tests.analysis.test_rules import dialog
 
 
 def read(text: str) -> Reading:
-    return rules.read(dialog(text), "Asia/Almaty")
+    return rules.read(dialog(text), "Asia/Almaty", topics=FURNITURE)
 
 
 def kind(item: Any) -> tuple[str, str, str] | None:

@@ -11,6 +11,7 @@ from analysis.context import DialogReading
 from analysis.evidence import Claims
 from analysis.reading import read_dialogs
 from analysis.shapes import Reading, Score
+from analysis.topics import pack
 from synkro import db, rubric, runtime
 from synkro.dialogs import Dialog
 from synkro.errors import DataError
@@ -20,6 +21,7 @@ from tests.analysis.shop import Shop
 from tests.analysis.test_report import report
 from tests.analysis.test_rules import dialog as dialog_of
 
+GENERAL = pack("core").catalogue
 OWN = (Criterion("Приветствие", 2, "называет имя"), Criterion("Предложил замер", 5))
 
 
@@ -53,12 +55,12 @@ def test_it_is_a_version_of_the_settings(shop: Shop) -> None:
 
 def test_another_criterion_is_another_reading_and_another_weight_is_not() -> None:
     heavier = (OWN[0], Criterion("Предложил замер", 9))
-    assert prompts.version("", OWN) == prompts.version("", heavier)
+    assert prompts.version("", OWN, GENERAL) == prompts.version("", heavier, GENERAL)
     assert (
-        len({prompts.version("", OWN), prompts.version(""), prompts.version("", OWN[:1]), prompts.version("x", OWN)})
+        len({prompts.version(own, rubric, GENERAL) for own, rubric in (("", OWN), ("", DEFAULT), ("", OWN[:1]), ("x", OWN))})
         == 4
     )
-    assert "Предложил замер" in prompts.reading_system(OWN) and "Вежливость" not in prompts.reading_system(OWN)
+    assert "Предложил замер" in prompts.reading_system(OWN, GENERAL) and "Вежливость" not in prompts.reading_system(OWN, GENERAL)
 
 
 def test_the_model_is_asked_again_and_scores_only_what_is_asked(busy: Shop, model: Model) -> None:

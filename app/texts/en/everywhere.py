@@ -14,6 +14,7 @@ WORDS: dict[str, str] = {
     "words.weekdays": "Mon|Tue|Wed|Thu|Fri|Sat|Sun",
     "words.weekdays_long": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
     "plural.dialogs": "dialog|dialogs",
+    "plural.topics": "topic|topics",
     "plural.claims": "claim|claims",
     "plural.rows": "row|rows",
     "plural.numbers": "number|numbers",

@@ -50,6 +50,8 @@ WORDS: dict[str, str] = {
     "quality.few": "scored: {dialogs}, too few for shares",
     "report.risks": "Risks",
     "report.topics": "Topics",
+    "report.uncovered": "Questions without a topic: {n}",
+    "report.name_topics": "Name the topics",
     "report.objections": "Objections",
     "report.lost": "Why deals are lost",
     "report.no_reason": "No reason given",

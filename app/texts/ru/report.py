@@ -52,6 +52,8 @@ WORDS: dict[str, str] = {
     "quality.few": "оценено: {dialogs}, для долей этого мало",
     "report.risks": "Риски",
     "report.topics": "О чём пишут",
+    "report.uncovered": "Вопросы без темы: {n}",
+    "report.name_topics": "Назвать темы",
     "report.objections": "Возражения",
     "report.lost": "Почему уходят",
     "report.no_reason": "Причина не указана",
