@@ -18,7 +18,7 @@ from analysis import metrics, prompts, searching
 from analysis.context import AnalysisContext, Limits
 from analysis.masking import Mask
 from analysis.metrics import Answer, Pick
-from analysis.page_text import action_line, promise_line, uncovered_lines
+from analysis.page_text import action_line, promise_line, uncovered_title
 from analysis.reading import open_budget, open_provider
 from analysis.searching import SHOWN as _SHOWN
 from analysis.wording import folded, name_stem, one_line, visible
@@ -232,7 +232,8 @@ def _objections(report: Report) -> Answer:
 def _topics(report: Report) -> Answer:
     rows = report.body.get("topics", [])
     lines = [f"{r['topic']}: {russian.count(r['count'], 'диалог', 'диалога', 'диалогов')}" for r in rows]
-    lines += uncovered_lines(report.body.get("uncovered"))[:1]
+    if uncovered := report.body.get("uncovered"):
+        lines.append(uncovered_title(uncovered))
     return _listed(report, "О чём спрашивали клиенты:", lines, rows, "Темы в прочитанных диалогах не найдены.")
 
 

@@ -30,7 +30,7 @@ def build(body: Mapping[str, Any], timezone: str) -> str:
             _section("Менеджеры", [f"{m['name']}: {m['text']}" for m in body["managers"][: _SHOWN["managers"]]]),
             _section("Риски", [row["text"] for row in body["risks"]]),
             _section("О чём спрашивают", [f"{t['topic']}: {t['count']}" for t in body["topics"][: _SHOWN["topics"]]]),
-            _section("Вопросы без темы", uncovered_lines(body.get("uncovered"))),
+            _uncovered(body.get("uncovered")),
             _section("Возражения", [f"{o['topic']}: {o['count']}" for o in body["objections"][: _SHOWN["objections"]]]),
             _section("Обещания", [promise_line(row) for row in body["promises"][: _SHOWN["promises"]]]),
             _section("Качество ответов", quality_lines(body.get("quality"))),
@@ -41,12 +41,16 @@ def build(body: Mapping[str, Any], timezone: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def uncovered_lines(uncovered: Mapping[str, Any] | None) -> list[str]:
-    """«вопросы без темы: 7», then what they share: «эвакуатор: 3»."""
+def uncovered_title(uncovered: Mapping[str, Any]) -> str:
+    return f"Вопросы без темы: {uncovered['count']}"
+
+
+def _uncovered(uncovered: Mapping[str, Any] | None) -> str:
+    """How many, and what they share: «эвакуатор: 3»."""
     if not uncovered:
-        return []
+        return ""
     shared = [f"{', '.join(group['words'])}: {group['count']}" for group in uncovered["groups"] if group["words"]]
-    return [f"вопросы без темы: {uncovered['count']}", *shared[: _SHOWN["topics"]]]
+    return _section(uncovered_title(uncovered), shared[: _SHOWN["topics"]] or ["общих слов у них нет"])
 
 
 def _header(body: Mapping[str, Any], timezone: str) -> str:

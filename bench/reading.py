@@ -4,7 +4,7 @@ Measured on the corpus (:mod:`bench.corpus`), by business, on the foreign dialog
 sandbox's companies of three trades, whose labels come with the story. With
 ``--leave-one-out`` the new reader is trained for each business on the five others, thresholds and calibration too; without it
 the weights in the tree are measured, which have seen the corpus. ``--by style`` leaves out a style instead. ``--show MEASURE``
-prints what went wrong, line by line.
+prints what went wrong, line by line. Below stands how much of what is asked the topics cover (:mod:`bench.topics`); it has no aim.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench import train_intents
+from bench import topics, train_intents
 from bench.readers import COMPLAINTS, Chat, New, Reader, Today, corpus_chats, foreign_chats, sandbox_chats
 
 #: name, what is counted, and the aim: at least (+) or at most (-)
@@ -187,6 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         corpus_chats(), beside, _readers(chosen.reader, chosen.leave_one_out), "group" if chosen.by == "business" else "style"
     )  # fmt: skip
     print(table(columns))
+    print(f"\n{topics.table()}")
     for name in chosen.show:
         for column in ("all", "sandbox"):
             print(f"\n{MEASURES[name][0]} ({column}):")

@@ -79,6 +79,8 @@ _HERE: dict[str, dict[str, Any]] = {
     "synkro.backfills": {"updated_at": AT},
     "synkro.dialog_readings": {"content_hash": "transcript_hash", "prompt_version": "p", "model": "m", "created_at": AT,
                                "reading": lambda tag: Jsonb({"topics": [{"kind": "price", "message_ids": ["1"], "quote": f"кухня {tag}"}]})},
+    "synkro.topic_lists": {"version": 1, "created_by": None, "created_at": AT, "pack": lambda tag: "furniture" if tag == "ours" else "clinic",
+                           "topics": lambda tag: Jsonb([{"key": "own_1", "name": f"Шторы {tag}", "words": ["штора"]}])},
     "synkro.ai_calls": {"purpose": "reading", "status": "sending", "reserved_usd": Decimal(1), "cost_usd": Decimal(0), "created_at": AT},
     "synkro.ai_spend": {"day": date(2026, 3, 2), "reserved_usd": Decimal(1)},
     "synkro.analyst_grants": {"role_name": "analyst_twins", "created_at": AT},

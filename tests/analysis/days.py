@@ -17,7 +17,20 @@ from analysis.facts import Facts
 from analysis.writing import compose
 from delivery.message import telegram_message
 from synkro.reports import Draft
-from tests.analysis.inputs import DAY, context, facts, item, numbers_of, outcome, plain, promise, read, score, wait
+from tests.analysis.inputs import (
+    DAY,
+    FURNITURE,
+    context,
+    facts,
+    item,
+    numbers_of,
+    outcome,
+    plain,
+    promise,
+    read,
+    score,
+    wait,
+)
 
 HERE = Path(__file__).parent
 BODIES, MESSAGES = HERE / "golden", HERE.parent / "delivery" / "golden"
@@ -57,7 +70,8 @@ def _outcome(**changes: Any) -> ReadingsOutcome:
     tomorrow = DAY + timedelta(days=1)
     return outcome(
         read("w1", deal={"client_id": "w1", "client_name": "Айгерим", "price": 450_000, **_ASEL},
-             topics=(item("delivery", "А доставка когда будет?", "w1/3"), item("price", "Сколько стоит?", "w1/1")),
+             topics=(item("delivery", "А доставка когда будет?", "w1/3"), item("price", "Сколько стоит?", "w1/1"),
+                     item("other", "А шторы тоже шьёте?", "w1/2")),
              promises=(promise("Скину расчёт", tomorrow, message_ids=("w1/2",), author="Асель Ахметова"),),
              quality=(score("Приветствие", 2, "Добрый день", "Асель Ахметова"), score("Полный ответ", 0, "Скину расчёт", "Асель Ахметова"))),
         read("w2", deal={"client_id": "w2", "client_name": "Света & Ко", **_DANIYAR}, outcome=item("call", "Наберите меня", "w2/1")),
@@ -65,7 +79,7 @@ def _outcome(**changes: Any) -> ReadingsOutcome:
              risks=(item("refund", "Верните деньги", "d1/1"),), topics=(item("return", "Верните деньги", "d1/1"),)),
         read("d2", deal={"client_name": "Ирина", "phone": "+77010000012", **_DANIYAR},
              risks=(item("rude_manager", "Мне некогда", "d2/2", author="Данияр"), item("angry", "Безобразие", "d2/3")),
-             objections=(item("price", "Дорого", "d2/1"),), topics=(item("price", "Почём?", "d2/0"),)),
+             objections=(item("price", "Дорого", "d2/1"),), topics=(item("price", "Почём?", "d2/0"), item("other", "Шторы к дивану есть?", "d2/2"))),
         read("d3", deal={"client_name": "Жанна"}, objections=(item("price", "Дороговато", "d3/1"), item("terms", "Долго ждать", "d3/2")),
              risks=(item("wrong_price", "Вчера было 90", "d3/3"), item("ignored", "Ау", "d3/4"))),
         read("d4", deal={"client_name": "Марат", **_ASEL}, promises=(promise("Привезём замену", DAY - timedelta(days=1), message_ids=("d4/1",)),)),
@@ -142,7 +156,10 @@ DAYS: dict[str, Callable[[], Draft]] = {
 
 
 def body_text(draft: Draft) -> str:
-    """The page's text, then every part of the draft, a row a line; what differs by chance and by cost is left out."""
+    """The page's text, then every part of the draft, a row a line; what differs by chance and by cost is left out.
+
+    So is the digest of the topics: a word more in a pack is no other report.
+    """
     whole = asdict(draft)
     for name in ("cost_usd", "report_id", "summary_text"):
         del whole[name]
@@ -151,7 +168,8 @@ def body_text(draft: Draft) -> str:
     for name, part in {**{f"body.{key}": part for key, part in whole.pop("body").items()}, **whole}.items():
         rows = part if isinstance(part, list) and part and isinstance(part[0], dict) else [part]
         lines += [f"{name}: {json.dumps(row, ensure_ascii=False, default=str)}" for row in rows]
-    return str(plain("\n".join(lines))) + "\n"
+    text = "\n".join(lines).replace(FURNITURE.rules_digest, "TOPICS").replace(FURNITURE.prompt_digest, "TOPICS")
+    return str(plain(text)) + "\n"
 
 
 def message_text(draft: Draft) -> str:

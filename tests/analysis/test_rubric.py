@@ -57,10 +57,17 @@ def test_another_criterion_is_another_reading_and_another_weight_is_not() -> Non
     heavier = (OWN[0], Criterion("Предложил замер", 9))
     assert prompts.version("", OWN, GENERAL) == prompts.version("", heavier, GENERAL)
     assert (
-        len({prompts.version(own, rubric, GENERAL) for own, rubric in (("", OWN), ("", DEFAULT), ("", OWN[:1]), ("x", OWN))})
+        len(
+            {
+                prompts.version(own, rubric, GENERAL)
+                for own, rubric in (("", OWN), ("", DEFAULT), ("", OWN[:1]), ("x", OWN))
+            }
+        )
         == 4
     )
-    assert "Предложил замер" in prompts.reading_system(OWN, GENERAL) and "Вежливость" not in prompts.reading_system(OWN, GENERAL)
+    assert "Предложил замер" in prompts.reading_system(OWN, GENERAL) and "Вежливость" not in prompts.reading_system(
+        OWN, GENERAL
+    )
 
 
 def test_the_model_is_asked_again_and_scores_only_what_is_asked(busy: Shop, model: Model) -> None:

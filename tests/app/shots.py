@@ -64,7 +64,7 @@ def addresses(page: Page, base: str) -> dict[str, str]:
         if dialog.count():
             found["dialog"] = dialog.get_attribute("href") or ""
     found["dashboards"] = f"/t/{slug}/dashboards?days=30"
-    for tab in ("integrations", "runtime", "calendar", "people"):
+    for tab in ("integrations", "runtime", "calendar", "topics", "people"):
         found[f"settings-{tab}"] = f"/t/{slug}/settings?tab={tab}"
     found |= {"tenants": "/tenants", "profile": "/profile", "audit": "/audit", "missing": "/t/nowhere/reports"}
     return found

@@ -119,6 +119,7 @@ def test_hostile_texts_stay_texts(chromium: Browser, base: str, shared_world: Wo
         "/t/alpha/reports",
         report,
         "/t/alpha/dashboards",
+        "/t/alpha/settings?tab=topics",
         "/t/alpha/settings?tab=people",
         "/audit",
         "/profile",

@@ -15,7 +15,7 @@ from app import words
 from app.live import live
 from app.services import settings as settings_service
 from app.texts import RU
-from synkro import checks, clock, db, leases, runs, runtime, sessions
+from synkro import audit, checks, clock, db, leases, runs, runtime, sessions, topics
 from synkro.errors import SynkroError
 from tests.app.conftest import Site
 from tests.app.world import SECRET, World
@@ -340,3 +340,106 @@ async def test_a_wait_that_is_none_is_corrected_beside_the_message(site: Site, w
     await person.should_see(RU["need.next_report"])
     press(person, "correct-alpha0-0")
     await person.should_not_see(RU["need.next_report"])
+
+
+async def test_topics_are_edited_as_a_table(site: Site, world: World) -> None:
+    person = await site.person("admin")
+    await person.open("/t/alpha/settings?tab=topics")
+    await person.should_see(RU["topics.as_pack"])
+    # what is wrong stands beside its field, and nothing is lost of what was typed
+    press(person, "add-topic")
+    element(person, "topic-name").value = "Шторы"  # type: ignore[attr-defined]
+    press(person, "save-topic")
+    await until(lambda: "Укажите хотя бы одно слово" in text_of(person, "topic-words-error"))
+    element(person, "topic-words").value = "карниз, ламбрекен!"  # type: ignore[attr-defined]
+    press(person, "save-topic")
+    await until(lambda: "«ламбрекен!» не подходит" in text_of(person, "topic-words-error"))
+    element(person, "topic-words").value = "карниз, ламбрекен"  # type: ignore[attr-defined]
+    press(person, "save-topic")
+    await until(lambda: _list(world).topics is not None)
+    await person.should_see(RU["topics.own"])
+    made = (_list(world).topics or ())[-1]
+    assert (made.name, made.words) == ("Шторы", ("карниз", "ламбрекен"))
+    # renamed: the name alone
+    press(person, f"edit-{made.key}")
+    await person.should_see(marker="topic-name")
+    element(person, "topic-name").value = "Шторы и карнизы"  # type: ignore[attr-defined]
+    press(person, "save-topic")
+    await until(lambda: (_list(world).topics or ())[-1].name == "Шторы и карнизы")
+    await person.should_see("Шторы и карнизы")
+    # merged: its words are another's
+    press(person, f"merge-{made.key}")
+    await person.should_see(marker="topic-into")
+    element(person, "topic-into").value = "look"  # type: ignore[attr-defined]
+    press(person, "confirm-merge")
+    await until(lambda: "ламбрекен" in _topic(world, "look").words)
+    assert made.key not in {topic.key for topic in _list(world).topics or ()}
+    # removed, after a question
+    press(person, "remove-credit")
+    await person.should_see(RU["topics.remove_text"])
+    press(person, "confirm-remove-topic")
+    await until(lambda: "credit" not in {topic.key for topic in _list(world).topics or ()})
+    # and the pack again
+    press(person, "reset-topics")
+    await person.should_see(RU["topics.lose_text"])
+    press(person, "confirm-lose-topics")
+    await until(lambda: _list(world).topics is None)
+    await person.should_see(RU["topics.as_pack"])
+    with db.as_service("test") as connection:
+        said = audit.recent(connection, tenant_id=world.tenants["alpha"].tenant_id, limit=20)
+    assert [entry.action for entry in said].count("topics.changed") == 5
+
+
+async def test_questions_without_a_topic_are_named_and_joined(site: Site, world: World) -> None:
+    person = await site.person("admin")
+    await person.open("/t/alpha/settings?tab=topics")
+    await person.should_see("штора, диван: 3")
+    await person.should_see("«Шторы к дивану есть?»")
+    press(person, "make-0")
+    await person.should_see(marker="topic-name")
+    assert element(person, "topic-words").value == "штора, диван"  # type: ignore[attr-defined]
+    element(person, "topic-name").value = "Шторы"  # type: ignore[attr-defined]
+    press(person, "save-topic")
+    await until(lambda: _list(world).topics is not None)
+    # what has a topic by now is no longer listed; the rest is
+    await person.should_not_see("штора, диван: 3")
+    await person.should_see("«А музыку ставите?»")
+    press(person, "reset-topics")
+    await person.should_see(marker="confirm-lose-topics")
+    press(person, "confirm-lose-topics")
+    await until(lambda: _list(world).topics is None)
+    await person.should_see("штора, диван: 3")
+    press(person, "join-0")
+    await person.should_see(marker="topic-into")
+    element(person, "topic-into").value = "materials"  # type: ignore[attr-defined]
+    press(person, "confirm-merge")
+    await until(lambda: {"штора", "диван"} <= set(_topic(world, "materials").words))
+    await person.should_not_see("штора, диван: 3")
+
+
+async def test_a_pack_is_taken_and_a_list_changed_by_another_is_not_overwritten(site: Site, world: World) -> None:
+    person = await site.person("admin")
+    await person.open("/t/gamma/settings?tab=topics")
+    element(person, "topic-pack-choice").value = "clinic"  # type: ignore[attr-defined]
+    press(person, "take-pack")
+    await until(lambda: _list(world, "gamma").pack == "clinic")
+    await person.should_see("Стоматология")
+    with db.as_service("test") as connection:
+        topics.save(connection, world.tenants["gamma"].tenant_id, "education", None, after=1)
+    element(person, "topic-pack-choice").value = "windows"  # type: ignore[attr-defined]
+    press(person, "take-pack")
+    await until(lambda: person.notify.contains("изменил другой человек"))
+    assert _list(world, "gamma").pack == "education"
+
+
+def _list(world: World, slug: str = "alpha") -> topics.TopicList:
+    with db.as_service("test") as connection:
+        return topics.current(connection, world.tenants[slug].tenant_id)
+
+
+def _topic(world: World, key: str) -> topics.Topic:
+    return (
+        next(topic for topic in _list(world).topics or () if topic.key == key)
+        if _list(world).topics
+        else topics.Topic(key, "", ())
+    )

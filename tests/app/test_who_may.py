@@ -34,6 +34,7 @@ from app.services import (
     reporting,
     rows,
     settings,
+    topics,
     transcripts,
 )  # fmt: skip
 from app.services.access import Forbidden, Viewer
@@ -128,6 +129,12 @@ CASES: dict[str, Case] = {
         asks_again=True,
     ),
     "settings.save_runtime": Case(lambda w, v: settings.save_runtime(v, "alpha", {"sla_target_minutes": 21}), ADMINS, asks_again=True),
+    "topics.choose": Case(lambda w, v: topics.choose(v, "alpha", "windows", 1), ADMINS, asks_again=True),
+    "topics.extend": Case(lambda w, v: topics.extend(v, "alpha", "look", ["штора"], 1), ADMINS, asks_again=True),
+    "topics.load": Case(lambda w, v: topics.load(v, "alpha"), ADMINS, asks_again=True),
+    "topics.merge": Case(lambda w, v: topics.merge(v, "alpha", "look", "size", 1), ADMINS, asks_again=True),
+    "topics.put": Case(lambda w, v: topics.put(v, "alpha", None, topics.Typed("Шторы", "штора"), 1), ADMINS, asks_again=True),
+    "topics.remove": Case(lambda w, v: topics.remove(v, "alpha", "look", 1), ADMINS, asks_again=True),
     # --- the operator
     "operators.add_tenant": Case(lambda w, v: operators.add_tenant(v, "Н", "newcompany", "Asia/Almaty"), OPERATOR, asks_again=True),
     "operators.installation": Case(lambda w, v: operators.installation(v), OPERATOR, asks_again=True),

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from synkro import clock, db, integrations, leases, reports, runs, runtime, tenants, users, watermarks
+from synkro import clock, db, integrations, leases, reports, runs, runtime, tenants, topics, users, watermarks
 from synkro.accounts import embedded
 from synkro.reconciliation import AS_OF_STREAMS
 from synkro.reports import Draft, Report
@@ -76,6 +76,8 @@ def _people(connection: db.Connection, world: World) -> None:
     for slug, name in names.items():
         tenant = tenants.add(connection, name, slug, ZONE)
         runtime.start(connection, tenant.tenant_id, ZONE)
+        if slug != "gamma":
+            topics.save(connection, tenant.tenant_id, "furniture", None, after=0)
         world.tenants[slug] = tenant
     grants: dict[str, list[tuple[str | None, users.Role]]] = {
         "operator": [(None, "super_admin")],
@@ -314,6 +316,13 @@ def body_of(slug: str) -> dict[str, Any]:
         "managers": [{"manager_id": f"{slug}-m0", "name": "Динара Сейтова", "text": f"ответила 12 раз, медиана 8 мин {hostile}", "facts": {}}],
         "risks": [{"text": f"Клиент недоволен {hostile}", "claims": [0], "dialog_id": dialog}],
         "topics": [{"topic": "Цена и расчёт", "count": 7, "dialog_ids": [dialog]}],
+        "uncovered": {
+            "count": 4,
+            "groups": [
+                {"words": ["штора", "диван"], "count": 3, "claims": [1, 2], "dialog_ids": [dialog]},
+                {"words": [], "count": 1, "claims": [3], "dialog_ids": [dialog]},
+            ],
+        },
         "objections": [{"topic": "Дорого", "count": 2, "claims": [0], "dialog_ids": [dialog]}],
         "promises": [{"text": "Прислать расчёт", "deadline": "2026-11-21", "deadline_display": "21 ноября", "who": "Динара", "client": hostile, "dialog_id": dialog, "claims": [0]}],
         "quality": {
@@ -347,7 +356,13 @@ def draft_of(world: World, slug: str, **changes: Any) -> Draft:
         "body": body_of(slug),
         "numbers": {"unanswered_now": 5, "money_at_risk": 8_750_000, "first_response_p50": 12, "messages": 44, "answered_within_target": 0.62, "waits_answered": 8},
         "coverage": {"read": 11, "total": 13, "skipped": {"no_text": 2}},
-        "claims": [{"section": "headline", "text": f"Спрашивают цену {hostile}", "dialog_id": f"{slug}:d/0", "message_ids": [f"{slug}0-0"], "quote": "сколько стоит кухня?"}],
+        "claims": [
+            {"section": "headline", "text": f"Спрашивают цену {hostile}", "dialog_id": f"{slug}:d/0", "message_ids": [f"{slug}0-0"], "quote": "сколько стоит кухня?"},
+            *(
+                {"section": "uncovered", "text": "Вопрос без темы", "dialog_id": f"{slug}:d/0", "message_ids": [f"{slug}0-0"], "quote": quote}
+                for quote in (f"А шторы тоже шьёте? {hostile}", "Шторы к дивану есть?", "А музыку ставите?")
+            ),
+        ],
     }  # fmt: skip
     return Draft(**{**values, **changes})
 

@@ -49,6 +49,7 @@ synkro.reports                  members       -         -         -        siud 
 synkro.stream_loads             members       -         -         -        siud     -
 synkro.telegram_updates         -             -         -         -        siud     -
 synkro.tenant_runtime_configs   members       admins    admins    -        siud     -
+synkro.topic_lists              members       admins    -         -        siud     -
 synkro.tenants                  members       operator  operator  -        siud     -
 synkro.user_profiles            self+admins   -         self      -        siud     -
 synkro.user_roles               self+admins   admins    admins    -        siud     -
@@ -215,6 +216,7 @@ INSERTS = {
     " values (%(ours)s, %(report)s, '?', %(me)s, 'М', 'web')",
     "synkro.reply_labels": "(tenant_id, dialog_id, message_id, needs_reply, was_needs_reply, author_id)"
     " values (%(ours)s, '101', 'another', true, false, %(me)s)",
+    "synkro.topic_lists": "(tenant_id, version, pack, created_by) values (%(ours)s, 9, 'core', %(me)s)",
     "synkro.audit_log": "(tenant_id, actor_id, actor, action) values (%(ours)s, %(me)s, 'м', 'matrix')",
 }  # fmt: skip
 #: a change the policy's check lets through, where a value set to itself is none

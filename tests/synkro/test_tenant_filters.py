@@ -24,6 +24,7 @@ import psycopg
 import pytest
 
 from analysis import asking, facts, metrics, searching
+from analysis import topics as asked_about
 from analysis.context import AnalysisContext
 from delivery import destinations, inbox
 from orchestration import dbt_scope
@@ -49,6 +50,7 @@ from synkro import (
     runtime,
     spending,
     tenants,
+    topics,
     users,
     vault,
     watermarks,
@@ -229,6 +231,10 @@ READS: dict[str, Call] = {
     "synkro.runtime.history": lambda c: runtime.history(c, T),
     "synkro.spending.of_run": lambda c: spending.of_run(c, T, RUN),
     "synkro.tenants.by_id": lambda c: tenants.by_id(c, T),
+    "analysis.topics.packs.earlier": lambda c: asked_about.earlier(c, T),
+    "analysis.topics.packs.of_company": lambda c: asked_about.of_company(c, T),
+    "synkro.topics.current": lambda c: topics.current(c, T),
+    "synkro.topics.history": lambda c: topics.history(c, T, 9),
     "synkro.users.people_of": lambda c: users.people_of(c, T),
     "synkro.watermarks.all_of": lambda c: watermarks.all_of(c, T),
     "synkro.watermarks.backfills_of": lambda c: watermarks.backfills_of(c, T),
@@ -313,6 +319,7 @@ WRITES: dict[str, Call] = {
     ],
     "synkro.spending.settle": lambda c: spending.settle(c, T, CALL, spending.Settled(cost_usd=Decimal("0.5"))),
     "synkro.tenants.set_status": lambda c: tenants.set_status(c, T, "paused"),
+    "synkro.topics.save": lambda c: topics.save(c, T, "core", None, after=1),
     "synkro.users.grant": lambda c: users.grant(c, PERSON, T, "admin_lite"),
     "synkro.users.revoke": lambda c: users.revoke(c, PERSON, T),
     "synkro.watermarks.advance": lambda c: watermarks.advance(c, T, "radist", "messages", AT + timedelta(hours=1)),
