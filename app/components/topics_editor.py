@@ -26,6 +26,8 @@ _WORDS_SHOWN = 12
 class TopicsEditor:
     def __init__(self, view: TopicsView) -> None:
         self.view = view
+        # a row may be redrawn while its dialog is open: what follows belongs to the page
+        self.client = context.client
 
     @ui.refreshable_method
     def draw(self) -> None:
@@ -57,7 +59,7 @@ class TopicsEditor:
 
     async def _take_pack(self, key: str) -> None:
         view = self.view
-        if view.is_own and not await _is_sure(
+        if view.is_own and not await self._is_sure(
             t("topics.lose_title"), t("topics.lose_text"), t("topics.lose"), "lose-topics"
         ):
             return
@@ -108,7 +110,7 @@ class TopicsEditor:
 
     async def _form(self, title: str, topic: Topic | None, given: tuple[str, ...] = ()) -> None:
         """The fields of one topic; stays open until what was typed is stored. ``given``: words a new one begins with."""
-        with context.client, ui.dialog() as dialog, ui.card():
+        with self.client, ui.dialog() as dialog, ui.card():
             tag("h2", "", title)
             with div("stack"):
                 fields = {
@@ -154,7 +156,7 @@ class TopicsEditor:
     async def _other(self, title: str, text: str, but: Topic | None = None) -> str:
         """A topic to be chosen; empty when the person thinks better of it."""
         named = {one.key: one.called(language()) for one in self.view.catalogue.topics if one is not but}
-        with context.client, ui.dialog() as dialog, ui.card():
+        with self.client, ui.dialog() as dialog, ui.card():
             tag("h2", "", title)
             span("wrap", text)
             choice = forms.select(t("topics.into"), "topic-into", named, next(iter(named), ""))
@@ -169,7 +171,7 @@ class TopicsEditor:
 
     async def _remove(self, topic: Topic) -> None:
         title = t("topics.remove_title", name=topic.called(language()))
-        if await _is_sure(title, t("topics.remove_text"), t("topics.remove"), "remove-topic"):
+        if await self._is_sure(title, t("topics.remove_text"), t("topics.remove"), "remove-topic"):
             await self._change(lambda who, slug, after: topics.remove(who, slug, topic.key, after))
 
     # --- what no topic covers ---------------------------------------------------------------------------------
@@ -213,23 +215,23 @@ class TopicsEditor:
     ) -> bool:
         """Store a change and draw the page anew; ``False`` when it was refused, and the cause has been shown."""
         slug, after = self.view.tenant.slug, self.view.chosen.version
-        saved = await act(lambda who: work(who, slug, after), done=t("settings.saved"), on_error=on_error)
-        if saved is None:
-            return False
-        fresh = await act(lambda who: topics.load(who, slug))
-        if fresh is not None:
-            self.view = fresh
-            self.draw.refresh()
-        return True
+        with self.client:
+            saved = await act(lambda who: work(who, slug, after), done=t("settings.saved"), on_error=on_error)
+            if saved is None:
+                return False
+            fresh = await act(lambda who: topics.load(who, slug))
+            if fresh is not None:
+                self.view = fresh
+                self.draw.refresh()
+            return True
 
-
-async def _is_sure(title: str, text: str, yes: str, mark: str) -> bool:
-    with context.client, ui.dialog() as dialog, ui.card():
-        tag("h2", "", title)
-        span("wrap", text)
-        with div("line"):
-            button(yes, lambda: dialog.submit(True), "danger", mark=f"confirm-{mark}")
-            button(t("words.cancel"), lambda: dialog.submit(False), mark=f"cancel-{mark}")
-    is_sure = await dialog
-    dialog.delete()
-    return bool(is_sure)
+    async def _is_sure(self, title: str, text: str, yes: str, mark: str) -> bool:
+        with self.client, ui.dialog() as dialog, ui.card():
+            tag("h2", "", title)
+            span("wrap", text)
+            with div("line"):
+                button(yes, lambda: dialog.submit(True), "danger", mark=f"confirm-{mark}")
+                button(t("words.cancel"), lambda: dialog.submit(False), mark=f"cancel-{mark}")
+        is_sure = await dialog
+        dialog.delete()
+        return bool(is_sure)

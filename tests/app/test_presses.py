@@ -348,6 +348,7 @@ async def test_topics_are_edited_as_a_table(site: Site, world: World) -> None:
     await person.should_see(RU["topics.as_pack"])
     # what is wrong stands beside its field, and nothing is lost of what was typed
     press(person, "add-topic")
+    await person.should_see(marker="topic-name")
     element(person, "topic-name").value = "Шторы"  # type: ignore[attr-defined]
     press(person, "save-topic")
     await until(lambda: "Укажите хотя бы одно слово" in text_of(person, "topic-words-error"))
@@ -356,7 +357,6 @@ async def test_topics_are_edited_as_a_table(site: Site, world: World) -> None:
     await until(lambda: "«ламбрекен!» не подходит" in text_of(person, "topic-words-error"))
     element(person, "topic-words").value = "карниз, ламбрекен"  # type: ignore[attr-defined]
     press(person, "save-topic")
-    await until(lambda: _list(world).topics is not None)
     await person.should_see(RU["topics.own"])
     made = (_list(world).topics or ())[-1]
     assert (made.name, made.words) == ("Шторы", ("карниз", "ламбрекен"))
@@ -364,21 +364,27 @@ async def test_topics_are_edited_as_a_table(site: Site, world: World) -> None:
     press(person, f"edit-{made.key}")
     await person.should_see(marker="topic-name")
     element(person, "topic-name").value = "Шторы и карнизы"  # type: ignore[attr-defined]
+    before = element(person, "add-topic")
     press(person, "save-topic")
-    await until(lambda: (_list(world).topics or ())[-1].name == "Шторы и карнизы")
+    await until(lambda: is_drawn_anew(person, "add-topic", before))
+    assert (_list(world).topics or ())[-1].name == "Шторы и карнизы"
     await person.should_see("Шторы и карнизы")
     # merged: its words are another's
     press(person, f"merge-{made.key}")
     await person.should_see(marker="topic-into")
     element(person, "topic-into").value = "look"  # type: ignore[attr-defined]
+    before = element(person, "remove-credit")
     press(person, "confirm-merge")
     await until(lambda: "ламбрекен" in _topic(world, "look").words)
+    await until(lambda: is_drawn_anew(person, "remove-credit", before))
     assert made.key not in {topic.key for topic in _list(world).topics or ()}
     # removed, after a question
+    before = element(person, "reset-topics")
     press(person, "remove-credit")
     await person.should_see(RU["topics.remove_text"])
     press(person, "confirm-remove-topic")
-    await until(lambda: "credit" not in {topic.key for topic in _list(world).topics or ()})
+    await until(lambda: is_drawn_anew(person, "reset-topics", before))
+    assert "credit" not in {topic.key for topic in _list(world).topics or ()}
     # and the pack again
     press(person, "reset-topics")
     await person.should_see(RU["topics.lose_text"])
