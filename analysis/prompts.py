@@ -14,12 +14,11 @@ from typing import Any
 
 from analysis import vocabulary as v
 from analysis.topics import Catalogue
+from analysis.topics.catalogue import told
 from synkro.rubric import DEFAULT, Criterion
 from synkro.topics import OTHER
 
 READING_VERSION = "dialog-3"
-#: of a topic's words and examples a model is shown so many
-_WORDS_SHOWN, _EXAMPLES_SHOWN = 12, 3
 
 
 def _words(labels: Mapping[str, str]) -> str:
@@ -91,12 +90,13 @@ def reading_system(rubric: Sequence[Criterion], topics: Catalogue) -> str:
 
 
 def _topics(topics: Catalogue) -> str:
-    """A line a topic: its key, its name, the words of it clients use."""
+    """A line a topic: its key, its name, the first of its words and examples."""
     lines = ["Темы (topics), ключ — название (слова клиентов):"]
-    for topic in topics.topics:
-        words = ", ".join(word.rstrip("*") for word in topic.words[:_WORDS_SHOWN])
-        examples = "".join(f" «{example}»" for example in topic.examples[:_EXAMPLES_SHOWN])
-        lines.append(f"- {topic.key} — {topic.name} ({words}){':' if examples else ''}{examples}")
+    for key, name, words, examples in map(told, topics.topics):
+        said = "".join(f" «{example}»" for example in examples)
+        lines.append(
+            f"- {key} — {name} ({', '.join(word.replace('*', '') for word in words)}){':' if said else ''}{said}"
+        )
     return "\n".join([*lines, f"- {OTHER} — ни одна из этих тем", ""])
 
 

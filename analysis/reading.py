@@ -96,7 +96,7 @@ def _unconcerned(
     for before in ctx.earlier_topics:
         if not left or version_of(before) == version:
             continue
-        differ = changed(before, ctx.topics, names=model != rules.MODEL)
+        differ = changed(before, ctx.topics, by_model=model != rules.MODEL)
         keys, words = {topic.key for topic in differ}, Matcher(differ)
         for dialog_id, stored in _cached(ctx, left, version_of(before), model).items():
             named = {item.kind for item in Reading.from_json(stored.reading).topics}

@@ -62,9 +62,7 @@ def read(
     objections = _apply((*p.OBJECTIONS, *phrases.OBJECTIONS), _without(sentences, risks), per_kind=1)
     # what is told as a complaint, an objection or a decision is no question without a topic
     told = [*risks, *objections, *([outcome] if outcome and outcome.kind in _TOLD else ())]
-    asked = {
-        id(s) for s in _without(sentences, told) if reasons.get(s.line.message_id) in finding.ASKING and _asks(s)
-    }
+    asked = {id(s) for s in _without(sentences, told) if reasons.get(s.line.message_id) in finding.ASKING and _asks(s)}
     return Reading(
         topics=finding.find(topics, sentences, lambda sentence: id(sentence) in asked),
         wish=_wish(sentences, topics),

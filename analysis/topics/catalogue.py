@@ -11,6 +11,8 @@ from typing import Any
 
 from synkro.topics import OTHER, Topic
 
+#: of a topic a model is told so many words and examples, the first ones: each call carries them
+WORDS_TOLD, EXAMPLES_TOLD = 6, 2
 OTHER_NAMES = {"ru": "Другое", "en": "Other"}
 
 
@@ -44,11 +46,8 @@ class Catalogue:
 
     @cached_property
     def prompt_digest(self) -> str:
-        """Changes with what a model is told: the English name is not."""
-        return _digest(
-            [topic.key, topic.name, list(topic.words), list(topic.unless), list(topic.examples)]
-            for topic in self.topics
-        )
+        """Changes with what a model is told: the English name is not, nor is the seventh word."""
+        return _digest(map(told, self.topics))
 
 
 def _digest(rows: Any) -> str:
@@ -57,16 +56,20 @@ def _digest(rows: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def changed(before: Catalogue, now: Catalogue, *, names: bool) -> Sequence[Topic]:
-    """The topics, old and new, that differ; ``names``: a name and examples are a difference, too."""
+def told(topic: Topic) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
+    """``(key, name, words, examples)`` as a model is told them."""
+    return topic.key, topic.name, topic.words[:WORDS_TOLD], topic.examples[:EXAMPLES_TOLD]
 
-    def told(topic: Topic) -> tuple[Any, ...]:
-        found = (sorted(topic.words), sorted(topic.unless))
-        return (*found, topic.name, topic.examples) if names else found
+
+def changed(before: Catalogue, now: Catalogue, *, by_model: bool) -> Sequence[Topic]:
+    """The topics, old and new, that a model is told otherwise, or the rules look for otherwise."""
+
+    def read_by(topic: Topic) -> tuple[Any, ...]:
+        return told(topic) if by_model else (sorted(topic.words), sorted(topic.unless))
 
     differ = []
     for key in dict.fromkeys((*before.by_key, *now.by_key)):
         old, new = before.by_key.get(key), now.by_key.get(key)
-        if old is None or new is None or told(old) != told(new):
+        if old is None or new is None or read_by(old) != read_by(new):
             differ += [topic for topic in (old, new) if topic is not None]
     return differ

@@ -97,7 +97,8 @@ def _topic(file: str, key: str, table: Any, general: Topic | None) -> Topic:
     words, unless, examples = (tuple(table.get(field, ())) for field in _LISTS)
     name, name_en = table.get("name", ""), table.get("name_en", "")
     if general is not None:
-        words, unless, examples = (*general.words, *words), (*general.unless, *unless), (*general.examples, *examples)
+        # the trade's own first: a model is told the first of them
+        words, unless, examples = (*words, *general.words), (*general.unless, *unless), (*examples, *general.examples)
         name, name_en = name or general.name, name_en or general.name_en
     try:
         return topics.checked(Topic(key, name, words, name_en, unless, examples))

@@ -28,8 +28,15 @@ def risks(view: ReportView) -> None:
 def topics(view: ReportView, *, may_name: bool) -> None:
     found, objections, lost = items_of(view, "topics"), items_of(view, "objections"), items_of(view, "lost_reasons")
     uncovered = view.report.body.get("uncovered")
-    if not (found or objections or lost or uncovered):
-        return
+    if found or objections or lost:
+        _tallies(view, found, objections, lost)
+    if isinstance(uncovered, dict):
+        _uncovered(view, uncovered, may_name=may_name)
+
+
+def _tallies(
+    view: ReportView, found: list[dict[str, Any]], objections: list[dict[str, Any]], lost: list[dict[str, Any]]
+) -> None:
     with div("grid2"):
         if found:
             with section(t("report.topics"), mark="topics"):
@@ -45,8 +52,6 @@ def topics(view: ReportView, *, may_name: bool) -> None:
                         span("muted nowrap", words.number(item.get("count")))
                         if item.get("amount"):
                             span("nowrap", words.money(item["amount"], view.currency))
-        if isinstance(uncovered, dict):
-            _uncovered(view, uncovered, may_name=may_name)
 
 
 def _uncovered(view: ReportView, found: dict[str, Any], *, may_name: bool) -> None:

@@ -95,10 +95,7 @@ class TopicsEditor:
             span("small muted wrap", " · ".join(topic.examples))
 
         def acts() -> None:
-            with div("line"):
-                button(t("topics.edit"), lambda: self._edit(topic), "small", mark=f"edit-{topic.key}")
-                button(t("topics.merge"), lambda: self._merge(topic), "small", mark=f"merge-{topic.key}")
-                button(t("topics.remove"), lambda: self._remove(topic), "small danger", mark=f"remove-{topic.key}")
+            button(t("topics.edit"), lambda: self._edit(topic), "small", mark=f"edit-{topic.key}")
 
         return (topic.called(language()), said, examples if topic.examples else "", acts)
 
@@ -140,30 +137,41 @@ class TopicsEditor:
                 key = topic.key if topic else None
                 is_done = await self._change(lambda who, slug, after: topics.put(who, slug, key, typed, after), refused)
                 if is_done:
-                    dialog.close()
+                    dialog.delete()
 
-            with div("line"):
-                button(t("settings.save"), save, "primary", mark="save-topic")
-                button(t("words.cancel"), dialog.close, mark="cancel-topic")
+            async def instead(work: Callable[[Topic], Any]) -> None:
+                dialog.delete()
+                if topic is not None:
+                    await work(topic)
+
+            with div("line between").style("width: 100%"):
+                with div("line"):
+                    button(t("settings.save"), save, "primary", mark="save-topic")
+                    button(t("words.cancel"), dialog.close, mark="cancel-topic")
+                if topic is not None:
+                    with div("line"):
+                        button(t("topics.merge"), lambda: instead(self._merge), mark="merge-topic")
+                        button(t("topics.remove"), lambda: instead(self._remove), "danger", mark="remove-topic")
         dialog.on("hide", dialog.delete)
         dialog.open()
 
     async def _merge(self, topic: Topic) -> None:
-        into = await self._other(t("topics.merge_title", name=topic.called(language())), t("topics.merge_text"), topic)
+        into = await self._other(
+            t("topics.merge_title", name=topic.called(language())), t("topics.merge_text"), t("topics.merge"), topic
+        )
         if into:
             await self._change(lambda who, slug, after: topics.merge(who, slug, topic.key, into, after))
 
-    async def _other(self, title: str, text: str, but: Topic | None = None) -> str:
+    async def _other(self, title: str, text: str, yes: str, but: Topic | None = None) -> str:
         """A topic to be chosen; empty when the person thinks better of it."""
         named = {one.key: one.called(language()) for one in self.view.catalogue.topics if one is not but}
         with self.client, ui.dialog() as dialog, ui.card():
             tag("h2", "", title)
             span("wrap", text)
-            choice = forms.select(t("topics.into"), "topic-into", named, next(iter(named), ""))
+            with div("stack").style("width: 100%"):
+                choice = forms.select(t("topics.into"), "topic-into", named, next(iter(named), ""))
             with div("line"):
-                button(
-                    t("topics.merge"), lambda: dialog.submit(choice.value), "primary", mark="confirm-merge"
-                )  # fmt: skip
+                button(yes, lambda: dialog.submit(choice.value), "primary", mark="confirm-merge")
                 button(t("words.cancel"), lambda: dialog.submit(""), mark="cancel-merge")
         chosen = await dialog
         dialog.delete()
@@ -202,7 +210,9 @@ class TopicsEditor:
         await self._form(t("topics.add"), None, group.words)
 
     async def _join(self, group: Uncovered) -> None:
-        into = await self._other(t("topics.join_title"), t("topics.join_text", words=", ".join(group.words)))
+        into = await self._other(
+            t("topics.join_title"), t("topics.join_text", words=", ".join(group.words)), t("topics.join")
+        )
         if into:
             await self._change(lambda who, slug, after: topics.extend(who, slug, into, group.words, after))
 

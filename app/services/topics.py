@@ -11,6 +11,7 @@ from uuid import UUID
 
 from analysis import topics as known
 from analysis.topics import Catalogue, Pack
+from analysis.topics.catalogue import WORDS_TOLD
 from analysis.topics.matching import matcher
 from analysis.wording import folded
 from app.services import access
@@ -22,6 +23,8 @@ from synkro.tenants import Tenant
 from synkro.topics import CORE, Topic, TopicList
 
 _SEPARATORS = re.compile(r"[,;\n]")
+#: of each of two topics that become one
+_TOLD = WORDS_TOLD // 2
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,8 @@ def merge(who: Viewer, slug: str, key: str, into: str, after: int) -> TopicList:
             raise DataError("into: выберите другую тему.")
         joined = replace(
             kept,
-            words=tuple(dict.fromkeys((*kept.words, *gone.words))),
+            # the first words are told to a model: some of both
+            words=tuple(dict.fromkeys((*kept.words[:_TOLD], *gone.words[:_TOLD], *kept.words, *gone.words))),
             unless=tuple(dict.fromkeys((*kept.unless, *gone.unless))),
             examples=tuple(dict.fromkeys((*kept.examples, *gone.examples)))[: topics.MOST_EXAMPLES],
         )
@@ -159,12 +163,12 @@ def merge(who: Viewer, slug: str, key: str, into: str, after: int) -> TopicList:
 
 
 def extend(who: Viewer, slug: str, key: str, words: Sequence[str], after: int) -> TopicList:
-    """Add words to a topic: the questions without a topic that hold one of them are its own from now on."""
+    """Add words to the head of a topic: the questions without a topic that hold one of them are its own from now on."""
 
     def change(chosen: TopicList) -> tuple[str, Sequence[Topic]]:
         before = known.resolve(chosen)
         old = _topic(before, key)
-        new = replace(old, words=(*old.words, *words))
+        new = replace(old, words=(*words, *old.words))
         return chosen.pack, [new if topic is old else topic for topic in before.topics]
 
     return _save(who, slug, after, change, {"topic": key, "words": list(words)})
@@ -187,10 +191,13 @@ def _save(
     tenant = access.administered(who, slug)
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, tenant.tenant_id)
-        pack, changed = change(topics.current(connection, tenant.tenant_id))
+        before = topics.current(connection, tenant.tenant_id)
+        pack, changed = change(before)
         if changed is not None and tuple(changed) == known.resolve(TopicList(pack)).topics:
             # the pack written out is still the pack: it follows the product when the product changes it
             changed = None
+        if before.version == after and pack == before.pack and changed is None and before.topics is None:
+            return before
         saved = topics.save(connection, tenant.tenant_id, pack, changed, after=after, actor=who.user_id)
         audit.write(
             connection,

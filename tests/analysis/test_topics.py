@@ -235,7 +235,7 @@ def test_the_prompt_and_its_schema_hold_the_companys_own_topics() -> None:
 
 
 def test_what_of_a_topic_a_reading_depends_on() -> None:
-    """The rules look at words alone; a model is told the name and the examples, too. The order and the English name say nothing."""
+    """The rules look at words alone; a model is told the name, the first words and examples. The order and the English name say nothing."""
     topic = GENERAL.topics[0]
 
     def versions(**changes: object) -> tuple[str, str]:
@@ -247,7 +247,9 @@ def test_what_of_a_topic_a_reading_depends_on() -> None:
     renamed, worded = versions(name="Деньги"), versions(words=(*topic.words, "тугрик"))
     assert renamed[0] == rule and renamed[1] != prompt
     assert versions(examples=("Почём?",))[0] == rule and versions(examples=("Почём?",))[1] != prompt
-    assert worded[0] != rule and worded[1] != prompt
+    # a model is told the first words: one more at the end is nothing to it, one at the head is
+    assert worded[0] != rule and worded[1] == prompt
+    assert versions(words=("тугрик", *topic.words))[1] != prompt
     assert versions(unless=("тугрик",))[0] != rule
 
 
@@ -260,7 +262,7 @@ def without(catalogue: Catalogue, key: str) -> Catalogue:
 
 def words_added(catalogue: Catalogue, key: str, *words: str) -> Catalogue:
     return Catalogue(
-        tuple(replace(one, words=(*one.words, *words)) if one.key == key else one for one in catalogue.topics)
+        tuple(replace(one, words=(*words, *one.words)) if one.key == key else one for one in catalogue.topics)
     )
 
 

@@ -370,17 +370,21 @@ async def test_topics_are_edited_as_a_table(site: Site, world: World) -> None:
     assert (_list(world).topics or ())[-1].name == "Шторы и карнизы"
     await person.should_see("Шторы и карнизы")
     # merged: its words are another's
-    press(person, f"merge-{made.key}")
+    press(person, f"edit-{made.key}")
+    await person.should_see(marker="merge-topic")
+    press(person, "merge-topic")
     await person.should_see(marker="topic-into")
     element(person, "topic-into").value = "look"  # type: ignore[attr-defined]
-    before = element(person, "remove-credit")
+    before = element(person, "edit-credit")
     press(person, "confirm-merge")
     await until(lambda: "ламбрекен" in _topic(world, "look").words)
-    await until(lambda: is_drawn_anew(person, "remove-credit", before))
+    await until(lambda: is_drawn_anew(person, "edit-credit", before))
     assert made.key not in {topic.key for topic in _list(world).topics or ()}
     # removed, after a question
     before = element(person, "reset-topics")
-    press(person, "remove-credit")
+    press(person, "edit-credit")
+    await person.should_see(marker="remove-topic")
+    press(person, "remove-topic")
     await person.should_see(RU["topics.remove_text"])
     press(person, "confirm-remove-topic")
     await until(lambda: is_drawn_anew(person, "reset-topics", before))

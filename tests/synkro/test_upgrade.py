@@ -99,6 +99,10 @@ def test_the_newer_migrations_apply_and_lose_nothing(
 
     with psycopg.connect(released.url) as connection:
         assert _rows(connection, released.columns) == released.rows
+        # until then all topics were a furniture shop's: the companies that were there keep them
+        companies = [row[0] for row in connection.execute("select tenant_id from synkro.tenants order by 1")]
+        kept = connection.execute("select tenant_id, version, pack, topics from synkro.topic_lists order by 1")
+        assert [tuple(row) for row in kept] == [(company, 1, "furniture", None) for company in companies] != []
     deploy(released.url, tmp_path)
     assert migrations.pending(released.url) == [] == isolation.findings(released.url)
     assert differences(snapshot(make_database(template)), snapshot(released.url)) == []
