@@ -193,7 +193,7 @@ def _save(
         access.check_admin_now(connection, tenant.tenant_id)
         before = topics.current(connection, tenant.tenant_id)
         pack, changed = change(before)
-        if changed is not None and tuple(changed) == known.resolve(TopicList(pack)).topics:
+        if changed is not None and topics.check(changed) == known.resolve(TopicList(pack)).topics:
             # the pack written out is still the pack: it follows the product when the product changes it
             changed = None
         if before.version == after and pack == before.pack and changed is None and before.topics is None:

@@ -18,6 +18,8 @@ from analysis.topics.grouping import Question, groups
 from analysis.topics.matching import matcher
 from analysis.topics.packs import load
 from analysis.wording import folded
+from bench import corpus
+from bench import topics as measured
 from cli.read import read as read_command
 from synkro import db
 from synkro import topics as stored
@@ -320,3 +322,28 @@ def test_a_company_begins_with_the_general_topics_and_keeps_its_versions(shop: S
         # a pack the product has no more
         connection.execute("update synkro.topic_lists set pack = 'zoo', topics = null where version = 2")
         assert topics.of_company(connection, shop.tenant_id) == GENERAL
+
+
+# --- the measure --------------------------------------------------------------------------------------------
+
+
+def test_the_names_of_the_corpus_mean_topics_of_the_packs() -> None:
+    """A slip in the table would be counted as a topic that is never found."""
+    named: dict[str, set[str]] = {business: set() for business in corpus.BUSINESSES}
+    for one in corpus.load():
+        named[one.business] |= set(one.topics)
+    assert set(measured.MEANS) == set(corpus.BUSINESSES)
+    for business, means in measured.MEANS.items():
+        assert named[business] <= set(means)
+        assert {key for keys in means.values() for key in keys.split()} <= set(pack(business).catalogue.by_key), (
+            business
+        )
+
+
+def test_a_pack_covers_more_than_the_general_topics() -> None:
+    told = measured.table().splitlines()
+    assert len(told) == 2 + len(corpus.BUSINESSES) and told[-1].startswith("all")
+    for business in corpus.BUSINESSES:
+        general, own = measured.measure(business, GENERAL), measured.measure(business, pack(business).catalogue)
+        assert own.asking.part > general.asking.part and own.found.part > general.found.part, business
+        assert own.asking.whole == general.asking.whole > 80 and own.found.whole == general.found.whole > 100

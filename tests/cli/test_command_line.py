@@ -72,7 +72,7 @@ def test_a_process_of_its_own_says_and_ends_the_same(shell: Shell) -> None:
 
 
 def test_a_company_is_set_up_without_a_page(shell: Shell) -> None:
-    made = shell.json("tenant", "add", "alpha", "--name", "Альфа", "--timezone", "Asia/Almaty")
+    made = shell.json("tenant", "add", "alpha", "--name", "Альфа", "--timezone", "Asia/Almaty", "--business", "clinic")
     assert made["slug"] == "alpha"
     person = shell.json("user", "add", "a@b.example", "--tenant", "alpha", "--role", "admin_lite")
     assert person["password"] is None and "/invite/" in person["link"]
@@ -152,6 +152,7 @@ def test_a_secret_is_never_printed(shell: Shell) -> None:
         (("integration", "check", "alpha", "radist"), "не подключена"),
         (("tenant", "add", "Альфа", "--name", "x"), "Код компании"),
         (("tenant", "add", "alpha", "--name", "x"), "уже занят"),
+        (("tenant", "add", "beta", "--name", "x", "--business", "zoo"), "Есть: core, auto_service"),
         (("user", "add", "not-an-address", "--tenant", "alpha"), "почту"),
     ],
 )

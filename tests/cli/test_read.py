@@ -129,7 +129,20 @@ def test_no_file_is_a_failure_and_no_argument_wrong_usage(capsys: pytest.Capture
     status, _, err = run(capsys, str(tmp_path / "none"))
     assert status == 1 and "не прочитан" in err
     assert run(capsys)[0] == 2
-    assert run(capsys, write(tmp_path, json.dumps(ASKED)), "--business", "zoo")[0] == 2
+    status, out, err = run(capsys, write(tmp_path, json.dumps(ASKED)), "--business", "zoo")
+    assert (status, out) == (2, "")
+    assert "Набора тем «zoo» нет. Есть: core, auto_service, clinic, education, furniture" in err
+
+
+def test_a_pack_gives_the_topics_of_its_trade(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = [{"at": "2026-11-02T10:00:00", "who": "client", "text": "Пломба сколько стоит?"}]
+    file = write(tmp_path, json.dumps({"dialog": "d", "messages": asked}))
+
+    def kinds(*words: str) -> list[str]:
+        return [one["kind"] for one in rows(run(capsys, file, *words)[1])[0]["reading"]["topics"]]
+
+    assert (kinds(), kinds("--business", "clinic")) == (["price"], ["price", "dentistry"])
+    assert "Цена и расчёт<br>Стоматология" in run(capsys, file, "--business", "clinic", "--html")[1]
 
 
 @pytest.mark.parametrize(
