@@ -283,6 +283,20 @@ def test_only_the_dialogs_a_change_concerns_are_read_again(busy: Shop, model: Mo
     assert (fourth.calls, fourth.from_cache) == (1, 5)
 
 
+def test_a_dialog_whose_reading_names_the_changed_topic_is_read_again(busy: Shop, model: Model) -> None:
+    """A model may name a topic by its sense: none of its words stands in the dialog."""
+    named = Catalogue(
+        tuple(replace(one, words=("тугрик",)) if one.key == "discount" else one for one in FURNITURE.topics)
+    )
+    ctx = busy.context_with_ai(model.base_url, model.api_key, topics=named)
+    first = read_dialogs(ctx)
+    about = [f.dialog.dialog_id for f in first.readings if "discount" in {one.kind for one in f.reading.topics}]
+    assert (first.calls, about) == (6, ["d7"])
+    second = read_dialogs(replace(ctx, topics=without(named, "discount"), earlier_topics=(named,)))
+    assert (second.calls, second.from_cache) == (1, 5)
+    assert {one.kind for f in second.readings if f.dialog.dialog_id == "d7" for one in f.reading.topics} == {"other"}
+
+
 def test_the_rules_keep_what_a_change_does_not_concern(busy: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     read_dialogs(busy.context())
     read_now: list[str] = []
