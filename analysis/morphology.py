@@ -121,6 +121,11 @@ def is_name(form: str) -> bool:
 _LIKELY = 0.1
 
 
+def is_known(word: str) -> bool:
+    """A folded word the dictionary has; one with letters no Russian word has is not to be guessed at either."""
+    return not _is_russian(word) or bool(_analyzer().word_is_known(word))
+
+
 @lru_cache(maxsize=50_000)
 def lemmas(word: str) -> frozenset[str]:
     """Every dictionary form a folded word may be of; the word itself where no dictionary has it."""
@@ -142,7 +147,9 @@ def subject(word: str) -> str:
         return ""
     if not _is_russian(word) or not _analyzer().word_is_known(word):
         return word
-    best = _analyzer().parse(word)[0]
+    parses = _analyzer().parse(word)
+    # «проем» is a thing before it is a verb
+    best = next((parse for parse in parses if parse.tag.POS == "NOUN" and parse.score >= _LIKELY), parses[0])
     if best.tag.POS not in ("NOUN", "ADJF", "VERB", "INFN") or _NO_SUBJECT & set(best.tag.grammemes):
         return ""
     lemma: str = best.normal_form.replace("ё", "е")

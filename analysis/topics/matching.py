@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from analysis.morphology import lemmas
+from analysis.morphology import is_known, lemmas
 from analysis.topics.catalogue import Catalogue
 from synkro.topics import Topic
 
@@ -17,18 +17,23 @@ _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _BETWEEN = 2
 #: so many letters of a stem are looked up at once
 _HEAD = 3
+#: a word no dictionary has is looked for with other endings from this length on; a shorter one is an abbreviation
+_LONG = 5
+_ENDING, _ANY_ENDING = 3, 100
+_VOWELS = re.compile(r"[аеийоуыьюя]{1,2}$")
 
 
 @dataclass(frozen=True)
 class _Word:
-    """``stem``: any word that begins so; else ``forms``: a word of one of these dictionary forms."""
+    """``stem``: a word that begins so, with ``ending`` letters more at most; else ``forms``: one of these dictionary forms."""
 
     forms: frozenset[str]
     stem: str = ""
+    ending: int = 0
 
     def fits(self, token: _Token) -> bool:
         if self.stem:
-            return token.text.startswith(self.stem)
+            return token.text.startswith(self.stem) and len(token.text) <= len(self.stem) + self.ending
         return not self.forms.isdisjoint(token.forms)
 
 
@@ -101,7 +106,10 @@ def _goes_on(words: Sequence[_Word], tokens: Sequence[_Token], at: int) -> bool:
 
 def _word(part: str) -> _Word:
     if part.endswith("*"):
-        return _Word(frozenset(), part[:-1])
+        return _Word(frozenset(), part[:-1], _ANY_ENDING)
+    if len(part) >= _LONG and not is_known(part):
+        # «импланты», «москитку»: no dictionary form, so any short ending
+        return _Word(frozenset(), _VOWELS.sub("", part), _ENDING)
     return _Word(lemmas(part))
 
 
