@@ -109,14 +109,6 @@ def _analyzer() -> Any:
     return pymorphy3.MorphAnalyzer()
 
 
-@lru_cache(maxsize=20_000)
-def is_name(form: str) -> bool:
-    """The dictionary form says what a thing is or which one: a noun, an adjective, a word no dictionary has."""
-    if not _is_russian(form) or not _analyzer().word_is_known(form):
-        return True
-    return _analyzer().parse(form)[0].tag.POS in ("NOUN", "ADJF")
-
-
 #: a reading of a word less likely than this is left out
 _LIKELY = 0.1
 
@@ -154,3 +146,11 @@ def subject(word: str) -> str:
         return ""
     lemma: str = best.normal_form.replace("ё", "е")
     return lemma
+
+
+@lru_cache(maxsize=20_000)
+def is_name(form: str) -> bool:
+    """The dictionary form says what a thing is or which one: a noun, an adjective, a word no dictionary has."""
+    if not _is_russian(form) or not _analyzer().word_is_known(form):
+        return True
+    return _analyzer().parse(form)[0].tag.POS in ("NOUN", "ADJF")

@@ -4,7 +4,7 @@ Measured on the corpus (:mod:`bench.corpus`), by business, on the foreign dialog
 sandbox's companies of three trades, whose labels come with the story. With
 ``--leave-one-out`` the new reader is trained for each business on the five others, thresholds and calibration too; without it
 the weights in the tree are measured, which have seen the corpus. ``--by style`` leaves out a style instead. ``--show MEASURE``
-prints what went wrong, line by line. Below stands how much of what is asked the topics cover (:mod:`bench.topics`); it has no aim.
+prints what went wrong, line by line.
 """
 
 from __future__ import annotations
@@ -187,6 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         corpus_chats(), beside, _readers(chosen.reader, chosen.leave_one_out), "group" if chosen.by == "business" else "style"
     )  # fmt: skip
     print(table(columns))
+    # how much of what is asked the topics cover: no aim
     print(f"\n{topics.table()}")
     for name in chosen.show:
         for column in ("all", "sandbox"):

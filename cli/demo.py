@@ -28,6 +28,7 @@ from synkro.accounts import embedded
 from synkro.errors import ConfigurationError, NotFoundError, SynkroError
 from synkro.files import secret_file
 from synkro.settings import override, settings
+from synkro.topics import CORE
 
 #: requests a second the simulated vendors allow here; the real ones allow 7 and 5
 RATE = 150
@@ -42,14 +43,14 @@ class DemoCompany:
     seed: int
     has_ai: bool
     #: the pack of topics
-    pack: str
+    pack: str = CORE
     #: of the sandbox, with its styles; none: the furniture or windows of the size
     trade: str | None = None
 
 
 COMPANIES = (
-    DemoCompany("mebel_alatau", "Мебель Алатау", "demo", 7, True, "furniture"),
-    DemoCompany("okna_plus", "Студия окон", "small", 11, False, "windows"),
+    DemoCompany("mebel_alatau", "Мебель Алатау", "demo", 7, True, pack="furniture"),
+    DemoCompany("okna_plus", "Студия окон", "small", 11, False, pack="windows"),
 )
 
 
