@@ -18,7 +18,7 @@ _TITLE = re.compile(
     re.I,
 )
 _PHONE = re.compile(r"[+\d][\d ()-]{6,}")
-_EDITED = re.compile(r"\s*<(?:This message was edited|Сообщение изменено|Это сообщение было изменено)>$")
+_EDITED = re.compile(r"\s{0,9}<(?:This message was edited|Сообщение изменено|Это сообщение было изменено)>$")
 _GONE = re.compile(
     r"(?:This message was deleted|You deleted this message|Данное сообщение удалено|Это сообщение (?:было )?удалено|Вы удалили (?:это|данное) сообщение|Сообщение удалено)\.?$"
 )

@@ -26,9 +26,9 @@ _LINK = re.compile(
 )
 #: what a messenger would make a link of: an address, a bare domain, a mention; a file's name is none
 _ADDRESS = re.compile(
-    r"(?:\b[a-z][a-z0-9+.-]{1,15}:(?://)?|\bwww\.|\bt\.me/)(?=[^\s:])[^\s\"'«»<>()\[\]]*[/.@?=][^\s\"'«»<>()\[\]]*"
-    r"|(?<![\w@.])(?:[a-z0-9-]+\.)+(?!(?:pdf|jpe?g|png|docx?|xlsx?|mp[34]|ogg|zip|rar)\b)[a-z]{2,24}\b(?:[/:?#][^\s\"'«»<>()\[\]]*)?"
-    r"|(?<![\w@.])[а-я0-9-]+\.(?:рф|рус)\b\S*|(?<![\w.])@[a-z]\w{3,}",
+    r"(?:\b[a-z][a-z0-9+.-]{1,15}:(?://)?|\bwww\.|\bt\.me/)(?=[^\s:])[^\s\"'«»<>()\[\]]{0,200}[/.@?=][^\s\"'«»<>()\[\]]{0,2000}"
+    r"|(?<![\w@.-])(?:[a-z0-9-]{1,63}\.){1,8}(?!(?:pdf|jpe?g|png|docx?|xlsx?|mp[34]|ogg|zip|rar)\b)[a-z]{2,24}\b(?:[/:?#][^\s\"'«»<>()\[\]]{0,2000})?"
+    r"|(?<![\w@.-])[а-я0-9-]{1,63}\.(?:рф|рус)\b\S{0,2000}|(?<![\w.])@[a-z]\w{3,63}",
     re.I,
 )
 _CYRILLIC = re.compile(r"[а-яёәғқңөұүһі]", re.I)
@@ -80,7 +80,7 @@ def has_link(text: str) -> bool:
 
 
 #: Павел, Павла: the last vowel goes when an ending comes
-_FLEETING = re.compile(r"(.{2,})[еёо]([лцкнр])", re.I)
+_FLEETING = re.compile(r"(.{2,60})[еёо]([лцкнр])", re.I)
 _ENDING = "[а-яёәғқңөұүһі]"
 
 
