@@ -1,17 +1,20 @@
-"""A chat read with nothing connected: what its client's messages need, and the reading by rules."""
+"""A chat from a file: what its client's messages need, and the reading, by rules or by a company's AI provider."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from analysis import rules
+from analysis import reader, rules
 from analysis.chat_file import Chat
 from analysis.intents import Intent, Said, decide
+from analysis.provider import Provider
 from analysis.shapes import Reading
 from analysis.topics import Catalogue
-from synkro.dialogs import Message
+from synkro.dialogs import Dialog, Message
+from synkro.errors import SynkroError
 
 #: sent alone, these are no file anybody would have to read
 _LIGHT = {"sticker", "location", "reaction"}
@@ -19,12 +22,15 @@ _LIGHT = {"sticker", "location", "reaction"}
 
 @dataclass(frozen=True)
 class ChatReading:
-    """``intents``: one a message, None for those not of the client; ``reading``: None for a chat too long for the rules."""
+    """``intents``: one a message, None for those not of the client; ``reading``: None for a chat too long for the rules;
+    ``read_by``: the model, or «rules» with ``note`` on why, where a model was asked for."""
 
     chat: Chat
     intents: tuple[Intent | None, ...]
     reading: Reading | None
     topics: Catalogue
+    read_by: str = ""
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Message ids of the reading are the numbers ``i``."""
@@ -37,11 +43,13 @@ class ChatReading:
             }
             for message, intent in zip(self.chat.messages, self.intents, strict=True)
         ]
+        asked = {"read_by": self.read_by, "note": self.note} if self.read_by else {}
         return {
             "dialog": self.chat.dialog,
             "timezone": self.chat.timezone,
             "reading": self.reading.to_json() if self.reading else None,
             "messages": sorted(messages, key=lambda one: one["i"] or 0),
+            **asked,
         }
 
 
@@ -51,6 +59,35 @@ def read(chat: Chat, topics: Catalogue) -> ChatReading:
     messages = _messages(chat, intents)
     reading = None if rules.is_too_long(messages) else rules.read(messages, chat.timezone, topics=topics)
     return ChatReading(chat, tuple(intents), reading, topics)
+
+
+async def read_by_model(
+    chats: Sequence[Chat], provider: Provider, *, topics: Catalogue, own_prompt: str, at_once: int
+) -> list[ChatReading]:
+    """Read the chats with an open provider; what it fails on is read by rules, and said so."""
+    places = asyncio.Semaphore(at_once)
+
+    async def one(chat: Chat) -> ChatReading:
+        by_rules = read(chat, topics)
+        async with places:
+            try:
+                found = await reader.read(
+                    provider, _dialog(chat), _messages(chat, by_rules.intents), (), timezone=chat.timezone, own_prompt=own_prompt,
+                    topics=topics,
+                )  # fmt: skip
+            except SynkroError as error:
+                return replace(by_rules, read_by=rules.MODEL, note=error.message)
+        return replace(by_rules, reading=found.reading, read_by=provider.model)
+
+    return list(await asyncio.gather(*(one(chat) for chat in chats)))
+
+
+def _dialog(chat: Chat) -> Dialog:
+    """The dialog as far as a file tells: the names in it are masked before anything is sent."""
+    client = next((m.name for m in chat.messages if m.who == "client" and m.name), "")
+    return Dialog(
+        chat.dialog, chat.dialog, client, None, "", None, None, None, None, None, None, None, None, 0, 0, False, ""
+    )
 
 
 def _messages(chat: Chat, intents: Sequence[Intent | None]) -> list[Message]:

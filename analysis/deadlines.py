@@ -55,10 +55,20 @@ _NUMBERED = re.compile(
     + r")\b"
 )
 _DOTTED = re.compile(r"\b(?:до|к|на)\s+(\d{1,2})\.(\d{1,2})(?:\.(?:\d{4}|\d{2}))?\b")
-_IN_DAYS = re.compile(rf"\b(?:через|в течени[еи])\s+{_N}\s+(?:рабоч\w+\s+)?(?:дн\w+|сут\w+)\b")
+#: «в течение 1–2 рабочих дней», «2-3 рабочих дня», «дней через пять»: the later end counts
+_IN_DAYS = re.compile(
+    rf"\b(?:через|в течени[еи]|до)\s+(?:{_N}\s*[-–—]\s*)?{_N}\s+(?P<work>рабоч\w+\s+)?(?:дн\w+|сут\w+)\b"
+    rf"|\b(?:{_N}\s*[-–—]\s*)?{_N}\s+(?P<work_alone>рабоч\w+)\s+дн\w+\b|\bдн\w+\s+через\s+{_N}\b"
+)
+#: Kazakh: «екі күннен кейін», «3 күн ішінде», «бір сағаттан кейін», «бір аптада»
+_KAZAKH_IN = re.compile(
+    r"\b(?P<n>\d{1,2}|бір|екі|үш|төрт|бес|алты|жеті|он|жарты)\s+(?P<what>минут|сағат|күн|апта)"
+    r"(?:(?:тан|тен|нан|нен|дан|ден)\s+(?:кейін|соң)|(?:\s+ішінде)|(?:та|те|да|де)\b)"
+)
+_KAZAKH_COUNT = {"бір": 1, "екі": 2, "үш": 3, "төрт": 4, "бес": 5, "алты": 6, "жеті": 7, "он": 10}
 _IN_WEEKS = re.compile(rf"\b(?:через|в течени[еи])\s+(?:{_N}\s+)?недел\w+\b")
 _IN_HOURS = re.compile(
-    rf"\bчерез\s+(?:{_N}\s+)?(?:час\w*|минут\w*|полчас\w*)\b|\bв течени[еи]\s+(?:{_N}\s+)?(?:час\w*|минут\w*|получаса)\b|\bв ближайши[йе]\s+(?:{_N}\s+)?(?:полчаса|час\w*|минут\w*)\b"
+    rf"\b(?:час\w*|минут\w*)\s+через\s+(?:{_N}|двадцать|тридцать|сорок|полтора)\b|\bчерез\s+(?:полтора|пару)\s+(?:час\w*|минут\w*)\b|\bчерез\s+(?:{_N}\s+)?(?:час\w*|минут\w*|полчас\w*)\b|\bв течени[еи]\s+(?:{_N}\s+)?(?:час\w*|минут\w*|получаса)\b|\bв ближайши[йе]\s+(?:{_N}\s+)?(?:полчаса|час\w*|минут\w*)\b"
 )
 #: «через день-два»: the later of the two
 _DAY_OR_TWO = re.compile(
@@ -102,7 +112,11 @@ def find(text: str, sent_at: datetime) -> tuple[date, tuple[int, int]] | None:
         ahead = (wanted - today.weekday()) % 7 or 7
         return today + timedelta(ahead), match.span()
     if match := _IN_DAYS.search(text):
-        return today + timedelta(_number(match[1])), match.span()
+        days = max(_number(group) for group in match.groups() if group and not group.startswith("рабоч"))
+        is_working = bool(match["work"] or match["work_alone"])
+        return (_working_days(today, days) if is_working else today + timedelta(days)), match.span()
+    if match := _KAZAKH_IN.search(text):
+        return _kazakh_in(sent_at, match["n"], match["what"]), match.span()
     if match := _DAY_OR_TWO.search(text):
         return today + timedelta(2 if match[2] else 1), match.span()
     if match := _WEEKEND.search(text):
@@ -130,10 +144,28 @@ def find(text: str, sent_at: datetime) -> tuple[date, tuple[int, int]] | None:
     if match := _CLOCK.search(text):
         hour = _COUNT.get(match[1]) or int(match[1])
         # «до семи» of a shop is the evening
+        hour += 12 if hour < 12 and match[0].endswith("вечера") else 0
         hour += 12 if hour < 8 and not match[2] and match[1] in _COUNT else 0
         if hour <= 23 and (match[2] or hour >= 8):
             return (today if hour > sent_at.hour else today + timedelta(1)), match.span()
     return None
+
+
+def _working_days(today: date, days: int) -> date:
+    """So many days from Monday to Friday later; a company's holidays are not known here."""
+    while days > 0:
+        today += timedelta(1)
+        days -= today.weekday() < 5
+    return today
+
+
+def _kazakh_in(sent_at: datetime, count: str, what: str) -> date:
+    if count == "жарты":
+        return (sent_at + (timedelta(minutes=30) if what == "сағат" else timedelta(0))).date()
+    number = _KAZAKH_COUNT.get(count) or int(count)
+    if what in ("минут", "сағат"):
+        return (sent_at + (timedelta(hours=number) if what == "сағат" else timedelta(minutes=number))).date()
+    return sent_at.date() + timedelta(number * (7 if what == "апта" else 1))
 
 
 def _number(word: str | None) -> int:

@@ -13,7 +13,8 @@ from analysis.morphology import Tagged, tagged
 from analysis.wording import folded
 from synkro.dialogs import Message
 
-_CUT = re.compile(r"(?<=[.!?…])\s+|\n+")
+#: a smile ends a sentence as a full stop does, where a capital letter follows
+_CUT = re.compile(r"(?<=[.!?…])\s+|(?<=[)\u2600-\u27bf\ufe0f\U0001f300-\U0001faff])\s+(?=[А-ЯЁӘҒҚҢӨҰҮҺІA-Z])|\n+")
 #: characters of a sentence: patterns never see more, so a message of megabytes costs no more than its length
 _LONGEST = 600
 _LONGEST_QUOTE = 200

@@ -154,3 +154,17 @@ def is_name(form: str) -> bool:
     if not _is_russian(form) or not _analyzer().word_is_known(form):
         return True
     return _analyzer().parse(form)[0].tag.POS in ("NOUN", "ADJF")
+
+
+#: how surnames no dictionary knows end
+_SURNAME = re.compile(r"\w{2,}(?:ов|ев|ин|ова|ева|ина|енко|ян|швили|улы|кызы|баи?|бек|хан|гуль|жан)$")
+
+
+@lru_cache(maxsize=20_000)
+def is_person(word: str) -> bool:
+    """The word is a first name, a patronymic or a surname, as far as a dictionary or an ending tells."""
+    if not 3 <= len(word) <= _LONGEST or not _is_russian(word):
+        return False
+    if not _analyzer().word_is_known(word):
+        return _SURNAME.fullmatch(word) is not None
+    return any(mark in _analyzer().parse(word)[0].tag for mark in ("Name", "Surn", "Patr"))

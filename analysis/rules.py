@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from analysis import lines as line_cutting
 from analysis import patterns as p
 from analysis import phrases, promises, said_prices
-from analysis.intents import Intent, Said, decide
-from analysis.intents.linear import OPEN_REASONS
+from analysis.intents import Intent, Said, claims, decide
+from analysis.intents.decision import CONTEXT
+from analysis.intents.linear import OPEN_REASONS, Model, load
 from analysis.lines import Line, Sentence
 from analysis.shapes import Item, Promise, Reading, Score
 from analysis.topics import Catalogue, finding, pack
@@ -22,7 +23,7 @@ from analysis.wording import one_line
 from synkro.dialogs import Message
 from synkro.topics import CORE
 
-PROMPT_VERSION = "rules-4"
+PROMPT_VERSION = "rules-5"
 MODEL = "rules"
 
 #: characters of a dialog the rules take on, about 3 s of work; nobody types more in a window
@@ -45,21 +46,26 @@ def read(
     timezone: str,
     intents: Sequence[Intent | None] | None = None,
     topics: Catalogue | None = None,
+    model: Model | None = None,
 ) -> Reading:
     """Read the messages of one dialog in one window, in order.
 
-    ``intents``: what each is for, where that is known already; ``topics``: the company's, the general ones for None.
+    ``intents``: what each is for, where that is known already; ``topics``: the company's, the general ones for None; ``model``:
+    another than the one in the tree.
     """
     topics = topics or pack(CORE).catalogue
+    model = model or load()
     lines = line_cutting.of(messages, timezone)
-    reasons = _reasons(messages, intents)
+    talk = [Said(m.kind, m.body, m.sent_at, ("file",) if m.has_media else ()) for m in messages]
+    reasons = _reasons(messages, decide(talk, model) if intents is None else intents)
     people = [line for line in lines if line.kind in ("client", "manager")]
     sentences = line_cutting.sentences(people)
-    risks = _risks(sentences)
+    claimed = _Claims(messages, talk, _fired(sentences), model)
+    risks = _risks(sentences, claimed)
     found = promises.find(people, sentences)
     question = _open_question(people)
-    outcome = _outcome(people, sentences, question, reasons)
-    objections = _apply((*p.OBJECTIONS, *phrases.OBJECTIONS), _without(sentences, risks), per_kind=1)
+    outcome = _outcome(people, sentences, question, reasons, claimed)
+    objections = _objections(_without(sentences, risks), sentences, claimed)
     # what is told as a complaint, an objection or a decision is no question without a topic
     told = [*risks, *objections, *([outcome] if outcome and outcome.kind in _TOLD else ())]
     asked = {id(s) for s in _without(sentences, told) if reasons.get(s.line.message_id) in finding.ASKING and _asks(s)}
@@ -81,16 +87,101 @@ def read(
 
 #: outcomes whose words are a decision; «waiting» quotes the question itself
 _TOLD = ("paid", "agreed", "visit", "call", "thinking", "refused")
+_OBJECTIONS = (*p.OBJECTIONS, *phrases.OBJECTIONS)
+#: risks a client's own line is, by the rules
+_CLIENT_RISKS = tuple(rule for rule in (*p.RISKS, *phrases.RISKS) if rule.who == "client")
+_COMPLAINTS = ("complaint", "refund", "broken_promise", "angry", "ignored")
 
 
-def _risks(sentences: list[Sentence]) -> tuple[Item, ...]:
+def fired(messages: Sequence[Message], timezone: str) -> dict[str, set[str]]:
+    """Names of the rules that hold in each message of the client, by message: what the trained claims are shown."""
+    return _fired(line_cutting.sentences(line_cutting.of(messages, timezone)))
+
+
+def _fired(sentences: Sequence[Sentence]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for sentence in sentences:
+        if sentence.line.kind != "client":
+            continue
+        names = {rule.kind for rule in _OBJECTIONS if _place(rule, sentence) is not None}
+        names |= {f"risk_{rule.kind}" for rule in _CLIENT_RISKS if _place(rule, sentence) is not None}
+        if p.REFUSED.search(sentence.folded) or phrases.REFUSES.search(sentence.tagged.line):
+            names.add("refuses")
+        if names:
+            found.setdefault(sentence.line.message_id, set()).update(names)
+    return found
+
+
+def _objections(free: list[Sentence], sentences: Sequence[Sentence], claimed: _Claims) -> tuple[Item, ...]:
+    """By words, and «ого» alone after a price of ours. «Подумаем» says itself what it is, the others are weighed."""
+    kept = [s for s in free if claimed.is_kept("objection", s.line.message_id)]
+    found = [item for item in _apply(_OBJECTIONS, kept, per_kind=1) if item.kind != "postponed"]
+    found += _apply([rule for rule in _OBJECTIONS if rule.kind == "postponed"], free, per_kind=1)
+    order = {sentence.line.message_id: sentence.line.order for sentence in sentences}
+    found.sort(key=lambda item: order[item.message_ids[0]])
+    if any(item.kind == "price" for item in found):
+        return tuple(found)
+    priced = False
+    for sentence in sentences:
+        if sentence.line.kind == "manager":
+            priced = p.OUR_PRICE.search(sentence.line.folded) is not None
+        elif sentence.line.kind == "client" and priced and p.DISMAYED.fullmatch(sentence.line.folded.strip()):
+            return (*found, _item("price", sentence))
+    return tuple(found)
+
+
+class _Claims:
+    """What the trained model says of each message of the client: does it object, complain, refuse."""
+
+    def __init__(
+        self, messages: Sequence[Message], talk: Sequence[Said], fired: Mapping[str, set[str]], model: Model
+    ) -> None:
+        needed = [m.needs_reply if m.kind == "client" else None for m in messages]
+        self._bounds = model.bounds
+        self._scores: dict[str, dict[str, float]] = {}
+        for i, message in enumerate(messages):
+            if message.kind == "client":
+                start = max(0, i - CONTEXT)
+                seen = claims.of(talk[start : i + 1], i - start, needed[start:i], fired.get(message.message_id, ()))
+                self._scores[message.message_id] = model.claim_scores(seen)
+
+    def is_kept(self, claim: str, message_id: str) -> bool:
+        """Not so unlike the claim that a rule's find must be a slip."""
+        scores = self._scores.get(message_id)
+        return scores is None or scores[claim] >= self._bounds[claim].keep
+
+    def is_likely(self, claim: str, message_id: str) -> bool:
+        """As like the claim as half of those that are one."""
+        scores = self._scores.get(message_id)
+        return scores is not None and scores[claim] >= self._bounds[claim].half
+
+    def is_sure(self, claim: str, message_id: str) -> bool:
+        """The claim without any rule."""
+        scores = self._scores.get(message_id)
+        return scores is not None and scores[claim] >= self._bounds[claim].add
+
+
+def _risks(sentences: list[Sentence], claimed: _Claims) -> tuple[Item, ...]:
     """Two prices first: «цифры не сходятся» is no other complaint, and a sentence is counted as one thing."""
     prices = _apply((*[r for r in p.RISKS if r.kind == "wrong_price"], *phrases.PRICES), sentences, per_kind=2)
     prices = prices or tuple(said_prices.find(sentences))
     rest = _apply([r for r in (*p.RISKS, *phrases.RISKS) if r.kind != "wrong_price"], _without(sentences, prices), 2)
-    rest = _about_us(rest, sentences)
+    rest = tuple(
+        item
+        for item in _about_us(rest, sentences)
+        if item.kind not in _COMPLAINTS or claimed.is_kept("complaint", item.message_ids[0])
+    )
+    if not any(item.kind in _COMPLAINTS for item in rest):
+        rest = (*rest, *_told_by_model(sentences, claimed))
     order = {sentence.line.message_id: sentence.line.order for sentence in sentences}
     return tuple(sorted((*prices, *rest), key=lambda item: order[item.message_ids[0]]))
+
+
+def _told_by_model(sentences: Sequence[Sentence], claimed: _Claims) -> tuple[Item, ...]:
+    """The first complaint no rule has words for, quoted by its longest sentence."""
+    sure = [s for s in sentences if s.line.kind == "client" and claimed.is_sure("complaint", s.line.message_id)]
+    same = [s for s in sure if s.line is sure[0].line]
+    return (_item("complaint", max(same, key=lambda s: len(s.text))),) if same else ()
 
 
 def _answers(at: int, sentences: list[Sentence]) -> bool:
@@ -180,10 +271,8 @@ def _asks(sentence: Sentence) -> bool:
     )
 
 
-def _reasons(messages: Sequence[Message], intents: Sequence[Intent | None] | None) -> dict[str, str]:
+def _reasons(messages: Sequence[Message], intents: Sequence[Intent | None]) -> dict[str, str]:
     """Why each message of the client needs an answer or none, by message."""
-    if intents is None:
-        intents = decide([Said(m.kind, m.body, m.sent_at, ("file",) if m.has_media else ()) for m in messages])
     return {m.message_id: intent.reason for m, intent in zip(messages, intents, strict=True) if intent is not None}
 
 
@@ -192,12 +281,12 @@ _OF_REASON = {"payment_claim": "paid", "confirmation": "visit", "on_my_way": "vi
 
 
 def _outcome(
-    people: list[Line], sentences: list[Sentence], question: Item | None, reasons: Mapping[str, str]
+    people: list[Line], sentences: list[Sentence], question: Item | None, reasons: Mapping[str, str], claimed: _Claims
 ) -> Item | None:
     """How it stands at the end: the latest decisive words win; an open question wins over all but money and a refusal."""
     decided: Item | None = None
     for sentence in sentences:
-        kind = _decided(sentence, reasons, decided.kind if decided else "")
+        kind = _decided(sentence, reasons, decided.kind if decided else "", claimed)
         if kind:
             decided = _item(kind, sentence)
     if question is not None and (decided is None or decided.kind in _UNSETTLED):
@@ -226,7 +315,7 @@ def _outcome(
 _UNSETTLED = ("thinking",)
 
 
-def _decided(sentence: Sentence, reasons: Mapping[str, str], before: str) -> str:
+def _decided(sentence: Sentence, reasons: Mapping[str, str], before: str, claimed: _Claims) -> str:
     """What the sentence decides, or nothing; ``before``: what stood until now."""
     text, is_client = sentence.folded, sentence.line.kind == "client"
     asks = text.rstrip(" )").endswith("?")
@@ -237,11 +326,15 @@ def _decided(sentence: Sentence, reasons: Mapping[str, str], before: str) -> str
         is_client
         and not asks
         and (not sentence.line.needs_reply or reason not in ("complaint", "reminder", "question", "greeting"))
+        and claimed.is_kept("refusal", sentence.line.message_id)
+        and not phrases.NOT_OUR_REFUSAL.search(sentence.tagged.line)
         and (
-            p.REFUSED.search(text)
+            claimed.is_sure("refusal", sentence.line.message_id)
+            or p.REFUSED.search(text)
             or phrases.REFUSES.search(sentence.tagged.line)
             or (
                 reason == "refusal"
+                and claimed.is_likely("refusal", sentence.line.message_id)
                 and before not in ("paid", "visit", "agreed")
                 and phrases.DENIES.search(sentence.tagged.line)
             )

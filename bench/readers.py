@@ -57,6 +57,8 @@ class Chat:
     #: kinds of objections, each with the words of the vocabulary that name it
     objections: tuple[frozenset[str], ...] = ()
     objections_may: frozenset[str] = frozenset()
+    #: by line, what else a client's line does (:data:`analysis.intents.linear.CLAIMS`); empty where nobody labelled lines
+    claims: tuple[frozenset[str], ...] = ()
 
     @property
     def tail(self) -> range:
@@ -136,7 +138,13 @@ def _of_corpus(dialog: corpus.Dialog) -> Chat:
         promises=frozenset(i for i, x in enumerate(dialog.lines) if x.who == "manager" and x.promise is not None),
         objections=tuple(sorted({frozenset(_OBJECTIONS[kind]) for x in clients for kind in x.objections}, key=sorted)),
         objections_may=frozenset(may),
+        claims=tuple(_claims(line) for line in dialog.lines),
     )
+
+
+def _claims(line: corpus.Line) -> frozenset[str]:
+    named = {"objection": bool(line.objections), "complaint": line.is_complaint, "refusal": line.is_refusal}
+    return frozenset(name for name, is_so in named.items() if is_so)
 
 
 def foreign_chats() -> list[Chat]:
@@ -276,7 +284,7 @@ class Today:
         return re.fullmatch(f"(({filler}) )*({phrase})( ({both}))*", bare) is not None
 
     def read(self, chat: Chat) -> Reading:
-        return rules.read(messages(chat, self.needs_reply(chat)), corpus.TIMEZONE)
+        return rules.read(messages(chat, self.needs_reply(chat)), corpus.TIMEZONE, model=getattr(self, "model", None))
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ Measured on the corpus (:mod:`bench.corpus`), by business, on the foreign dialog
 sandbox's companies of three trades, whose labels come with the story. With
 ``--leave-one-out`` the new reader is trained for each business on the five others, thresholds and calibration too; without it
 the weights in the tree are measured, which have seen the corpus. ``--by style`` leaves out a style instead. ``--show MEASURE``
-prints what went wrong, line by line.
+prints what went wrong, line by line; ``--hide BUSINESS`` keeps a business unread, so that its figures stay those of a stranger.
 """
 
 from __future__ import annotations
@@ -181,6 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--leave-one-out", action="store_true", help="train on the other groups only")
     parser.add_argument("--by", choices=["business", "style"], default="business")
     parser.add_argument("--show", choices=list(MEASURES), action="append", default=[], help="list what went wrong")
+    parser.add_argument("--hide", action="append", default=[], metavar="BUSINESS", help="list nothing of this business")
     chosen = parser.parse_args(arguments)
     beside = {"foreign": foreign_chats(), "sandbox": sandbox_chats()}
     columns = by_group(
@@ -193,6 +194,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for column in ("all", "sandbox"):
             print(f"\n{MEASURES[name][0]} ({column}):")
             for said in columns[column].wrong[name]:
+                if said.startswith(tuple(f"{business}-" for business in chosen.hide)):
+                    continue
                 print(" ", said.replace("\n", " "))
 
 

@@ -1,9 +1,12 @@
-"""``synkro read``: chats from a file, read with nothing connected."""
+"""``synkro read``: chats from a file, read with nothing connected, or with a company's AI provider."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +14,13 @@ from analysis import topics
 from cli.environment import say
 from synkro.errors import DataError
 from synkro.topics import CORE
+
+if TYPE_CHECKING:
+    from analysis.chat_file import Chat
+    from analysis.chat_reading import ChatReading
+    from analysis.topics import Catalogue
+    from synkro.integrations import Integration
+    from synkro.tenants import Tenant
 
 
 def _pack(_: click.Context, __: click.Parameter, value: str | None) -> topics.Pack:
@@ -31,11 +41,16 @@ def _pack(_: click.Context, __: click.Parameter, value: str | None) -> topics.Pa
 )
 @click.option("--us", "ours", multiple=True, metavar="ИМЯ", help="Кто в чате WhatsApp наш; можно несколько раз.")
 @click.option("--timezone", default="Asia/Almaty", show_default=True, help="Пояс для времени без смещения.")
+@click.option("--ai", "by_ai", is_flag=True, help="Читать моделью AI, подключённой у компании.")
+@click.option("--tenant", "slug", help="Код компании для --ai; не нужен, если AI подключён у одной.")
 @click.option("--html", "as_html", is_flag=True, help="Одна страница HTML вместо строк JSON.")
-def read(file: Path, pack: topics.Pack, ours: tuple[str, ...], timezone: str, as_html: bool) -> None:
+def read(
+    file: Path, pack: topics.Pack, ours: tuple[str, ...], timezone: str, by_ai: bool, slug: str | None, as_html: bool
+) -> None:
     """Прочитать чаты из ФАЙЛА (строки JSON или выгрузка WhatsApp), ничего не подключая.
 
     На каждый чат — строка JSON: прочитанное и для каждого сообщения needs_reply, reason и confidence.
+    С --ai диалоги читает модель, подключённая у компании, в пределах её лимитов; needs_reply решается так же.
     """
     from analysis import chat_file, chat_page, chat_reading
 
@@ -48,7 +63,12 @@ def read(file: Path, pack: topics.Pack, ours: tuple[str, ...], timezone: str, as
     found = chat_file.parse(text, name=file.name, us=ours, timezone=timezone)
     if found.ours:
         say(f"Наша сторона: {', '.join(found.ours)} ({found.told_by}). Иначе укажите: --us ИМЯ")
-    seen = [chat_reading.read(chat, pack.catalogue) for chat in found.chats]
+    if slug and not by_ai:
+        raise click.UsageError("--tenant нужен только вместе с --ai.")
+    if by_ai:
+        seen = _by_ai(found.chats, slug, pack.catalogue)
+    else:
+        seen = [chat_reading.read(chat, pack.catalogue) for chat in found.chats]
     if as_html:
         click.echo(chat_page.page(seen))
         return
@@ -57,3 +77,56 @@ def read(file: Path, pack: topics.Pack, ours: tuple[str, ...], timezone: str, as
         if pack.key != CORE:
             row["business"] = pack.key
         click.echo(json.dumps(row, ensure_ascii=False))
+
+
+def _by_ai(chats: Sequence[Chat], slug: str | None, topics: Catalogue) -> list[ChatReading]:
+    """The chats read by the company's provider; its calls are journalled and capped like those of a report."""
+    from analysis.budget import Budget, DatabaseLedger, caps_of
+    from analysis.chat_reading import read_by_model
+    from analysis.context import Limits
+    from analysis.prices import price_of
+    from analysis.provider import Provider
+    from synkro import hosts, integrations
+    from synkro.settings import settings
+
+    tenant, ai = _company(slug)
+    env, limits = settings(), Limits()
+    secrets = integrations.secrets(tenant.tenant_id, "ai")
+    base_url = hosts.ai_base_url(ai.public, env.allow_local_vendors)
+    price, note = price_of(str(ai.public.get("model") or ""), hosts.is_loopback_url(base_url), env.ai_prices)
+    budget = Budget(price, caps_of(ai.public, env), DatabaseLedger(tenant.tenant_id, None))
+
+    async def run() -> list[ChatReading]:
+        async with Provider(
+            ai.public, secrets.get("api_key", ""), budget=budget, limits=limits, allow_local=env.allow_local_vendors
+        ) as provider:
+            own = str(ai.public.get("prompt") or "")
+            return await read_by_model(chats, provider, topics=topics, own_prompt=own, at_once=limits.concurrency)
+
+    seen = asyncio.run(run())
+    failed = [one for one in seen if one.note]
+    say(
+        f"Модель: {ai.public.get('model')}; прочитано {len(seen) - len(failed)} из {len(seen)}, {budget.spent:.6f} $. {note}".rstrip()
+    )
+    if failed:
+        say(f"По правилам прочитано {len(failed)}: {failed[0].note}")
+    return seen
+
+
+def _company(slug: str | None) -> tuple[Tenant, Integration]:
+    """The company named, or the only one with AI connected."""
+    from synkro import db, integrations, tenants
+
+    with db.as_service("command line") as connection:
+        companies = [tenants.by_slug(connection, slug)] if slug else tenants.visible(connection)
+        found = [
+            (one, ai) for one in companies if (ai := integrations.find(connection, one.tenant_id, "ai")) is not None
+        ]
+    if not found:
+        raise DataError("AI не подключён: заполните интеграцию «AI» в настройках компании.")
+    if len(found) > 1:
+        raise DataError(
+            f"AI подключён у нескольких компаний. Укажите --tenant: {', '.join(one.slug for one, _ in found)}."
+        )
+    tenants.ensure_active(found[0][0])
+    return found[0]

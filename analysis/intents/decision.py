@@ -10,11 +10,11 @@ from analysis.intents.linear import Linear, Model, load
 from analysis.intents.talk import Said
 
 #: part of the key of what is stored: another version reads every message again
-VERSION = "intents-1"
+VERSION = "intents-2"
 #: messages before the one judged that may say something of it; older ones are another conversation
 CONTEXT = 40
 #: words of a message that is read by sentences too, at most so many of them; what a sentence alone must weigh more
-LONG, MOST_SENTENCES, ALONE = 10, 12, 1.0
+LONG, MOST_SENTENCES, ALONE = 6, 12, 1.0
 #: the score of what a rule says needs nothing
 NOTHING = -6.0
 #: below this the decision is shown as «не уверен»
@@ -78,8 +78,10 @@ def score_of(
     if _is_light(talk):
         return NOTHING, seen
     score = model.score(seen)
-    parts = [part for part in features.sentences(said.text) if len(part.split()) > 1]
-    if len(parts) < 2 or len(said.text.split()) < LONG:
+    every = features.sentences(said.text)
+    # «Отлично.» before a request is no sentence to read alone, the request is
+    parts = [part for part in every if len(part.split()) > 1]
+    if len(every) < 2 or not parts or len(said.text.split()) < LONG:
         return score, seen
     before, known = list(talk[:-1]), list(likely)
     best, best_seen = score, seen

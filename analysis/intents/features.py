@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 
 from analysis.intents import words
 from analysis.intents.talk import Said
-from analysis.morphology import tagged
+from analysis.morphology import is_person, tagged
 from analysis.wording import folded
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
@@ -26,6 +26,8 @@ Features = dict[str, float]
 ALL = frozenset(("grams", "form", "context"))
 #: characters of a line the model looks at
 _LONGEST = 400
+#: a line of more words is no answer to «как вас зовут»
+_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Form:
     plain: tuple[str, ...]
     #: features of form: length, signs, digits
     signs: tuple[str, ...]
+
+    @cached_property
+    def clauses(self) -> tuple[str, ...]:
+        """Turns of phrase; of lines of ours nobody asks for them."""
+        return tuple(name for name, pattern in words.CLAUSES.items() if pattern.search(self.line))
 
     @cached_property
     def grams(self) -> tuple[str, ...]:
@@ -68,6 +75,8 @@ def form(text: str) -> Form:
     marks = set(_MARKS.findall(line))
     if _NO_ORDER.search(line):
         marks.discard("imp")
+    if 0 < len(plain) <= _NAMED and any(is_person(word) for word in _WORD.findall(bare)):
+        marks.add("person")
     if words.kazakh(bare, plain):
         marks |= {"kk", *words.kazakh_marks(plain)}
     return Form(line, lemmas, found, frozenset(marks), tuple(plain), tuple(_signs(bare, plain)))
@@ -132,7 +141,7 @@ def of(talk: Sequence[Said], i: int, needed: Sequence[bool | None], groups: froz
         listed = sorted(seen.classes | {f"v{m}" for m in seen.marks} | {s for s in seen.signs if s == "mark:?"})
         size = "short" if len(seen.lemmas) <= 4 else "middle" if len(seen.lemmas) <= 12 else "long"
         own += [f"{size}:{name}" for name in (*seen.classes, *seen.marks)]
-        own += [f"clause:{name}" for name, pattern in words.CLAUSES.items() if pattern.search(seen.line)]
+        own += [f"clause:{name}" for name in seen.clauses]
         own += _sentences(said.text)
         found.update(dict.fromkeys(own, 1.0))
         pairs = [f"two:{a}+{b}" for n, a in enumerate(listed) for b in listed[n + 1 :]]
@@ -162,7 +171,7 @@ def _sentences(text: str) -> list[str]:
     ]
 
 
-GRAMS = 1.0
+GRAMS = 2.0
 _LOUD = frozenset(("ask", "want", "bad", "remind", "dear", "particle"))
 
 
@@ -208,6 +217,9 @@ def _context(talk: Sequence[Said], i: int, needed: Sequence[bool | None], seen: 
     asked = "asked" if "asks" in done else "told"
     found += [f"{asked}:{quiet}:{place}", f"{asked}:{quiet}:{place}:{is_open}"]
     found += [f"{asked}:verb:{mark}" for mark in seen.marks]
+    found += [f"{asked}:is:{name}" for name in seen.classes]
+    found += [f"{asked}:{sign}" for sign in seen.signs]
+    found += [f"{asked}:clause:{name}" for name in seen.clauses]
     if said.media:
         found.append(f"{asked}:media:{bool(said.text)}")
     earlier = {name for j in range(run[-1]) if talk[j].who == "manager" for name in acts(talk[j].text, talk[j].media)}
@@ -234,6 +246,8 @@ def _context(talk: Sequence[Said], i: int, needed: Sequence[bool | None], seen: 
         waited = (said.sent_at - talk[burst[-1]].sent_at).total_seconds() / 60 > 45
         found += [f"waited:{waited}:{quiet}", f"waited:{waited}:{bool(promised)}"]
     last = form(talk[ours].text)
+    said_again = len(set(last.lemmas) & set(seen.lemmas))
+    found += [f"{asked}:again:{min(said_again, 3)}", f"again:{min(said_again, 3)}:{size}"]
     if last.lemmas:
         found += [f"ours_last:{last.lemmas[-1]}", f"ours_first:{last.lemmas[0]}"]
     return found

@@ -13,6 +13,8 @@ from typing import Any
 WEIGHTS = Path(__file__).with_name("weights.json")
 #: weights are stored as whole hundredths
 _UNIT = 100
+#: a smaller weight changes no decision
+_LEAST = 3
 
 #: why a message needs an answer, and why it needs none
 OPEN_REASONS = (
@@ -23,6 +25,20 @@ CLOSED_REASONS = (
     "thanks", "farewell", "consent", "confirmation", "on_my_way", "thinking", "refusal", "praise", "waiting_promised", "acknowledgement",
     "informs", "sticker",
 )  # fmt: skip
+
+
+#: what else a client's line does; each is a model of its own
+CLAIMS = ("objection", "complaint", "refusal")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Scores of a claim: below ``keep`` what a rule found is dropped, half of the claims reach ``half``, from ``add`` on
+    a line is one without a rule."""
+
+    keep: float
+    half: float
+    add: float
 
 
 @dataclass(frozen=True)
@@ -47,10 +63,12 @@ class Linear:
 
 @dataclass(frozen=True)
 class Model:
-    """The decision, and for each feature what it says for each reason (open ones first)."""
+    """The decision, and for each feature what it says for each reason (open ones first) and for each claim."""
 
     needs: Linear
     reasons: Mapping[str, Sequence[float]]
+    claims: Mapping[str, Sequence[float]]
+    bounds: Mapping[str, Bounds]
 
     def reason(self, features: Mapping[str, float], needs_reply: bool) -> str:
         """The likeliest reason of the kind."""
@@ -62,18 +80,31 @@ class Model:
                     scores[at] += value * weights[first + at]
         return names[max(range(len(names)), key=scores.__getitem__)]
 
+    def claim_scores(self, features: Mapping[str, float]) -> dict[str, float]:
+        """How much the line is each of the claims."""
+        scores = [0.0] * len(CLAIMS)
+        for name, value in features.items():
+            if (weights := self.claims.get(name)) is not None:
+                for at, weight in enumerate(weights):
+                    scores[at] += value * weight
+        return dict(zip(CLAIMS, scores, strict=True))
+
     def to_json(self) -> dict[str, Any]:
-        """What does not change a decision by a hundredth is left out."""
-        needs = {name: whole for name, weight in sorted(self.needs.weights.items()) if (whole := round(weight * _UNIT))}
+        """Weights as whole numbers; the least of them are left out."""
+        needs = {
+            name: whole
+            for name, weight in sorted(self.needs.weights.items())
+            if abs(whole := round(weight * _UNIT)) >= _LEAST
+        }
         return {
             "scale": round(self.needs.scale, 4),
             "shift": round(self.needs.shift, 4),
             "threshold": round(self.needs.threshold, 4),
             "needs": needs,
-            "reasons": {
-                name: wholes
-                for name, weights in sorted(self.reasons.items())
-                if any(wholes := [round(weight * _UNIT) for weight in weights])
+            "reasons": _wholes(self.reasons),
+            "claims": _wholes(self.claims),
+            "bounds": {
+                name: [round(value, 2) for value in (one.keep, one.half, one.add)] for name, one in self.bounds.items()
             },
         }
 
@@ -84,7 +115,17 @@ class Model:
                 {name: weight / _UNIT for name, weight in raw["needs"].items()}, raw["scale"], raw["shift"], raw["threshold"]
             ),
             {name: [weight / _UNIT for weight in weights] for name, weights in raw["reasons"].items()},
+            {name: [weight / _UNIT for weight in weights] for name, weights in raw["claims"].items()},
+            {name: Bounds(*scores) for name, scores in raw["bounds"].items()},
         )  # fmt: skip
+
+
+def _wholes(table: Mapping[str, Sequence[float]]) -> dict[str, list[int]]:
+    return {
+        name: wholes
+        for name, weights in sorted(table.items())
+        if max(map(abs, wholes := [round(weight * _UNIT) for weight in weights])) >= _LEAST
+    }
 
 
 @lru_cache(maxsize=1)
