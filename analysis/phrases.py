@@ -221,6 +221,17 @@ def is_bare_defect(quote: str) -> bool:
     return _BARE.search(line) is not None and _BLAMES.search(line) is None
 
 
+#: said to nobody but the one who is to blame
+_DEMAND = re.compile(
+    r"\b(?:претензия|рекламация|неустойка|роспотребнадзор|компенсация)\b|\bв суд\b|\bвернуть:(?:imp|will2)\b.{0,25}\b(?:деньга|предоплата|аванс|сумма|оплата)\b"
+)
+
+
+def is_demand(quote: str) -> bool:
+    """Words of a claim against a seller, whatever stands around them."""
+    return _DEMAND.search(tagged(folded(quote)).line) is not None
+
+
 def is_own_doing(quote: str) -> bool:
     """It broke in the client's own hands, or it did not break at all."""
     return _OWN.search(tagged(folded(quote)).line) is not None

@@ -169,7 +169,9 @@ def _risks(sentences: list[Sentence], claimed: _Claims) -> tuple[Item, ...]:
     rest = tuple(
         item
         for item in _about_us(rest, sentences)
-        if item.kind not in _COMPLAINTS or claimed.is_kept("complaint", item.message_ids[0])
+        if item.kind not in _COMPLAINTS
+        or phrases.is_demand(item.quote)
+        or claimed.is_kept("complaint", item.message_ids[0])
     )
     if not any(item.kind in _COMPLAINTS for item in rest):
         rest = (*rest, *_told_by_model(sentences, claimed))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from analysis import morphology, rules
 from analysis.grounding import find_quote
+from analysis.intents.linear import CLAIMS, Bounds, Linear, Model
 from analysis.morphology import tagged
 from analysis.wording import folded
 from tests.analysis.test_rules import dialog
@@ -162,3 +164,40 @@ def test_words_no_dictionary_knows_are_not_guessed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(morphology, "_analyzer", Counting)
     assert tagged("щжцыкфф пщшцъ забронькаю фывапр").line.split() == ["щжцыкфф", "пщшцъ", "забронькать:pres1", "фывапр"]
     assert asked == ["забронькаю"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("М: Итого 480 000\nК: ого", {"price"}), ("М: Итого 480 000 тг\nК: ой", {"price"}), ("М: Приедем в 14:00\nК: ого", set()),
+        ("М: Итого 480 000\nК: ого какой красивый", set()), ("М: Итого 480 000\nМ: Когда удобно?\nК: ого", set()),
+        ("М: Срок две недели\nК: Чем дальше тянем, тем хуже, давайте", set()), ("М: Мы за мостом\nК: далеко от меня, через весь город ехать", {"no_option"}),
+    ],
+)  # fmt: skip
+def test_an_objection_by_what_was_said_before(text: str, kinds: set[str]) -> None:
+    assert {item.kind for item in rules.read(dialog(text), "Asia/Almaty").objections} == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("М: Ну как, решили?\nК: передумали, не будем заказывать", True), ("М: Виноваты, вернём\nК: передумала писать жалобу", False),
+        ("М: Что случилось?\nК: они ещё и деньги вернуть отказались", False), ("М: Записать вас?\nК: нет, спасибо", True),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_the_clients_own_no(text: str, is_refused: bool) -> None:
+    outcome = rules.read(dialog(text), "Asia/Almaty").outcome
+    assert (outcome is not None and outcome.kind == "refused") is is_refused
+
+
+def test_a_complaint_without_a_word_of_the_rules_is_found_and_a_defect_of_ones_own_is_not() -> None:
+    late = "К: Добрый день\nМ: Курьер будет через час\nК: сижу без света, третий час у окна, вы там живые вообще"
+    model = Model(Linear({}), {}, {"bias": [0.0, 5.0, 0.0]}, {name: Bounds(-9.0, 0.0, 4.0) for name in CLAIMS})
+    deaf = replace(model, claims={"bias": [0.0, -20.0, 0.0]})
+    told = {item.kind for item in rules.read(dialog(late), "Asia/Almaty", model=model).risks}
+    assert "complaint" in told
+    broken = dialog("К: Вы привезли шкаф. Шкаф треснул\nМ: Поняла")
+    assert {item.kind for item in rules.read(broken, "Asia/Almaty").risks} == {"complaint"}
+    assert rules.read(broken, "Asia/Almaty", model=deaf).risks == (), "so unlike a complaint that the rule slipped"
+    demand = dialog("К: Шкаф треснул, готовлю претензию\nМ: Поняла")
+    assert rules.read(demand, "Asia/Almaty", model=deaf).risks, "a demand is weighed by nothing"

@@ -153,7 +153,7 @@ LINES: tuple[Line, ...] = (
         "reading, one business left out at a time: of open waits shown, real (all measures: the line's log)",
         command=module("bench.reading", "--leave-one-out"),
         counts=r"of open waits shown, real.* (?P<figure>[\d.]+) \(\d+/(?P<n>\d+)\) +[\d.]+ \(\d+/\d+\) +≥",
-        seconds=400,
+        seconds=900,
     ),
     # outbound HTTP
     Line(
