@@ -157,7 +157,7 @@ def is_name(form: str) -> bool:
 
 
 #: how surnames no dictionary knows end
-_SURNAME = re.compile(r"\w{2,}(?:ов|ев|ин|ова|ева|ина|енко|ян|швили|улы|кызы|баи?|бек|хан|гуль|жан)$")
+_SURNAME = re.compile(r"\w{2,40}(?:ов|ев|ин|ова|ева|ина|енко|ян|швили|улы|кызы|баи?|бек|хан|гуль|жан)$")
 
 
 @lru_cache(maxsize=20_000)
