@@ -1,4 +1,4 @@
-"""``python -m tests.dates [--dates ISO …] [--jobs N] [WHERE …]``: the suite on other days than today, one line a day.
+"""``python -m tests.dates [--dates ISO … | --rotation N] [--jobs N] [WHERE …]``: the suite on other days than today, one line a day.
 
 Every process of it lives on that day, the database's too: ``libfaketime`` moves the wall clock, and the tests stand at the wall's
 moment instead of their fixed one. The monotonic clock stays, or waits would never end. (Debian's package of libfaketime, 0.9.10,
@@ -55,9 +55,12 @@ def rotation(count: int) -> tuple[datetime, ...]:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.dates", description=__doc__)
     parser.add_argument("--dates", nargs="+", type=datetime.fromisoformat, default=DATES)
+    parser.add_argument("--rotation", type=int, help="so many of the dates, others tomorrow")
     parser.add_argument("--jobs", type=int, default=running.workers())
     parser.add_argument("--select", default="not assurance", help="pytest's -m")
     options, where = parser.parse_known_args(arguments)
+    if options.rotation:
+        options.dates = rotation(options.rotation)
     needs.main()
     folder = ROOT / "build" / "dates"
     folder.mkdir(parents=True, exist_ok=True)
