@@ -14,7 +14,7 @@ import click
 
 from cli import database
 from cli.environment import say
-from cli.supervisor import Supervisor, program
+from cli.supervisor import Supervisor, program, wait_for_the_last
 from synkro import accounts, audit, db, users
 from synkro.errors import ConfigurationError, NotFoundError, TransientError
 from synkro.files import secret_file
@@ -98,7 +98,18 @@ def bootstrap() -> None:
 
 
 def check_ports() -> None:
-    """Say which port is busy before anything is started."""
+    """Say which port is busy before anything is started; those of a run that was killed a moment ago are waited for."""
+    try:
+        _check_ports()
+    except ConfigurationError:
+        # what ends them needs a moment to notice
+        time.sleep(1)
+        if not wait_for_the_last(say):
+            raise
+        _check_ports()
+
+
+def _check_ports() -> None:
     for name, flag, host, port in (
         ("приложения", "--port", settings().host, settings().port),
         ("Dagster", "--dagster-port", LOOPBACK, settings().dagster_port),

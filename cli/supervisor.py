@@ -3,6 +3,9 @@
 A child that dies is started again after 1, 2, 4 … 30 s. SIGTERM or Ctrl-C asks every child to end and kills what
 is still there after 15 s. Each child leads its own process group, so that its own children end with it: when it is
 stopped, not when it dies, for the run of a killed code server goes on.
+
+A supervisor that is killed itself leaves nobody either: ``orphans.py`` is told of every group by a pipe, and ends them when the
+pipe closes.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from synkro.settings import settings
 
 GRACE = 15.0
 LONGEST_PAUSE = 30.0
@@ -42,6 +47,7 @@ class Supervisor:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._children: list[Child] = []
+        self._orphans: subprocess.Popen[bytes] | None = None
         self._tell = tell
         self._stopping = threading.Event()
 
@@ -50,8 +56,33 @@ class Supervisor:
         self._children.append(child)
         self._start(child)
 
+    def _told_of(self) -> int:
+        """The pipe of the process that ends the others when this one is killed; started anew when it has gone."""
+        if self._orphans is None or self._orphans.poll() is not None:
+            command = [
+                sys.executable,
+                "-I",
+                str(Path(__file__).with_name("orphans.py")),
+                str(GRACE),
+                str(ending_file()),
+            ]
+            self._orphans = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+            pipe = self._pipe(self._orphans)
+            for child in self._children:
+                for group in [*child.groups, *_living(child)]:
+                    os.write(pipe, b"%d\n" % group)
+        return self._pipe(self._orphans)
+
+    @staticmethod
+    def _pipe(process: subprocess.Popen[bytes]) -> int:
+        assert process.stdin is not None
+        return process.stdin.fileno()
+
     def _start(self, child: Child) -> None:
         child.log.parent.mkdir(parents=True, exist_ok=True)
+        pipe = self._told_of()
         with child.log.open("ab") as log:
             child.process = subprocess.Popen(
                 child.command,
@@ -60,6 +91,8 @@ class Supervisor:
                 stderr=log,
                 env={**os.environ, **child.environment},
                 start_new_session=True,
+                # by the child itself, before it does anything: there is no moment in which nobody knows of it
+                preexec_fn=lambda: os.write(pipe, b"%d\n" % os.getpid()),
             )
         child.started_at = time.monotonic()
 
@@ -80,6 +113,8 @@ class Supervisor:
     def tend(self) -> None:
         """One look at every child."""
         now = time.monotonic()
+        if self._children:
+            self._told_of()
         for child in self._children:
             # asked at every look: once it is empty its number may become anybody's
             child.groups = [group for group in child.groups if _signal_group(group, 0)]
@@ -112,6 +147,9 @@ class Supervisor:
         for child in self._children:
             if child.process is not None:
                 child.process.wait(timeout=5)
+        if self._orphans is not None and self._orphans.stdin is not None:
+            self._orphans.stdin.close()
+            self._orphans.wait(timeout=GRACE + 5)
 
     def _is_left(self, group: int) -> bool:
         for child in self._children:
@@ -130,6 +168,24 @@ def _signal_group(group: int, number: int) -> bool:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
         return False
+    return True
+
+
+def ending_file() -> Path:
+    """There while the children of a killed supervisor are being ended."""
+    return settings().data_dir / "ending"
+
+
+def wait_for_the_last(tell: Callable[[str], None]) -> bool:
+    """Until the children of a supervisor that was killed have gone, and their ports with them; whether there were any."""
+    if not ending_file().exists():
+        return False
+    deadline = time.monotonic() + GRACE + 5
+    tell("Прежний запуск прервали, его процессы ещё завершаются…")
+    while ending_file().exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    # left by a machine that was switched off meanwhile
+    ending_file().unlink(missing_ok=True)
     return True
 
 

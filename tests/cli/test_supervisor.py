@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from cli import serve
 from cli import supervisor as module
 from cli.supervisor import Supervisor
+from synkro.errors import ConfigurationError
+from synkro.settings import ROOT, override, settings
 from tests.virtual_time import VirtualTime
 
 #: a child that starts a child of its own, notes both, and sleeps
@@ -98,3 +104,83 @@ def test_a_child_that_keeps_dying_is_started_ever_more_seldom(
         child.next_start = 0.0
         supervisor.tend()
     assert pauses == [1, 2, 4, 8, 16, 30]
+
+
+#: a supervisor of three that reports itself and waits to be killed: ``MOMENT`` says when it is ready for that
+KILLED = """
+import os, pathlib, signal, sys, threading, time
+from cli import supervisor as module
+from cli.supervisor import Supervisor
+moment, folder, child = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+module.GRACE = 1.0
+made = Supervisor(lambda text: None)
+def ready(): (folder / 'ready').touch(); time.sleep(600)
+def add(name): made.add(name, [sys.executable, '-c', child, str(folder / name)], folder / f'{name}.log')
+add('one')
+if moment == 'after the first': ready()
+add('two'); add('three')
+if moment == 'after the last': ready()
+def noted(): return [sum(line.count(' ') for line in (folder / n).open()) if (folder / n).exists() else 0 for n in ('one', 'two', 'three')]
+while not all(noted()): made.tend(); time.sleep(0.02)
+if moment == 'steady': ready()
+if moment == 'after a restart':
+    os.kill(int((folder / 'one').read_text().split()[0]), signal.SIGKILL)
+    while noted()[0] < 2: made.tend(); time.sleep(0.02)
+    ready()
+if moment == 'while stopping':
+    threading.Timer(0.3, (folder / 'ready').touch).start(); module.GRACE = 600.0; made.stop()
+if moment == 'its helper was killed too':
+    made._orphans.kill(); made._orphans.wait(); made.tend(); ready()
+"""
+#: starts one of its own; both are deaf to SIGTERM and note themselves
+DEAF_PAIR = PAIR.replace("import os,", "import signal, os,").replace(
+    "other =", "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nother =", 1
+)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["after the first", "after the last", "steady", "after a restart", "while stopping", "its helper was killed too"],
+)
+def test_nobody_outlives_a_supervisor_that_was_killed(moment: str, tmp_path: Path) -> None:
+    script = [sys.executable, "-c", KILLED, moment, str(tmp_path), DEAF_PAIR]
+    environment = {**os.environ, "SYNKRO_DATA_DIR": str(tmp_path / "data")}
+    (tmp_path / "data").mkdir()
+    killed = subprocess.Popen(script, cwd=ROOT, env=environment)
+    try:
+        until(lambda: (tmp_path / "ready").exists(), lambda: None)
+        until(lambda: bool(lives(tmp_path / "one")), lambda: None)
+    finally:
+        killed.kill()
+        killed.wait()
+    until(lambda: not left(tmp_path), lambda: None)
+    until(lambda: not (tmp_path / "data" / "ending").exists(), lambda: None)
+
+
+def left(folder: Path) -> list[int]:
+    """Children and their children that still live."""
+    pids = [pid for name in ("one", "two", "three") for pair in lives(folder / name) for pid in pair]
+    return [pid for pid in pids if is_alive(pid)]
+
+
+def test_the_next_start_waits_for_the_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that is busy because the last run was killed a moment ago is no reason to refuse; any other busy port is."""
+    monkeypatch.setenv("SYNKRO_DATA_DIR", str(tmp_path))
+    settings.cache_clear()
+    told: list[str] = []
+    monkeypatch.setattr(serve, "say", told.append)
+    with socket.create_server(("127.0.0.1", 0)) as busy, socket.create_server(("127.0.0.1", 0)) as free:
+        override(port=busy.getsockname()[1], dagster_port=free.getsockname()[1])
+        free.close()
+        with pytest.raises(ConfigurationError, match="занят"):
+            serve.check_ports()
+        module.ending_file().touch()
+
+        def end() -> None:
+            busy.close()
+            module.ending_file().unlink()
+
+        threading.Timer(1.5, end).start()
+        serve.check_ports()
+    assert len(told) == 1 and "завершаются" in told[0]
+    settings.cache_clear()
