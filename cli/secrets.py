@@ -6,7 +6,7 @@ import click
 
 from cli.environment import say
 from cli.people import ACTOR
-from synkro import audit, db, integrations, vault
+from synkro import audit, db, integrations, services, tenants, vault
 
 
 @click.group()
@@ -16,11 +16,27 @@ def secrets() -> None:
 
 @secrets.command()
 def rotate() -> None:
-    """Перезаписать все секреты первым ключом из SYNKRO_SECRET_KEYS. Можно прервать и запустить снова."""
-    changed = integrations.rotate(lambda done, total: say(f"  {done} из {total}"))
+    """Перезаписать все секреты первым ключом из SYNKRO_SECRET_KEYS. Можно прервать и запустить снова.
+
+    Код выхода 1: прежний ключ ещё нужен, и сказано кому.
+    """
+    done = integrations.rotate(lambda number, total: say(f"  {number} из {total}"))
     with db.as_service("command line") as connection:
-        audit.write(connection, "secrets.rotate", actor=ACTOR, metadata={"changed": changed})
-    click.echo(f"Готово: перезаписано секретов — {changed}. Старый ключ можно убрать.")
+        metadata = {"changed": done.changed, "left": len(done.left)}
+        audit.write(connection, "secrets.rotate", actor=ACTOR, metadata=metadata)
+        slugs = {tenant.tenant_id: tenant.slug for tenant in tenants.visible(connection)}
+        older = services.with_older_keys(connection)
+    click.echo(f"Перезаписано секретов — {done.changed}.")
+    for tenant_id, kind, field, why in done.left:
+        click.echo(f"  {slugs.get(tenant_id, tenant_id)}, {kind}, «{field}»: {why}")
+    if older:
+        click.echo(
+            f"  Работают с прежним ключом: {', '.join(older)}. Перезапустите их, дождитесь запусков и повторите."
+        )
+    if done.left or older:
+        click.echo("Старый ключ убирать нельзя.")
+        raise SystemExit(1)
+    click.echo("Готово. Старый ключ можно убрать.")
 
 
 @secrets.command("make-key")

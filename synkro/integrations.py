@@ -39,6 +39,8 @@ FIELDS: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+#: passes of a rotation: the second finds what was written during the first
+_COUNTS = 3
 #: public fields that say where the account is
 _ADDRESS = ("subdomain", "zone", "base_url", "host", "company_id", "url")
 
@@ -243,27 +245,62 @@ def locked_secrets(tenant_id: UUID, kind: Kind) -> Iterator[Locked]:
         )
 
 
-def rotate(progress: Callable[[int, int], None] = lambda done, total: None) -> int:
-    """Re-seal every secret with the first key; safe to stop and run again. Returns how many changed."""
-    current = vault.current_key_id()
+@dataclass(frozen=True)
+class Rotation:
+    """What became of re-sealing everything with the first key."""
+
+    changed: int
+    #: (tenant, kind, field) of what could not be opened, and why: it still needs its key, or to be entered anew
+    left: tuple[tuple[UUID, str, str, str], ...]
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.left
+
+
+def rotate(progress: Callable[[int, int], None] = lambda done, total: None) -> Rotation:
+    """Re-seal every secret with the first key; safe to stop and run again.
+
+    A row that does not open is named and stops no other. What was written with an older key meanwhile is found by counting
+    again, a few times at most: a process that goes on doing so has to be restarted.
+    """
+    changed, left = 0, {}
+    for _ in range(_COUNTS):
+        keys = [key for key in _of_older_keys() if key not in left]
+        for number, key in enumerate(keys, 1):
+            try:
+                _reseal(*key)
+                changed += 1
+            except vault.VaultError as error:
+                left[key] = error.message
+            progress(number, len(keys))
+        if not keys:
+            break
+    # counted once more: what is there now is what an older key is needed for
+    return Rotation(changed, tuple((*key, left.get(key, "записан прежним ключом")) for key in _of_older_keys()))
+
+
+def _of_older_keys() -> list[tuple[UUID, Kind, str]]:
     with db.as_service("secrets rotate") as connection:
-        keys = connection.execute(
+        rows = connection.execute(
             "select tenant_id, kind, field from private.integration_secrets where key_id <> %s order by 1, 2, 3",
-            (current,),
+            (vault.current_key_id(),),
         ).fetchall()
-    for number, key in enumerate(keys, 1):
-        with db.as_service("secrets rotate") as connection:
-            rows = connection.execute(
-                "select field, key_id, ciphertext from private.integration_secrets"
-                " where tenant_id = %(tenant_id)s and kind = %(kind)s and field = %(field)s for update",
-                key,
-            ).fetchall()
-            for name, value in _unseal(rows, key["tenant_id"], key["kind"]).items():
-                sealed = vault.seal(value, tenant_id=str(key["tenant_id"]), kind=key["kind"], field=name)
-                connection.execute(
-                    "update private.integration_secrets set key_id = %s, ciphertext = %s, updated_at = now()"
-                    " where tenant_id = %s and kind = %s and field = %s",
-                    (sealed.key_id, sealed.ciphertext, key["tenant_id"], key["kind"], name),
-                )
-        progress(number, len(keys))
-    return len(keys)
+    return [(row["tenant_id"], row["kind"], row["field"]) for row in rows]
+
+
+def _reseal(tenant_id: UUID, kind: Kind, field: str) -> None:
+    key = {"tenant_id": tenant_id, "kind": kind, "field": field}
+    with db.as_service("secrets rotate") as connection:
+        rows = connection.execute(
+            "select field, key_id, ciphertext from private.integration_secrets"
+            " where tenant_id = %(tenant_id)s and kind = %(kind)s and field = %(field)s for update",
+            key,
+        ).fetchall()
+        for name, value in _unseal(rows, tenant_id, kind).items():
+            sealed = vault.seal(value, tenant_id=str(tenant_id), kind=kind, field=name)
+            connection.execute(
+                "update private.integration_secrets set key_id = %(key_id)s, ciphertext = %(ciphertext)s, updated_at = now()"
+                " where tenant_id = %(tenant_id)s and kind = %(kind)s and field = %(field)s",
+                {**key, "key_id": sealed.key_id, "ciphertext": sealed.ciphertext},
+            )

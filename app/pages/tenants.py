@@ -40,7 +40,7 @@ async def tenants_page(viewer: Viewer) -> None:
 
 def _services(view: Installation) -> None:
     with div("line"):
-        if not view.beats:
+        if "engine" not in view.beats:
             badge(t("tenants.no_engine"), "bad")
         for service, beat in sorted(view.beats.items()):
             alive = datetime.now(UTC) - beat < ALIVE

@@ -267,8 +267,9 @@ def percent(run: Run) -> float:
 
 
 def reap() -> None:
-    """End the runs whose lease ran out."""
+    """End the runs whose lease ran out, and tell that the app lives."""
     with db.as_service("reaper") as connection:
+        services.beat(connection, "app")
         reaper.reap(connection)
 
 

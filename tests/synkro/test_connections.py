@@ -190,7 +190,7 @@ def test_nobody_opens_a_connection_of_the_owner_past_the_helper() -> None:
         "synkro/addresses.py",
         "synkro/db.py",
         "synkro/embedded.py",
-        "synkro/checks.py",
+        "synkro/project_database.py",
         "ingestion/destination.py",
     }
     rooms = ["synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "cli"]

@@ -56,7 +56,7 @@ TESTED: dict[str, tuple[str, ...]] = {
     "synkro/reaper.py reap": (RUNS, "test_a_worker_that_sleeps_on_its_row_holds_up_no_other_end"),
     "synkro/runs.py request_stop": (RUNS, "test_the_minute_to_stop_begins_when_the_row_is_free"),
     "synkro/integrations.py locked_secrets": (HERE, "test_a_second_refresh_waits_for_the_first", "test_a_refresh_holds_the_secrets_themselves"),
-    "synkro/integrations.py rotate": (HERE, "test_rotation_waits_for_a_refresh"),
+    "synkro/integrations.py _reseal": (HERE, "test_rotation_waits_for_a_refresh"),
     "synkro/reports.py publish": (HERE, "test_two_publishers_of_a_window_take_turns"),
     "synkro/migrations.py migrate": (HERE, "test_two_deployers_migrate_one_after_the_other"),
     "synkro/outbox.py add_once": (HERE, "test_a_message_queued_twice_at_once_is_one"),

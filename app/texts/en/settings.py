@@ -196,6 +196,7 @@ WORDS: dict[str, str] = {
     "tenants.no_engine": "The worker has never run",
     "tenants.alive": "alive",
     "tenants.letters": "Telegram messages not sent: {n}",
+    "service.app": "App",
     "service.engine": "Worker",
     "service.sender": "Telegram sender",
     "service.bot": "Bot",

@@ -196,6 +196,7 @@ WORDS: dict[str, str] = {
     "tenants.no_engine": "Исполнитель ещё не запускался",
     "tenants.alive": "работает",
     "tenants.letters": "Не отправлено сообщений Telegram: {n}",
+    "service.app": "Приложение",
     "service.engine": "Исполнитель",
     "service.sender": "Отправка Telegram",
     "service.bot": "Бот",
