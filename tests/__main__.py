@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 
@@ -36,13 +37,17 @@ def main(arguments: list[str]) -> int:
     needs.main()
     began = time.monotonic()
     where = [running.place(word) for word in arguments]
+    found = system_binaries()
+    # beside the first tests, which wait for the template of theirs on one processor
+    beforehand = subprocess.Popen([sys.executable, "-m", "tests.cluster", str(found)]) if found and not where else None
     statuses = [running.pytest("not assurance", ["--durations", "10", *where])]
     if not where:
         for moment in dates.rotation(2):
             print(f"— the clock at {moment:%a %Y-%m-%d %H:%M %z}", flush=True)
             day = {"SYNKRO_TEST_NOW": moment.isoformat()}
             statuses.append(running.pytest("not slow and not assurance", dates.COMPANIES, day))
-    found = system_binaries()
+    if beforehand is not None:
+        beforehand.wait()
     if found is not None:
         print(f"— the system's Postgres: {found}", flush=True)
         statuses.append(running.pytest(RUNS_SQL, ["--postgres", "system", *(where or SQL)]))

@@ -2,6 +2,7 @@
 
 Making one takes some twenty seconds (initdb, migrations, a dbt build), a copy less than one. The archive lies in
 ``build/test-clusters`` and is named by a hash of everything it is made from, so a change of the tree makes a new one.
+``python -m tests.cluster BIN_DIR`` makes the one of another Postgres beforehand.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,16 +37,21 @@ KEPT = 4
 
 def start(data_dir: Path, bin_dir: Path | None) -> EmbeddedPostgres:
     """A running server in ``data_dir`` that holds :data:`TEMPLATE`, and dbt's parsed project beside it."""
-    archive = ARCHIVES / f"{_key(bin_dir)}.tar"
-    with _alone():
-        if not archive.exists():
-            _make(archive, bin_dir)
-    _unpack(archive, data_dir)
+    _unpack(archive_of(bin_dir), data_dir)
     # a cluster of the tests lives for minutes: no row of it has to survive a power cut
     hasty = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "128MB"}
     server = EmbeddedPostgres(data_dir, bin_dir=bin_dir, settings=hasty)
     server.start()
     return server
+
+
+def archive_of(bin_dir: Path | None) -> Path:
+    """The archive for this Postgres, made when nobody has."""
+    archive = ARCHIVES / f"{_key(bin_dir)}.tar"
+    with _alone(archive.stem):
+        if not archive.exists():
+            _make(archive, bin_dir)
+    return archive
 
 
 def _key(bin_dir: Path | None) -> str:
@@ -59,10 +66,10 @@ def _key(bin_dir: Path | None) -> str:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One process makes an archive, the others wait for it."""
+def _alone(name: str) -> Iterator[None]:
+    """One process makes an archive, the others wait for it; another Postgres' is made beside it."""
     ARCHIVES.mkdir(parents=True, exist_ok=True)
-    with (ARCHIVES / "lock").open("a") as lock:
+    with (ARCHIVES / f"{name.partition('-')[0]}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -91,7 +98,7 @@ def _make(archive: Path, bin_dir: Path | None) -> None:
             server.destroy()
     fresh.rename(archive)
     for old in sorted(ARCHIVES.glob("*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
-        old.unlink()
+        old.unlink(missing_ok=True)
 
 
 def _unpack(archive: Path, data_dir: Path) -> None:
@@ -104,3 +111,7 @@ def _unpack(archive: Path, data_dir: Path) -> None:
     command = ["tar", "--extract", "--file", archive, "--numeric-owner", "--same-owner", "--preserve-permissions"]
     subprocess.run([*command, "-C", place], check=True)
     shutil.move(place / "dbt", data_dir / "dbt")
+
+
+if __name__ == "__main__":
+    archive_of(Path(sys.argv[1]))

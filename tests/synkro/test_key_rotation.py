@@ -113,6 +113,7 @@ def test_a_process_that_goes_on_with_the_old_key_ends_in_no_loop(
     assert [left[0] for left in done.left] == [sealed[0]] and not done.is_whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1, 3, SEALED - 1])
 def test_a_killed_rotation_goes_on(after: int, sealed: list[UUID], keys: tuple[str, str]) -> None:
     """The process ends between two rows, or inside one before its transaction; the next one does the rest."""
@@ -142,6 +143,7 @@ def rotate() -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_old_key_stays_while_a_process_has_it(
     sealed: list[UUID], keys: tuple[str, str], with_keys: Callable[[str], None]
 ) -> None:
@@ -170,6 +172,7 @@ def test_the_old_key_stays_while_a_process_has_it(
     assert rotate().returncode == 0
 
 
+@pytest.mark.slow
 def test_the_old_key_stays_while_a_row_needs_it(sealed: list[UUID], keys: tuple[str, str]) -> None:
     damage(sealed[0])
     refused = rotate()
@@ -177,6 +180,7 @@ def test_the_old_key_stays_while_a_row_needs_it(sealed: list[UUID], keys: tuple[
     assert json.dumps(str(sealed[0])) not in refused.stdout, "a company is named by its code"
 
 
+@pytest.mark.slow
 def test_the_old_key_stays_while_a_run_is_under_way(sealed: list[UUID], keys: tuple[str, str]) -> None:
     with db.as_service("test") as connection:
         connection.execute(

@@ -107,6 +107,7 @@ def test_a_row_lost_without_a_build_is_noticed_when_its_turn_comes(
     assert turns == sorted(turns)
 
 
+@pytest.mark.slow
 def test_a_killed_build_is_made_good(connection: psycopg.Connection[Any], marts_db: str, work: Path) -> None:
     """Killed when the new people stand and their messages do not yet: who they were is told by nothing but the log."""
     company = _company(connection, marts_db, "killed", Random(2), work)
@@ -127,6 +128,7 @@ def test_a_killed_build_is_made_good(connection: psycopg.Connection[Any], marts_
     assert _scope(company) == "all"
 
 
+@pytest.mark.slow
 def test_a_build_of_everything_that_dies_is_begun_again(
     connection: psycopg.Connection[Any], marts_db: str, work: Path
 ) -> None:
