@@ -70,8 +70,9 @@ def tangle(world: World) -> None:
         card = Contact(number, at, 0, history, [("8 (700) 099-00-01", "WORK")])
         company.contacts.append(card)
         world.contacts[number] = card
-    deal = next(d for d in company.deals if not d.history.state(world.now())["is_deleted"])
-    company.deals[1].history.add(Change(at, 0, {"is_deleted": True}))
+    # two of the living, on any day: the one that names the merged contact must not be the one in the bin
+    deal, binned, *_ = (d for d in company.deals if not d.history.state(world.now())["is_deleted"])
+    binned.history.add(Change(at, 0, {"is_deleted": True}))
     deal.contact_ids += [8_990_002, 8_990_003]
     world.deals_of_contact.setdefault(8_990_002, []).append(deal.id)
 
