@@ -44,21 +44,22 @@ def _told() -> set[int]:
             *lines, rest = (rest + said).split(b"\n")
             groups |= {int(line) for line in lines if line.isdigit()}
             if not said:
-                return {group for group in groups if _signal(group, 0)}
-        groups = {group for group in groups if _signal(group, 0)}
+                return {group for group in groups if signal_group(group, 0)}
+        groups = {group for group in groups if signal_group(group, 0)}
 
 
 def _end(groups: set[int], grace: float) -> None:
     for group in groups:
-        _signal(group, signal.SIGTERM)
+        signal_group(group, signal.SIGTERM)
     deadline = time.monotonic() + grace
-    while any(_signal(group, 0) for group in groups) and time.monotonic() < deadline:
+    while any(signal_group(group, 0) for group in groups) and time.monotonic() < deadline:
         time.sleep(0.05)
     for group in groups:
-        _signal(group, signal.SIGKILL)
+        signal_group(group, signal.SIGKILL)
 
 
-def _signal(group: int, number: int) -> bool:
+def signal_group(group: int, number: int) -> bool:
+    """Signal everybody in the group (0: nobody, only ask); whether there was anybody."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):

@@ -10,7 +10,6 @@ import click
 from analysis import topics as packs
 from cli.output import emit, json_option, table
 from synkro import accounts, audit, db, invitations, runtime, shapes, tenants, topics, users
-from synkro.errors import DataError
 from synkro.topics import CORE
 
 ACTOR = "operator (command line)"
@@ -92,11 +91,12 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
     with db.as_service("command line") as connection:
         where = tenants.by_slug(connection, slug).tenant_id if slug else None
     if where is not None and password is None:
+        email = users.checked_email(email)
         link = _invite(where, email, name, role)
         emit(
             {
                 "id": None,
-                "email": users.checked_email(email),
+                "email": email,
                 "role": role,
                 "tenant": slug,
                 "password": None,
@@ -122,10 +122,7 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
 
 
 def _invite(tenant_id: UUID, email: str, name: str, role: users.Role) -> str:
-    email = users.checked_email(email)
     with db.as_service("command line") as connection:
-        if any(person.email == email and held.is_active for person, held in users.people_of(connection, tenant_id)):
-            raise DataError(f"У {email} уже есть роль в этой компании.")
         _, link = invitations.make(connection, tenant_id, email, name, role, created_by=None)
         audit.write(
             connection, "person.invited", tenant_id=tenant_id, actor=ACTOR, metadata={"email": email, "role": role}

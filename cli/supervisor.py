@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cli.orphans import signal_group
 from synkro.settings import settings
 
 GRACE = 15.0
@@ -117,9 +118,9 @@ class Supervisor:
             self._told_of()
         for child in self._children:
             # asked at every look: once it is empty its number may become anybody's
-            child.groups = [group for group in child.groups if _signal_group(group, 0)]
+            child.groups = [group for group in child.groups if signal_group(group, 0)]
             if child.process is not None and child.process.poll() is not None:
-                if _signal_group(child.process.pid, 0):
+                if signal_group(child.process.pid, 0):
                     child.groups.append(child.process.pid)
                 if now - child.started_at > HEALTHY:
                     child.pause = 1.0
@@ -138,12 +139,12 @@ class Supervisor:
         self._stopping.set()
         groups = [group for child in reversed(self._children) for group in [*child.groups, *_living(child)]]
         for group in groups:
-            _signal_group(group, signal.SIGTERM)
+            signal_group(group, signal.SIGTERM)
         deadline = time.monotonic() + GRACE
         while any(self._is_left(group) for group in groups) and time.monotonic() < deadline:
             time.sleep(0.05)
         for group in groups:
-            _signal_group(group, signal.SIGKILL)
+            signal_group(group, signal.SIGKILL)
         for child in self._children:
             if child.process is not None:
                 child.process.wait(timeout=5)
@@ -155,20 +156,11 @@ class Supervisor:
         for child in self._children:
             if child.process is not None:
                 child.process.poll()
-        return _signal_group(group, 0)
+        return signal_group(group, 0)
 
 
 def _living(child: Child) -> list[int]:
-    return [child.process.pid] if child.process is not None and _signal_group(child.process.pid, 0) else []
-
-
-def _signal_group(group: int, number: int) -> bool:
-    """Signal everybody in the group (0: nobody, only ask); whether there was anybody."""
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+    return [child.process.pid] if child.process is not None and signal_group(child.process.pid, 0) else []
 
 
 def ending_file() -> Path:

@@ -62,7 +62,12 @@ def make(
     *,
     created_by: UUID | None,
 ) -> tuple[UUID, str]:
-    """A new invitation and its link. An earlier one of the same address ends; raises :class:`DataError` at the limit."""
+    """A new invitation and its link. An earlier one of the same address ends.
+
+    Raises :class:`DataError` at the limit, and for somebody who has a role in the company.
+    """
+    if any(user.email == email and role.is_active for user, role in users.people_of(connection, tenant_id)):
+        raise DataError(f"У {email} уже есть роль в этой компании. Измените её в списке.")
     row = connection.execute(
         f"select count(*) as n from private.invitations i where i.tenant_id = %s and i.email <> %s and {_OPEN}",
         (tenant_id, email),
@@ -123,11 +128,15 @@ def accept(connection: db.Connection, token: str, user: User) -> Invitation:
 
 
 def accept_by_letter(connection: db.Connection, user: User) -> list[Invitation]:
-    """Whoever opened Supabase's letter holds the address: what was offered by that letter is accepted."""
+    """Whoever opened Supabase's letter holds the address: what was offered by that letter is accepted.
+
+    A company they came into another way meanwhile is left out: the letter still opens the door.
+    """
     rows = connection.execute(
         f"{_SELECT} where i.email = %s and i.by_letter and {_OPEN} order by i.created_at", (user.email.lower(),)
     ).fetchall()
-    accepted = [Invitation(**row) for row in rows]
+    inside = {role.tenant_id for role in users.memberships(connection, user.user_id)}
+    accepted = [offered for row in rows if (offered := Invitation(**row)).tenant_id not in inside]
     for offered in accepted:
         _accept(connection, offered, user)
     return accepted

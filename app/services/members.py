@@ -32,15 +32,12 @@ def invite(who: Viewer, slug: str, email: str, full_name: str, role: str, *, by_
     address = users.checked_email(email)
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, tenant.tenant_id)
-        if any(
-            user.email == address and role.is_active for user, role in users.people_of(connection, tenant.tenant_id)
-        ):
-            raise DataError(f"У {address} уже есть роль в этой компании. Измените её в списке.")
-        _note_person(connection, who, tenant, "person.invited", None, {"email": address, "role": wanted})
     with db.as_service("invite") as connection:
         invitation_id, link = invitations.make(
             connection, tenant.tenant_id, address, full_name, wanted, created_by=who.user_id
         )
+    with db.as_user(who.user_id) as connection:
+        _note_person(connection, who, tenant, "person.invited", None, {"email": address, "role": wanted})
     if by_letter and accounts.write_invitation(address, link):
         with db.as_service("invite") as connection:
             invitations.written_to(connection, tenant.tenant_id, invitation_id)

@@ -379,6 +379,22 @@ async def test_supabases_letter_accepts_the_invitation(
     assert access.viewer(accounts.sign_in(somebody[0], PASSWORD)).tenants == (), "our link was not accepted"
 
 
+async def test_a_letter_opens_the_door_to_one_who_is_in_already(
+    site: Site, project: HostedProject, boss: tuple[Viewer, str]
+) -> None:
+    """A role given another way meanwhile is no reason for the letter to fail."""
+    email, (who, slug) = f"{uuid4().hex[:10]}@company.example", boss
+    members.invite(who, slug, email, "", "user", by_letter=True)
+    person = accounts.add(email, PASSWORD).user
+    with db.as_service("test") as connection:
+        users.grant(connection, person.user_id, who.tenants[0].tenant_id, "admin_lite")
+    fragment = (await followed(mail_to(project, email))).partition("#")[2]
+    form = {key: value for key, value in httpx.QueryParams(fragment).items() if key in ("access_token", "type")}
+    async with site.browser() as browser:
+        await set_password_by(browser, await browser.post("/auth/confirm", data=form, headers=ORIGIN))
+    assert access.viewer(person).roles == {who.tenants[0].tenant_id: "admin_lite"}
+
+
 async def test_an_operator_resets_a_password_without_seeing_it(site: Site, somebody: tuple[str, UUID]) -> None:
     person = accounts.sign_in(somebody[0], PASSWORD)
     link = accounts.reset(person)
