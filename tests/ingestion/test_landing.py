@@ -139,3 +139,26 @@ def test_a_pool_that_stays_lent_is_named_as_the_cause(company: Company, monkeypa
     assert result.status == "failed" and result.error is not None
     assert "Пул соединений Supabase занят" in result.error.message
     assert "диск" not in result.error.message
+
+
+def test_the_destination_can_what_dlts_own_can() -> None:
+    """Without resolving a configuration each time: dlt asks twenty times a load."""
+    from dlt.destinations import postgres
+
+    from ingestion.destination import Postgres
+
+    url = "postgresql://nobody:x@localhost/none"
+    ours, theirs = Postgres(url).capabilities(), postgres(url).capabilities()
+    differing = {name for name in theirs if ours[name] != theirs[name] and not callable(theirs[name])}
+    assert set(ours) == set(theirs) and differing == set()
+
+
+def test_asking_what_the_destination_can_resolves_no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ingestion.destination import Postgres
+
+    made = Postgres("postgresql://nobody:x@localhost/none")
+    # counted, for dlt passes over what goes wrong there
+    calls: list[int] = []
+    monkeypatch.setattr(Postgres, "configuration", lambda *_, **__: calls.append(1))
+    made.capabilities()
+    assert calls == []
