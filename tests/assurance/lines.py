@@ -148,7 +148,7 @@ LINES: tuple[Line, ...] = (
     Line("W3", "web", "REST API", ("tests/app/test_api.py",)),
     # AI
     Line("A1", "analysis", "injections change nothing", ("tests/analysis/test_injections.py",)),
-    Line("A2", "analysis", "masking: what leaves", ("tests/analysis/test_masking.py",)),
+    Line("A2", "analysis", "masking: what leaves, on the texts of three corpora too", ("tests/analysis/test_masking.py",)),
     Line("A3", "analysis", "numbers and names of a text", ("tests/analysis/test_numbers_and_names.py",)),
     Line("A4", "analysis", "quotes word for word", ("tests/analysis/test_citations.py", "tests/analysis/test_grounding.py")),
     Line("A5", "analysis", "a provider that fails", ("tests/analysis/test_provider.py", "tests/analysis/test_provider_failures.py")),
