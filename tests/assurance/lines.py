@@ -42,6 +42,13 @@ LINES: tuple[Line, ...] = (
         "the catalogue has no hole, also after a full rebuild of the marts",
         ("tests/synkro/test_isolation_sweep.py", "tests/transforms/test_rebuild.py"),
     ),
+    Line(
+        "T8",
+        "isolation",
+        "pgrls: its rules hold, and no policy leaks by five threats",
+        command=module("tests.policies"),
+        counts=r"write +(?P<n>\d+) of",
+    ),
     Line("T2", "isolation", "every actor, relation and verb", ("tests/synkro/test_isolation.py",)),
     Line("T6", "isolation", "pages, exports and questions: foreign rows are not there", ("tests/app/test_services.py",)),
     Line("T7", "isolation", "analysts see their companies alone", ("tests/transforms/test_analysts.py",)),
