@@ -50,6 +50,13 @@ LINES: tuple[Line, ...] = (
         counts=r"write +(?P<n>\d+) of",
     ),
     Line("T2", "isolation", "every actor, relation and verb", ("tests/synkro/test_isolation.py",)),
+    Line(
+        "T3",
+        "isolation",
+        "roles come and go while people read: 10,000 reads, no foreign row",
+        ("tests/app/test_isolation_stateful.py",),
+        environment={"SYNKRO_TEST_ISOLATION_READS": "10000"},
+    ),
     Line("T6", "isolation", "pages, exports and questions: foreign rows are not there", ("tests/app/test_services.py",)),
     Line("T7", "isolation", "analysts see their companies alone", ("tests/transforms/test_analysts.py",)),
     # ingestion
