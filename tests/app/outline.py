@@ -36,6 +36,7 @@ _USER = User(_USER_ID, "asel@example.com", "Асель", "Asia/Almaty", "ru", No
 USER = Viewer(_USER, (TENANT,), {TENANT.tenant_id: "user"})
 ADMIN = Viewer(_USER, (TENANT,), {TENANT.tenant_id: "admin_lite"})
 #: attributes by which an element says where it leads, or what it is to a test and to a person
+_DRAWN = ("svg", "line", "rect", "path", "polyline", "circle", "text", "title", "g")
 _SAID = ("href", "data-testid", "data-label", "placeholder", "role", "download")
 
 
@@ -161,7 +162,7 @@ def outline(view: ReportView, viewer: Viewer, language: str = "ru") -> str:
         ui.element("main") as root,
     ):
         report_page.content(view, viewer)
-    return str(plain("\n".join(_lines(root, 0)))) + "\n"
+    return str(plain("\n".join(lines_of(root)))) + "\n"
 
 
 def golden(name: str) -> str:
@@ -170,12 +171,19 @@ def golden(name: str) -> str:
     return text.partition("section.card.stack data-testid=numbers")[0] if name in HEADS else text
 
 
-def _lines(element: Any, depth: int) -> Iterator[str]:
-    if element.tag == "svg":
+def lines_of(element: Any, depth: int = 0, *, shapes: bool = False) -> Iterator[str]:
+    """One line an element that says something. ``shapes``: of a picture its lines, bars and words too."""
+    if element.tag == "svg" and (not shapes or "icon" in element._classes):
         yield "  " * depth + f"svg {' '.join(sorted(element._classes))}"
         return
     text = getattr(element, "text", None)
-    said = [f"{name}={element._props[name]}" for name in _SAID if element._props.get(name)]
+    is_drawn = shapes and element.tag in _DRAWN
+    told = sorted(set(element._props) - {"id", "innerHTML", "text"}) if is_drawn else _SAID
+    said = [
+        f"{name}={element._props[name]}"
+        for name in told
+        if element._props.get(name) is not None and element._props[name] != ""
+    ]
     style = ";".join(f"{name}:{value}" for name, value in element._style.items())
     # a bare wrapper says nothing and takes no line
     if text or said or style or element.tag in ("section", "details", "tr", "h2"):
@@ -184,7 +192,7 @@ def _lines(element: Any, depth: int) -> Iterator[str]:
         yield "  " * depth + " ".join(part for part in parts if part)
         depth += 1
     for child in element.default_slot.children:
-        yield from _lines(child, depth)
+        yield from lines_of(child, depth, shapes=shapes)
 
 
 def main() -> None:
