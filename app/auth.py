@@ -7,25 +7,36 @@ audit log here. Programs of members may send a Supabase access token instead of 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import logging
 import re
+import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.offload import off_loop
 from synkro import accounts, audit, db, invitations, sessions
+from synkro.accounts import attempts
 from synkro.errors import AuthenticationError, ConfigurationError, DataError
 from synkro.files import secret_file
 from synkro.invitations import Invitation
 from synkro.settings import settings
 from synkro.users import User
 
+logger = logging.getLogger("synkro.app")
+
 MIN_SECRET = 32
+WRITE_FAILURES_SECONDS = 60.0
 #: as long as Supabase keeps a link of a letter
 LETTER_SECONDS = 3600
+#: how long a browser is known to an account after its last sign-in
+DEVICE_SECONDS = 90 * 86400
 KNOWN = "С этой почтой уже есть вход в Synkro. Войдите со своим паролем и примите приглашение."
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -136,6 +147,37 @@ def letter_in(cookies: Mapping[str, str]) -> tuple[str, str]:
     return kind, verifier
 
 
+# --- known browsers ---------------------------------------------------------------------------------------
+
+
+def device_cookie_name(email: str) -> str:
+    """One for each account that signed in here: the name holds the start of its keyed hash."""
+    return f"{cookie_name()}-device-{attempts.account_key(email)[:12]}"
+
+
+def set_device_cookie(response: Any, email: str) -> None:
+    """After a full sign-in: this browser is known to this account, whoever fails elsewhere."""
+    value = f"device.{attempts.account_key(email)}.{secrets.token_urlsafe(16)}.{int(time.time())}"
+    response.set_cookie(
+        device_cookie_name(email),
+        sealed(value),
+        max_age=DEVICE_SECONDS,
+        httponly=True,
+        secure=is_https(),
+        samesite="lax",
+        path="/",
+    )
+
+
+def device_in(cookies: Mapping[str, str], email: str) -> str | None:
+    """The id of this browser if it signed in to this very account within :data:`DEVICE_SECONDS`."""
+    parts = (opened(cookies.get(device_cookie_name(email))) or "").split(".")
+    if len(parts) != 4 or parts[0] != "device" or not parts[3].isdecimal():
+        return None
+    is_young = 0 <= time.time() - int(parts[3]) <= DEVICE_SECONDS
+    return parts[2] if is_young and hmac.compare_digest(parts[1], attempts.account_key(email)) else None
+
+
 def identify(session_id: str | None) -> Caller | None:
     """The person behind a session id (database; renews the idle clock)."""
     found = sessions.of(session_id)
@@ -177,24 +219,28 @@ def safe_next(target: str | None) -> str:
 # --- sign-in ----------------------------------------------------------------------------------------------
 
 
-def sign_in(email: str, password: str, ip_address: str | None, user_agent: str | None) -> tuple[User, str]:
-    """The person and a fresh session id; raises :class:`AuthenticationError`. Both outcomes go to the audit log."""
-    try:
-        user = accounts.sign_in(email, password, ip_address)
-    except AuthenticationError as error:
-        with db.as_service("login") as connection:
-            audit.write(
-                connection,
-                "login.failed",
-                actor=email.strip().lower()[:320],
-                message=error.message,
-                ip_address=ip_address,
-            )
-        raise
+def sign_in(
+    email: str, password: str, ip_address: str | None, user_agent: str | None, *, device: str | None = None
+) -> tuple[User, str]:
+    """The person and a fresh session id; raises :class:`AuthenticationError`.
+
+    A success goes to the audit log here, failures by ``synkro/accounts/attempts.py``.
+    """
+    user = accounts.sign_in(email, password, ip_address, device=device)
     session_id = sessions.open_session(user.user_id, ip_address, user_agent)
     with db.as_service("login") as connection:
         audit.write(connection, "login.ok", actor_id=user.user_id, actor=user.email, ip_address=ip_address)
     return user, session_id
+
+
+async def write_failures_forever() -> None:
+    """Failures of a window that is over become lines of the audit log."""
+    while True:
+        await asyncio.sleep(WRITE_FAILURES_SECONDS)
+        try:
+            await off_loop(attempts.write_down)
+        except Exception as error:
+            logger.warning("Не удалось записать неудачные входы: %s", error)
 
 
 def sign_out(caller: Caller, ip_address: str | None) -> None:
@@ -253,8 +299,8 @@ def accept(token: str, user: User, ip_address: str | None) -> None:
         _note_accepted(connection, invitations.accept(connection, token, user), user, ip_address)
 
 
-def join(token: str, password: str, ip_address: str | None, user_agent: str | None) -> str:
-    """A new person makes an account with their own password and takes the role; returns the session id.
+def join(token: str, password: str, ip_address: str | None, user_agent: str | None) -> tuple[str, str]:
+    """A new person makes an account with their own password and takes the role; returns the e-mail and the session id.
 
     Somebody who has an account signs in instead: raises :class:`DataError`, as for a link that offers nothing.
     """
@@ -270,7 +316,7 @@ def join(token: str, password: str, ip_address: str | None, user_agent: str | No
     session_id = sessions.open_session(made.user.user_id, ip_address, user_agent)
     with db.as_service("login") as connection:
         audit.write(connection, "login.ok", actor_id=made.user.user_id, actor=made.user.email, ip_address=ip_address)
-    return session_id
+    return made.user.email, session_id
 
 
 def _note_accepted(connection: db.Connection, accepted: Invitation, user: User, ip_address: str | None) -> None:

@@ -43,15 +43,15 @@ def _status(error: SynkroError) -> int:
 async def login(request: Request, email: Text = "", password: Text = "", next: Text = "/") -> Response:
     target = auth.safe_next(next)
     old = auth.session_in(request.headers.get("cookie"))
+    agent, device = request.headers.get("user-agent"), auth.device_in(request.cookies, email)
     try:
-        user, session_id = await off_loop(
-            auth.sign_in, email, password, _ip(request), request.headers.get("user-agent")
-        )
+        user, session_id = await off_loop(auth.sign_in, email, password, _ip(request), agent, device=device)
     except SynkroError as error:
         return plain.login(target, email=email, error=error.message, status=_status(error))
     await off_loop(auth.sessions.close_session, old)
     response = RedirectResponse("/profile/password" if user.must_change_password else target, 303)
     auth.set_cookie(response, session_id)
+    auth.set_device_cookie(response, user.email)
     return response
 
 
@@ -112,6 +112,7 @@ async def _confirmed(request: Request, take: Callable[..., Any], *arguments: Any
     session_id = await off_loop(auth.open_confirmed, confirmed, _ip(request), agent)
     response = RedirectResponse("/profile/password" if confirmed.may_set_password else "/profile", 303)
     auth.set_cookie(response, session_id)
+    auth.set_device_cookie(response, confirmed.user.email)
     response.delete_cookie(auth.letter_cookie_name(), path="/")
     return response
 
@@ -149,11 +150,12 @@ async def accept_invitation(request: Request, token: str, new: Text = "", again:
             return RedirectResponse("/", 303)
         if new != again:
             raise DataError(t("password.mismatch"))
-        session_id = await off_loop(auth.join, token, new, _ip(request), request.headers.get("user-agent"))
+        email, session_id = await off_loop(auth.join, token, new, _ip(request), request.headers.get("user-agent"))
     except SynkroError as error:
         return await _invitation(request, token, error)
     response = RedirectResponse("/", 303)
     auth.set_cookie(response, session_id)
+    auth.set_device_cookie(response, email)
     return response
 
 

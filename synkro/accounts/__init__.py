@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from synkro import db, mail, sessions, users
-from synkro.accounts import embedded, links, supabase
+from synkro.accounts import attempts, embedded, links, supabase
 from synkro.accounts.passwords import check_password, one_time_password
 from synkro.errors import AuthenticationError, ConfigurationError, DataError, NotFoundError, SynkroError
 from synkro.settings import settings
@@ -89,11 +89,15 @@ def can_write_letters() -> bool:
 # --- a person's own ---------------------------------------------------------------------------------------
 
 
-def sign_in(email: str, password: str, ip_address: str | None = None) -> User:
-    """The person with this password; raises :class:`AuthenticationError` and what else the keeper says in words."""
-    if not is_supabase():
-        return embedded.verify(email, password, ip_address)
-    return _profile_of(supabase.verify(email, password, ip_address))
+def sign_in(email: str, password: str, ip_address: str | None = None, *, device: str | None = None) -> User:
+    """The person with this password; raises :class:`AuthenticationError` and what else the keeper says in words.
+
+    ``device``: the id of a browser that signed in to this account before, as whoever calls has checked.
+    """
+    with attempts.counted(email, ip_address, device=device):
+        if not is_supabase():
+            return embedded.verify(email, password)
+        return _profile_of(supabase.verify(email, password, ip_address))
 
 
 def change_password(user: User, old: str, new: str, ip_address: str | None = None) -> None:
@@ -101,14 +105,15 @@ def change_password(user: User, old: str, new: str, ip_address: str | None = Non
     if old == new:
         raise DataError("Новый пароль совпадает с нынешним. Придумайте другой.")
     check_password(new)
-    if is_supabase():
-        try:
-            supabase.change_password(user.email, old, new, ip_address)
-        except AuthenticationError:
-            if not _is_done_already(user, new, ip_address):
-                raise
-    else:
-        embedded.verify(user.email, old, ip_address)
+    with attempts.counted(user.email, ip_address, kind="change"):
+        if is_supabase():
+            try:
+                supabase.change_password(user.email, old, new, ip_address)
+            except AuthenticationError:
+                if not _is_done_already(user, new, ip_address):
+                    raise
+        else:
+            embedded.verify(user.email, old)
     _store_password(user.user_id, new, must_change=False, is_known=is_supabase())
 
 
@@ -145,8 +150,9 @@ def reset(user: User) -> str:
 
 
 def _store_password(user_id: UUID, new: str, *, must_change: bool, is_known: bool) -> None:
-    """Our half of a change: the password itself unless Supabase has it, the flag, the sessions."""
+    """Our half of a change: the password itself unless Supabase has it, the flag, the sessions, the count of failures."""
     with db.as_service("password") as connection:
+        attempts.forgive(connection, users.get(connection, user_id).email)
         if is_known:
             sessions.after_new_password(connection, user_id, must_change=must_change)
         else:
@@ -272,13 +278,14 @@ def request_email_change(user: User, password: str, new_email: str, ip_address: 
     new_email = users.checked_email(new_email)
     if new_email == user.email:
         raise DataError("Это ваша нынешняя почта.")
-    if is_supabase():
-        return supabase.request_email_change(
-            user.email, password, new_email, settings().base_url + links.PATH, ip_address
-        )
-    if not mail.is_configured():
+    if not is_supabase() and not mail.is_configured():
         raise ConfigurationError("Эта установка не пишет писем: задайте SYNKRO_SMTP_URL.")
-    embedded.verify(user.email, password, ip_address)
+    with attempts.counted(user.email, ip_address, kind="change"):
+        if is_supabase():
+            return supabase.request_email_change(
+                user.email, password, new_email, settings().base_url + links.PATH, ip_address
+            )
+        embedded.verify(user.email, password)
     with db.as_service("account") as connection:
         if _known_to_auth(connection, new_email) is not None:
             raise DataError(f"Адрес {new_email} уже занят другим человеком.")

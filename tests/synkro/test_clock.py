@@ -51,6 +51,8 @@ REAL: dict[str, set[str]] = {
             for name in ("open_session", "of", "_LIVING", "after_new_password", "close_session")
         ),
         "synkro/accounts/embedded.py::verify",
+        *(f"synkro/accounts/attempts.py::{name}" for name in ("take", "_note", "write_down")),
+        *(f"app/auth.py::{name}" for name in ("set_device_cookie", "device_in")),
         *(f"synkro/accounts/links.py::{name}" for name in ("make", "use")),
         *(f"synkro/invitations.py::{name}" for name in ("_OPEN", "make", "_accept", "take_back")),
     },
