@@ -94,6 +94,15 @@ def after_new_password(connection: db.Connection, user_id: UUID, *, must_change:
     )
 
 
+def after_new_hash(connection: db.Connection, user_id: UUID, old_mark: str) -> None:
+    """The same password was hashed anew: sessions opened with it go on (service door)."""
+    connection.execute(
+        "update private.web_sessions set account_mark = (select a.mark from private.account_state(%(user)s) a)"
+        " where user_id = %(user)s and account_mark = %(mark)s",
+        {"user": user_id, "mark": old_mark},
+    )
+
+
 def close_session(session_id: str | None) -> None:
     if session_id:
         with db.as_service("session") as connection:

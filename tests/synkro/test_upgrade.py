@@ -37,7 +37,9 @@ ROWS = {
 }  # fmt: skip
 
 #: tables a newer migration drops, and why
-DROPPED = {"private.login_attempts": "held every e-mail typed at the sign-in; the counters of attempts hold keyed hashes"}
+DROPPED = {
+    "private.login_attempts": "held every e-mail typed at the sign-in; the counters of attempts hold keyed hashes"
+}
 
 _COLUMNS = """
 select n.nspname || '.' || c.relname as name, array_agg(quote_ident(a.attname) order by a.attnum) as columns
