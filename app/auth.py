@@ -305,9 +305,10 @@ def join(token: str, password: str, ip_address: str | None, user_agent: str | No
     Somebody who has an account signs in instead: raises :class:`DataError`, as for a link that offers nothing.
     """
     offered = invited(token)
-    accounts.check_password(password)
+    company = offered.tenant_name
+    accounts.check_password(password, (offered.email, offered.full_name, company))
     try:
-        made = accounts.add(offered.email, password, full_name=offered.full_name)
+        made = accounts.add(offered.email, password, full_name=offered.full_name, company=company)
     except DataError:
         raise DataError(KNOWN) from None
     if made.is_known:

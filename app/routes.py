@@ -14,6 +14,7 @@ from app.offload import off_loop
 from app.services import access, export
 from app.texts import t
 from synkro import accounts, invitations
+from synkro.accounts.passwords import WeakPassword
 from synkro.errors import DataError, NotFoundError, SynkroError
 
 router = APIRouter(include_in_schema=False)
@@ -37,6 +38,11 @@ _STATUS = {"authentication": 401, "data": 422}
 
 def _status(error: SynkroError) -> int:
     return 429 if getattr(error, "retry_after", None) else _STATUS.get(error.kind, 503)
+
+
+def _said(error: SynkroError) -> str:
+    """What was refused, in the person's language where the refusal is known in it."""
+    return t(f"weak.{error.reason}") if isinstance(error, WeakPassword) else error.message
 
 
 @router.post("/login")
@@ -132,7 +138,7 @@ async def _invitation(request: Request, token: str, error: SynkroError | None = 
         token,
         offered,
         caller.user.email if caller else None,
-        error=error.message if error else None,
+        error=_said(error) if error else None,
         status=_status(error) if error else 200,
     )
 
@@ -186,7 +192,7 @@ async def password(request: Request, old: Text = "", new: Text = "", again: Text
     try:
         await off_loop(auth.change_password, caller, old, new, _ip(request))
     except SynkroError as error:
-        return _password_form(caller, error.message, 503 if error.kind == "transient" else 422)
+        return _password_form(caller, _said(error), 503 if error.kind == "transient" else 422)
     # every session of the person is closed now: this browser gets a new one, the others sign in again
     session_id = await off_loop(
         auth.sessions.open_session, caller.user.user_id, _ip(request), request.headers.get("user-agent")

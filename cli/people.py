@@ -89,7 +89,8 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
         raise click.UsageError("Укажите --tenant для ролей admin_lite и user; для super_admin он не нужен.")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else None
     with db.as_service("command line") as connection:
-        where = tenants.by_slug(connection, slug).tenant_id if slug else None
+        tenant = tenants.by_slug(connection, slug) if slug else None
+    where = tenant.tenant_id if tenant else None
     if where is not None and password is None:
         email = users.checked_email(email)
         link = _invite(where, email, name, role)
@@ -106,7 +107,7 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
             f"Ссылка для {email} (больше не покажем, действует 72 часа): {link}\nРоль {role} появится, когда человек её примет.",
         )
         return
-    added = accounts.add(email, password, full_name=name)
+    added = accounts.add(email, password, full_name=name, company=tenant.name if tenant else "")
     made, shown = added.user, added.one_time_password or None
     said = f"\nПароль (больше не покажем): {shown}" if shown else ""
     if added.is_known:

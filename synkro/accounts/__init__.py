@@ -32,6 +32,7 @@ __all__ = [
     "confirm_fragment",
     "confirm_link",
     "is_supabase",
+    "known_of",
     "request_email_change",
     "request_recovery",
     "reset",
@@ -104,7 +105,7 @@ def change_password(user: User, old: str, new: str, ip_address: str | None = Non
     """Needs the present password. Closes every browser session of the person."""
     if old == new:
         raise DataError("Новый пароль совпадает с нынешним. Придумайте другой.")
-    check_password(new)
+    check_password(new, known_of(user))
     with attempts.counted(user.email, ip_address, kind="change"):
         if is_supabase():
             try:
@@ -134,7 +135,9 @@ def set_own_password(user: User, new: str) -> None:
 
 def set_password(user_id: UUID, new: str, *, must_change: bool) -> None:
     """By an administrator, or after a link. Closes every browser session of the person."""
-    check_password(new)
+    with db.as_service("password") as connection:
+        user = users.get(connection, user_id)
+    check_password(new, known_of(user))
     if is_supabase():
         supabase.set_password(user_id, new)
     _store_password(user_id, new, must_change=must_change, is_known=is_supabase())
@@ -147,6 +150,17 @@ def reset(user: User) -> str:
         return links.address(supabase.recovery_token(user.email), "recovery")
     with db.as_service("password") as connection:
         return links.make(connection, user.user_id, user.email, "recovery")
+
+
+def known_of(user: User) -> list[str]:
+    """What a guesser knows of a person: no password of theirs resembles it."""
+    with db.as_service("password") as connection:
+        rows = connection.execute(
+            "select t.name from synkro.user_roles r join synkro.tenants t using (tenant_id) where r.user_id = %s"
+            " order by r.is_active desc, t.name limit 20",
+            (user.user_id,),
+        ).fetchall()
+    return [user.email, user.full_name, *(row["name"] for row in rows)]
 
 
 def _store_password(user_id: UUID, new: str, *, must_change: bool, is_known: bool) -> None:
@@ -162,15 +176,22 @@ def _store_password(user_id: UUID, new: str, *, must_change: bool, is_known: boo
 # --- new people -------------------------------------------------------------------------------------------
 
 
-def add(email: str, password: str | None = None, *, full_name: str = "", is_one_time: bool | None = None) -> Made:
-    """A person who can sign in; without ``password`` a one-time one is made.
+def add(
+    email: str,
+    password: str | None = None,
+    *,
+    full_name: str = "",
+    is_one_time: bool | None = None,
+    company: str = "",
+) -> Made:
+    """A person who can sign in; without ``password`` a one-time one is made. ``company``: no password resembles its name.
 
     ``is_one_time``: whether it must be changed at the first sign-in; by default when it was made here. Somebody Supabase
     knows already gets a profile and keeps their password. Raises :class:`DataError` when they have a profile, too.
     """
     email = users.checked_email(email)
     given = password or one_time_password()
-    check_password(given)
+    check_password(given, (email, full_name, company))
     must_change = password is None if is_one_time is None else is_one_time
     if not is_supabase():
         with db.as_service("account") as connection:

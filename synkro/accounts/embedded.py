@@ -31,7 +31,7 @@ def add(
     try:
         row = connection.execute(
             "insert into auth.users (email, encrypted_password, email_confirmed_at) values (%s, %s, now()) returning id",
-            (email, hashing.hashed(check_password(password))),
+            (email, hashing.hashed(check_password(password, (email, full_name)))),
         ).fetchone()
     except psycopg.errors.UniqueViolation:
         raise DataError(f"Человек с адресом {email} уже есть.") from None

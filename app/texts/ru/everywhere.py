@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from synkro.accounts.passwords import REASONS
+
 WORDS: dict[str, str] = {
     "words.today": "сегодня",
     "words.never": "ещё не было",
@@ -63,6 +65,7 @@ WORDS: dict[str, str] = {
     "password.new": "Новый пароль, от 12 знаков",
     "password.again": "Новый пароль ещё раз",
     "password.submit": "Сменить пароль",
+    **{f"weak.{reason}": said for reason, said in REASONS.items()},
     "password.mismatch": "Пароли не совпали. Введите новый пароль дважды одинаково.",
     "not_found.title": "Такой страницы нет",
     "not_found.text": "Её могли удалить, или у вас нет к ней доступа. Проверьте адрес.",
