@@ -10,6 +10,7 @@ import click
 from analysis import topics as packs
 from cli.output import emit, json_option, table
 from synkro import accounts, audit, db, invitations, runtime, shapes, tenants, topics, users
+from synkro.accounts import second_factor
 from synkro.topics import CORE
 
 ACTOR = "operator (command line)"
@@ -147,3 +148,22 @@ def user_password(email: str, password_stdin: bool) -> None:
         audit.write(connection, "user.password", actor=ACTOR, message=found.email)
     said = f"Прежний пароль больше не подходит. Ссылка для нового (больше не покажем, действует час): {link}"
     click.echo(said if link else "Пароль сменён.")
+
+
+@user.group("totp")
+def user_totp() -> None:
+    """Второй шаг входа."""
+
+
+@user_totp.command("reset")
+@click.argument("email")
+def user_totp_reset(email: str) -> None:
+    """Снять второй шаг у человека, который потерял телефон и коды. Открытые сеансы закрываются.
+
+    Оператор настроит его заново при следующем входе.
+    """
+    with db.as_service("command line") as connection:
+        found = users.by_email(connection, email)
+        was_on = second_factor.remove(connection, found.user_id)
+        audit.write(connection, "second_factor.reset", actor=ACTOR, message=found.email)
+    click.echo(f"Второй шаг входа {found.email} {'сброшен' if was_on else 'и не был включён'}. Сеансы закрыты.")

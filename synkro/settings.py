@@ -105,6 +105,11 @@ class Settings(BaseSettings):
         return self.env == "production"
 
     @property
+    def is_demo(self) -> bool:
+        """Made-up companies only: operators sign in without the second step."""
+        return self.env == "demo"
+
+    @property
     def base_url(self) -> str:
         """Address people use, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -7,18 +7,22 @@ from nicegui import ui
 from app import words
 from app.components import forms
 from app.components.actions import act
-from app.components.html import badge, button, div, link, span, table, tag
+from app.components.html import badge, button, div, link, note, span, table, tag
 from app.components.report_parts import section
 from app.components.runtime_form import zones
 from app.layout import frame, heading, page
+from app.offload import off_loop
 from app.services import people
 from app.services.access import Viewer
 from app.texts import NAMES, t
 from synkro import accounts
+from synkro.accounts import second_factor
+from synkro.settings import settings as env
 
 
 @page("/profile")
 async def profile_page(viewer: Viewer) -> None:
+    factor = await off_loop(second_factor.status, viewer.user_id)
     with frame(viewer, t("profile.title"), on="profile"):
         with heading(t("profile.title"), viewer.user.email):
             pass
@@ -35,6 +39,22 @@ async def profile_page(viewer: Viewer) -> None:
                     link(t("password.title"), "/profile/password", "btn", mark="change-password")
                     if accounts.can_write_letters():
                         link(t("profile.email"), "/profile/email", "btn", mark="change-email")
+        with section(t("factor.title"), mark="second-factor-section"):
+            if factor.is_on:
+                span("muted", f"{t('factor.on')} {t('factor.left', n=factor.codes_left)}")
+            else:
+                span("muted", t("factor.off"))
+                if viewer.is_operator and env().is_demo:
+                    note(t("factor.exempt"), mark="demo-exempt")
+                elif viewer.is_any_admin:
+                    note(t("factor.advised"), "warn", mark="factor-advised")
+            with div("line"):
+                link(
+                    t("factor.manage" if factor.is_on else "factor.turn_on"),
+                    "/profile/second-factor",
+                    "btn",
+                    mark="factor",
+                )
         with tag("section", "card flush", mark="memberships"):
             with div("card-head"):
                 tag("h2", "", t("profile.access"))

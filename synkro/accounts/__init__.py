@@ -27,6 +27,7 @@ __all__ = [
     "add",
     "can_write_letters",
     "change_password",
+    "check_own_password",
     "check_password",
     "confirm_code",
     "confirm_fragment",
@@ -99,6 +100,18 @@ def sign_in(email: str, password: str, ip_address: str | None = None, *, device:
         if not is_supabase():
             return embedded.verify(email, password)
         return _profile_of(supabase.verify(email, password, ip_address))
+
+
+def check_own_password(user: User, password: str, ip_address: str | None) -> None:
+    """Ask a signed-in person for their password once more; raises :class:`AuthenticationError`."""
+    with attempts.counted(user.email, ip_address, kind="change"):
+        found = (
+            supabase.verify(user.email, password, ip_address)
+            if is_supabase()
+            else embedded.verify(user.email, password)
+        )
+        if found.user_id != user.user_id:
+            raise AuthenticationError("Почта или пароль не подходят.")
 
 
 def change_password(user: User, old: str, new: str, ip_address: str | None = None) -> None:

@@ -64,6 +64,8 @@ private.message_intents         -             -         -         -        siud 
 private.pseudonym_salt          -             -         -         -        -        -
 private.raw_changes             -             -         -         -        sd       -
 private.reconciled_dialogs      -             -         -         -        siud     -
+private.recovery_codes          -             -         -         -        siud     -
+private.second_factors          -             -         -         -        siud     -
 private.services                -             -         -         -        siud     -
 private.sign_in_counters        -             -         -         -        siud     -
 private.sign_in_failures        -             -         -         -        siud     -
