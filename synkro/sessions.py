@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from synkro import db
@@ -110,11 +110,48 @@ def after_new_password(connection: db.Connection, user_id: UUID, *, must_change:
     end_all(connection, user_id)
 
 
-def end_all(connection: db.Connection, user_id: UUID) -> int:
-    """Close every browser session of the person (service door); returns how many."""
+def end_all(connection: db.Connection, user_id: UUID, *, but: str | None = None) -> int:
+    """Close every browser session of the person, ``but`` one (service door); returns how many."""
     return connection.execute(
-        "update private.web_sessions set revoked_at = now() where user_id = %s and revoked_at is null", (user_id,)
+        "update private.web_sessions set revoked_at = now() where user_id = %s and revoked_at is null"
+        " and session_hash is distinct from %s",
+        (user_id, _hash(but) if but else None),
     ).rowcount
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A living session as it is listed; the hash names it and opens nothing."""
+
+    session_hash: str
+    created_at: datetime
+    last_seen_at: datetime
+    ip_address: str | None
+    user_agent: str
+    is_current: bool
+
+
+def open_of(connection: db.Connection, user_id: UUID, session_id: str | None = None) -> list[OpenSession]:
+    """The person's living sessions, the last used first; ``session_id`` is marked as the current one (service door)."""
+    rows = connection.execute(
+        "select s.session_hash, s.created_at, s.last_seen_at, s.ip_address, coalesce(s.user_agent, '') as user_agent"
+        f" from private.web_sessions s where s.user_id = %s and {_LIVING} and {_PROVED}"
+        " order by s.last_seen_at desc limit 200",
+        (user_id, IDLE, settings().is_demo),
+    ).fetchall()
+    current = _hash(session_id) if session_id else None
+    return [OpenSession(**row, is_current=row["session_hash"] == current) for row in rows]
+
+
+def end_one(connection: db.Connection, user_id: UUID, session_hash: str) -> bool:
+    """Close one session of this person (service door)."""
+    return bool(
+        connection.execute(
+            "update private.web_sessions set revoked_at = now()"
+            " where user_id = %s and session_hash = %s and revoked_at is null",
+            (user_id, session_hash),
+        ).rowcount
+    )
 
 
 def after_second_factor(connection: db.Connection, session_id: str) -> None:

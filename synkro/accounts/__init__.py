@@ -37,6 +37,7 @@ __all__ = [
     "request_email_change",
     "request_recovery",
     "reset",
+    "set_blocked",
     "set_own_password",
     "set_password",
     "sign_in",
@@ -163,6 +164,17 @@ def reset(user: User) -> str:
         return links.address(supabase.recovery_token(user.email), "recovery")
     with db.as_service("password") as connection:
         return links.make(connection, user.user_id, user.email, "recovery")
+
+
+def set_blocked(user_id: UUID, is_blocked: bool) -> None:
+    """Disable or enable the account. Disabling ends every browser session; open pages and programs' tokens end with it."""
+    if is_supabase():
+        supabase.set_blocked(user_id, is_blocked)
+    with db.as_service("account") as connection:
+        if not is_supabase():
+            embedded.set_blocked(connection, user_id, is_blocked)
+        if is_blocked:
+            sessions.end_all(connection, user_id)
 
 
 def known_of(user: User) -> list[str]:

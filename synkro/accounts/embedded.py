@@ -56,6 +56,15 @@ def set_email(connection: db.Connection, user_id: UUID, email: str) -> None:
         raise DataError(f"Адрес {email} уже занят другим человеком.") from None
 
 
+def set_blocked(connection: db.Connection, user_id: UUID, is_blocked: bool) -> None:
+    """Disable or enable the account; what it owns stays."""
+    connection.execute(
+        "update auth.users set banned_until = case when %s then now() + interval '100 years' end, updated_at = now()"
+        " where id = %s",
+        (is_blocked, user_id),
+    )
+
+
 def verify(email: str, password: str) -> User:
     """The person with this password; raises :class:`AuthenticationError` with one text for every reason.
 

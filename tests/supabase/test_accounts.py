@@ -478,6 +478,22 @@ async def test_a_members_token_opens_the_api_and_nothing_else(
         assert (await program.get("/api/v1/tenants", headers=fresh)).status_code == 401
 
 
+async def test_an_operator_disables_an_account_of_the_project(
+    site: Site, project: HostedProject, somebody: tuple[str, UUID]
+) -> None:
+    person = accounts.sign_in(somebody[0], PASSWORD)
+    with_token = {"Authorization": f"Bearer {token_of(project, somebody[0])}"}
+    async with site.browser() as browser:
+        await enter(browser, somebody[0], PASSWORD)
+        accounts.set_blocked(person.user_id, True)
+        assert (await browser.get("/profile")).headers["location"].startswith("/login")
+        assert (await browser.get("/api/v1/tenants", headers=with_token)).status_code == 401
+        assert (await enter(browser, somebody[0], PASSWORD)).status_code == 401
+        accounts.set_blocked(person.user_id, False)
+        assert (await enter(browser, somebody[0], PASSWORD)).status_code == 303
+        assert (await browser.get("/api/v1/tenants", headers=with_token)).status_code == 200
+
+
 async def test_the_second_step_is_ours_with_supabase_too(
     site: Site, project: HostedProject, somebody: tuple[str, UUID]
 ) -> None:

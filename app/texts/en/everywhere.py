@@ -114,6 +114,8 @@ WORDS: dict[str, str] = {
     "nav.settings": "Settings",
     "nav.administration": "Administration",
     "nav.tenants": "Companies",
+    "nav.accounts": "People",
+    "plural.people": "person|people",
     "nav.audit": "Audit log",
     "nav.profile": "Profile",
     "nav.theme": "Light / dark",

@@ -106,6 +106,8 @@ WORDS: dict[str, str] = {
     "nav.settings": "Настройки",
     "nav.administration": "Управление",
     "nav.tenants": "Компании",
+    "nav.accounts": "Люди",
+    "plural.people": "человек|человека|человек",
     "nav.audit": "Журнал",
     "nav.profile": "Профиль",
     "nav.theme": "Светлая / тёмная",
