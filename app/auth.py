@@ -146,6 +146,10 @@ def set_letter_cookie(response: Any, kind: str, verifier: str) -> None:
     )
 
 
+def drop_letter_cookie(response: Any) -> None:
+    response.delete_cookie(letter_cookie_name(), httponly=True, secure=is_https(), samesite="lax", path="/")
+
+
 def letter_in(cookies: Mapping[str, str]) -> tuple[str, str]:
     """Kind and verifier of :func:`set_letter_cookie`; two empty texts for anything else."""
     kind, _, verifier = (opened(cookies.get(letter_cookie_name())) or "").partition(".")
@@ -313,6 +317,10 @@ def set_step_cookie(response: Any, value: str) -> None:
     response.set_cookie(
         step_cookie_name(), value, max_age=STEP_SECONDS, httponly=True, secure=is_https(), samesite="lax", path="/"
     )
+
+
+def drop_step_cookie(response: Any) -> None:
+    response.delete_cookie(step_cookie_name(), httponly=True, secure=is_https(), samesite="lax", path="/")
 
 
 def _step_value(user: User, may_set_password: bool) -> str:

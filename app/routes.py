@@ -76,7 +76,7 @@ def _entered(entered: auth.Entered, target: str) -> Response:
 def _let_in(response: Response, email: str, session_id: str) -> None:
     auth.set_cookie(response, session_id)
     auth.set_device_cookie(response, email)
-    response.delete_cookie(auth.step_cookie_name(), path="/")
+    auth.drop_step_cookie(response)
 
 
 @router.get("/login/code")
@@ -228,7 +228,7 @@ async def _confirmed(request: Request, take: Callable[..., Any], *arguments: Any
     agent = request.headers.get("user-agent")
     entered = await off_loop(auth.open_confirmed, confirmed, _ip(request), agent)
     response = _entered(entered, "/profile/password" if confirmed.may_set_password else "/profile")
-    response.delete_cookie(auth.letter_cookie_name(), path="/")
+    auth.drop_letter_cookie(response)
     return response
 
 

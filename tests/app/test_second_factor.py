@@ -438,3 +438,26 @@ async def test_a_reset_takes_the_step_and_the_sessions(site: Site, world: World,
             entry.action for entry in audit.recent(connection) if entry.message == user.email
         ]
     assert attempts.LIMITS["code"] <= 10
+
+
+async def test_every_cookie_of_the_sign_in_is_pinned_over_https(
+    site: Site, world: World, monkeypatch: pytest.MonkeyPatch, clock_stands: Any
+) -> None:
+    """Also the ones that take a cookie away: a browser ignores them otherwise, and the cookie stays."""
+    monkeypatch.setenv("SYNKRO_PUBLIC_URL", "https://test")
+    settings.cache_clear()
+    user = person(world)
+    _, codes = with_phone(user)
+    seen: dict[str, str] = {}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(site.app), base_url="https://test") as browser:
+        secure = {"Origin": "https://test"}
+        form = {"email": user.email, "password": PASSWORD}
+        answers = [await browser.post("/login", data=form, headers=secure)]
+        answers.append(await browser.post("/login/code", data={"code": codes[0]}, headers=secure))
+        answers.append(await browser.post("/logout", headers=secure))
+    for answer in answers:
+        for cookie in answer.headers.get_list("set-cookie"):
+            seen[cookie.partition("=")[0]] = cookie
+            assert cookie.startswith("__Host-synkro")
+            assert {"Secure", "HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; ")), cookie
+    assert set(seen) == {auth.cookie_name(), auth.step_cookie_name(), auth.device_cookie_name(user.email)}
