@@ -103,7 +103,8 @@ def set_blocked(who: Viewer, user_id: UUID, is_blocked: bool) -> None:
     if is_blocked and user_id == who.user_id:
         raise DataError("Свою учётную запись не отключают: попросите другого оператора.")
     accounts.set_blocked(user_id, is_blocked)
-    _note(who, user, "account.disabled" if is_blocked else "account.enabled")
+    with db.as_service("operator") as connection:
+        _note(connection, who, user, "account.disabled" if is_blocked else "account.enabled")
 
 
 def end_session(who: Viewer, user_id: UUID, session_hash: str) -> None:
@@ -111,7 +112,7 @@ def end_session(who: Viewer, user_id: UUID, session_hash: str) -> None:
     with db.as_service("operator") as connection:
         if not sessions.end_one(connection, user_id, session_hash):
             raise NotFoundError("Этот вход уже закрыт.")
-    _note(who, user, "session.ended")
+        _note(connection, who, user, "session.ended")
 
 
 def end_sessions(who: Viewer, user_id: UUID) -> None:
@@ -119,7 +120,7 @@ def end_sessions(who: Viewer, user_id: UUID) -> None:
     user = _one(who, user_id)
     with db.as_service("operator") as connection:
         sessions.end_all(connection, user_id)
-    _note(who, user, "session.ended_all")
+        _note(connection, who, user, "session.ended_all")
 
 
 def revoke_role(who: Viewer, user_id: UUID, tenant_id: UUID | None) -> None:
@@ -130,7 +131,7 @@ def revoke_role(who: Viewer, user_id: UUID, tenant_id: UUID | None) -> None:
     with db.as_service("operator") as connection:
         if not users.revoke(connection, user_id, tenant_id):
             raise NotFoundError("Этой роли уже нет.")
-    _note(who, user, "person.revoked", tenant_id)
+        _note(connection, who, user, "person.revoked", tenant_id)
 
 
 def reset_second_factor(who: Viewer, user_id: UUID) -> None:
@@ -140,7 +141,7 @@ def reset_second_factor(who: Viewer, user_id: UUID) -> None:
         raise DataError("Свой второй шаг не сбрасывают: замените коды в профиле или попросите другого оператора.")
     with db.as_service("operator") as connection:
         second_factor.remove(connection, user_id)
-    _note(who, user, "second_factor.reset")
+        _note(connection, who, user, "second_factor.reset")
 
 
 # --- one's own --------------------------------------------------------------------------------------------
@@ -156,14 +157,14 @@ def end_own_session(who: Viewer, session_hash: str) -> None:
     with db.as_service("sessions") as connection:
         if not sessions.end_one(connection, who.user_id, session_hash):
             raise NotFoundError("Этот вход уже закрыт.")
-    _note(who, who.user, "session.ended")
+        _note(connection, who, who.user, "session.ended")
 
 
 def end_other_sessions(who: Viewer, session_id: str) -> None:
     """All but the one that asks."""
     with db.as_service("sessions") as connection:
         sessions.end_all(connection, who.user_id, but=session_id)
-    _note(who, who.user, "session.ended_all")
+        _note(connection, who, who.user, "session.ended_all")
 
 
 # ----------------------------------------------------------------------------------------------------------
@@ -182,14 +183,13 @@ def _one(who: Viewer, user_id: UUID) -> User:
         return users.get(connection, user_id)
 
 
-def _note(who: Viewer, user: User, action: str, tenant_id: UUID | None = None) -> None:
-    with db.as_service("operator") as connection:
-        audit.write(
-            connection,
-            action,
-            tenant_id=tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
-            metadata={"user_id": str(user.user_id)},
-            ip_address=who.ip_address,
-        )
+def _note(connection: db.Connection, who: Viewer, user: User, action: str, tenant_id: UUID | None = None) -> None:
+    audit.write(
+        connection,
+        action,
+        tenant_id=tenant_id,
+        actor_id=who.user_id,
+        actor=who.user.email,
+        metadata={"user_id": str(user.user_id)},
+        ip_address=who.ip_address,
+    )

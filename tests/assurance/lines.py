@@ -135,6 +135,13 @@ LINES: tuple[Line, ...] = (
     # secrets
     Line("S1", "secrets", "sealing, rotation, transplants", ("tests/synkro/test_vault.py",)),
     Line("S6", "secrets", "redaction of logs and errors", ("tests/synkro/test_log.py",)),
+    Line(
+        "P7",
+        "audit",
+        "the audit log: edited, deleted, cut, moved, smuggled, rewritten lines are found; fifty writers",
+        ("tests/synkro/test_audit_chain.py",),
+        environment={"SYNKRO_TEST_TAMPERS": "600"},
+    ),
     # web
     Line("W1", "web", "sign-in, sockets, headers, foreign origins", ("tests/app/test_auth.py", "tests/app/test_guard.py")),
     Line("W2", "web", "every page, role and press", ("tests/app/test_pages.py", "tests/app/test_presses.py", "tests/app/test_browser.py")),
