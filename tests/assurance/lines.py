@@ -42,6 +42,13 @@ LINES: tuple[Line, ...] = (
         "the catalogue has no hole, also after a full rebuild of the marts",
         ("tests/synkro/test_isolation_sweep.py", "tests/transforms/test_rebuild.py"),
     ),
+    Line(
+        "T8",
+        "isolation",
+        "pgrls: its rules hold, and no policy leaks by five threats",
+        command=module("tests.policies"),
+        counts=r"write +(?P<n>\d+) of",
+    ),
     Line("T2", "isolation", "every actor, relation and verb", ("tests/synkro/test_isolation.py",)),
     Line("T6", "isolation", "pages, exports and questions: foreign rows are not there", ("tests/app/test_services.py",)),
     Line("T7", "isolation", "analysts see their companies alone", ("tests/transforms/test_analysts.py",)),
@@ -152,7 +159,7 @@ LINES: tuple[Line, ...] = (
     Line("W7", "web", "disabled accounts, ended sessions, revoked roles", ("tests/app/test_accounts.py",)),
     # AI
     Line("A1", "analysis", "injections change nothing", ("tests/analysis/test_injections.py",)),
-    Line("A2", "analysis", "masking: what leaves", ("tests/analysis/test_masking.py",)),
+    Line("A2", "analysis", "masking: what leaves, on the texts of three corpora too", ("tests/analysis/test_masking.py",)),
     Line("A3", "analysis", "numbers and names of a text", ("tests/analysis/test_numbers_and_names.py",)),
     Line("A4", "analysis", "quotes word for word", ("tests/analysis/test_citations.py", "tests/analysis/test_grounding.py")),
     Line("A5", "analysis", "a provider that fails", ("tests/analysis/test_provider.py", "tests/analysis/test_provider_failures.py")),
