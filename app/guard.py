@@ -35,6 +35,8 @@ RECHECK_SECONDS = 2.0
 MAX_BODY = 1_000_000
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SOCKET = "/_nicegui_ws"
+#: between the password and the session: a cookie of their own says who is there
+STEPS = ("/login/code", "/login/second-factor")
 
 HEADERS = {
     # Vue compiles templates in the browser, so NiceGUI needs both unsafe words; nothing is loaded from elsewhere
@@ -59,7 +61,7 @@ def is_asset(path: str) -> bool:
 def _is_open(path: str) -> bool:
     return (
         is_asset(path)
-        or path in ("/login", "/forgot", "/auth/confirm", "/api/health", "/favicon.ico")
+        or path in ("/login", *STEPS, "/forgot", "/auth/confirm", "/api/health", "/favicon.ico")
         or path.startswith(f"{invitations.PATH}/")
     )
 

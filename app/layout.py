@@ -107,6 +107,7 @@ def _items(viewer: Viewer, tenant: Tenant | None, on: str) -> None:
         div("nav-head", t("nav.administration"))
         if viewer.is_operator:
             _item("/tenants", "building", t("nav.tenants"), on == "tenants")
+            _item("/accounts", "user", t("nav.accounts"), on == "accounts")
         _item("/audit", "audit", t("nav.audit"), on == "audit")
 
 

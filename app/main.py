@@ -75,9 +75,8 @@ def build() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
-    tasks = [
-        asyncio.create_task(forever()) for forever in (live.poll_forever, live.reap_forever, guard.recheck_forever)
-    ]
+    loops = (live.poll_forever, live.reap_forever, guard.recheck_forever, auth.write_failures_forever)
+    tasks = [asyncio.create_task(forever()) for forever in loops]
     yield
     for task in tasks:
         task.cancel()

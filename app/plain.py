@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 
 from app.texts import language, t
 from synkro import invitations
+from synkro.accounts.second_factor import Status
 from synkro.invitations import Invitation
 
 THEME = Path(__file__).parent / "theme"
@@ -162,6 +163,89 @@ def password(*, forced: bool, by_link: bool = False, error: str | None = None, s
         + _field("again", t("password.again"), "password", complete="new-password")
         + f'<button class="btn primary wide" data-testid="save-password">{escape(t("password.submit"))}</button></form>'
         f'<form method="post" action="/logout"><button class="btn link">{escape(t("nav.sign_out"))}</button></form>',
+        status,
+    )
+
+
+def code(next_path: str, email: str, *, error: str | None = None, status: int = 200) -> HTMLResponse:
+    """The second step of a sign-in."""
+    return document(
+        t("factor.title"),
+        f"<h1>{escape(t('factor.title'))}</h1><p class='muted'>{escape(t('factor.lead', email=email))}</p>{_message(error)}"
+        '<form method="post" action="/login/code">'
+        + _field("code", t("factor.code"), "text", complete="one-time-code", focus=True)
+        + f'<input type="hidden" name="next" value="{escape(next_path)}">'
+        f'<button class="btn primary wide" data-testid="send-code">{escape(t("login.submit"))}</button></form>'
+        f"<p class='muted small'>{escape(t('factor.lost'))}</p>"
+        f'<p class="small"><a href="/login">{escape(t("forgot.back"))}</a></p>',
+        status,
+    )
+
+
+def second_factor_setup(
+    secret: str,
+    uri: str,
+    action: str,
+    *,
+    next: str = "",
+    asks_password: bool = False,
+    error: str | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    """The secret as a picture and as letters, and the field for a first code."""
+    import segno
+
+    # its own white border: applications read no light signs on a dark ground
+    picture = segno.make(uri, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff", omitsize=True)
+    spaced = " ".join(secret[n : n + 4] for n in range(0, len(secret), 4))
+    lead = t("factor.setup_lead" if asks_password else "factor.setup_required")
+    password = _field("password", t("password.old"), "password", complete="current-password") if asks_password else ""
+    out = (
+        f'<p class="small"><a href="/profile">{escape(t("email.back"))}</a></p>'
+        if asks_password
+        else f'<p class="small"><a href="/login">{escape(t("forgot.back"))}</a></p>'
+    )
+    return document(
+        t("factor.setup_title"),
+        f"<h1>{escape(t('factor.setup_title'))}</h1><p class='muted'>{escape(lead)}</p>{_message(error)}"
+        f'<div class="plain-qr" role="img" aria-label="{escape(t("factor.picture"))}">{picture}</div>'
+        f"<p class='muted small'>{escape(t('factor.by_hand'))} <code data-testid='secret'>{escape(spaced)}</code></p>"
+        f'<form method="post" action="{escape(action)}">'
+        + password
+        + _field("code", t("factor.first_code"), "text", complete="one-time-code", focus=not asks_password)
+        + f'<input type="hidden" name="next" value="{escape(next)}">'
+        f'<button class="btn primary wide" data-testid="turn-on">{escape(t("factor.turn_on"))}</button></form>{out}',
+        status,
+    )
+
+
+def recovery_codes(codes: list[str], next_path: str) -> HTMLResponse:
+    """Shown once."""
+    listed = "".join(f"<li><code>{escape(one)}</code></li>" for one in codes)
+    return document(
+        t("factor.codes_title"),
+        f"<h1>{escape(t('factor.codes_title'))}</h1><p class='muted'>{escape(t('factor.codes_lead'))}</p>"
+        f'<ul class="plain-codes" data-testid="recovery-codes">{listed}</ul>'
+        f'<a class="btn primary wide" href="{escape(next_path)}" data-testid="codes-kept">{escape(t("factor.kept"))}</a>',
+    )
+
+
+def second_factor(found: Status, *, error: str | None = None, status: int = 200) -> HTMLResponse:
+    """What may be changed while it is on; each takes a code."""
+    left = t("factor.left", n=found.codes_left)
+    off = (
+        f"<p class='muted small'>{escape(t('factor.required'))}</p>"
+        if found.is_required
+        else f'<button class="btn wide danger" name="what" value="off" data-testid="turn-off">{escape(t("factor.turn_off"))}'
+        "</button>"
+    )
+    return document(
+        t("factor.title"),
+        f"<h1>{escape(t('factor.title'))}</h1><p class='muted'>{escape(t('factor.on'))} {escape(left)}</p>{_message(error)}"
+        '<form method="post" action="/profile/second-factor">'
+        + _field("code", t("factor.code"), "text", complete="one-time-code", focus=True)
+        + f'<button class="btn primary wide" name="what" value="codes" data-testid="new-codes">{escape(t("factor.new_codes"))}'
+        f'</button>{off}</form><p class="small"><a href="/profile">{escape(t("email.back"))}</a></p>',
         status,
     )
 

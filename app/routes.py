@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -14,7 +15,10 @@ from app.offload import off_loop
 from app.services import access, audit_log, export
 from app.texts import t
 from synkro import accounts, invitations
+from synkro.accounts import second_factor
+from synkro.accounts.passwords import WeakPassword
 from synkro.errors import DataError, NotFoundError, SynkroError
+from synkro.users import User
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=1000)]
@@ -39,20 +43,133 @@ def _status(error: SynkroError) -> int:
     return 429 if getattr(error, "retry_after", None) else _STATUS.get(error.kind, 503)
 
 
+def _said(error: SynkroError) -> str:
+    """What was refused, in the person's language where the refusal is known in it."""
+    return t(f"weak.{error.reason}") if isinstance(error, WeakPassword) else error.message
+
+
 @router.post("/login")
 async def login(request: Request, email: Text = "", password: Text = "", next: Text = "/") -> Response:
     target = auth.safe_next(next)
     old = auth.session_in(request.headers.get("cookie"))
+    agent, device = request.headers.get("user-agent"), auth.device_in(request.cookies, email)
     try:
-        user, session_id = await off_loop(
-            auth.sign_in, email, password, _ip(request), request.headers.get("user-agent")
-        )
+        entered = await off_loop(auth.sign_in, email, password, _ip(request), agent, device=device)
     except SynkroError as error:
         return plain.login(target, email=email, error=error.message, status=_status(error))
     await off_loop(auth.sessions.close_session, old)
-    response = RedirectResponse("/profile/password" if user.must_change_password else target, 303)
-    auth.set_cookie(response, session_id)
+    return _entered(entered, "/profile/password" if entered.user.must_change_password else target)
+
+
+def _entered(entered: auth.Entered, target: str) -> Response:
+    """On to the page, or to the second step and from there to the page."""
+    if entered.session_id is None:
+        response = RedirectResponse(f"/login/code?next={quote(target, safe='')}", 303)
+        auth.drop_cookie(response)
+        auth.set_step_cookie(response, entered.step or "")
+        return response
+    response = RedirectResponse(target, 303)
+    _let_in(response, entered.user.email, entered.session_id)
     return response
+
+
+def _let_in(response: Response, email: str, session_id: str) -> None:
+    auth.set_cookie(response, session_id)
+    auth.set_device_cookie(response, email)
+    auth.drop_step_cookie(response)
+
+
+@router.get("/login/code")
+async def code_page(request: Request, next: str = "/") -> Response:
+    step = await off_loop(auth.step_in, request.cookies)
+    if step is None:
+        return RedirectResponse("/login", 303)
+    if not step.status.is_on:
+        return RedirectResponse(f"/login/second-factor?next={quote(auth.safe_next(next), safe='')}", 303)
+    return plain.code(auth.safe_next(next), step.user.email)
+
+
+@router.post("/login/code")
+async def code(request: Request, code: Text = "", next: Text = "/") -> Response:
+    step = await off_loop(auth.step_in, request.cookies)
+    if step is None:
+        return RedirectResponse("/login", 303)
+    agent, device = request.headers.get("user-agent"), auth.device_in(request.cookies, step.user.email)
+    try:
+        session_id = await off_loop(auth.finish_step, step, code, _ip(request), agent, device=device)
+    except SynkroError as error:
+        return plain.code(auth.safe_next(next), step.user.email, error=error.message, status=_status(error))
+    response = RedirectResponse(auth.safe_next(next), 303)
+    _let_in(response, step.user.email, session_id)
+    return response
+
+
+@router.get("/login/second-factor")
+async def set_up_page(request: Request, next: str = "/") -> Response:
+    step = await off_loop(auth.step_in, request.cookies)
+    if step is None or step.status.is_on:
+        return RedirectResponse("/login/code" if step else "/login", 303)
+    return await _set_up_form(step.user, "/login/second-factor", next=auth.safe_next(next))
+
+
+@router.post("/login/second-factor")
+async def set_up(request: Request, code: Text = "", next: Text = "/") -> Response:
+    step = await off_loop(auth.step_in, request.cookies)
+    if step is None or step.status.is_on:
+        return RedirectResponse("/login/code" if step else "/login", 303)
+    agent, device = request.headers.get("user-agent"), auth.device_in(request.cookies, step.user.email)
+    try:
+        session_id, codes = await off_loop(auth.set_up_step, step, code, _ip(request), agent, device=device)
+    except SynkroError as error:
+        return await _set_up_form(step.user, "/login/second-factor", next=auth.safe_next(next), error=error)
+    response = plain.recovery_codes(codes, auth.safe_next(next))
+    _let_in(response, step.user.email, session_id)
+    return response
+
+
+async def _set_up_form(user: User, action: str, *, next: str = "", error: SynkroError | None = None) -> Response:
+    try:
+        begun = await off_loop(second_factor.begin, user)
+    except SynkroError as impossible:
+        return plain.said(t("factor.title"), impossible.message, _status(impossible))
+    return plain.second_factor_setup(
+        begun.secret,
+        begun.uri,
+        action,
+        next=next,
+        asks_password=action.startswith("/profile"),
+        error=error.message if error else None,
+        status=_status(error) if error else 200,
+    )
+
+
+@router.get("/profile/second-factor")
+async def second_factor_page(request: Request) -> Response:
+    return await _second_factor(request)
+
+
+async def _second_factor(request: Request, error: SynkroError | None = None) -> Response:
+    user = request.state.caller.user
+    found = await off_loop(second_factor.status, user.user_id)
+    if not found.is_on:
+        return await _set_up_form(user, "/profile/second-factor", error=error)
+    return plain.second_factor(found, error=error.message if error else None, status=_status(error) if error else 200)
+
+
+@router.post("/profile/second-factor")
+async def change_second_factor(request: Request, what: Text = "on", code: Text = "", password: Text = "") -> Response:
+    caller = request.state.caller
+    try:
+        if what == "off":
+            await off_loop(auth.turn_off, caller, code, _ip(request))
+            return RedirectResponse("/profile", 303)
+        if what == "codes":
+            codes = await off_loop(auth.renew_codes, caller, code, _ip(request))
+        else:
+            codes = await off_loop(auth.turn_on, caller, password, code, _ip(request))
+    except SynkroError as error:
+        return await _second_factor(request, error)
+    return plain.recovery_codes(codes, "/profile")
 
 
 @router.get("/forgot")
@@ -109,10 +226,9 @@ async def _confirmed(request: Request, take: Callable[..., Any], *arguments: Any
     if confirmed is None:
         return plain.said(t("confirm.title"), t("confirm.second"))
     agent = request.headers.get("user-agent")
-    session_id = await off_loop(auth.open_confirmed, confirmed, _ip(request), agent)
-    response = RedirectResponse("/profile/password" if confirmed.may_set_password else "/profile", 303)
-    auth.set_cookie(response, session_id)
-    response.delete_cookie(auth.letter_cookie_name(), path="/")
+    entered = await off_loop(auth.open_confirmed, confirmed, _ip(request), agent)
+    response = _entered(entered, "/profile/password" if confirmed.may_set_password else "/profile")
+    auth.drop_letter_cookie(response)
     return response
 
 
@@ -131,7 +247,7 @@ async def _invitation(request: Request, token: str, error: SynkroError | None = 
         token,
         offered,
         caller.user.email if caller else None,
-        error=error.message if error else None,
+        error=_said(error) if error else None,
         status=_status(error) if error else 200,
     )
 
@@ -149,11 +265,11 @@ async def accept_invitation(request: Request, token: str, new: Text = "", again:
             return RedirectResponse("/", 303)
         if new != again:
             raise DataError(t("password.mismatch"))
-        session_id = await off_loop(auth.join, token, new, _ip(request), request.headers.get("user-agent"))
+        email, session_id = await off_loop(auth.join, token, new, _ip(request), request.headers.get("user-agent"))
     except SynkroError as error:
         return await _invitation(request, token, error)
     response = RedirectResponse("/", 303)
-    auth.set_cookie(response, session_id)
+    _let_in(response, email, session_id)
     return response
 
 
@@ -184,10 +300,14 @@ async def password(request: Request, old: Text = "", new: Text = "", again: Text
     try:
         await off_loop(auth.change_password, caller, old, new, _ip(request))
     except SynkroError as error:
-        return _password_form(caller, error.message, 503 if error.kind == "transient" else 422)
+        return _password_form(caller, _said(error), 503 if error.kind == "transient" else 422)
     # every session of the person is closed now: this browser gets a new one, the others sign in again
     session_id = await off_loop(
-        auth.sessions.open_session, caller.user.user_id, _ip(request), request.headers.get("user-agent")
+        auth.sessions.open_session,
+        caller.user.user_id,
+        _ip(request),
+        request.headers.get("user-agent"),
+        has_second_factor=caller.has_second_factor,
     )
     response = RedirectResponse("/", 303)
     auth.set_cookie(response, session_id)

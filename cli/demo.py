@@ -128,6 +128,8 @@ def _settle_environment() -> None:
         raise ConfigurationError("Демонстрация не запускается при SYNKRO_ENV=production: уберите эту переменную.")
     folder = settings().data_dir
     if settings().secret_keys and settings().allow_local_vendors:
+        # its operator signs in without the second step: the companies are made up, and the password is printed
+        override(env="demo")
         return
     environment.save(
         folder,
@@ -294,6 +296,7 @@ def _report(company: DemoCompany) -> None:
 
 def _farewell(seconds: float, passwords: dict[str, str]) -> None:
     logins = "  ".join(f"{login.email} / {passwords[login.email]} ({login.what})" for login in LOGINS)
+    say("Демонстрация: оператор входит без второго шага. В рабочей установке он обязателен.")
     click.echo(
         f"ready in {seconds:.0f} s  {settings().base_url}  Dagster http://127.0.0.1:{settings().dagster_port}  {logins}"
     )

@@ -9,7 +9,9 @@ import click
 
 from analysis import topics as packs
 from cli.output import emit, json_option, table
-from synkro import accounts, audit, db, invitations, runtime, shapes, tenants, topics, users
+from synkro import accounts, audit, db, invitations, runtime, sessions, shapes, tenants, topics, users
+from synkro.accounts import second_factor
+from synkro.errors import NotFoundError
 from synkro.topics import CORE
 
 ACTOR = "operator (command line)"
@@ -89,7 +91,8 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
         raise click.UsageError("Укажите --tenant для ролей admin_lite и user; для super_admin он не нужен.")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else None
     with db.as_service("command line") as connection:
-        where = tenants.by_slug(connection, slug).tenant_id if slug else None
+        tenant = tenants.by_slug(connection, slug) if slug else None
+    where = tenant.tenant_id if tenant else None
     if where is not None and password is None:
         email = users.checked_email(email)
         link = _invite(where, email, name, role)
@@ -106,7 +109,7 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
             f"Ссылка для {email} (больше не покажем, действует 72 часа): {link}\nРоль {role} появится, когда человек её примет.",
         )
         return
-    added = accounts.add(email, password, full_name=name)
+    added = accounts.add(email, password, full_name=name, company=tenant.name if tenant else "")
     made, shown = added.user, added.one_time_password or None
     said = f"\nПароль (больше не покажем): {shown}" if shown else ""
     if added.is_known:
@@ -146,3 +149,138 @@ def user_password(email: str, password_stdin: bool) -> None:
         audit.write(connection, "user.password", actor=ACTOR, message=found.email)
     said = f"Прежний пароль больше не подходит. Ссылка для нового (больше не покажем, действует час): {link}"
     click.echo(said if link else "Пароль сменён.")
+
+
+@user.command("list")
+@json_option
+def user_list(as_json: bool) -> None:
+    """Все, кто может войти: роли, отключён ли, включён ли второй шаг."""
+    with db.as_service("command line") as connection:
+        rows = connection.execute(
+            "select p.email, p.full_name, coalesce(a.is_blocked, true) as is_disabled,"
+            " exists (select from private.second_factors f where f.user_id = p.user_id and f.confirmed_at is not null)"
+            "  as has_second_factor, coalesce((select array_agg(r.role || coalesce(' @ ' || t.slug, '') order by t.slug)"
+            "  from synkro.user_roles r left join synkro.tenants t using (tenant_id)"
+            "  where r.user_id = p.user_id and r.is_active), '{}') as roles"
+            " from synkro.user_profiles p left join lateral private.account_state(p.user_id) a on true order by p.email"
+        ).fetchall()
+    emit(
+        rows,
+        as_json,
+        table(
+            ["ПОЧТА", "СОСТОЯНИЕ", "ВТОРОЙ ШАГ", "РОЛИ"],
+            [
+                [
+                    row["email"],
+                    "отключён" if row["is_disabled"] else "действует",
+                    "да" if row["has_second_factor"] else "нет",
+                    ", ".join(row["roles"]),
+                ]
+                for row in rows
+            ],
+            "Никого пока нет. Добавьте: synkro user add ПОЧТА --role super_admin.",
+        ),
+    )
+
+
+@user.command("disable")
+@click.argument("email")
+def user_disable(email: str) -> None:
+    """Отключить учётную запись: человек не войдёт, открытые сеансы и страницы закроются. Роли и данные остаются."""
+    _set_blocked(email, True)
+    click.echo(f"{email} отключён, сеансы закрыты. Включить снова: synkro user enable {email}")
+
+
+@user.command("enable")
+@click.argument("email")
+def user_enable(email: str) -> None:
+    """Снова включить учётную запись."""
+    _set_blocked(email, False)
+    click.echo(f"{email} снова может войти.")
+
+
+def _set_blocked(email: str, is_blocked: bool) -> None:
+    with db.as_service("command line") as connection:
+        found = users.by_email(connection, email)
+    accounts.set_blocked(found.user_id, is_blocked)
+    with db.as_service("command line") as connection:
+        action = "account.disabled" if is_blocked else "account.enabled"
+        audit.write(connection, action, actor=ACTOR, message=found.email)
+
+
+@user.command("sessions")
+@click.argument("email")
+@click.option("--end", is_flag=True, help="Закрыть все.")
+@json_option
+def user_sessions(email: str, end: bool, as_json: bool) -> None:
+    """Открытые сеансы человека в браузерах."""
+    with db.as_service("command line") as connection:
+        found = users.by_email(connection, email)
+        opened = sessions.open_of(connection, found.user_id)
+        if end:
+            sessions.end_all(connection, found.user_id)
+            audit.write(connection, "session.ended_all", actor=ACTOR, message=found.email)
+    emit(
+        [
+            {
+                "created_at": one.created_at,
+                "last_seen_at": one.last_seen_at,
+                "ip_address": one.ip_address,
+                "user_agent": one.user_agent,
+                "is_ended": end,
+            }
+            for one in opened
+        ],
+        as_json,
+        f"Закрыто сеансов — {len(opened)}."
+        if end
+        else table(
+            ["ВОШЁЛ", "БЫЛ", "АДРЕС", "БРАУЗЕР"],
+            [
+                [
+                    f"{one.created_at:%Y-%m-%d %H:%M}",
+                    f"{one.last_seen_at:%Y-%m-%d %H:%M}",
+                    one.ip_address,
+                    one.user_agent,
+                ]
+                for one in opened
+            ],
+            "Открытых сеансов нет.",
+        ),
+    )
+
+
+@user.command("revoke")
+@click.argument("email")
+@click.option("--tenant", "slug", help="Код компании, роль в которой забрать.")
+@click.option("--operator", "is_operator", is_flag=True, help="Забрать роль оператора (super_admin).")
+def user_revoke(email: str, slug: str | None, is_operator: bool) -> None:
+    """Забрать роль в компании или роль оператора."""
+    if is_operator == bool(slug):
+        raise click.UsageError("Укажите одно из двух: --tenant КОД или --operator.")
+    with db.as_service("command line") as connection:
+        found = users.by_email(connection, email)
+        where = tenants.by_slug(connection, slug).tenant_id if slug else None
+        if not users.revoke(connection, found.user_id, where):
+            raise NotFoundError(f"У {found.email} нет такой роли.")
+        audit.write(connection, "person.revoked", tenant_id=where, actor=ACTOR, message=found.email)
+    click.echo(f"{found.email}: роль {f'в компании {slug}' if slug else 'оператора'} забрана.")
+
+
+@user.group("totp")
+def user_totp() -> None:
+    """Второй шаг входа."""
+
+
+@user_totp.command("reset")
+@click.argument("email")
+def user_totp_reset(email: str) -> None:
+    """Снять второй шаг у человека, который потерял телефон и коды. Открытые сеансы закрываются.
+
+    Оператор настроит его заново при следующем входе.
+    """
+    with db.as_service("command line") as connection:
+        found = users.by_email(connection, email)
+        was_on = second_factor.remove(connection, found.user_id)
+        audit.write(connection, "second_factor.reset", actor=ACTOR, message=found.email)
+    click.echo(f"Второй шаг входа {found.email} {'сброшен' if was_on else 'и не был включён'}. Сеансы закрыты.")

@@ -17,6 +17,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from synkro import db, vault
+from synkro.accounts import second_factor
 from synkro.errors import DataError, NotFoundError
 from synkro.log import redact, register_secret
 
@@ -280,16 +281,21 @@ def rotate(progress: Callable[[int, int], None] = lambda done, total: None) -> R
     return Rotation(changed, tuple((*key, left.get(key, "записан прежним ключом")) for key in _of_older_keys()))
 
 
-def _of_older_keys() -> list[tuple[UUID, Kind, str]]:
+def _of_older_keys() -> list[tuple[UUID, Kind | Literal["totp"], str]]:
+    """Companies' secrets, and people's of the second step of their sign-in."""
     with db.as_service("secrets rotate") as connection:
         rows = connection.execute(
-            "select tenant_id, kind, field from private.integration_secrets where key_id <> %s order by 1, 2, 3",
-            (vault.current_key_id(),),
+            "select tenant_id, kind, field from private.integration_secrets where key_id <> %(key)s"
+            " union all select user_id, 'totp', 'secret' from private.second_factors where key_id <> %(key)s order by 1, 2, 3",
+            {"key": vault.current_key_id()},
         ).fetchall()
     return [(row["tenant_id"], row["kind"], row["field"]) for row in rows]
 
 
-def _reseal(tenant_id: UUID, kind: Kind, field: str) -> None:
+def _reseal(tenant_id: UUID, kind: Kind | Literal["totp"], field: str) -> None:
+    if kind == "totp":
+        second_factor.reseal(tenant_id)
+        return
     key = {"tenant_id": tenant_id, "kind": kind, "field": field}
     with db.as_service("secrets rotate") as connection:
         rows = connection.execute(

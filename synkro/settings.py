@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     dagster_database_url: SecretStr | None = None
     #: comma-separated; the first key writes, all of them read
     secret_keys: Annotated[list[SecretStr], NoDecode] = []
-    #: signs the browser cookie; never used for anything else
+    #: signs the browser cookies; a key derived from it hashes what failed sign-ins were about
     web_secret: SecretStr | None = None
     allow_local_vendors: bool = False
     #: how far the clock of business moments is ahead of the real time (synkro/clock.py); a test's, refused in production
@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     @property
     def is_production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def is_demo(self) -> bool:
+        """Made-up companies only: operators sign in without the second step."""
+        return self.env == "demo"
 
     @property
     def base_url(self) -> str:

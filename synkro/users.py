@@ -109,11 +109,14 @@ def grant(
     )
 
 
-def revoke(connection: db.Connection, user_id: UUID, tenant_id: UUID | None) -> None:
-    """Take the role away; open pages lose the tenant at their next event."""
-    connection.execute(
-        "update synkro.user_roles set is_active = false where user_id = %s and tenant_id is not distinct from %s",
-        (user_id, tenant_id),
+def revoke(connection: db.Connection, user_id: UUID, tenant_id: UUID | None) -> bool:
+    """Take the role away; open pages lose the tenant at their next event. Returns whether there was one."""
+    return bool(
+        connection.execute(
+            "update synkro.user_roles set is_active = false"
+            " where user_id = %s and tenant_id is not distinct from %s and is_active",
+            (user_id, tenant_id),
+        ).rowcount
     )
 
 

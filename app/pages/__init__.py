@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
-NAMES = ("overview", "reports", "report", "rows", "dialog", "dashboards", "settings", "tenants", "profile", "audit")
+NAMES = (
+    "overview", "reports", "report", "rows", "dialog", "dashboards", "settings", "tenants", "accounts", "profile", "audit",
+)  # fmt: skip
 
 
 def register_all() -> None:

@@ -1,24 +1,35 @@
-"""``/profile``: one's own name, language, time zone, theme, password."""
+"""``/profile``: one's own name, language, time zone, theme, password, second step, open sessions."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from nicegui import ui
 
 from app import words
 from app.components import forms
 from app.components.actions import act
-from app.components.html import badge, button, div, link, span, table, tag
+from app.components.html import badge, button, div, link, note, span, table, tag
 from app.components.report_parts import section
 from app.components.runtime_form import zones
+from app.components.session_list import close_open_pages, session_table
 from app.layout import frame, heading, page
+from app.offload import off_loop
+from app.services import accounts as sessions
 from app.services import people
 from app.services.access import Viewer
 from app.texts import NAMES, t
 from synkro import accounts
+from synkro.accounts import second_factor
+from synkro.sessions import OpenSession
+from synkro.settings import settings as env
 
 
 @page("/profile")
 async def profile_page(viewer: Viewer) -> None:
+    factor = await off_loop(second_factor.status, viewer.user_id)
+    current = ui.context.client.request.state.caller.session_id
+    own = await off_loop(sessions.own_sessions, viewer, current)
     with frame(viewer, t("profile.title"), on="profile"):
         with heading(t("profile.title"), viewer.user.email):
             pass
@@ -35,6 +46,23 @@ async def profile_page(viewer: Viewer) -> None:
                     link(t("password.title"), "/profile/password", "btn", mark="change-password")
                     if accounts.can_write_letters():
                         link(t("profile.email"), "/profile/email", "btn", mark="change-email")
+        with section(t("factor.title"), mark="second-factor-section"):
+            if factor.is_on:
+                span("muted", f"{t('factor.on')} {t('factor.left', n=factor.codes_left)}")
+            else:
+                span("muted", t("factor.off"))
+                if viewer.is_operator and env().is_demo:
+                    note(t("factor.exempt"), mark="demo-exempt")
+                elif viewer.is_any_admin:
+                    note(t("factor.advised"), "warn", mark="factor-advised")
+            with div("line"):
+                link(
+                    t("factor.manage" if factor.is_on else "factor.turn_on"),
+                    "/profile/second-factor",
+                    "btn",
+                    mark="factor",
+                )
+        OwnSessions(viewer, own, current).draw()
         with tag("section", "card flush", mark="memberships"):
             with div("card-head"):
                 tag("h2", "", t("profile.access"))
@@ -45,6 +73,39 @@ async def profile_page(viewer: Viewer) -> None:
                     for tenant in viewer.tenants[:100]
                 ],
             )
+
+
+class OwnSessions:
+    """The browsers the person is signed in with."""
+
+    def __init__(self, viewer: Viewer, found: list[OpenSession], current: str) -> None:
+        self.viewer = viewer
+        self.found = found
+        self.current = current
+
+    @ui.refreshable_method
+    def draw(self) -> None:
+        with tag("section", "card flush", mark="own-sessions"):
+            with div("card-head"):
+                tag("h2", "", t("sessions.title"))
+                span("small muted", t("sessions.lead"))
+                if len(self.found) > 1:
+                    button(t("sessions.end_others"), self._end_others, "small danger", mark="end-others")
+            session_table(self.found, self.viewer.user.timezone, self._end, mark="sessions")
+
+    async def _end(self, one: OpenSession) -> None:
+        await self._do(lambda who: sessions.end_own_session(who, one.session_hash))
+
+    async def _end_others(self) -> None:
+        await self._do(lambda who: sessions.end_other_sessions(who, self.current))
+
+    async def _do(self, work: Callable[[Viewer], None]) -> None:
+        await act(work, done=t("sessions.ended"))
+        await close_open_pages()
+        fresh = await act(lambda who: sessions.own_sessions(who, self.current))
+        if fresh is not None:
+            self.found = fresh
+            self.draw.refresh()
 
 
 class Profile:

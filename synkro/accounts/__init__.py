@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from synkro import db, mail, sessions, users
-from synkro.accounts import embedded, links, supabase
+from synkro.accounts import attempts, embedded, links, supabase
 from synkro.accounts.passwords import check_password, one_time_password
 from synkro.errors import AuthenticationError, ConfigurationError, DataError, NotFoundError, SynkroError
 from synkro.settings import settings
@@ -27,14 +27,17 @@ __all__ = [
     "add",
     "can_write_letters",
     "change_password",
+    "check_own_password",
     "check_password",
     "confirm_code",
     "confirm_fragment",
     "confirm_link",
     "is_supabase",
+    "known_of",
     "request_email_change",
     "request_recovery",
     "reset",
+    "set_blocked",
     "set_own_password",
     "set_password",
     "sign_in",
@@ -89,26 +92,43 @@ def can_write_letters() -> bool:
 # --- a person's own ---------------------------------------------------------------------------------------
 
 
-def sign_in(email: str, password: str, ip_address: str | None = None) -> User:
-    """The person with this password; raises :class:`AuthenticationError` and what else the keeper says in words."""
-    if not is_supabase():
-        return embedded.verify(email, password, ip_address)
-    return _profile_of(supabase.verify(email, password, ip_address))
+def sign_in(email: str, password: str, ip_address: str | None = None, *, device: str | None = None) -> User:
+    """The person with this password; raises :class:`AuthenticationError` and what else the keeper says in words.
+
+    ``device``: the id of a browser that signed in to this account before, as whoever calls has checked.
+    """
+    with attempts.counted(email, ip_address, device=device):
+        if not is_supabase():
+            return embedded.verify(email, password)
+        return _profile_of(supabase.verify(email, password, ip_address))
+
+
+def check_own_password(user: User, password: str, ip_address: str | None) -> None:
+    """Ask a signed-in person for their password once more; raises :class:`AuthenticationError`."""
+    with attempts.counted(user.email, ip_address, kind="change"):
+        found = (
+            supabase.verify(user.email, password, ip_address)
+            if is_supabase()
+            else embedded.verify(user.email, password)
+        )
+        if found.user_id != user.user_id:
+            raise AuthenticationError("Почта или пароль не подходят.")
 
 
 def change_password(user: User, old: str, new: str, ip_address: str | None = None) -> None:
     """Needs the present password. Closes every browser session of the person."""
     if old == new:
         raise DataError("Новый пароль совпадает с нынешним. Придумайте другой.")
-    check_password(new)
-    if is_supabase():
-        try:
-            supabase.change_password(user.email, old, new, ip_address)
-        except AuthenticationError:
-            if not _is_done_already(user, new, ip_address):
-                raise
-    else:
-        embedded.verify(user.email, old, ip_address)
+    check_password(new, known_of(user))
+    with attempts.counted(user.email, ip_address, kind="change"):
+        if is_supabase():
+            try:
+                supabase.change_password(user.email, old, new, ip_address)
+            except AuthenticationError:
+                if not _is_done_already(user, new, ip_address):
+                    raise
+        else:
+            embedded.verify(user.email, old)
     _store_password(user.user_id, new, must_change=False, is_known=is_supabase())
 
 
@@ -129,7 +149,9 @@ def set_own_password(user: User, new: str) -> None:
 
 def set_password(user_id: UUID, new: str, *, must_change: bool) -> None:
     """By an administrator, or after a link. Closes every browser session of the person."""
-    check_password(new)
+    with db.as_service("password") as connection:
+        user = users.get(connection, user_id)
+    check_password(new, known_of(user))
     if is_supabase():
         supabase.set_password(user_id, new)
     _store_password(user_id, new, must_change=must_change, is_known=is_supabase())
@@ -144,9 +166,32 @@ def reset(user: User) -> str:
         return links.make(connection, user.user_id, user.email, "recovery")
 
 
-def _store_password(user_id: UUID, new: str, *, must_change: bool, is_known: bool) -> None:
-    """Our half of a change: the password itself unless Supabase has it, the flag, the sessions."""
+def set_blocked(user_id: UUID, is_blocked: bool) -> None:
+    """Disable or enable the account. Disabling ends every browser session; open pages and programs' tokens end with it."""
+    if is_supabase():
+        supabase.set_blocked(user_id, is_blocked)
+    with db.as_service("account") as connection:
+        if not is_supabase():
+            embedded.set_blocked(connection, user_id, is_blocked)
+        if is_blocked:
+            sessions.end_all(connection, user_id)
+
+
+def known_of(user: User) -> list[str]:
+    """What a guesser knows of a person: no password of theirs resembles it."""
     with db.as_service("password") as connection:
+        rows = connection.execute(
+            "select t.name from synkro.user_roles r join synkro.tenants t using (tenant_id) where r.user_id = %s"
+            " order by r.is_active desc, t.name limit 20",
+            (user.user_id,),
+        ).fetchall()
+    return [user.email, user.full_name, *(row["name"] for row in rows)]
+
+
+def _store_password(user_id: UUID, new: str, *, must_change: bool, is_known: bool) -> None:
+    """Our half of a change: the password itself unless Supabase has it, the flag, the sessions, the count of failures."""
+    with db.as_service("password") as connection:
+        attempts.forgive(connection, users.get(connection, user_id).email)
         if is_known:
             sessions.after_new_password(connection, user_id, must_change=must_change)
         else:
@@ -156,15 +201,22 @@ def _store_password(user_id: UUID, new: str, *, must_change: bool, is_known: boo
 # --- new people -------------------------------------------------------------------------------------------
 
 
-def add(email: str, password: str | None = None, *, full_name: str = "", is_one_time: bool | None = None) -> Made:
-    """A person who can sign in; without ``password`` a one-time one is made.
+def add(
+    email: str,
+    password: str | None = None,
+    *,
+    full_name: str = "",
+    is_one_time: bool | None = None,
+    company: str = "",
+) -> Made:
+    """A person who can sign in; without ``password`` a one-time one is made. ``company``: no password resembles its name.
 
     ``is_one_time``: whether it must be changed at the first sign-in; by default when it was made here. Somebody Supabase
     knows already gets a profile and keeps their password. Raises :class:`DataError` when they have a profile, too.
     """
     email = users.checked_email(email)
     given = password or one_time_password()
-    check_password(given)
+    check_password(given, (email, full_name, company))
     must_change = password is None if is_one_time is None else is_one_time
     if not is_supabase():
         with db.as_service("account") as connection:
@@ -272,13 +324,14 @@ def request_email_change(user: User, password: str, new_email: str, ip_address: 
     new_email = users.checked_email(new_email)
     if new_email == user.email:
         raise DataError("Это ваша нынешняя почта.")
-    if is_supabase():
-        return supabase.request_email_change(
-            user.email, password, new_email, settings().base_url + links.PATH, ip_address
-        )
-    if not mail.is_configured():
+    if not is_supabase() and not mail.is_configured():
         raise ConfigurationError("Эта установка не пишет писем: задайте SYNKRO_SMTP_URL.")
-    embedded.verify(user.email, password, ip_address)
+    with attempts.counted(user.email, ip_address, kind="change"):
+        if is_supabase():
+            return supabase.request_email_change(
+                user.email, password, new_email, settings().base_url + links.PATH, ip_address
+            )
+        embedded.verify(user.email, password)
     with db.as_service("account") as connection:
         if _known_to_auth(connection, new_email) is not None:
             raise DataError(f"Адрес {new_email} уже занят другим человеком.")

@@ -1,29 +1,21 @@
-"""Accounts kept by ourselves: bcrypt in ``auth.users``, the column and form of Supabase Auth, so that people can move over.
+"""Accounts kept by ourselves: Argon2id in ``auth.users``, the column of Supabase Auth, which reads this form too.
 
 Every function takes a connection of the service door, except :func:`verify`, which must not hold one while it hashes.
 """
 
 from __future__ import annotations
 
-import secrets
+import hashlib
+from contextlib import suppress
 from uuid import UUID
 
-import bcrypt
 import psycopg
 
 from synkro import db, sessions
-from synkro.accounts.passwords import MAX_PASSWORD_BYTES, check_password
-from synkro.errors import AuthenticationError, DataError
+from synkro.accounts import hashing
+from synkro.accounts.passwords import check_password
+from synkro.errors import AuthenticationError, DataError, TransientError
 from synkro.users import User, checked_email, get, make_profile
-
-#: evaluated guesses per account and 15 minutes; the counter is the account's, whatever the address
-MAX_FAILURES = 10
-#: compared against when the account does not exist, so that the answer takes as long
-_NOBODY = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(10))
-
-
-def _hash(password: str) -> str:
-    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(10)).decode()
 
 
 def add(
@@ -39,7 +31,7 @@ def add(
     try:
         row = connection.execute(
             "insert into auth.users (email, encrypted_password, email_confirmed_at) values (%s, %s, now()) returning id",
-            (email, _hash(check_password(password))),
+            (email, hashing.hashed(check_password(password, (email, full_name)))),
         ).fetchone()
     except psycopg.errors.UniqueViolation:
         raise DataError(f"Человек с адресом {email} уже есть.") from None
@@ -51,7 +43,7 @@ def set_password(connection: db.Connection, user_id: UUID, password: str, *, mus
     """Change the password and close every browser session of the person."""
     connection.execute(
         "update auth.users set encrypted_password = %s, updated_at = now() where id = %s",
-        (_hash(check_password(password)), user_id),
+        (hashing.hashed(check_password(password)), user_id),
     )
     sessions.after_new_password(connection, user_id, must_change=must_change)
 
@@ -64,34 +56,50 @@ def set_email(connection: db.Connection, user_id: UUID, email: str) -> None:
         raise DataError(f"Адрес {email} уже занят другим человеком.") from None
 
 
-def verify(email: str, password: str, ip_address: str | None = None) -> User:
-    """The person with this password; raises :class:`AuthenticationError` with one text for every reason."""
+def set_blocked(connection: db.Connection, user_id: UUID, is_blocked: bool) -> None:
+    """Disable or enable the account; what it owns stays."""
+    connection.execute(
+        "update auth.users set banned_until = case when %s then now() + interval '100 years' end, updated_at = now()"
+        " where id = %s",
+        (is_blocked, user_id),
+    )
+
+
+def verify(email: str, password: str) -> User:
+    """The person with this password; raises :class:`AuthenticationError` with one text for every reason.
+
+    Whoever calls counts the attempts (``synkro/accounts/attempts.py``).
+    """
     email = email.strip().lower()
     with db.as_service("login") as connection:
-        failures = connection.execute(
-            "select count(*) as n from private.login_attempts where lower(email) = %(email)s and not was_successful"
-            " and created_at > greatest(now() - interval '15 minutes', coalesce((select max(created_at)"
-            "  from private.login_attempts where lower(email) = %(email)s and was_successful), '-infinity'))",
-            {"email": email},
-        ).fetchone()
         found = connection.execute(
-            "select u.id, u.encrypted_password from auth.users u where lower(u.email) = %s and u.deleted_at is null"
-            " and (u.banned_until is null or u.banned_until <= now())",
-            (email,),
+            "select u.id, u.encrypted_password, x.has_bcrypt from (select exists (select from auth.users o"
+            "  where o.encrypted_password like '$2%%') as has_bcrypt) x left join auth.users u on lower(u.email) = %s"
+            "  and u.deleted_at is null and (u.banned_until is null or u.banned_until <= now())",
+            # a text that Postgres cannot hold is nobody's address
+            (email.replace("\x00", ""),),
         ).fetchone()
-    if failures and failures["n"] >= MAX_FAILURES:
-        raise AuthenticationError(
-            "Слишком много попыток входа. Подождите 15 минут или попросите администратора сменить пароль."
-        )
-    stored = (found["encrypted_password"] or "").encode() if found else b""
-    # outside the transaction: hashing takes a tenth of a second and must not hold a connection
-    matches = bcrypt.checkpw(password.encode()[:MAX_PASSWORD_BYTES], stored or _NOBODY) and bool(stored)
+    assert found is not None
+    stored = found["encrypted_password"]
+    # outside the transaction: hashing takes its time and must not hold a connection
+    if not hashing.matches(stored, password, has_bcrypt=found["has_bcrypt"]):
+        raise AuthenticationError("Почта или пароль не подходят.")
+    if hashing.is_outdated(stored):
+        _hash_anew(found["id"], stored, password)
     with db.as_service("login") as connection:
-        connection.execute(
-            "insert into private.login_attempts (email, ip_address, was_successful) values (%s, %s, %s)",
-            (email[:320], ip_address, matches),
-        )
-        if matches and found:
-            connection.execute("update auth.users set last_sign_in_at = now() where id = %s", (found["id"],))
-            return get(connection, found["id"])
-    raise AuthenticationError("Почта или пароль не подходят.")
+        connection.execute("update auth.users set last_sign_in_at = now() where id = %s", (found["id"],))
+        return get(connection, found["id"])
+
+
+def _hash_anew(user_id: UUID, stored: str, password: str) -> None:
+    """Replace an older hash by today's. The password stays, so the person's sessions stay too."""
+    # a busy machine does it at the next sign-in
+    with suppress(TransientError):
+        fresh = hashing.hashed(password)
+        with db.as_service("login") as connection:
+            changed = connection.execute(
+                "update auth.users set encrypted_password = %s where id = %s and encrypted_password = %s",
+                (fresh, user_id, stored),
+            ).rowcount
+            if changed:
+                sessions.after_new_hash(connection, user_id, hashlib.sha256(stored.encode()).hexdigest())

@@ -338,6 +338,13 @@ def set_password(user_id: UUID, password: str) -> None:
         _client(key).auth.admin.update_user_by_id(str(user_id), {"password": password})
 
 
+def set_blocked(user_id: UUID, is_blocked: bool) -> None:
+    """Disable the account at Supabase (a ban of a hundred years) or enable it: no new token is given to it."""
+    key, name = _key(is_admin=True)
+    with _asking(name):
+        _client(key).auth.admin.update_user_by_id(str(user_id), {"ban_duration": "876000h" if is_blocked else "none"})
+
+
 def recovery_token(email: str) -> str:
     """The hash of a link to set a new password; no letter is sent."""
     key, name = _key(is_admin=True)

@@ -33,6 +33,8 @@ def prepare(server_url: str, url: str | None = None) -> world.World:
     os.environ.setdefault("SYNKRO_SECRET_KEYS", vault.generate_key())
     os.environ.setdefault("SYNKRO_WEB_SECRET", uuid4().hex + uuid4().hex)
     os.environ.setdefault("SYNKRO_ALLOW_LOCAL_VENDORS", "1")
+    # its operator signs in without the second step
+    os.environ.setdefault("SYNKRO_ENV", "demo")
     os.environ.setdefault("SYNKRO_CLOCK_OFFSET_SECONDS", offset_seconds())
     settings.cache_clear()
     migrations.migrate(url)

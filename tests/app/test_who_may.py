@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ import app.services
 from app import auth
 from app.services import (
     access,
+    accounts,
     audit_log,
     dashboards,
     export,
@@ -89,6 +91,21 @@ def take_back(world: World, who: Viewer) -> None:
     members.take_back(who, "alpha", made)
 
 
+def of(world: World, name: str) -> UUID:
+    return world.people[name].user_id
+
+
+def opened(world: World, name: str) -> str:
+    """The name of a session that was just opened."""
+    return opened_of(of(world, name))
+
+
+def opened_of(user_id: UUID) -> str:
+    sessions.open_session(user_id, None, None)
+    with db.as_service("test") as connection:
+        return sessions.open_of(connection, user_id)[0].session_hash
+
+
 CASES: dict[str, Case] = {
     "audit_log.audit_csv": Case(
         lambda w, v: audit_log.audit_csv(v, "alpha"), {**ADMINS, "nobody": NO}, asks_again=True
@@ -96,6 +113,9 @@ CASES: dict[str, Case] = {
     "access.tenant": Case(lambda w, v: access.tenant(v, "alpha"), MEMBERS),
     "access.administered": Case(lambda w, v: access.administered(v, "alpha"), ADMINS),
     "dashboards.load": Case(lambda w, v: dashboards.load(v, "alpha"), MEMBERS),
+    "accounts.own_sessions": Case(lambda w, v: accounts.own_sessions(v, "x"), EVERYONE),
+    "accounts.end_own_session": Case(lambda w, v: accounts.end_own_session(v, opened_of(v.user_id)), EVERYONE),
+    "accounts.end_other_sessions": Case(lambda w, v: accounts.end_other_sessions(v, "x"), EVERYONE),
     "export.report_csv": Case(lambda w, v: export.report_csv(v, "alpha", report_of(w), "waits"), MEMBERS),
     "overview.cards": Case(lambda w, v: overview.cards(v), EVERYONE),
     "people.save_profile": Case(lambda w, v: people.save_profile(v, "Имя", "", "Asia/Almaty", "ru"), EVERYONE),
@@ -140,6 +160,17 @@ CASES: dict[str, Case] = {
     "topics.put": Case(lambda w, v: topics.put(v, "alpha", None, topics.Typed("Шторы", "штора"), 1), ADMINS, asks_again=True),
     "topics.remove": Case(lambda w, v: topics.remove(v, "alpha", "look", 1), ADMINS, asks_again=True),
     # --- the operator
+    "accounts.listing": Case(lambda w, v: accounts.listing(v), OPERATOR, asks_again=True),
+    "accounts.detail": Case(lambda w, v: accounts.detail(v, of(w, "user")), OPERATOR, asks_again=True),
+    "accounts.set_blocked": Case(lambda w, v: accounts.set_blocked(v, of(w, "user"), True), OPERATOR, asks_again=True),
+    "accounts.end_session": Case(lambda w, v: accounts.end_session(v, of(w, "user"), opened(w, "user")), OPERATOR, asks_again=True),
+    "accounts.end_sessions": Case(lambda w, v: accounts.end_sessions(v, of(w, "user")), OPERATOR, asks_again=True),
+    "accounts.revoke_role": Case(
+        lambda w, v: accounts.revoke_role(v, of(w, "user"), w.tenants["alpha"].tenant_id), OPERATOR, asks_again=True
+    ),
+    "accounts.reset_second_factor": Case(
+        lambda w, v: accounts.reset_second_factor(v, of(w, "user")), OPERATOR, asks_again=True
+    ),
     "operators.add_tenant": Case(lambda w, v: operators.add_tenant(v, "Н", "newcompany", "Asia/Almaty"), OPERATOR, asks_again=True),
     "operators.installation": Case(lambda w, v: operators.installation(v), OPERATOR, asks_again=True),
     "operators.set_status": Case(
@@ -279,7 +310,9 @@ def test_the_whole_journal_asks_once_more(
 def test_who_may_nothing_else(world: World) -> None:
     """A case that everybody may is the person's own, and every other one has a role that is refused."""
     own = {name for name, case in CASES.items() if set(case.may.values()) == {YES}}
-    assert own == {"overview.cards", "people.save_profile"}
+    assert own == {
+        "overview.cards", "people.save_profile", "accounts.own_sessions", "accounts.end_own_session", "accounts.end_other_sessions",
+    }  # fmt: skip
 
 
 # --- who is banned -----------------------------------------------------------------------------------------

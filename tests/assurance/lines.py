@@ -160,6 +160,10 @@ LINES: tuple[Line, ...] = (
     Line("W1", "web", "sign-in, sockets, headers, foreign origins", ("tests/app/test_auth.py", "tests/app/test_guard.py")),
     Line("W2", "web", "every page, role and press", ("tests/app/test_pages.py", "tests/app/test_presses.py", "tests/app/test_browser.py")),
     Line("W3", "web", "REST API", ("tests/app/test_api.py",)),
+    Line("W4", "web", "guesses are counted, nobody is locked out of a known browser", ("tests/app/test_sign_in.py",)),
+    Line("W5", "web", "hashes and passwords", ("tests/app/test_hashing.py", "tests/app/test_passwords.py")),
+    Line("W6", "web", "the second step of a sign-in", ("tests/app/test_second_factor.py",)),
+    Line("W7", "web", "disabled accounts, ended sessions, revoked roles", ("tests/app/test_accounts.py",)),
     # AI
     Line("A1", "analysis", "injections change nothing", ("tests/analysis/test_injections.py",)),
     Line("A2", "analysis", "masking: what leaves, on the texts of three corpora too", ("tests/analysis/test_masking.py",)),

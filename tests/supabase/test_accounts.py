@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import httpx
 import jwt
 import psycopg
+import pyotp
 import pytest
 
 from app import auth
@@ -20,7 +21,7 @@ from app.services import access, members
 from app.services.access import Viewer
 from sandbox.supabase.project import HostedProject
 from synkro import accounts, db, sessions, tenants, users
-from synkro.accounts import supabase, tokens
+from synkro.accounts import second_factor, supabase, tokens
 from synkro.errors import AuthenticationError, ConfigurationError, DataError, SynkroError, TransientError
 from synkro.settings import settings
 from tests.app.conftest import ORIGIN, Site
@@ -475,6 +476,52 @@ async def test_a_members_token_opens_the_api_and_nothing_else(
         assert (await program.get("/api/v1/tenants", headers=fresh)).status_code == 200, "so is the new one"
         project.ban(somebody[1])
         assert (await program.get("/api/v1/tenants", headers=fresh)).status_code == 401
+
+
+async def test_an_operator_disables_an_account_of_the_project(
+    site: Site, project: HostedProject, somebody: tuple[str, UUID]
+) -> None:
+    person = accounts.sign_in(somebody[0], PASSWORD)
+    with_token = {"Authorization": f"Bearer {token_of(project, somebody[0])}"}
+    async with site.browser() as browser:
+        await enter(browser, somebody[0], PASSWORD)
+        accounts.set_blocked(person.user_id, True)
+        assert (await browser.get("/profile")).headers["location"].startswith("/login")
+        assert (await browser.get("/api/v1/tenants", headers=with_token)).status_code == 401
+        assert (await enter(browser, somebody[0], PASSWORD)).status_code == 401
+        accounts.set_blocked(person.user_id, False)
+        assert (await enter(browser, somebody[0], PASSWORD)).status_code == 303
+        assert (await browser.get("/api/v1/tenants", headers=with_token)).status_code == 200
+
+
+async def test_the_second_step_is_ours_with_supabase_too(
+    site: Site, project: HostedProject, somebody: tuple[str, UUID]
+) -> None:
+    """Supabase proves the password; the code comes after it, and a token of Supabase is no way around."""
+    person = accounts.sign_in(somebody[0], PASSWORD)
+    with_token = {"Authorization": f"Bearer {token_of(project, somebody[0])}"}
+    with db.as_service("test") as connection:
+        users.grant(connection, person.user_id, None, "super_admin")
+    async with site.browser() as browser:
+        assert (await browser.get("/api/v1/tenants", headers=with_token)).status_code == 401
+        assert (await enter(browser, somebody[0], PASSWORD)).headers["location"].startswith("/login/code")
+        assert (await browser.get("/tenants")).headers["location"].startswith("/login?next=")
+        shown = re.search(r"data-testid='secret'>([A-Z2-7 ]+)<", (await browser.get("/login/second-factor")).text)
+        assert shown
+        code = pyotp.TOTP(shown[1].replace(" ", "")).now()
+        done = await browser.post("/login/second-factor", data={"code": code}, headers=ORIGIN)
+        assert "recovery-codes" in done.text and (await browser.get("/tenants")).status_code == 200
+        recovery = re.findall(r"<code>([a-z2-7-]{19})</code>", done.text)[0]
+    async with site.browser() as another:
+        await enter(another, somebody[0], PASSWORD)
+        assert (await another.post("/login/code", data={"code": code}, headers=ORIGIN)).status_code == 401, "used"
+        assert (await another.post("/login/code", data={"code": recovery}, headers=ORIGIN)).status_code == 303
+        assert (await another.get("/tenants")).status_code == 200
+    with db.as_service("test") as connection:
+        users.revoke(connection, person.user_id, None)
+        second_factor.remove(connection, person.user_id)
+    async with site.browser() as program:
+        assert (await program.get("/api/v1/tenants", headers=with_token)).status_code == 200, "a member's token works"
 
 
 @pytest.mark.parametrize("what", ["expired", "foreign", "unsigned", "anon", "torn", "another project"])

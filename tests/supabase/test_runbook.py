@@ -23,6 +23,7 @@ from uuid import uuid4
 import click
 import httpx
 import psycopg
+import pyotp
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -176,7 +177,7 @@ def serving(command: list[str], environment: Mapping[str, str], port: int) -> It
 
 
 def signed_in(address: str, password: str) -> None:
-    """A person with the one-time password sets their own and opens the report."""
+    """An operator with the one-time password turns the second step on, sets a password and opens the report."""
     with sync_playwright() as playwright:
         browser = shots.launch(playwright)
         page = browser.new_page()
@@ -184,6 +185,10 @@ def signed_in(address: str, password: str) -> None:
         page.get_by_test_id("email").fill("admin@company.example")
         page.get_by_test_id("password").fill(password)
         page.get_by_test_id("sign-in").click()
+        secret = page.get_by_test_id("secret").inner_text().replace(" ", "")
+        page.get_by_test_id("code").fill(pyotp.TOTP(secret).now())
+        page.get_by_test_id("turn-on").click()
+        page.get_by_test_id("codes-kept").click()
         page.get_by_test_id("old").fill(password)
         page.get_by_test_id("new").fill(ANOTHER)
         page.get_by_test_id("again").fill(ANOTHER)

@@ -48,9 +48,21 @@ REAL: dict[str, set[str]] = {
     "sessions and attempts to sign in": {
         *(
             f"synkro/sessions.py::{name}"
-            for name in ("open_session", "of", "_LIVING", "after_new_password", "close_session")
+            for name in (
+                "open_session",
+                "of",
+                "_LIVING",
+                "end_all",
+                "end_one",
+                "after_second_factor",
+                "after_new_password",
+                "close_session",
+            )
         ),
-        "synkro/accounts/embedded.py::verify",
+        *(f"synkro/accounts/embedded.py::{name}" for name in ("verify", "set_blocked")),
+        *(f"synkro/accounts/attempts.py::{name}" for name in ("take", "_note", "write_down")),
+        *(f"app/auth.py::{name}" for name in ("set_device_cookie", "device_in", "_step_value", "step_in")),
+        *(f"synkro/accounts/second_factor.py::{name}" for name in ("confirm", "check", "_step_of")),
         *(f"synkro/accounts/links.py::{name}" for name in ("make", "use")),
         *(f"synkro/invitations.py::{name}" for name in ("_OPEN", "make", "_accept", "take_back")),
     },

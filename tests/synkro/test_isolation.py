@@ -18,7 +18,13 @@ WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17
 PASSWORD = "пароль для проверки"
 
 #: what an ordinary member may not even ask for
-PRIVATE = ("private.integration_secrets", "private.web_sessions", "private.login_attempts", "auth.users")
+PRIVATE = (
+    "private.integration_secrets",
+    "private.web_sessions",
+    "private.sign_in_counters",
+    "private.second_factors",
+    "auth.users",
+)
 #: tenant tables a member reads
 SHARED = (
     "tenants", "integration_configs", "tenant_runtime_configs", "working_intervals", "report_windows", "job_runs",

@@ -61,13 +61,16 @@ private.account_links           -             -         -         -        siud 
 private.decided_dialogs         -             -         -         -        siud     -
 private.integration_secrets     -             -         -         -        siud     -
 private.invitations             -             -         -         -        siud     -
-private.login_attempts          -             -         -         -        siud     -
 private.mart_builds             -             -         -         -        sd       -
 private.message_intents         -             -         -         -        siud     -
 private.pseudonym_salt          -             -         -         -        -        -
 private.raw_changes             -             -         -         -        sd       -
 private.reconciled_dialogs      -             -         -         -        siud     -
+private.recovery_codes          -             -         -         -        siud     -
+private.second_factors          -             -         -         -        siud     -
 private.services                -             -         -         -        siud     -
+private.sign_in_counters        -             -         -         -        siud     -
+private.sign_in_failures        -             -         -         -        siud     -
 private.vendor_limits           -             -         -         -        siud     -
 private.web_sessions            -             -         -         -        siud     -
 auth.users                      -             -         -         -        siud     -

@@ -36,6 +36,11 @@ ROWS = {
     " values (1, 11, now(), 'radist', 'hash', '{}')",
 }  # fmt: skip
 
+#: tables a newer migration drops, and why
+DROPPED = {
+    "private.login_attempts": "held every e-mail typed at the sign-in; the counters of attempts hold keyed hashes"
+}
+
 _COLUMNS = """
 select n.nspname || '.' || c.relname as name, array_agg(quote_ident(a.attname) order by a.attnum) as columns
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -98,7 +103,8 @@ def test_the_newer_migrations_apply_and_lose_nothing(
     assert [one.version for one in migrations.migrate(released.url)] == newer != []
 
     with psycopg.connect(released.url) as connection:
-        assert _rows(connection, released.columns) == released.rows
+        kept = {name: of for name, of in released.columns.items() if name not in DROPPED}
+        assert _rows(connection, kept) == {name: rows for name, rows in released.rows.items() if name not in DROPPED}
         # until then all topics were a furniture shop's: the companies that were there keep them
         companies = [row[0] for row in connection.execute("select tenant_id from synkro.tenants order by 1")]
         kept = connection.execute("select tenant_id, version, pack, topics from synkro.topic_lists order by 1")
