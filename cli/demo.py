@@ -295,6 +295,6 @@ def _report(company: DemoCompany) -> None:
 def _farewell(seconds: float, passwords: dict[str, str]) -> None:
     logins = "  ".join(f"{login.email} / {passwords[login.email]} ({login.what})" for login in LOGINS)
     click.echo(
-        f"ready in {seconds:.0f} s  {settings().base_url}  Dagster http://127.0.0.1:{settings().dagster_port}  {logins}"
+        f"ready in {seconds:.0f} s  {settings().base_url}  Dagster {serve.dagster_address()} (вход оператора)  {logins}"
     )
     sys.stdout.flush()

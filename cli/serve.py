@@ -15,7 +15,7 @@ import click
 from cli import database
 from cli.environment import say
 from cli.supervisor import Supervisor, program, wait_for_the_last
-from synkro import accounts, audit, db, users
+from synkro import accounts, audit, dagster_ui, db, users
 from synkro.errors import ConfigurationError, NotFoundError, TransientError
 from synkro.files import secret_file
 from synkro.settings import override, settings
@@ -27,7 +27,10 @@ LOOPBACK = "127.0.0.1"
 @click.option("--host", default=None, help="Адрес, на котором слушает приложение (по умолчанию 127.0.0.1).")
 @click.option("--port", type=int, default=None, help="Порт приложения (по умолчанию 8080).")
 @click.option(
-    "--dagster-port", type=int, default=None, help="Порт Dagster, только для этой машины (по умолчанию 3000)."
+    "--dagster-port",
+    type=int,
+    default=None,
+    help="Порт Dagster за приложением, только для этой машины (по умолчанию 3000).",
 )
 @click.option(
     "--only",
@@ -48,10 +51,15 @@ def serve(host: str | None, port: int | None, dagster_port: int | None, only: st
     try:
         start(supervisor)
         wait_ready(supervisor)
-        say(f"Приложение: {settings().base_url}   Dagster: http://{LOOPBACK}:{settings().dagster_port}")
+        say(f"Приложение: {settings().base_url}   Dagster: {dagster_address()}")
         supervisor.watch()
     finally:
         supervisor.stop()
+
+
+def dagster_address() -> str:
+    """Where operators find Dagster: behind the sign-in of the app."""
+    return f"{settings().base_url}{dagster_ui.PREFIX}"
 
 
 def _alone(process: str) -> None:
@@ -148,7 +156,11 @@ def _code_server(host: str) -> list[str]:
 
 
 def _webserver(home: Path, host: str) -> list[str]:
-    return [program("dagster-webserver"), "-h", host, "-p", str(settings().dagster_port), "-w", str(_workspace(home))]
+    return [
+        sys.executable, "-m", "orchestration.webserver", "-h", host, "-p", str(settings().dagster_port),
+        "-w", str(_workspace(home)), "--path-prefix", dagster_ui.PREFIX,
+        *(["--read-only"] if settings().dagster_read_only else []),
+    ]  # fmt: skip
 
 
 def _daemon(home: Path) -> list[str]:
@@ -190,7 +202,7 @@ def wait_ready(supervisor: Supervisor, seconds: float = 120) -> None:
     """Wait until the app and the Dagster UI answer."""
     waiting = {
         "приложение": f"http://{settings().host}:{settings().port}/api/health",
-        "Dagster": f"http://{LOOPBACK}:{settings().dagster_port}/server_info",
+        "Dagster": f"http://{LOOPBACK}:{settings().dagster_port}{dagster_ui.IS_UP}",
     }
     deadline = time.monotonic() + seconds
     while waiting and not supervisor.is_stopping:
