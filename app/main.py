@@ -26,7 +26,7 @@ from app.api import v1
 from app.dagster_proxy import DagsterProxy
 from app.live import live
 from app.pages import register_all
-from synkro import dagster_ui
+from synkro import app_login, dagster_ui
 from synkro.errors import ConfigurationError, SynkroError
 from synkro.settings import settings
 
@@ -112,8 +112,9 @@ async def _on_bad_request(request: Request, error: Exception) -> Response:
 
 
 def run(host: str | None = None, port: int | None = None) -> None:
-    """Serve until stopped; raises :class:`ConfigurationError` when the port is taken."""
+    """Serve until stopped; raises :class:`ConfigurationError` when the port is taken or the policies do not hold the database's login back."""
     host, port = host or settings().host, port or settings().port
+    app_login.check()
     listener = _listen(host, port)
     config = uvicorn.Config(
         build(),

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".synkro")
     #: owner of the schemas: migrations, dlt, dbt. Empty: the embedded Postgres of the data directory
     database_url: SecretStr | None = None
-    #: login role of the app (member of authenticated and service_role); empty: database_url
+    #: login of the app (member of authenticated and service_role); empty: database_url, with which no page is served
     app_database_url: SecretStr | None = None
     #: connections one process may hold to the app's address; empty: 2, a run 3, the app 5 (docs/scale.md)
     database_pool: int | None = Field(None, ge=1, le=100)
