@@ -21,7 +21,7 @@ import click
 from cli import database, environment, serve
 from cli.environment import say
 from cli.reports import wait_for
-from cli.sandbox import TRADES
+from cli.sandbox import TRADES, refuse_without_sources
 from cli.supervisor import Supervisor
 from synkro import clock, db, integrations, reports, runs, runtime, tenants, topics, users, vault, windows
 from synkro.accounts import embedded
@@ -92,6 +92,7 @@ def demo(no_serve: bool, port: int | None, dagster_port: int | None, trade: str 
     """Показать всё на двух вымышленных компаниях."""
     companies = (*COMPANIES, _of_trade(trade)) if trade else COMPANIES
     started = time.monotonic()
+    refuse_without_sources()
     override(port=port, dagster_port=dagster_port)
     _settle_environment()
     if not no_serve:
