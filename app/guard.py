@@ -1,8 +1,8 @@
 """The door of the web process: every request and every socket passes here first.
 
-Requests: security headers on every answer; only our own names in ``Host``; a write needs an ``Origin`` of ours; no session means the sign-in page (or
-401 JSON for the API); a person with a one-time password sees the password page alone; an unexpected error becomes a
-page with an id, and the traceback goes to the log.
+Requests: security headers on every answer; only our own names in ``Host``; a write needs an ``Origin`` of ours; no session
+means the sign-in page (or 401 JSON for the API); a person with a one-time password sees the password page alone; an
+unexpected error becomes a page with an id, and the traceback goes to the log.
 
 Sockets: NiceGUI itself accepts any Origin without a cookie, given a ``client_id``. Here a handshake needs our Origin, a
 living session, and the page must have been opened by that very session; Dagster's socket needs the same, and
@@ -106,7 +106,12 @@ class Guard:
         if scope["type"] == "http":
             await self._http(scope, receive, _with_headers(scope, send))
         elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
+            if not host_allowed(Headers(scope=scope)):
+                await _close(receive, send)
+            elif scope["path"] == dagster_ui.GRAPHQL:
+                await self._dagster(scope, receive, send)
+            else:
+                await self._websocket(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -119,7 +124,7 @@ class Guard:
             await send(message)
 
         try:
-            answer = await self._admit(scope)
+            answer = _misnamed(scope) or await self._admit(scope)
             if answer is not None:
                 await answer(scope, receive, watched)
             else:
@@ -135,12 +140,8 @@ class Guard:
         path, method = scope["path"], scope["method"]
         headers = Headers(scope=scope)
         is_api = path.startswith("/api/")
-        # a program asks, be it Dagster's page: it wants no page of ours
-        is_json = is_api or path == dagster_ui.GRAPHQL
         scope.setdefault("state", {})
         texts.speak("ru")
-        if not host_allowed(headers):
-            return _refuse(is_json, 421, "host", texts.t("refused.host"))
         if method == "TRACE" or (path.startswith(_SOCKET) and not path.startswith("/_nicegui/")):
             # pages talk by WebSocket only: its handshake always names an Origin, long polling does not
             return JSONResponse({"error": {"kind": "refused", "message": "Метод не поддерживается."}}, 405)
@@ -148,13 +149,15 @@ class Guard:
         if method not in _SAFE:
             # a browser sends no token by itself: a page of somebody else cannot write with one
             if token is None and not origin_allowed(headers.get("origin"), scope["scheme"], headers.get("host", "")):
-                return _refuse(is_json, 403, "origin", "Запрос пришёл с чужой страницы. Откройте Synkro и повторите.")
+                return _refuse(is_api, 403, "origin", "Запрос пришёл с чужой страницы. Откройте Synkro и повторите.")
             if (
                 "transfer-encoding" in headers
                 or not headers.get("content-length", "0").isdigit()
                 or int(headers.get("content-length", "0")) > MAX_BODY
             ):
-                return _refuse(is_json, 413, "too_large", "Слишком большой запрос.")
+                return _refuse(is_api, 413, "too_large", "Слишком большой запрос.")
+        # a program asks, be it Dagster's page: it wants no page of ours
+        is_api = is_api or path == dagster_ui.GRAPHQL
         if is_asset(path):
             return None
         if token is not None:
@@ -170,13 +173,13 @@ class Guard:
         if _is_open(path):
             return None
         if caller is None:
-            if is_json:
+            if is_api:
                 return _refuse(True, 401, "authentication", "Войдите в Synkro.")
             query = scope.get("query_string", b"").decode("latin-1")
             wanted = quote(path) + (f"?{query}" if query else "")
             return RedirectResponse(f"/login?next={quote(auth.safe_next(wanted), safe='')}", 303)
         if caller.must_set_password and path not in ("/profile/password", "/logout"):
-            if is_json:
+            if is_api:
                 return _refuse(True, 403, "password", "Сначала смените одноразовый пароль.")
             return RedirectResponse("/profile/password", 303)
         return None
@@ -185,17 +188,8 @@ class Guard:
         headers = Headers(scope=scope)
         scheme = "https" if scope.get("scheme") in ("wss", "https") else "http"
         caller = None
-        is_dagster = scope["path"] == dagster_ui.GRAPHQL
-        if (
-            (is_dagster or scope["path"].startswith(_SOCKET))
-            and host_allowed(headers)
-            and origin_allowed(headers.get("origin"), scheme, headers.get("host", ""))
-        ):
+        if scope["path"].startswith(_SOCKET) and origin_allowed(headers.get("origin"), scheme, headers.get("host", "")):
             caller = await off_loop(auth.identify, auth.session_in(headers.get("cookie")))
-        if caller is not None and is_dagster and not caller.must_set_password:
-            scope.setdefault("state", {})["caller"] = caller
-            await self.app(scope, receive, send)
-            return
         if caller is not None and not caller.must_set_password:
             client_id = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("client_id", [""])[0]
             if owner_of(client_id) in (caller.session_id, None):
@@ -204,8 +198,35 @@ class Guard:
                 watch.add(caller.session_id)
                 await self.app(scope, receive, send)
                 return
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
+        await _close(receive, send)
+
+    async def _dagster(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dagster's socket has no page of ours: whose it is, and that it ends in time, is the proxy's business."""
+        headers = Headers(scope=scope)
+        scheme = "https" if scope.get("scheme") in ("wss", "https") else "http"
+        caller = None
+        if origin_allowed(headers.get("origin"), scheme, headers.get("host", "")):
+            caller = await off_loop(auth.identify, auth.session_in(headers.get("cookie")))
+        if caller is None or caller.must_set_password:
+            await _close(receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = caller
+        texts.speak(caller.user.language)
+        await self.app(scope, receive, send)
+
+
+def _misnamed(scope: Scope) -> Response | None:
+    """The refusal of a request under a name that is not ours."""
+    if host_allowed(Headers(scope=scope)):
+        return None
+    texts.speak("ru")
+    path = scope["path"]
+    return _refuse(path.startswith("/api/") or path == dagster_ui.GRAPHQL, 421, "host", texts.t("refused.host"))
+
+
+async def _close(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": 1008})
 
 
 def _with_headers(scope: Scope, send: Send) -> Send:
