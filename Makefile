@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup setup-dev demo test assurance check check-types check-sql check-style check-imports check-graph mutants bench drills clean
+.PHONY: setup setup-dev demo test assurance check check-types check-sql check-style check-imports check-graph check-policies mutants bench drills clean
 
 setup: .venv/.runtime
 
@@ -36,7 +36,7 @@ assurance: setup-dev
 
 # the tools beside each other: mypy and sqlfluff take most of the time, one processor each
 check: setup-dev
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-types check-sql check-style check-imports check-graph
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-types check-sql check-style check-imports check-graph check-policies
 
 check-types:
 	$(BIN)/mypy
@@ -49,6 +49,9 @@ check-imports:
 	$(BIN)/lint-imports
 check-graph:
 	$(BIN)/python -m tests.orchestration.graph --check
+
+check-policies:
+	$(BIN)/python -m tests.policies
 
 # every planted mutant (tests/mutants) in a copy of the tree: the test it names must go red
 mutants: setup-dev

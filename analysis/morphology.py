@@ -60,7 +60,7 @@ def tagged(text: str) -> Tagged:
 def _form(word: str) -> str:
     if word in _OURS:
         return _OURS[word]
-    if len(word) > _LONGEST or not _is_russian(word):
+    if len(word) > _LONGEST or not is_russian_word(word):
         return word
     is_known = _analyzer().word_is_known(word)
     if not is_known and not word.endswith(_OWN_FUTURE):
@@ -98,7 +98,8 @@ def _mark(tag: Any) -> str:
     return ""
 
 
-def _is_russian(word: str) -> bool:
+def is_russian_word(word: str) -> bool:
+    """Letters of Russian alone; folded."""
     return all("а" <= char <= "я" or char == "-" for char in word)
 
 
@@ -115,13 +116,13 @@ _LIKELY = 0.1
 
 def is_known(word: str) -> bool:
     """A folded word the dictionary has; one with letters no Russian word has is not to be guessed at either."""
-    return not _is_russian(word) or bool(_analyzer().word_is_known(word))
+    return not is_russian_word(word) or bool(_analyzer().word_is_known(word))
 
 
 @lru_cache(maxsize=50_000)
 def lemmas(word: str) -> frozenset[str]:
     """Every dictionary form a folded word may be of; the word itself where no dictionary has it."""
-    if len(word) > _LONGEST or not _is_russian(word) or not _analyzer().word_is_known(word):
+    if len(word) > _LONGEST or not is_russian_word(word) or not _analyzer().word_is_known(word):
         return frozenset((word,))
     parses = _analyzer().parse(word)
     likely = [parse for parse in parses if parse.score >= _LIKELY] or parses[:1]
@@ -137,7 +138,7 @@ def subject(word: str) -> str:
     """The dictionary form of a folded word that says what is spoken of: a noun, an adjective, a verb, an unknown word; else empty."""
     if len(word) < 3 or not word.isalpha():
         return ""
-    if not _is_russian(word) or not _analyzer().word_is_known(word):
+    if not is_russian_word(word) or not _analyzer().word_is_known(word):
         return word
     parses = _analyzer().parse(word)
     # «проем» is a thing before it is a verb
@@ -151,7 +152,7 @@ def subject(word: str) -> str:
 @lru_cache(maxsize=20_000)
 def is_name(form: str) -> bool:
     """The dictionary form says what a thing is or which one: a noun, an adjective, a word no dictionary has."""
-    if not _is_russian(form) or not _analyzer().word_is_known(form):
+    if not is_russian_word(form) or not _analyzer().word_is_known(form):
         return True
     return _analyzer().parse(form)[0].tag.POS in ("NOUN", "ADJF")
 
@@ -163,8 +164,26 @@ _SURNAME = re.compile(r"\w{2,40}(?:ов|ев|ин|ова|ева|ина|енко|
 @lru_cache(maxsize=20_000)
 def is_person(word: str) -> bool:
     """The word is a first name, a patronymic or a surname, as far as a dictionary or an ending tells."""
-    if not 3 <= len(word) <= _LONGEST or not _is_russian(word):
+    if not 3 <= len(word) <= _LONGEST or not is_russian_word(word):
         return False
     if not _analyzer().word_is_known(word):
         return _SURNAME.fullmatch(word) is not None
     return any(mark in _analyzer().parse(word)[0].tag for mark in ("Name", "Surn", "Patr"))
+
+
+_PERSON = frozenset(("Name", "Surn", "Patr"))
+#: towns that are rare names too, in some case; in a chat it is the town
+_TOWNS = frozenset(("астан", "алмат", "питер", "киров"))
+
+
+@lru_cache(maxsize=50_000)
+def person_share(word: str) -> float | None:
+    """How likely a folded word of the dictionary is a name of a person, 0–1; ``None`` for a word it does not have."""
+    if not 2 <= len(word) <= _LONGEST or not is_russian_word(word) or not _analyzer().word_is_known(word):
+        return None
+    parses = _analyzer().parse(word)
+    named = [parse for parse in parses if _PERSON & set(parse.tag.grammemes) and parse.normal_form not in _TOWNS]
+    # a river is a name first («Лена»)
+    others = sum(parse.score for parse in parses if parse not in named and not (named and "Geox" in parse.tag))
+    found = sum(parse.score for parse in named)
+    return float(found / (found + others)) if named else 0.0

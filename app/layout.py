@@ -19,7 +19,7 @@ from app import plain
 from app.components.html import anchor, div, icon, link, span, tag
 from app.guard import report_error
 from app.offload import off_loop
-from app.services import access
+from app.services import access, audit_log
 from app.services.access import Forbidden, Viewer
 from app.texts import t
 from synkro import dagster_ui
@@ -53,6 +53,8 @@ def _wrapped(function: PageFunction) -> PageFunction:
         try:
             ip_address = request.client.host if request.client else None
             viewer = await off_loop(access.viewer, caller.user, ip_address)
+            if "slug" in parameters:
+                await off_loop(audit_log.note_look, viewer, parameters["slug"], request.url.path)
             return await function(viewer, **parameters)
         except NotFoundError:
             return plain.not_found()

@@ -11,7 +11,7 @@ from starlette.background import BackgroundTask
 
 from app import auth, plain
 from app.offload import off_loop
-from app.services import access, export
+from app.services import access, audit_log, export
 from app.texts import t
 from synkro import accounts, dagster_ui, invitations
 from synkro.errors import DataError, NotFoundError, SynkroError
@@ -226,6 +226,22 @@ async def report_csv(request: Request, slug: str, report_id: str, what: str) -> 
         name, text = await off_loop(export.report_csv, viewer, slug, report_id, what)
     except NotFoundError:
         return plain.not_found()
+    return _csv(name, text)
+
+
+@router.get("/audit/export.csv")
+async def audit_csv(request: Request, tenant: str = "") -> Response:
+    viewer = await off_loop(access.viewer, request.state.caller.user, _ip(request))
+    try:
+        name, text = await off_loop(audit_log.audit_csv, viewer, tenant or None)
+    except NotFoundError:
+        return plain.not_found()
+    except access.Forbidden as error:
+        return plain.refused(error.message)
+    return _csv(name, text)
+
+
+def _csv(name: str, text: str) -> Response:
     return Response(
         text.encode(),
         media_type="text/csv; charset=utf-8",

@@ -10,6 +10,7 @@ import psycopg
 
 from cli import (
     analysts,
+    audit,
     database,
     demo,
     doctor,
@@ -30,7 +31,7 @@ from synkro.settings import settings
 logger = logging.getLogger(__name__)
 
 #: commands that read or write rows; the others make the tables themselves or need none
-NEED_TABLES = {"tenant", "user", "analyst", "integration", "runtime", "report", "run", "backfill"}
+NEED_TABLES = {"tenant", "user", "analyst", "integration", "runtime", "report", "run", "backfill", "audit"}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,6 +64,7 @@ for command in (
     reports.run,
     history.backfill,
     secrets.secrets,
+    audit.audit_group,
     serve.serve,
     demo.demo,
     sandbox.sandbox,

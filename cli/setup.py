@@ -35,8 +35,11 @@ def integration_set(slug: str, kind: integrations.Kind, public: str | None, as_j
     sealed = _secret(kind, _standard_input())
     with db.as_service("command line") as connection:
         tenant = tenants.by_slug(connection, slug)
+        before = integrations.find(connection, tenant.tenant_id, kind)
+        changed = {}
         if values is not None:
             integrations.save_public(connection, tenant.tenant_id, kind, values)
+            changed = audit.changes(before.public if before else {}, values)
         if sealed:
             integrations.save_secrets(connection, tenant.tenant_id, kind, sealed)
         audit.write(
@@ -45,7 +48,7 @@ def integration_set(slug: str, kind: integrations.Kind, public: str | None, as_j
             tenant_id=tenant.tenant_id,
             actor=ACTOR,
             message=kind,
-            metadata={"public": sorted(values or {}), "secrets": sorted(sealed)},
+            metadata={"public": changed, "secrets": sorted(sealed)},
         )
         found = integrations.load(connection, tenant.tenant_id, kind)
     emit(
@@ -134,14 +137,16 @@ def runtime_set(slug: str, pairs: tuple[str, ...], as_json: bool) -> None:
         values[key.strip()] = value
     with db.as_service("command line") as connection:
         tenant = tenants.by_slug(connection, slug)
+        before = runtime.current(connection, tenant.tenant_id)
         config = runtime.change(connection, tenant.tenant_id, values)
+        changed = audit.changes(runtime.by_name(before), runtime.by_name(config))
         audit.write(
             connection,
             "runtime.set",
             tenant_id=tenant.tenant_id,
             actor=ACTOR,
             message=", ".join(sorted(values)),
-            metadata={"version": config.version},
+            metadata={"version": config.version, "changed": changed},
         )
     emit(_config(config), as_json, f"Сохранено, версия {config.version}.")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dagster import Definitions, definitions, in_process_executor
 
-from orchestration import retention, sensors
+from orchestration import anchoring, retention, sensors
 from orchestration.assets import insight, intents, marts, sources
 from orchestration.dbt import ensure_manifest
 from orchestration.jobs import report_job
@@ -30,7 +30,7 @@ def build() -> Definitions:
             *insight.build(),
         ],
         jobs=[report_job()],
-        sensors=[sensors.build(), retention.build()],
+        sensors=[sensors.build(), retention.build(), anchoring.build()],
         resources={"run_worker": RunWorker()},
         # what is launched from an asset's page has no job of ours: it too must be one process, with one worker
         executor=in_process_executor,

@@ -102,6 +102,11 @@ def current(connection: db.Connection, tenant_id: UUID) -> RuntimeConfig:
     return RuntimeConfig(**row)
 
 
+def by_name(config: RuntimeConfig) -> dict[str, Any]:
+    """The settings by their names, without the version's number."""
+    return {name: getattr(config, name) for name in NAMES if name != "version"}
+
+
 def history(connection: db.Connection, tenant_id: UUID, limit: int = 20) -> list[dict[str, Any]]:
     """Versions, newest first, with author and time."""
     return connection.execute(

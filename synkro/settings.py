@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     code_server: str = ""
     #: reports under way at once; empty: as dagster.yaml says, and two or one through a session pooler of Supabase
     concurrent_runs: int | None = Field(None, ge=1, le=64)
+    #: where the ends of the audit log's chains are noted, outside the database; empty: audit-anchors.jsonl of the data directory
+    audit_anchors: Path | None = None
     #: YAML laid over the Dagster template: another launcher, other limits (deploy/celery, deploy/kubernetes)
     dagster_overlay: Path | None = None
     #: Celery's broker and result store; only with the overlay of deploy/celery

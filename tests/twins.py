@@ -47,6 +47,9 @@ where c.relkind in ('r', 'p') and n.nspname <> all (%s) and n.nspname not like '
 order by array_position(array['synkro.tenants', 'synkro.job_runs', 'synkro.reports'], n.nspname || '.' || c.relname), 1, a.attnum
 """
 
+#: filled by the database itself, from the lines of the audit log
+_BY_TRIGGER = ("synkro.audit_chain", "synkro.audit_heads")
+
 #: columns that mean the same everywhere
 _ANYWHERE: dict[str, Any] = {
     "window_start": WINDOW.start, "window_end": WINDOW.end, "starts_at": WINDOW.start, "ends_at": WINDOW.end,
@@ -196,7 +199,7 @@ def fill(url: str) -> None:
             (PERSON,),
         )
         for tenant_id, tag in ((THEIRS, "theirs"), (OURS, "ours")):
-            plain = [(table, {}) for table in tables]
+            plain = [(table, {}) for table in tables if table not in _BY_TRIGGER]
             wanted = [plain[0], *(_ONLY_THEIRS if tag == "theirs" else []), *plain[1:], *_MORE]
             for table, but in wanted:
                 if table not in tables:

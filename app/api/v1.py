@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 
 from app import plain
 from app.offload import off_loop
-from app.services import access, health, report_view, reporting
+from app.services import access, audit_log, health, report_view, reporting
 from app.services.access import Viewer
 from app.texts import t
 from synkro import corrections, db, reconciliation, reports, runs, shapes
@@ -50,7 +50,10 @@ async def _as(request: Request, work: Callable[[Viewer], T]) -> T:
     ip_address = request.client.host if request.client else None
 
     def both() -> T:
-        return work(access.viewer(caller.user, ip_address))
+        viewer = access.viewer(caller.user, ip_address)
+        if "slug" in request.path_params:
+            audit_log.note_look(viewer, request.path_params["slug"], request.url.path)
+        return work(viewer)
 
     return await off_loop(both)
 
@@ -91,7 +94,10 @@ async def tenant_report(request: Request, slug: str, report_id: str) -> dict[str
 async def report(request: Request, report_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
         with db.as_user(who.user_id) as connection:
-            return _whole(connection, who, reports.get(connection, report_id))
+            found = reports.get(connection, report_id)
+            said = _whole(connection, who, found)
+        audit_log.note_look(who, found.tenant_id, request.url.path)
+        return said
 
     return await _as(request, work)
 
@@ -129,7 +135,12 @@ async def request_history(
 
 @router.get("/v1/runs/{run_id}", summary="Запуск")
 async def get_run(request: Request, run_id: str) -> dict[str, Any]:
-    return await _as(request, lambda who: _run_json(*reporting.run_of(who, run_id)))
+    def work(who: Viewer) -> dict[str, Any]:
+        found, tenant = reporting.run_of(who, run_id)
+        audit_log.note_look(who, tenant.tenant_id, request.url.path)
+        return shapes.run_json(found, tenant.slug)
+
+    return await _as(request, work)
 
 
 @router.post("/v1/runs/{run_id}/stop", summary="Остановить запуск", status_code=202)
@@ -159,10 +170,6 @@ def _for(who: Viewer, found: reports.Report, shape: dict[str, Any]) -> dict[str,
     if not who.is_admin(found.tenant_id):
         del shape["cost_usd"]
     return shape
-
-
-def _run_json(found: runs.Run, tenant: access.Tenant) -> dict[str, Any]:
-    return shapes.run_json(found, tenant.slug)
 
 
 @router.get("/docs", include_in_schema=False)

@@ -8,7 +8,7 @@ from app import words
 from app.components.html import div, empty, link, span, table
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import people
+from app.services import audit_log
 from app.services.access import Viewer
 from app.texts import known, t
 from synkro import clock
@@ -17,11 +17,13 @@ from synkro.audit import Entry
 
 @page("/audit")
 async def audit_page(viewer: Viewer, before: int | None = None, tenant: str = "") -> None:
-    found = await off_loop(people.audit_page, viewer, tenant or None, before)
+    found = await off_loop(audit_log.audit_page, viewer, tenant or None, before)
     zone = viewer.user.timezone
     with frame(viewer, t("audit.title"), on="audit"):
         with heading(t("audit.title"), t("audit.lead")):
-            pass
+            if found.entries:
+                query = f"?tenant={tenant}" if tenant else ""
+                link(t("audit.export"), f"/audit/export.csv{query}", "btn small", mark="export-audit", download="")
         if len(viewer.tenants) > 1:
             with div("chips"):
                 link(t("audit.all"), "/audit", "chip" if tenant else "chip on")
@@ -37,7 +39,7 @@ async def audit_page(viewer: Viewer, before: int | None = None, tenant: str = ""
                     (t("audit.when"), "nowrap"),
                     (t("audit.action"), "lead"),
                     (t("audit.actor"), ""),
-                    (t("tenants.name"), ""),
+                    (t("audit.company"), ""),
                     (t("audit.detail"), "full"),
                     (t("audit.ip"), "nowrap"),
                 ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,7 +38,7 @@ def cell(value: Any) -> Any:
     return "'" + text if start.startswith(_FORMULA) or text[:1] in ("\t", "\r", "\n") else text
 
 
-def _csv(rows: list[list[Any]]) -> str:
+def csv_text(rows: Sequence[Sequence[Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";", quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
     writer.writerows([[cell(value) for value in row] for row in rows])
@@ -49,9 +50,9 @@ def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str) -> tupl
     with db.as_user(who.user_id) as connection:
         tenant, report = report_view.find(connection, who, slug, report_id)
         if what == "waits":
-            text = _csv(_waits(connection, report))
+            text = csv_text(_waits(connection, report))
         else:
-            what, text = "numbers", _csv(_numbers(connection, report))
+            what, text = "numbers", csv_text(_numbers(connection, report))
         audit.write(
             connection,
             "report.exported",

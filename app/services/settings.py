@@ -97,18 +97,15 @@ def save_integration(
         before = integrations.find(connection, tenant.tenant_id, known)
         kept = {name: before.public[name] for name in _HIDDEN if before and name in before.public}
         integrations.save_public(connection, tenant.tenant_id, known, {**kept, **values}, who.user_id)
-        audit.write(
+        _note(
             connection,
+            who,
+            tenant,
             "integration.saved",
-            tenant_id=tenant.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
-            metadata={"kind": known, "public": sorted(values), "secrets": sorted(typed)},
-            ip_address=who.ip_address,
+            {"kind": known, "public": audit.changes(before.public if before else {}, {**kept, **values})},
         )
     if typed:
-        with db.as_service("save secrets") as connection:
-            integrations.save_secrets(connection, tenant.tenant_id, known, typed)
+        _save_secrets(who, tenant, known, typed, "integration.secrets_saved")
     with db.as_user(who.user_id) as connection:
         return integrations.load(connection, tenant.tenant_id, known)
 
@@ -118,19 +115,28 @@ def forget_secret(who: Viewer, slug: str, kind: str, name: str) -> Integration:
     known = integrations.check_kind(kind)
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, tenant.tenant_id)
-        audit.write(
-            connection,
-            "integration.secret_removed",
-            tenant_id=tenant.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
-            metadata={"kind": known, "secrets": [name]},
-            ip_address=who.ip_address,
-        )
-    with db.as_service("remove secret") as connection:
-        integrations.save_secrets(connection, tenant.tenant_id, known, {name: ""})
+    _save_secrets(who, tenant, known, {name: ""}, "integration.secret_removed")
     with db.as_user(who.user_id) as connection:
         return integrations.load(connection, tenant.tenant_id, known)
+
+
+def _save_secrets(who: Viewer, tenant: Tenant, kind: Kind, secrets: Mapping[str, str], action: str) -> None:
+    """The secrets and the line about them in one transaction: neither is there without the other."""
+    with db.as_service("save secrets") as connection:
+        integrations.save_secrets(connection, tenant.tenant_id, kind, secrets)
+        _note(connection, who, tenant, action, {"kind": kind, "secrets": sorted(secrets)})
+
+
+def _note(connection: db.Connection, who: Viewer, tenant: Tenant, action: str, metadata: Mapping[str, Any]) -> None:
+    audit.write(
+        connection,
+        action,
+        tenant_id=tenant.tenant_id,
+        actor_id=who.user_id,
+        actor=who.user.email,
+        metadata=metadata,
+        ip_address=who.ip_address,
+    )
 
 
 def _public_value(name: str, value: str) -> Any:
@@ -171,15 +177,7 @@ def check_integration(who: Viewer, slug: str, kind: str) -> Checked:
         message = redact(error.message)
     seconds = time.monotonic() - started
     with db.as_user(who.user_id) as connection:
-        audit.write(
-            connection,
-            "integration.checked",
-            tenant_id=tenant.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
-            metadata={"kind": known, "ok": not message},
-            ip_address=who.ip_address,
-        )
+        _note(connection, who, tenant, "integration.checked", {"kind": known, "ok": not message})
         return Checked(not message, message, seconds, integrations.load(connection, tenant.tenant_id, known))
 
 
@@ -228,16 +226,8 @@ def save_runtime(who: Viewer, slug: str, values: Mapping[str, Any]) -> RuntimeCo
         before = runtime.current(connection, tenant.tenant_id)
         after = runtime.change(connection, tenant.tenant_id, values, who.user_id)
         if after.version != before.version:
-            changed = [key for key in values if getattr(before, key) != getattr(after, key)]
-            audit.write(
-                connection,
-                "runtime.changed",
-                tenant_id=tenant.tenant_id,
-                actor_id=who.user_id,
-                actor=who.user.email,
-                metadata={"version": after.version, "keys": changed},
-                ip_address=who.ip_address,
-            )
+            changed = audit.changes(runtime.by_name(before), runtime.by_name(after))
+            _note(connection, who, tenant, "runtime.changed", {"version": after.version, "changed": changed})
         return after
 
 

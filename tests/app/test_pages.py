@@ -10,6 +10,7 @@ from starlette.routing import Mount, Route
 
 from app import guard
 from app.layout import PAGES
+from synkro import db
 from tests.app.conftest import ORIGIN, Site
 from tests.app.world import SECRET, World
 
@@ -105,6 +106,38 @@ async def test_a_report_is_found_under_its_own_company_only(site: Site, world: W
         for tail in ("", "/rows/messages", "/export/numbers.csv"):
             assert (await operator.get(f"/t/{slug}/reports/{report}{tail}")).status_code == 200
             assert (await operator.get(f"/t/{other}/reports/{report}{tail}")).status_code == 404
+
+
+async def test_an_operators_look_stands_in_the_companys_log(site: Site, world: World) -> None:
+    """By page and by program; an administrator's own look does not."""
+    beta, run = world.reports["beta"], world.runs["failed"]
+    slug = next(one.slug for one in world.tenants.values() if one.tenant_id == run.tenant_id)
+    looked = {
+        "/t/beta/dashboards": "beta",
+        f"/t/beta/reports/{beta.report_id}": "beta",
+        "/api/v1/tenants/beta/runs": "beta",
+        f"/api/v1/reports/{beta.report_id}": "beta",
+        f"/api/v1/runs/{run.run_id}": slug,
+    }
+    for person in ("operator", "stranger"):
+        browser = await site.signed_in(person)
+        for path, where in looked.items():
+            if person == "operator" or where == "beta":
+                assert (await browser.get(path)).status_code == 200, (person, path)
+    with db.as_service("test") as connection:
+        told = connection.execute(
+            "select t.slug, l.actor, l.message from synkro.audit_log l join synkro.tenants t using (tenant_id)"
+            " where l.action = 'operator.looked' and l.message = any (%s)",
+            (list(looked),),
+        ).fetchall()
+    operator = world.people["operator"].email
+    assert {(line["message"], line["slug"], line["actor"]) for line in told} == {
+        (path, slug, operator) for path, slug in looked.items()
+    }
+    csv = await (await site.signed_in("stranger")).get("/audit/export.csv?tenant=beta")
+    assert csv.status_code == 200 and "operator.looked" in csv.text
+    assert (await (await site.signed_in("user")).get("/audit/export.csv?tenant=alpha")).status_code == 403
+    assert (await (await site.signed_in("stranger")).get("/audit/export.csv?tenant=alpha")).status_code == 404
 
 
 async def test_the_neighbour_is_nowhere(site: Site, world: World) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from app import auth
 from app.services import (
     access,
+    audit_log,
     calendars,
     dashboards,
     export,
@@ -240,12 +242,66 @@ def test_a_secret_goes_in_and_never_comes_out(world: World, who: Who) -> None:
     settings.save_integration(admin, "gamma", "radist", {"company_id": "206"}, {"api_key": ""})
     assert integrations.secrets(gamma, "radist") == {"api_key": secret}, "an empty field leaves it alone"
     with db.as_user(admin.user_id) as connection:
-        entries = [e for e in audit.recent(connection, tenant_id=gamma) if e.action == "integration.saved"]
-    assert entries[-1].metadata == {"kind": "radist", "public": ["company_id"], "secrets": ["api_key"]}
+        entries = [e for e in audit.recent(connection, tenant_id=gamma) if e.action.startswith("integration.")]
+    assert [(e.action, e.metadata) for e in reversed(entries)] == [
+        ("integration.saved", {"kind": "radist", "public": {"company_id": [None, "205"]}}),
+        ("integration.secrets_saved", {"kind": "radist", "secrets": ["api_key"]}),
+        ("integration.saved", {"kind": "radist", "public": {"company_id": ["205", "206"]}}),
+    ]
     assert secret not in repr(entries)
     settings.forget_secret(admin, "gamma", "radist", "api_key")
     assert integrations.secrets(gamma, "radist") == {}
     assert integrations.secrets(world.tenants["alpha"].tenant_id, "amocrm") == {"access_token": SECRET}
+
+
+def test_a_secret_is_not_saved_without_its_line(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line fails after the secret was written: neither stays."""
+    admin, gamma = who("admin"), world.tenants["gamma"].tenant_id
+
+    def refuse(connection: db.Connection, action: str, **line: Any) -> None:
+        if "secret" in action:
+            raise DataError("Журнал не пишется.")
+
+    settings.save_integration(admin, "gamma", "radist", {}, {"api_key": "canary-radist-key-before-1"})
+    monkeypatch.setattr(audit, "write", refuse)
+    with pytest.raises(DataError):
+        settings.save_integration(admin, "gamma", "radist", {}, {"api_key": "canary-radist-key-after-22"})
+    with pytest.raises(DataError):
+        settings.forget_secret(admin, "gamma", "radist", "api_key")
+    assert integrations.secrets(gamma, "radist") == {"api_key": "canary-radist-key-before-1"}
+
+
+def test_the_company_sees_that_an_operator_looked(world: World, who: Who) -> None:
+    gamma = world.tenants["gamma"].tenant_id
+    for person in ("operator", "admin"):
+        audit_log.note_look(who(person), "gamma", f"/t/gamma/reports?{person}")
+    audit_log.note_look(who("operator"), gamma, "/api/v1/runs/1")
+    audit_log.note_look(who("operator"), "no-such-company", "/t/no-such-company/reports")
+    shown = [e for e in audit_log.audit_page(who("admin"), "gamma").entries if e.action == "operator.looked"]
+    assert [(e.message, e.actor) for e in reversed(shown)] == [
+        ("/t/gamma/reports?operator", who("operator").user.email),
+        ("/api/v1/runs/1", who("operator").user.email),
+    ]
+
+
+def test_changed_settings_are_told_with_both_values(world: World, who: Who) -> None:
+    before = settings.load(who("admin"), "gamma").config.sla_target_minutes
+    changed = {"sla_target_minutes": "21", "excluded_phones": "+77010000055"}
+    settings.save_runtime(who("admin"), "gamma", changed)
+    entry = audit_log.audit_page(who("admin"), "gamma").entries[0]
+    assert entry.metadata["changed"]["sla_target_minutes"] == [str(before), "21"]
+    assert "7010000055" not in str(entry.metadata) and "0055" in str(entry.metadata["changed"]["excluded_phones"])
+
+
+def test_the_log_is_exported_to_those_who_read_it(world: World, who: Who) -> None:
+    settings.save_runtime(who("admin"), "gamma", {"sla_target_minutes": "22"})
+    name, text = audit_log.audit_csv(who("admin"), "gamma")
+    assert name == "synkro-audit-gamma.csv" and "runtime.changed" in text and world.tenants["gamma"].name in text
+    with pytest.raises(access.Forbidden):
+        audit_log.audit_csv(who("user"), None)
+    with pytest.raises(NotFoundError):
+        audit_log.audit_csv(who("stranger"), "gamma")
+    assert audit_log.audit_page(who("admin"), "gamma").entries[0].action == "audit.exported"
 
 
 def test_a_token_in_a_public_field_is_refused(world: World, who: Who) -> None:
@@ -382,22 +438,22 @@ def test_profile(world: World, who: Who) -> None:
 
 def test_audit_is_for_administrators_and_pages(world: World, who: Who) -> None:
     admin = who("admin")
-    for number in range(people.AUDIT_PAGE + 5):
+    for number in range(audit_log.PAGE + 5):
         with db.as_user(admin.user_id) as connection:
             audit.write(
                 connection, "profile.changed", actor_id=admin.user_id, actor="a", message=str(number),
                 tenant_id=world.tenants["alpha"].tenant_id,
             )  # fmt: skip
-    first = people.audit_page(admin, "alpha")
-    assert len(first.entries) == people.AUDIT_PAGE and first.next_before == first.entries[-1].audit_id
-    second = people.audit_page(admin, "alpha", first.next_before)
+    first = audit_log.audit_page(admin, "alpha")
+    assert len(first.entries) == audit_log.PAGE and first.next_before == first.entries[-1].audit_id
+    second = audit_log.audit_page(admin, "alpha", first.next_before)
     assert second.entries and second.entries[0].audit_id < first.entries[-1].audit_id
     assert all(entry.tenant_id == world.tenants["alpha"].tenant_id for entry in first.entries)
     with pytest.raises(Forbidden):
-        people.audit_page(who("user"))
+        audit_log.audit_page(who("user"))
     with pytest.raises(NotFoundError):
-        people.audit_page(who("stranger"), "alpha")
-    assert world.tenants["alpha"].tenant_id not in {e.tenant_id for e in people.audit_page(who("stranger")).entries}
+        audit_log.audit_page(who("stranger"), "alpha")
+    assert world.tenants["alpha"].tenant_id not in {e.tenant_id for e in audit_log.audit_page(who("stranger")).entries}
 
 
 # --- questions and exports --------------------------------------------------------------------------------
@@ -447,7 +503,7 @@ def test_no_cell_is_a_formula(text: str) -> None:
     stripped = unicodedata.normalize("NFKC", shown).lstrip('\u200b\ufeff \t\r\n\x00"')
     assert not stripped.startswith(("=", "+", "-", "@")), repr(shown)
     assert "\x00" not in shown
-    row = next(csv.reader(io.StringIO(export._csv([[text, 5]]).removeprefix("\ufeff")), delimiter=";"))
+    row = next(csv.reader(io.StringIO(export.csv_text([[text, 5]]).removeprefix("\ufeff")), delimiter=";"))
     assert row == [shown, "5"]
 
 

@@ -23,6 +23,7 @@ import app.services
 from app import auth
 from app.services import (
     access,
+    audit_log,
     dashboards,
     export,
     members,
@@ -89,6 +90,9 @@ def take_back(world: World, who: Viewer) -> None:
 
 
 CASES: dict[str, Case] = {
+    "audit_log.audit_csv": Case(
+        lambda w, v: audit_log.audit_csv(v, "alpha"), {**ADMINS, "nobody": NO}, asks_again=True
+    ),
     "access.tenant": Case(lambda w, v: access.tenant(v, "alpha"), MEMBERS),
     "access.administered": Case(lambda w, v: access.administered(v, "alpha"), ADMINS),
     "dashboards.load": Case(lambda w, v: dashboards.load(v, "alpha"), MEMBERS),
@@ -115,8 +119,8 @@ CASES: dict[str, Case] = {
     "members.take_back": Case(take_back, ADMINS, asks_again=True),
     "members.invite": Case(lambda w, v: members.invite(v, "alpha", "new@example.com", "Н", "admin_lite"), ADMINS, asks_again=True),
     "members.revoke": Case(lambda w, v: members.revoke(v, "alpha", w.people["user"].user_id), ADMINS, asks_again=True),
-    "people.audit_page": Case(
-        lambda w, v: people.audit_page(v, "alpha"), {**ADMINS, "nobody": NO}, asks_again=True
+    "audit_log.audit_page": Case(
+        lambda w, v: audit_log.audit_page(v, "alpha"), {**ADMINS, "nobody": NO}, asks_again=True
     ),
     "reporting.load_history": Case(
         lambda w, v: reporting.load_history(v, "alpha", (w.day - timedelta(days=20)).isoformat()), ADMINS, asks_again=True
@@ -149,6 +153,8 @@ NOBODYS = {
     "access.check_admin_now": "the question itself",
     "access.check_any_admin_now": "the question itself",
     "access.check_operator_now": "the question itself",
+    "audit_log.note_look": "writes down that an operator looked",
+    "export.csv_text": "rows as text",
     "health.check": "names no company",
     "reporting.reap": "ends what is over",
     "report_view.currency_of": "inside another's transaction",
@@ -263,11 +269,11 @@ def test_the_whole_journal_asks_once_more(
     """The journal without a company named: of an administrator of any, now."""
     viewer = who("admin")
     with nothing_else_refuses(monkeypatch):
-        assert people.audit_page(viewer)
+        assert audit_log.audit_page(viewer)
         with db.as_service("test") as connection:
             connection.execute(SINCE["revoked"].encode(), (viewer.user_id,))
         with pytest.raises(Forbidden):
-            people.audit_page(viewer)
+            audit_log.audit_page(viewer)
 
 
 def test_who_may_nothing_else(world: World) -> None:

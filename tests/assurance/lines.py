@@ -42,6 +42,13 @@ LINES: tuple[Line, ...] = (
         "the catalogue has no hole, also after a full rebuild of the marts",
         ("tests/synkro/test_isolation_sweep.py", "tests/transforms/test_rebuild.py"),
     ),
+    Line(
+        "T8",
+        "isolation",
+        "pgrls: its rules hold, and no policy leaks by five threats",
+        command=module("tests.policies"),
+        counts=r"write +(?P<n>\d+) of",
+    ),
     Line("T2", "isolation", "every actor, relation and verb", ("tests/synkro/test_isolation.py",)),
     Line("T6", "isolation", "pages, exports and questions: foreign rows are not there", ("tests/app/test_services.py",)),
     Line("T7", "isolation", "analysts see their companies alone", ("tests/transforms/test_analysts.py",)),
@@ -135,13 +142,20 @@ LINES: tuple[Line, ...] = (
     # secrets
     Line("S1", "secrets", "sealing, rotation, transplants", ("tests/synkro/test_vault.py",)),
     Line("S6", "secrets", "redaction of logs and errors", ("tests/synkro/test_log.py",)),
+    Line(
+        "P7",
+        "audit",
+        "the audit log: edited, deleted, cut, moved, smuggled, rewritten lines are found; fifty writers",
+        ("tests/synkro/test_audit_chain.py",),
+        environment={"SYNKRO_TEST_TAMPERS": "600"},
+    ),
     # web
     Line("W1", "web", "sign-in, sockets, headers, foreign origins", ("tests/app/test_auth.py", "tests/app/test_guard.py")),
     Line("W2", "web", "every page, role and press", ("tests/app/test_pages.py", "tests/app/test_presses.py", "tests/app/test_browser.py")),
     Line("W3", "web", "REST API", ("tests/app/test_api.py",)),
     # AI
     Line("A1", "analysis", "injections change nothing", ("tests/analysis/test_injections.py",)),
-    Line("A2", "analysis", "masking: what leaves", ("tests/analysis/test_masking.py",)),
+    Line("A2", "analysis", "masking: what leaves, on the texts of three corpora too", ("tests/analysis/test_masking.py",)),
     Line("A3", "analysis", "numbers and names of a text", ("tests/analysis/test_numbers_and_names.py",)),
     Line("A4", "analysis", "quotes word for word", ("tests/analysis/test_citations.py", "tests/analysis/test_grounding.py")),
     Line("A5", "analysis", "a provider that fails", ("tests/analysis/test_provider.py", "tests/analysis/test_provider_failures.py")),

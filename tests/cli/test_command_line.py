@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from synkro import clock, db, vault
@@ -117,6 +118,27 @@ def test_a_history_is_queued_joined_and_refused_when_it_goes_deeper(shell: Shell
     shell.json("run", "stop", queued["id"])
     again = shell.json("run", "retry", queued["id"], "--no-wait")
     assert again["history_from"] == queued["history_from"] and again["attempt"] == 2
+
+
+def test_an_edited_audit_log_is_named(shell: Shell, database: str, tmp_path: Path) -> None:
+    shell.json("tenant", "add", "alpha", "--name", "Альфа")
+    shell.run("runtime", "set", "alpha", "sla_target_minutes=20")
+    file = tmp_path / "anchors.jsonl"
+    assert "Отметок вне базы нет" in shell.run("audit", "verify").stdout
+    assert "Отметок добавлено — 1" in shell.run("audit", "anchor", "--anchors", str(file)).stdout
+    (row,) = shell.json("audit", "verify", "alpha", "--anchors", str(file))
+    assert (row["chain"], row["lines"], row["anchored"], row["breaks"]) == ("alpha", 2, 2, [])
+    lines = [json.loads(line) for line in shell.run("audit", "export", "alpha").stdout.splitlines()]
+    assert [(line["action"], line["position"]) for line in lines] == [("tenant.add", 1), ("runtime.set", 2)]
+    assert lines[1]["metadata"]["changed"] == {"sla_target_minutes": ["15", "20"]}
+    with psycopg.connect(database) as owner:
+        owner.execute("set session_replication_role = replica")
+        owner.execute("update synkro.audit_log set actor = 'nobody' where action = 'runtime.set'")
+    done = shell.run("audit", "verify", "--anchors", str(file))
+    assert done.returncode == 1 and "место 2: запись" in done.stdout and "изменена" in done.stdout
+    file.write_text("{}\n")
+    done = shell.run("audit", "verify", "--anchors", str(file))
+    assert done.returncode == 1 and "строка 1" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_secret_is_never_printed(shell: Shell) -> None:

@@ -73,6 +73,7 @@ TESTED: dict[str, tuple[str, ...]] = {
     "orchestration/dbt.py _alone": (BATCH, "test_builds_share_and_a_full_refresh_is_alone"),
     "synkro.reserve_ai_call": (HERE, "test_two_calls_do_not_count_the_same_cent"),
     "synkro.settle_ai_call": (HERE, "test_a_call_settled_twice_at_once_costs_once"),
+    "synkro.chain_audit_line": ("tests/synkro/test_audit_chain.py", "test_fifty_writers_at_once_leave_one_chain"),
     "private.take_turn": (HERE, "test_two_turns_are_told_apart"),
 }  # fmt: skip
 

@@ -167,6 +167,7 @@ def bound_once(c: db.Connection) -> None:
 
 #: what reads: the call's answer is there, and ours alone
 READS: dict[str, Call] = {
+    "synkro.audit.every": lambda c: list(audit.every(c, T, with_links=True)),
     "synkro.audit.recent": lambda c: audit.recent(c, tenant_id=T),
     "synkro.corrections.of_report": lambda c: corrections.of_report(c, replace(report(c), numbers={"messages": 1})),
     "synkro.dialogs.get": lambda c: dialogs.get(c, T, CHAT),

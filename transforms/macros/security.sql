@@ -53,6 +53,11 @@ end
 $hook$
 {%- endmacro %}
 
+{# A view reads with its reader's rights, so that the policies of what lies below hold for whoever reads it. #}
+{% macro read_as_the_reader() -%}
+    alter view {{ this }} set (security_invoker = true)
+{%- endmacro %}
+
 {% macro grant_to_workers() -%}
     grant select on {{ this }} to service_role
 {%- endmacro %}
