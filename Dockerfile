@@ -9,7 +9,7 @@ ENV PYTHONUNBUFFERED=1 \
     SYNKRO_ENV=production \
     SYNKRO_DATA_DIR=/data
 
-RUN useradd --create-home --uid 10001 synkro && mkdir /data && chown synkro /data && chmod 700 /data
+RUN useradd --create-home --uid 10001 synkro && mkdir /data /anchors && chown synkro /data /anchors && chmod 700 /data /anchors
 WORKDIR /srv/synkro
 
 # requirements-scale.lock for a fleet of machines: Celery workers, jobs of Kubernetes

@@ -99,7 +99,9 @@ def _share(text: str, span: tuple[int, int], others: Sequence[tuple[int, int]]) 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.masking", description=__doc__)
-    parser.add_argument("--misses", action="store_true", help="print what was missed or hidden for nothing in the first two")
+    parser.add_argument(
+        "--misses", action="store_true", help="print what was missed or hidden for nothing in the first two"
+    )
     options = parser.parse_args(arguments)
     for name in ("seen", "other", "unseen"):
         told = measure(name)

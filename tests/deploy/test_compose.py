@@ -120,14 +120,23 @@ def test_nobody_shares_a_directory() -> None:
         for volume in service.get("volumes", ()):
             source, _, rest = volume.partition(":")
             if rest and not source.startswith("./"):
+                if rest.endswith(":ro"):
+                    continue
                 assert source not in seen, f"{name} and {seen[source]} share {source}"
                 seen[source] = name
             assert not source.startswith("./") or rest.endswith(":ro"), f"{name} may write {source}"
         if name in OURS:
-            here = [volume.rpartition(":")[2] for volume in service.get("volumes", ())]
-            here += [one.partition(":")[0] for one in service["tmpfs"]]
-            assert sorted(here) == ["/data", "/tmp"], f"{name}: where it writes, and nowhere else"
-    assert seen == {"db": "db", "runs": "dagster-code", "caddy": "caddy"}
+            here = [volume.partition(":")[2] or volume for volume in service.get("volumes", ())]
+            here = [one for one in here if not one.endswith(":ro")] + [
+                one.partition(":")[0] for one in service["tmpfs"]
+            ]
+            anchors = ["/anchors"] if name == "dagster-code" else []
+            assert sorted(here) == [*anchors, "/data", "/tmp"], f"{name}: where it writes, and nowhere else"
+    assert seen == {"db": "db", "runs": "dagster-code", "anchors": "dagster-code", "caddy": "caddy"}
+    # the engine notes the ends of the audit log's chains, the command that verifies reads them
+    for name in ("dagster-code", "cli"):
+        assert SERVICES[name]["environment"]["SYNKRO_AUDIT_ANCHORS"].startswith("/anchors/")
+    assert "anchors:/anchors:ro" in SERVICES["cli"]["volumes"]
 
 
 def test_every_container_is_bound_and_asked_whether_it_lives() -> None:

@@ -111,6 +111,9 @@ def test_what_a_pod_names_is_there() -> None:
         volumes = {volume["name"] for volume in pod["volumes"]}
         assert {mount["name"] for mount in container["volumeMounts"]} == volumes
         assert {v["configMap"]["name"] for v in pod["volumes"] if "configMap" in v} == {"synkro-dagster"}
+        claims = [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v]
+        assert all(("PersistentVolumeClaim", claim) in there for claim in claims)
+        assert bool(claims) == (name == "dagster-code"), "the audit log's anchors outlive the pod that writes them"
         assert pod["securityContext"]["runAsNonRoot"] is True
         seen += 1
     assert seen == 6
@@ -331,7 +334,8 @@ def test_only_the_daemon_has_a_token_and_only_workers_the_owners_address() -> No
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-        assert {one["mountPath"] for one in container["volumeMounts"]} == {"/data", "/tmp", "/etc/synkro"}
+        anchors = {"/anchors"} if name == "dagster-code" else set()
+        assert {one["mountPath"] for one in container["volumeMounts"]} == {"/data", "/tmp", "/etc/synkro", *anchors}
         assert "readinessProbe" in container or name == "synkro-migrate"
     assert tokens == {"dagster-daemon"}
     bound = [
