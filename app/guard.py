@@ -1,11 +1,12 @@
 """The door of the web process: every request and every socket passes here first.
 
-Requests: security headers on every answer; a write needs an ``Origin`` of ours; no session means the sign-in page (or
-401 JSON for the API); a person with a one-time password sees the password page alone; an unexpected error becomes a
-page with an id, and the traceback goes to the log.
+Requests: security headers on every answer; only our own names in ``Host``; a write needs an ``Origin`` of ours; no session
+means the sign-in page (or 401 JSON for the API); a person with a one-time password sees the password page alone; an
+unexpected error becomes a page with an id, and the traceback goes to the log.
 
 Sockets: NiceGUI itself accepts any Origin without a cookie, given a ``client_id``. Here a handshake needs our Origin, a
-living session, and the page must have been opened by that very session. Every later event is checked against the list
+living session, and the page must have been opened by that very session; Dagster's socket needs the same, and
+:mod:`app.dagster_proxy` asks whose it is. Every later event is checked against the list
 of living sessions, which is read anew every :data:`RECHECK_SECONDS`: sign-out or a disabled account closes open pages.
 """
 
@@ -14,9 +15,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, urlsplit
+from uuid import UUID
 
 from nicegui import Client, core
 from starlette.datastructures import Headers, MutableHeaders, State
@@ -25,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import auth, plain, texts
 from app.offload import off_loop
-from synkro import invitations, sessions
+from synkro import dagster_ui, db, invitations, sessions, users
 from synkro.errors import AuthenticationError, TransientError
 from synkro.settings import settings
 
@@ -51,6 +54,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+#: Dagster's pages start workers of their own scripts
+DAGSTER_POLICY = HEADERS["Content-Security-Policy"] + "; worker-src 'self' blob:"
+#: its scripts have their contents' hash in the name
+_DAGSTER_SCRIPTS = f"{dagster_ui.PREFIX}/_next/static/"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def is_asset(path: str) -> bool:
@@ -73,6 +81,23 @@ def origin_allowed(origin: str | None, scheme: str, host: str) -> bool:
     return origin.lower() in {f"{scheme}://{host}".lower(), settings().base_url.lower()}
 
 
+def host_allowed(headers: Headers) -> bool:
+    """One ``Host``, and a name of ours: a foreign name that leads to this machine would make its page's origin ours."""
+    named = headers.getlist("host")
+    if len(named) != 1 or not named[0].isascii():
+        return False
+    try:
+        parts = urlsplit(f"//{named[0]}")
+        name, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    # what stands beside a name and a port is read differently by different readers
+    if name is None or parts.netloc != named[0] or "@" in named[0]:
+        return False
+    own = urlsplit(settings().base_url).hostname
+    return name in LOOPBACK or name == own or name in {one.lower() for one in settings().allowed_hosts}
+
+
 class Guard:
     """ASGI middleware around everything."""
 
@@ -83,7 +108,12 @@ class Guard:
         if scope["type"] == "http":
             await self._http(scope, receive, _with_headers(scope, send))
         elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
+            if not host_allowed(Headers(scope=scope)):
+                await _close(receive, send)
+            elif scope["path"] == dagster_ui.GRAPHQL:
+                await self._dagster(scope, receive, send)
+            else:
+                await self._websocket(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -96,7 +126,7 @@ class Guard:
             await send(message)
 
         try:
-            answer = await self._admit(scope)
+            answer = _misnamed(scope) or await self._admit(scope)
             if answer is not None:
                 await answer(scope, receive, watched)
             else:
@@ -128,6 +158,8 @@ class Guard:
                 or int(headers.get("content-length", "0")) > MAX_BODY
             ):
                 return _refuse(is_api, 413, "too_large", "Слишком большой запрос.")
+        # a program asks, be it Dagster's page: it wants no page of ours
+        is_api = is_api or path == dagster_ui.GRAPHQL
         if is_asset(path):
             return None
         if token is not None:
@@ -168,8 +200,35 @@ class Guard:
                 watch.add(caller.session_id)
                 await self.app(scope, receive, send)
                 return
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
+        await _close(receive, send)
+
+    async def _dagster(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dagster's socket has no page of ours: whose it is, and that it ends in time, is the proxy's business."""
+        headers = Headers(scope=scope)
+        scheme = "https" if scope.get("scheme") in ("wss", "https") else "http"
+        caller = None
+        if origin_allowed(headers.get("origin"), scheme, headers.get("host", "")):
+            caller = await off_loop(auth.identify, auth.session_in(headers.get("cookie")))
+        if caller is None or caller.must_set_password:
+            await _close(receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = caller
+        texts.speak(caller.user.language)
+        await self.app(scope, receive, send)
+
+
+def _misnamed(scope: Scope) -> Response | None:
+    """The refusal of a request under a name that is not ours."""
+    if host_allowed(Headers(scope=scope)):
+        return None
+    texts.speak("ru")
+    path = scope["path"]
+    return _refuse(path.startswith("/api/") or path == dagster_ui.GRAPHQL, 421, "host", texts.t("refused.host"))
+
+
+async def _close(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": 1008})
 
 
 def _with_headers(scope: Scope, send: Send) -> Send:
@@ -180,10 +239,14 @@ def _with_headers(scope: Scope, send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers[name] = value
+            if path.startswith(f"{dagster_ui.PREFIX}/"):
+                headers["Content-Security-Policy"] = DAGSTER_POLICY
             if auth.is_https():
                 headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
             if is_asset(path) and message["status"] == 200:
                 headers["Cache-Control"] = "public, max-age=31536000, immutable"
+            elif path.startswith(_DAGSTER_SCRIPTS) and message["status"] == 200:
+                headers["Cache-Control"] = "private, max-age=86400, immutable"
             else:
                 headers["Cache-Control"] = "no-store"
         await send(message)
@@ -234,6 +297,18 @@ class Watch:
     def __init__(self) -> None:
         self._sessions: set[str] = set()
         self._touched: set[str] = set()
+        #: sockets without a page of ours: what ends each, and whose it is
+        self._held: dict[asyncio.Event, auth.Caller] = {}
+
+    @contextmanager
+    def hold(self, caller: auth.Caller) -> Iterator[asyncio.Event]:
+        """A socket of an operator beside the pages; the event says that it must end: session over, or no operator any more."""
+        ended = asyncio.Event()
+        self._held[ended] = caller
+        try:
+            yield ended
+        finally:
+            del self._held[ended]
 
     def add(self, session_id: str) -> None:
         self._sessions.add(session_id)
@@ -250,10 +325,14 @@ class Watch:
         touched, self._touched = self._touched & self._sessions, set()
         for session_id in touched:
             await off_loop(sessions.of, session_id)
-        known = frozenset(self._sessions)
-        living = await off_loop(sessions.living, known)
+        known, held = frozenset(self._sessions), dict(self._held)
+        living = await off_loop(sessions.living, known | {caller.session_id for caller in held.values()})
         dead = known - (living or set())
         self._sessions -= dead
+        operators = await off_loop(_operators, [caller.user.user_id for caller in held.values()]) if held else set()
+        for ended, caller in held.items():
+            if caller.session_id not in living or caller.user.user_id not in operators:
+                ended.set()
         open_now = set()
         for client in list(Client.instances.values()):
             owner = owner_of(client.id)
@@ -262,6 +341,11 @@ class Watch:
                 asyncio.get_running_loop().call_later(1.0, client.delete)
             open_now.add(owner)
         self._sessions -= {session_id for session_id in known if session_id not in open_now}
+
+
+def _operators(user_ids: list[UUID]) -> set[UUID]:
+    with db.as_service("dagster") as connection:
+        return users.operators(connection, user_ids)
 
 
 watch = Watch()

@@ -22,6 +22,7 @@ from app.offload import off_loop
 from app.services import access, audit_log
 from app.services.access import Forbidden, Viewer
 from app.texts import t
+from synkro import dagster_ui
 from synkro.errors import NotFoundError, TransientError
 from synkro.tenants import Tenant
 
@@ -109,6 +110,8 @@ def _items(viewer: Viewer, tenant: Tenant | None, on: str) -> None:
             _item("/tenants", "building", t("nav.tenants"), on == "tenants")
             _item("/accounts", "user", t("nav.accounts"), on == "accounts")
         _item("/audit", "audit", t("nav.audit"), on == "audit")
+        if viewer.is_operator:
+            _item(dagster_ui.PREFIX, "play", t("nav.dagster"), False)
 
 
 def _item(href: str, icon_name: str, text: str, is_on: bool) -> None:

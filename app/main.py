@@ -23,8 +23,10 @@ from starlette.staticfiles import StaticFiles
 
 from app import auth, guard, layout, plain, routes
 from app.api import v1
+from app.dagster_proxy import DagsterProxy
 from app.live import live
 from app.pages import register_all
+from synkro import app_login, dagster_ui
 from synkro.errors import ConfigurationError, SynkroError
 from synkro.settings import settings
 
@@ -35,8 +37,10 @@ RECONNECT_SECONDS = 15.0
 
 
 def build() -> FastAPI:
-    """The ASGI app; raises :class:`ConfigurationError` for a missing or weak ``SYNKRO_WEB_SECRET``."""
+    """The ASGI app; raises :class:`ConfigurationError` for a missing or weak ``SYNKRO_WEB_SECRET`` or ``SYNKRO_DAGSTER_KEY``."""
     auth.web_secret()
+    dagster_ui.key()
+    dagster_ui.address()
     parent = FastAPI(
         title="Synkro",
         version="1",
@@ -47,6 +51,8 @@ def build() -> FastAPI:
     )
     parent.add_middleware(guard.Guard)
     parent.mount("/static", StaticFiles(directory=plain.THEME), name="static")
+    parent.state.dagster = DagsterProxy()
+    parent.mount(dagster_ui.PREFIX, parent.state.dagster, name="dagster")
     parent.include_router(v1.router)
     parent.include_router(routes.router)
     parent.add_exception_handler(SynkroError, v1.on_synkro_error)
@@ -74,7 +80,7 @@ def build() -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(parent: FastAPI) -> AsyncIterator[None]:
     loops = (live.poll_forever, live.reap_forever, guard.recheck_forever, auth.write_failures_forever)
     tasks = [asyncio.create_task(forever()) for forever in loops]
     yield
@@ -82,6 +88,7 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+    await parent.state.dagster.close()
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -104,8 +111,9 @@ async def _on_bad_request(request: Request, error: Exception) -> Response:
 
 
 def run(host: str | None = None, port: int | None = None) -> None:
-    """Serve until stopped; raises :class:`ConfigurationError` when the port is taken."""
+    """Serve until stopped; raises :class:`ConfigurationError` when the port is taken or the policies do not hold the database's login back."""
     host, port = host or settings().host, port or settings().port
+    app_login.check()
     listener = _listen(host, port)
     config = uvicorn.Config(
         build(),

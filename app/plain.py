@@ -297,6 +297,15 @@ def server_error(error_id: str) -> HTMLResponse:
     )
 
 
+def dagster_down() -> HTMLResponse:
+    return document(
+        t("dagster.down_title"),
+        f"<h1>{escape(t('dagster.down_title'))}</h1><p class='muted' role='alert'>{escape(t('dagster.down'))}</p>"
+        f'<a class="btn primary wide" href="/">{escape(t("not_found.back"))}</a>',
+        502,
+    )
+
+
 def refused(message: str, status: int = 403) -> HTMLResponse:
     return document(
         t("refused.title"),

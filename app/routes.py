@@ -14,7 +14,7 @@ from app import auth, plain
 from app.offload import off_loop
 from app.services import access, audit_log, export
 from app.texts import t
-from synkro import accounts, invitations
+from synkro import accounts, dagster_ui, invitations
 from synkro.accounts import second_factor
 from synkro.accounts.passwords import WeakPassword
 from synkro.errors import DataError, NotFoundError, SynkroError
@@ -33,6 +33,12 @@ async def login_page(request: Request, next: str = "/") -> Response:
     if getattr(request.state, "caller", None) is not None:
         return RedirectResponse(auth.safe_next(next), 303)
     return plain.login(auth.safe_next(next))
+
+
+@router.get(dagster_ui.PREFIX)
+async def dagster() -> Response:
+    """What is mounted there begins behind the slash."""
+    return RedirectResponse(f"{dagster_ui.PREFIX}/", 303)
 
 
 #: how a refusal of the keeper of the accounts is answered; anything else is not the person's doing

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
+from uuid import uuid4
 
-from synkro import db, migrations, vault
+from synkro import app_login, db, migrations, vault
 from synkro.embedded import EmbeddedPostgres
 from synkro.settings import settings
 
@@ -39,8 +40,12 @@ def installation(parent: Path | None = None, *, with_marts: bool = False) -> Ite
                 from orchestration.dbt import deploy
 
                 deploy(url, settings().data_dir, lambda text: None)
-            # the owner opens every door: what is measured is the work, not the login; child processes find it too
-            os.environ |= {"SYNKRO_DATABASE_URL": url, "SYNKRO_APP_DATABASE_URL": url}
+            # as an installation has it; child processes find them too
+            os.environ |= {
+                "SYNKRO_DATABASE_URL": url,
+                "SYNKRO_APP_DATABASE_URL": db.with_login(url, db.APP_ROLE, uuid4().hex),
+            }
+            app_login.settle(url)
             settings.cache_clear()
             yield url
         finally:

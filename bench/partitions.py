@@ -24,6 +24,7 @@ from typing import Any
 import httpx
 
 from bench.ground import installation
+from synkro import dagster_ui
 from tests.orchestration.plant import Plant, start
 
 BAR = 3.0
@@ -125,8 +126,8 @@ def measure(dagster: Plant, slugs: list[str]) -> float:
     from orchestration.partitions import key_of
 
     repository = {"repositoryLocationName": "synkro", "repositoryName": "__repository__"}
-    client = httpx.Client(timeout=120)
-    url = f"http://127.0.0.1:{dagster.port}/graphql"
+    client = httpx.Client(timeout=120, headers={dagster_ui.KEY_HEADER: dagster_ui.key()})
+    url = f"http://127.0.0.1:{dagster.port}{dagster_ui.GRAPHQL}"
 
     def ask(query: str, **variables: Any) -> tuple[dict[str, Any], int]:
         answer = client.post(url, json={"query": query, "variables": variables})

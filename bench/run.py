@@ -35,7 +35,7 @@ from bench.processes import Processes, Watch, server_pid
 from orchestration.code_server import WARM_UP_AFTER
 from sandbox.company import SIZES
 from sandbox.server import Sandbox, start
-from synkro import db, reports, runs, runtime
+from synkro import dagster_ui, db, reports, runs, runtime
 from synkro.settings import settings
 from synkro.windows import Window, last_closed
 from tests.town import connect
@@ -92,7 +92,7 @@ def served(url: str) -> Iterator[int]:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 180
-        while not _is_up(f"http://127.0.0.1:{app}/api/health", f"http://127.0.0.1:{dagster}/server_info", url):
+        while not _is_up(f"http://127.0.0.1:{app}/api/health", f"http://127.0.0.1:{dagster}{dagster_ui.IS_UP}", url):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"synkro serve did not start: see {settings().data_dir / 'logs'}")
             time.sleep(0.5)

@@ -8,7 +8,7 @@ import click
 import psycopg
 
 from cli.environment import say
-from synkro import connections, db, migrations
+from synkro import app_login, connections, db, migrations
 from synkro.errors import TransientError
 from synkro.files import secret_file
 from synkro.settings import settings
@@ -80,6 +80,8 @@ def prepare(progress: Callable[[str], None]) -> None:
         if settings().database_url is None:
             with connections.connect(owner, "migration", autocommit=True) as connection:
                 db.set_app_password(connection, _app_password())
+        else:
+            app_login.settle(owner)
     except psycopg.OperationalError as error:
         raise TransientError(
             "База данных не отвечает. Проверьте SYNKRO_DATABASE_URL и что сервер запущен.", detail=str(error)

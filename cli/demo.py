@@ -21,7 +21,7 @@ import click
 from cli import database, environment, serve
 from cli.environment import say
 from cli.reports import wait_for
-from cli.sandbox import TRADES
+from cli.sandbox import TRADES, refuse_without_sources
 from cli.supervisor import Supervisor
 from synkro import clock, db, integrations, reports, runs, runtime, tenants, topics, users, vault, windows
 from synkro.accounts import embedded
@@ -92,6 +92,7 @@ def demo(no_serve: bool, port: int | None, dagster_port: int | None, trade: str 
     """Показать всё на двух вымышленных компаниях."""
     companies = (*COMPANIES, _of_trade(trade)) if trade else COMPANIES
     started = time.monotonic()
+    refuse_without_sources()
     override(port=port, dagster_port=dagster_port)
     _settle_environment()
     if not no_serve:
@@ -298,6 +299,6 @@ def _farewell(seconds: float, passwords: dict[str, str]) -> None:
     logins = "  ".join(f"{login.email} / {passwords[login.email]} ({login.what})" for login in LOGINS)
     say("Демонстрация: оператор входит без второго шага. В рабочей установке он обязателен.")
     click.echo(
-        f"ready in {seconds:.0f} s  {settings().base_url}  Dagster http://127.0.0.1:{settings().dagster_port}  {logins}"
+        f"ready in {seconds:.0f} s  {settings().base_url}  Dagster {serve.dagster_address()} (вход оператора)  {logins}"
     )
     sys.stdout.flush()

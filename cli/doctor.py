@@ -13,6 +13,7 @@ import psycopg
 from cli.output import emit, json_option
 from synkro import (
     addresses,
+    app_login,
     connections,
     db,
     history,
@@ -128,6 +129,7 @@ def _isolation() -> str:
 def _doors() -> str:
     with db.as_service("doctor") as connection:
         connection.execute("select from synkro.tenants limit 1")
+    app_login.check()
     return "приложение входит в базу своей ролью"
 
 

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+from importlib.util import find_spec
 
 import click
 
@@ -15,6 +16,14 @@ from synkro.errors import ConfigurationError
 
 #: the trades of sandbox/trades.py, by name: the sandbox is imported by those who start it
 TRADES = ("furniture", "windows", "auto_service", "clinic", "education")
+
+
+def refuse_without_sources() -> None:
+    """Say why there is no simulation here."""
+    if find_spec("sandbox") is None:
+        raise ConfigurationError(
+            "Имитации сервисов здесь нет: в образ для работы она не входит. Демонстрация запускается из исходного кода: make demo."
+        )
 
 
 @click.command()
@@ -37,6 +46,7 @@ def sandbox(
     seed: int, company: str, trade: str | None, variety: bool | None, port_base: int | None, rate: float | None
 ) -> None:
     """Запустить имитацию amoCRM, Radist, Telegram и AI. Первая строка вывода — адреса, JSON."""
+    refuse_without_sources()
     from sandbox.server import PortBusy, start
 
     stop = threading.Event()

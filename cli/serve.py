@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,19 +16,29 @@ import click
 from cli import database
 from cli.environment import say
 from cli.supervisor import Supervisor, program, wait_for_the_last
-from synkro import accounts, audit, db, users
+from synkro import accounts, app_login, audit, dagster_ui, db, users
 from synkro.errors import ConfigurationError, NotFoundError, TransientError
-from synkro.files import secret_file
+from synkro.files import PRIVATE_UMASK, secret_file
 from synkro.settings import override, settings
 
 LOOPBACK = "127.0.0.1"
+#: who serves pages or letters comes by the app's login: these addresses stay with those who load and build
+OWNERS = ("SYNKRO_DATABASE_URL", "SYNKRO_DAGSTER_DATABASE_URL")
+#: of no use to Dagster's web server
+PRODUCTS = (
+    "SYNKRO_APP_DATABASE_URL", "SYNKRO_SECRET_KEYS", "SYNKRO_WEB_SECRET", "SYNKRO_SUPABASE_SECRET_KEY", "SYNKRO_SMTP_URL",
+    "SYNKRO_BOOTSTRAP_PASSWORD",
+)  # fmt: skip
 
 
 @click.command()
 @click.option("--host", default=None, help="Адрес, на котором слушает приложение (по умолчанию 127.0.0.1).")
 @click.option("--port", type=int, default=None, help="Порт приложения (по умолчанию 8080).")
 @click.option(
-    "--dagster-port", type=int, default=None, help="Порт Dagster, только для этой машины (по умолчанию 3000)."
+    "--dagster-port",
+    type=int,
+    default=None,
+    help="Порт Dagster за приложением, только для этой машины (по умолчанию 3000).",
 )
 @click.option(
     "--only",
@@ -42,20 +53,27 @@ def serve(host: str | None, port: int | None, dagster_port: int | None, only: st
         return
     check_ports()
     database.prepare(say)
+    app_login.check()
     bootstrap()
     supervisor = Supervisor(say)
     supervisor.stop_on_signals()
     try:
         start(supervisor)
         wait_ready(supervisor)
-        say(f"Приложение: {settings().base_url}   Dagster: http://{LOOPBACK}:{settings().dagster_port}")
+        say(f"Приложение: {settings().base_url}   Dagster: {dagster_address()}")
         supervisor.watch()
     finally:
         supervisor.stop()
 
 
+def dagster_address() -> str:
+    """Where operators find Dagster: behind the sign-in of the app."""
+    return f"{settings().base_url}{dagster_ui.PREFIX}"
+
+
 def _alone(process: str) -> None:
     """One process in the foreground, as a container wants it."""
+    os.umask(PRIVATE_UMASK)
     if process == "app":
         from app.main import run as run_app
 
@@ -65,6 +83,7 @@ def _alone(process: str) -> None:
     elif process == "sender":
         from delivery.service import serve_forever
 
+        app_login.check()
         serve_forever()
     else:
         from orchestration import instance
@@ -124,6 +143,11 @@ def _check_ports() -> None:
                 ) from None
 
 
+def without(names: Sequence[str]) -> dict[str, str]:
+    """The variables of a child that is not given these."""
+    return dict.fromkeys(names, "")
+
+
 def start(supervisor: Supervisor) -> None:
     """Start the five processes; their logs lie in the data directory."""
     from orchestration import instance
@@ -133,10 +157,13 @@ def start(supervisor: Supervisor) -> None:
     if settings().web_secret is None:
         override(web_secret=secret_file(settings().data_dir / "web_secret"))
     python = [sys.executable, "-m", "cli.main"]
-    supervisor.add("app", [*python, "serve", "--only", "app"], logs / "app.log")
-    supervisor.add("sender", [*python, "serve", "--only", "sender"], logs / "sender.log")
+    people = without(OWNERS) if settings().app_database_url is not None else {}
+    supervisor.add("app", [*python, "serve", "--only", "app"], logs / "app.log", **people)
+    supervisor.add("sender", [*python, "serve", "--only", "sender"], logs / "sender.log", **people)
     supervisor.add("code server", _code_server(LOOPBACK), logs / "code_server.log")
-    supervisor.add("dagster webserver", _webserver(home, LOOPBACK), logs / "dagster_webserver.log")
+    # the address of its storage has been reckoned by now
+    command, secrets = _webserver(home, LOOPBACK), without((*OWNERS, *PRODUCTS))
+    supervisor.add("dagster webserver", command, logs / "dagster_webserver.log", **secrets)
     supervisor.add("dagster daemon", _daemon(home), logs / "dagster_daemon.log")
 
 
@@ -148,7 +175,11 @@ def _code_server(host: str) -> list[str]:
 
 
 def _webserver(home: Path, host: str) -> list[str]:
-    return [program("dagster-webserver"), "-h", host, "-p", str(settings().dagster_port), "-w", str(_workspace(home))]
+    return [
+        sys.executable, "-m", "orchestration.webserver", "-h", host, "-p", str(settings().dagster_port),
+        "-w", str(_workspace(home)), "--path-prefix", dagster_ui.PREFIX,
+        *(["--read-only"] if settings().dagster_read_only else []),
+    ]  # fmt: skip
 
 
 def _daemon(home: Path) -> list[str]:
@@ -190,7 +221,7 @@ def wait_ready(supervisor: Supervisor, seconds: float = 120) -> None:
     """Wait until the app and the Dagster UI answer."""
     waiting = {
         "приложение": f"http://{settings().host}:{settings().port}/api/health",
-        "Dagster": f"http://{LOOPBACK}:{settings().dagster_port}/server_info",
+        "Dagster": f"http://{LOOPBACK}:{settings().dagster_port}{dagster_ui.IS_UP}",
     }
     deadline = time.monotonic() + seconds
     while waiting and not supervisor.is_stopping:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.orphans import signal_group
+from synkro.files import PRIVATE_UMASK
 from synkro.settings import settings
 
 GRACE = 15.0
@@ -84,7 +85,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         child.log.parent.mkdir(parents=True, exist_ok=True)
         pipe = self._told_of()
-        with child.log.open("ab") as log:
+        with open(child.log, "ab", opener=_privately) as log:
             child.process = subprocess.Popen(
                 child.command,
                 stdin=subprocess.DEVNULL,
@@ -92,6 +93,7 @@ class Supervisor:
                 stderr=log,
                 env={**os.environ, **child.environment},
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
                 # by the child itself, before it does anything: there is no moment in which nobody knows of it
                 preexec_fn=lambda: os.write(pipe, b"%d\n" % os.getpid()),
             )
@@ -179,6 +181,13 @@ def wait_for_the_last(tell: Callable[[str], None]) -> bool:
     # left by a machine that was switched off meanwhile
     ending_file().unlink(missing_ok=True)
     return True
+
+
+def _privately(path: str, flags: int) -> int:
+    """A log may quote what people wrote."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def program(name: str) -> str:

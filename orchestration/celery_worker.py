@@ -49,6 +49,11 @@ def app() -> Any:
     return made
 
 
+def node_name() -> str:
+    """How the names of this machine's workers begin."""
+    return f"synkro-{socket.gethostname()}-"
+
+
 def main() -> None:
     worker = app()
     # in a process of its own: parsing leaves threads, and what has threads must not fork
@@ -60,7 +65,7 @@ def main() -> None:
     worker.worker_main(
         [
             "worker", "--pool", "prefork", "--concurrency", str(settings().worker_concurrency), "--queues", QUEUE,
-            "--hostname", f"synkro-{socket.gethostname()}-{os.getpid()}", "--without-gossip", "--without-mingle",
+            "--hostname", f"{node_name()}{os.getpid()}", "--without-gossip", "--without-mingle",
             "--loglevel", "INFO",
         ]
     )  # fmt: skip

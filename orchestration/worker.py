@@ -24,6 +24,7 @@ from orchestration import leftovers
 from orchestration.outcomes import outcome_of
 from synkro import connections, db, leases, runs, runtime, tenants
 from synkro.errors import Cancelled, LeaseLost, SynkroError, TransientError
+from synkro.files import private_folder
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class Worker:
             worker = cls(run, tenants.by_id(connection, run.tenant_id), runtime.current(connection, run.tenant_id))
         worker._heart.start()
         try:
-            worker.work_dir.mkdir(parents=True, exist_ok=True)
+            private_folder(worker.work_dir.parent)
+            private_folder(worker.work_dir)
             leftovers.mark(worker.work_dir)
             leftovers.clear(keep=worker.work_dir)
             worker._lock_tenant()

@@ -197,7 +197,7 @@ def _borrow(patience: float) -> Connection:
         try:
             return pool.getconn(timeout=_TURN)
         except (PoolTimeout, psycopg.OperationalError) as error:
-            waited, cause = time.monotonic() - began, _refusal(str(pool.conninfo))
+            waited, cause = time.monotonic() - began, refusal(str(pool.conninfo))
             if cause is not None and connections.is_busy(cause):
                 if waited >= patience:
                     raise connections.busy(cause) from None
@@ -213,7 +213,7 @@ def _borrow(patience: float) -> Connection:
                 ) from None
 
 
-def _refusal(url: str) -> str | None:
+def refusal(url: str) -> str | None:
     """What the server answers to a connection now: the pool keeps its words to itself. ``None``: it takes one."""
     try:
         psycopg.connect(url, connect_timeout=5).close()

@@ -1,4 +1,4 @@
-"""Small files of the data directory that hold secrets made by ourselves."""
+"""What of the data directory is for its owner alone: secrets made by ourselves, and folders with people's messages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+
+#: of processes that write people's messages: nobody else reads their files
+PRIVATE_UMASK = 0o077
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made or closed to everybody else: what lies in it needs no modes of its own."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path
 
 
 def secret_file(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:

@@ -20,7 +20,7 @@ FOREIGN = (
 )  # fmt: skip
 #: … and whatever a role of Supabase's owns: ``auth`` of a hosted project is its, of the embedded server ours. What an extension
 #: brings is its own wherever it lies
-_OURS = """n.nspname not like 'pg\\_%%' and n.nspname <> all (%(foreign)s)
+OURS = """n.nspname not like 'pg\\_%%' and n.nspname <> all (%(foreign)s)
   and pg_get_userbyid(n.nspowner) not like 'supabase\\_%%' and pg_get_userbyid(n.nspowner) <> 'pgbouncer'"""
 _NO_EXTENSION = "not exists (select from pg_depend d where d.objid = {oid} and d.deptype = 'e')"
 #: people come in as these; service_role is the workers' and sees every tenant by design
@@ -41,7 +41,7 @@ _TABLES = f"""
 select n.nspname || '.' || c.relname as name, c.relkind::text as kind, c.relrowsecurity as rls, c.relforcerowsecurity as forced,
        coalesce(array_to_string(c.reloptions, ','), '') as options, c.oid, pg_get_userbyid(c.relowner) as owner
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'v', 'm', 'f') and {_OURS} and {_NO_EXTENSION.format(oid="c.oid")}
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and {OURS} and {_NO_EXTENSION.format(oid="c.oid")}
 order by 1
 """
 
@@ -52,7 +52,7 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join lateral
      (select c.relacl as acl union all
       select attacl from pg_attribute where attrelid = c.oid and attacl is not null) s cross join lateral
      aclexplode(s.acl) a left join pg_roles r on r.oid = a.grantee
-where c.relkind in ('r', 'p', 'v', 'm', 'f') and not ({_OURS})
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and not ({OURS})
   and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
   and {_NO_EXTENSION.format(oid="c.oid")}
   and (r.rolname in ('synkro_app', 'synkro_analyst') or r.rolname like 'analyst\\_%%'
@@ -134,7 +134,7 @@ def _keys(connection: psycopg.Connection[Any]) -> list[str]:
                      where x.indrelid = c.oid and x.indisunique and x.indkey[0] <> a.attnum) as wrong
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
-        where c.relkind in ('r', 'p') and {_OURS} and n.nspname not like '%%\\_stg\\_%%'
+        where c.relkind in ('r', 'p') and {OURS} and n.nspname not like '%%\\_stg\\_%%'
         order by 1
         """,
         _NAMES,
@@ -154,7 +154,7 @@ def _functions(connection: psycopg.Connection[Any]) -> list[str]:
         select n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' as name,
                coalesce(array_to_string(p.proconfig, ','), '') as config
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where p.prosecdef and {_OURS} and {_NO_EXTENSION.format(oid="p.oid")}
+        where p.prosecdef and {OURS} and {_NO_EXTENSION.format(oid="p.oid")}
           and exists (select from unnest(%(people)s::text[]) r where r <> 'public' and r in (select rolname from pg_roles)
                       and has_function_privilege(r, p.oid, 'execute'))
         """,

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".synkro")
     #: owner of the schemas: migrations, dlt, dbt. Empty: the embedded Postgres of the data directory
     database_url: SecretStr | None = None
-    #: login role of the app (member of authenticated and service_role); empty: database_url
+    #: login of the app (member of authenticated and service_role); empty: database_url, with which no page is served
     app_database_url: SecretStr | None = None
     #: connections one process may hold to the app's address; empty: 2, a run 3, the app 5 (docs/scale.md)
     database_pool: int | None = Field(None, ge=1, le=100)
@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     dagster_port: int = Field(3000, ge=1, le=65535)
+    #: where the app finds Dagster's web server; empty: on this machine, by ``dagster_port``
+    dagster_url: str = ""
+    #: what the app's proxy shows Dagster's web server; empty: made once in the data directory the two of them share
+    dagster_key: SecretStr | None = None
+    #: Dagster's UI shows and changes nothing
+    dagster_read_only: bool = False
     #: host:port of Dagster's code server when another container runs it
     code_server: str = ""
     #: reports under way at once; empty: as dagster.yaml says, and two or one through a session pooler of Supabase
@@ -69,6 +75,8 @@ class Settings(BaseSettings):
     #: runs at once of one Celery worker; a run takes up to one processor and some 350 MB
     worker_concurrency: int = Field(1, ge=1, le=64)
     public_url: str = ""
+    #: further names the app answers to (``Host``), comma-separated; that of the public address and loopback always
+    allowed_hosts: Annotated[list[str], NoDecode] = []
     supabase_url: str = ""
     supabase_publishable_key: SecretStr | None = None
     supabase_secret_key: SecretStr | None = None
@@ -80,7 +88,7 @@ class Settings(BaseSettings):
     mail_from: str = ""
     log_level: str = "WARNING"
 
-    @field_validator("secret_keys", "ai_hosts", mode="before")
+    @field_validator("secret_keys", "ai_hosts", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -149,3 +150,12 @@ def people_of(connection: db.Connection, tenant_id: UUID) -> list[tuple[User, Me
 def has_operator(connection: db.Connection) -> bool:
     """Whether somebody was made the installation's administrator, then or now."""
     return connection.execute("select from synkro.user_roles where role = 'super_admin' limit 1").fetchone() is not None
+
+
+def operators(connection: db.Connection, user_ids: Collection[UUID]) -> set[UUID]:
+    """Which of these people administer the installation now (service door)."""
+    rows = connection.execute(
+        "select distinct user_id from synkro.user_roles where user_id = any(%s) and role = 'super_admin' and is_active",
+        (list(user_ids),),
+    )
+    return {row["user_id"] for row in rows}

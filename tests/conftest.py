@@ -62,6 +62,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     os.environ["SYNKRO_SECRET_KEYS"] = vault.generate_key()
     os.environ["SYNKRO_WEB_SECRET"] = uuid4().hex
     os.environ["SYNKRO_ALLOW_LOCAL_VENDORS"] = "1"
+    # the name by which the tests of the web address it
+    os.environ["SYNKRO_ALLOWED_HOSTS"] = "test"
     # a test plays several processes at once in this one
     os.environ["SYNKRO_DATABASE_POOL"] = "20"
     os.environ["SYNKRO_CLOCK_OFFSET_SECONDS"] = offset_seconds()

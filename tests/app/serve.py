@@ -13,9 +13,10 @@ from uuid import uuid4
 
 import psycopg
 
-from synkro import db, migrations, vault
+from synkro import app_login, db, migrations, vault
 from synkro.settings import settings
 from tests.app import world
+from tests.cluster import APP_PASSWORD
 from tests.moment import offset_seconds
 
 
@@ -38,6 +39,9 @@ def prepare(server_url: str, url: str | None = None) -> world.World:
     os.environ.setdefault("SYNKRO_CLOCK_OFFSET_SECONDS", offset_seconds())
     settings.cache_clear()
     migrations.migrate(url)
+    os.environ["SYNKRO_APP_DATABASE_URL"] = db.with_login(url, db.APP_ROLE, APP_PASSWORD)
+    settings.cache_clear()
+    app_login.settle(url)
     deploy(url, Path(os.environ["SYNKRO_DATA_DIR"]))
     return world.fill(url)
 

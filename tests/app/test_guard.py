@@ -10,6 +10,7 @@ from nicegui.page import page
 
 from app import auth, guard
 from synkro import db, sessions
+from synkro.settings import settings
 from tests.app.conftest import Site
 from tests.app.world import World
 
@@ -80,6 +81,42 @@ async def test_handshakes(reached: guard.Guard, world: World) -> None:
             refused += 1
     assert await handshake(reached, HOSTS[0], mine, path="/elsewhere") == "websocket.close"
     assert refused >= 60
+
+
+OWN_HOSTS = [
+    "test",
+    "TEST",
+    "test:8080",
+    "127.0.0.1:8080",
+    "localhost",
+    "[::1]:8080",
+    "synkro.example",
+    "synkro.example:443",
+]
+OTHER_HOSTS = [
+    "evil.example", "test.evil.example", "synkro.example.evil.example", "xsynkro.example", "synkro.example@evil.example",
+    "evil.example@synkro.example", "synkro.example/evil.example", "evil.example/synkro.example", "synkro.example:443:1", "127.0.0.1.evil.example",
+    "synkro.example#", "synkro.example?", "", "synkro.example,evil.example", "127.1", "[::ffff:127.0.0.1]", "synkro.example:x",
+    "s\u0443nkro.example",
+]  # fmt: skip
+
+
+async def test_the_app_answers_to_its_own_names(
+    site: Site, monkeypatch: pytest.MonkeyPatch, shared_world: World
+) -> None:
+    monkeypatch.setenv("SYNKRO_PUBLIC_URL", "https://synkro.example")
+    settings.cache_clear()
+    browser = site.browser()
+    for host in OWN_HOSTS:
+        assert (await browser.get("/login", headers={"Host": host})).status_code == 200, host
+    for host in OTHER_HOSTS:
+        for path in ("/login", "/", "/api/health", "/api/v1/tenants", "/static/synkro.css"):
+            answer = await browser.get(path, headers={"Host": host.encode()})
+            assert answer.status_code == 421 and "nosniff" in answer.headers["x-content-type-options"], host
+            if path.startswith("/api/"):
+                assert answer.json()["error"]["kind"] == "host"
+    two = await browser.get("/login", headers=[("Host", "test"), ("Host", "evil.example")])
+    assert two.status_code == 421
 
 
 async def test_a_page_belongs_to_its_session(site: Site, world: World, reached: guard.Guard) -> None:

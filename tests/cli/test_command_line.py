@@ -15,8 +15,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from synkro import clock, vault
+from synkro import clock, db, vault
 from tests.cli.warm import Warm, warm
+from tests.cluster import APP_PASSWORD
 from tests.moment import offset_seconds
 
 
@@ -256,11 +257,20 @@ def test_keys_are_rotated(shell: Shell) -> None:
     assert shell.run("secrets", "rotate").returncode == 0
 
 
-def test_doctor_finds_a_fresh_installation_well(shell: Shell) -> None:
+def test_doctor_finds_a_fresh_installation_well(shell: Shell, database: str) -> None:
+    strong = shell.run("doctor", "--json")
+    assert strong.returncode == 1 and "SYNKRO_APP_DATABASE_URL" in str(
+        [one["message"] for one in json.loads(strong.stdout) if not one["ok"]]
+    ), "pages would come as the owner"
+    shell.environment["SYNKRO_APP_DATABASE_URL"] = db.with_login(database, db.APP_ROLE, APP_PASSWORD)
     done = shell.run("doctor", "--json")
     findings = json.loads(done.stdout)
     assert done.returncode == 0, findings
     assert {item["name"] for item in findings} >= {"база", "миграции", "изоляция", "ключи"}
+
+
+#: read by docker-compose.yml alone (tests/deploy/test_compose.py)
+COMPOSE_ONLY = ("POSTGRES_PASSWORD", "APP_DATABASE_PASSWORD", "DAGSTER_DATABASE_PASSWORD", "REDIS_PASSWORD", "PYTHON_IMAGE", "POSTGRES_IMAGE", "REDIS_IMAGE", "CADDY_IMAGE")  # fmt: skip
 
 
 def test_the_documented_settings_are_the_settings() -> None:
@@ -270,7 +280,7 @@ def test_the_documented_settings_are_the_settings() -> None:
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     documented = {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
     known = {f"SYNKRO_{name.upper()}" for name in Settings.model_fields}
-    assert documented - {"SYNKRO_DOMAIN", "POSTGRES_PASSWORD"} == known
+    assert documented - {"SYNKRO_DOMAIN", *COMPOSE_ONLY} == known
 
 
 def test_the_first_administrator_is_made_once_and_must_change_the_password(

@@ -73,6 +73,14 @@ def test_the_child_of_a_killed_child_goes_on_and_ends_with_the_rest(supervisor: 
     assert not [pid for pid in (orphan, second, other) if is_alive(pid)]
 
 
+def test_what_a_child_writes_is_its_owners(supervisor: Supervisor, tmp_path: Path) -> None:
+    (tmp_path / "log").touch(mode=0o644)
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir(); print('written', flush=True)"
+    supervisor.add("writer", [sys.executable, "-c", code, str(tmp_path / "made")], tmp_path / "log")
+    until(lambda: b"written" in (tmp_path / "log").read_bytes(), supervisor.tend)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("made", "log")] == [0o700, 0o600]
+
+
 def test_who_does_not_hear_is_killed_in_time(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

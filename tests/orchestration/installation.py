@@ -31,7 +31,7 @@ COMMANDS = {
     "app": "--only app",
     "sender": "--only sender",
     "code server": "orchestration.code_server",
-    "webserver": "dagster-webserver",
+    "webserver": "orchestration.webserver",
     "daemon": "dagster-daemon",
 }
 #: a run must have ended, the services must be back

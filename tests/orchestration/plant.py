@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import psutil
 
+from synkro import dagster_ui
 from synkro.settings import settings
 from tests.sockets import NO_CERTIFICATES
 
@@ -59,7 +60,8 @@ class Plant:
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """One GraphQL call, the way the UI makes it; errors are raised."""
         answer = httpx.post(
-            f"http://127.0.0.1:{self.port}/graphql",
+            f"http://127.0.0.1:{self.port}{dagster_ui.GRAPHQL}",
+            headers={dagster_ui.KEY_HEADER: dagster_ui.key()},
             json={"query": query, "variables": variables},
             timeout=60,
             verify=NO_CERTIFICATES,

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from orchestration.dbt import deploy
 from sandbox.supabase.project import HostedProject
-from synkro import db, isolation, migrations, runtime, tenants, users
+from synkro import app_login, db, isolation, migrations, runtime, tenants, users
 from synkro.errors import ConfigurationError
 from synkro.settings import settings
 from tests.cluster import APP_PASSWORD
@@ -67,10 +67,9 @@ def installed(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> It
         before = rows(project.superuser_url, AUTH)
         with doors_open(url, **project.environment(url)):
             migrations.migrate(url)
-            with psycopg.connect(url, autocommit=True) as owner:
-                db.set_app_password(owner, APP_PASSWORD)
             os.environ["SYNKRO_APP_DATABASE_URL"] = project.pooled_url("transaction", db.APP_ROLE, APP_PASSWORD)
             settings.cache_clear()
+            app_login.settle(url)
             deploy(url, settings().data_dir, lambda text: None)
             yield Installed(project, url, before)
 
@@ -83,6 +82,19 @@ def test_every_migration_is_applied_once(installed: Installed) -> None:
     assert migrations.migrate(installed.url) == []
     written = rows(installed.project.superuser_url, "select count(*) from supabase_migrations.schema_migrations")
     assert written == [(len(migrations.available()),)]
+
+
+def test_the_apps_login_is_held_back_and_the_owners_is_not(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the pooler, where the owner is no superuser."""
+    app_login.check()
+    monkeypatch.setenv("SYNKRO_APP_DATABASE_URL", installed.url)
+    settings.cache_clear()
+    with pytest.raises(ConfigurationError, match=r"BYPASSRLS.*CREATEROLE.*владеет"):
+        app_login.check()
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 def test_shared_connections_are_refused_and_left_clean(installed: Installed) -> None:

@@ -37,6 +37,7 @@ REAL: dict[str, set[str]] = {
         *(f"synkro/services.py::{name}" for name in ("beat", "with_older_keys", "is_alive")),
         "app/pages/tenants.py::_services",
         "cli/doctor.py::_engine",
+        "cli/alive.py::DAGSTER_BEATS",
     },
     "the pace of a vendor: sliding seconds and blocks": {
         f"synkro/ratelimit.py::{name}" for name in ("_BLOCK", "_STOP", "_UNBLOCK")

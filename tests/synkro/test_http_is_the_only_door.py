@@ -14,8 +14,12 @@ DOOR = {
     "synkro/http.py",
     *(f"synkro/http_{part}.py" for part in ("auth", "body", "client", "destination", "errors", "transport")),
 }
-#: asks our own processes on the loopback whether they are up
-OWN_PROCESSES = {("cli/serve.py", "urllib.request")}
+#: asks our own processes whether they are up, and hands people on to Dagster's web server, which is ours too
+OWN_PROCESSES = {
+    ("cli/serve.py", "urllib.request"), ("cli/alive.py", "urllib.request"),
+    ("app/dagster_proxy.py", "httpx"), ("app/dagster_proxy.py", "websockets"),
+    ("app/dagster_proxy.py", "websockets.asyncio.client.ClientConnection"),
+}  # fmt: skip
 #: letters go to the operator's mail server, which is no HTTP; the others name errors of the client the door made
 OTHER_DOORS = {
     ("synkro/mail.py", "smtplib"), ("synkro/accounts/supabase.py", "httpx"), ("synkro/project_database.py", "httpcore"),
