@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 from nicegui import Client, ui
 from psycopg.types.json import Jsonb
+from starlette.requests import Request
 
 from app import pages
 from app.layout import PAGES
@@ -49,6 +51,10 @@ def report(slug: str) -> Callable[[World], str]:
     return lambda world: str(world.reports[slug].report_id)
 
 
+SCOPE = {
+    "type": "http", "method": "GET", "scheme": "http", "server": ("test", 80), "path": "/outline", "root_path": "", "query_string": b"", "headers": [],
+    "state": {"caller": SimpleNamespace(session_id="this browser")},
+}  # fmt: skip
 ALPHA = {"slug": "alpha"}
 DRAWN: dict[str, Drawn] = {
     "overview": Drawn("/", "operator"),
@@ -68,6 +74,8 @@ DRAWN: dict[str, Drawn] = {
     "settings_runtime_in_english": Drawn("/t/{slug}/settings", "admin", {**ALPHA, "tab": "runtime"}, "en"),
     "tenants": Drawn("/tenants", "operator"),
     "profile": Drawn("/profile", "user"),
+    "accounts": Drawn("/accounts", "operator"),
+    "account": Drawn("/accounts/{user_id}", "operator", {"user_id": lambda world: str(world.people["user"].user_id)}),
     "audit": Drawn("/audit", "admin", {"tenant": "alpha"}),
 }  # fmt: skip
 #: drawn of days that ``test_golden`` has already
@@ -118,7 +126,9 @@ async def drawn(world: World, one: Drawn, patch: pytest.MonkeyPatch) -> str:
     patch.setattr(clock, "now", lambda: datetime.fromisoformat(MOMENT) + timedelta(minutes=5))
     viewer = access.viewer(world.people[one.person])
     parameters = {name: value(world) if callable(value) else value for name, value in one.parameters.items()}
-    with speaking(one.language), Client(ui.page("/outline"), request=None) as client:
+    # a page that names the browser it is shown in asks for its session
+    request = Request(SCOPE)
+    with speaking(one.language), Client(ui.page("/outline"), request=request) as client:
         await PAGES[one.path](viewer, **parameters)
         # the frame with its navigation once, on the overview of each
         drawn = client.layout if one.path == "/" else next(e for e in client.elements.values() if e.tag == "main")
