@@ -112,6 +112,7 @@ class EmbeddedPostgres:
             for name in DATABASES:
                 self.ensure_database(name)
             with self._connect() as connection:
+                _close_to_other_logins(connection)
                 number = connection.info.server_version
             return Server(self._remembered_port(), f"{number // 10000}.{number % 10000}", attached)
 
@@ -323,6 +324,18 @@ class EmbeddedPostgres:
                 record.write_text(str(port))
                 return port
         raise ConfigurationError(f"На {HOST} нет свободного порта для базы: закройте лишние программы.")
+
+
+def _close_to_other_logins(connection: psycopg.Connection) -> None:
+    """Only ``synkro`` is entered by logins of people; Postgres lets everybody into every database, to lock and to fill it."""
+    rows = connection.execute(
+        "select d.datname from pg_database d"
+        " cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a"
+        " where a.grantee = 0 and a.privilege_type = 'CONNECT' and d.datname = any (%s)",
+        (["dagster", "postgres", "template1"],),
+    ).fetchall()
+    for (name,) in rows:
+        connection.execute(sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name)))
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:
