@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from synkro import db, vault
@@ -41,6 +42,8 @@ FIELDS: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 #: passes of a rotation: the second finds what was written during the first
 _COUNTS = 3
+#: who gets the messages of a telegram integration
+_RECIPIENTS = ("chat_id", "chat_titles")
 #: public fields that say where the account is
 _ADDRESS = ("subdomain", "zone", "base_url", "host", "company_id", "url")
 
@@ -111,13 +114,29 @@ def save_public(
         if name not in allowed:
             raise DataError(f"У интеграции {kind} нет поля {name}. Есть: {', '.join(allowed)}.")
     before = find(connection, tenant_id, kind)
-    connection.execute(
-        "insert into synkro.integration_configs (tenant_id, kind, public_config, status, updated_by)"
-        " values (%(tenant)s, %(kind)s, %(public)s, 'unknown', %(actor)s)"
-        " on conflict (tenant_id, kind) do update set public_config = excluded.public_config, status = 'unknown',"
-        " last_error = null, updated_at = now(), updated_by = excluded.updated_by",
-        {"tenant": tenant_id, "kind": kind, "public": Jsonb(dict(public)), "actor": actor},
-    )
+    if kind == "telegram" and "chat_id" not in public and before is not None:
+        # the recipients are bound one by one, not typed into the form (synkro/telegram_chats.py)
+        public = {**{name: before.public[name] for name in _RECIPIENTS if name in before.public}, **public}
+    try:
+        connection.execute(
+            "insert into synkro.integration_configs (tenant_id, kind, public_config, status, updated_by)"
+            " values (%(tenant)s, %(kind)s, %(public)s, 'unknown', %(actor)s)"
+            " on conflict (tenant_id, kind) do update set public_config = excluded.public_config, status = 'unknown',"
+            " last_error = null, updated_at = now(), updated_by = excluded.updated_by",
+            {"tenant": tenant_id, "kind": kind, "public": Jsonb(dict(public)), "actor": actor},
+        )
+    except psycopg.errors.UniqueViolation:
+        raise DataError(
+            "Этот чат уже получает отчёты другой компании. Сначала его отключают там: в её настройках или командой /stop в чате."
+        ) from None
+    except psycopg.errors.CheckViolation:
+        raise DataError(
+            "chat_id: нужен номер чата, имя с «@» не подходит. Подключите чат кодом: synkro telegram code КОМПАНИЯ."
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        if "code" not in str(error):
+            raise
+        raise DataError("Чат подключается кодом, который отправляют в нём боту, а не номером.") from None
     if before is not None and any(before.public.get(name) != public.get(name) for name in _ADDRESS):
         # another address may well be another account: the next good check binds it anew
         connection.execute(

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ from app.services import (
     transcripts,
 )
 from app.services.access import Forbidden, Viewer
-from synkro import audit, checks, clock, db, evidence, integrations, spending
+from synkro import audit, checks, clock, db, evidence, integrations, spending, telegram_chats
 from synkro.errors import DataError, NotFoundError, SynkroError
 from tests.app.world import HOSTILE, SECRET, World
 
@@ -255,8 +256,35 @@ def test_a_token_in_a_public_field_is_refused(world: World, who: Who) -> None:
         )
     with pytest.raises(DataError, match="не число"):
         settings.save_integration(who("admin"), "gamma", "ai", {"monthly_cap_usd": "много"}, {})
-    saved = settings.save_integration(who("admin"), "gamma", "telegram", {"chat_id": "-1001, 42"}, {})
-    assert saved.public == {"chat_id": ["-1001", "42"]}
+
+
+def test_a_chat_is_bound_by_a_code_and_not_by_a_number(world: World, who: Who) -> None:
+    """Neither by the form nor past it; the recipients there are stay when the rest is saved."""
+    admin, gamma = who("admin"), world.tenants["gamma"].tenant_id
+    for typed in ("-1001", "-1001, 42", "@channel"):
+        with pytest.raises(DataError, match="кодом"):
+            settings.save_integration(admin, "gamma", "telegram", {"chat_id": typed}, {})
+    with db.as_user(admin.user_id) as connection, pytest.raises(DataError, match="кодом"):
+        integrations.save_public(connection, gamma, "telegram", {"chat_id": "-66001"}, admin.user_id)
+    settings.save_integration(admin, "gamma", "telegram", {}, {})
+    with db.as_user(admin.user_id) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(
+            "update synkro.integration_configs set public_config = '{\"chat_id\": [-66001]}'"
+            " where tenant_id = %s and kind = 'telegram'",
+            (gamma,),
+        )
+    assert "chat_id" not in settings.form_fields("telegram")[0]
+    settings.save_integration(admin, "gamma", "telegram", {}, {"bot_token": "123456789:" + "A" * 35})
+    made = settings.telegram_code(admin, "gamma")
+    with db.as_service("test") as connection:
+        assert telegram_chats.bind(connection, gamma, made.code, "-66001", "Отдел", "Сауле") == "bound"
+    saved = settings.save_integration(admin, "gamma", "telegram", {}, {})
+    assert telegram_chats.chats(saved.public) == [telegram_chats.Chat("-66001", "Отдел")]
+    left = settings.unbind_chat(admin, "gamma", "-66001")
+    assert telegram_chats.ids(left.public) == []
+    with db.as_user(admin.user_id) as connection:
+        lines = [entry.action for entry in audit.recent(connection, tenant_id=gamma)][:3]
+    assert lines == ["telegram.unbound", "integration.saved", "telegram.bound"]
 
 
 def test_check_stores_what_the_vendor_said(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:

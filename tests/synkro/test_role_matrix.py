@@ -66,6 +66,7 @@ private.pseudonym_salt          -             -         -         -        -    
 private.raw_changes             -             -         -         -        sd       -
 private.reconciled_dialogs      -             -         -         -        siud     -
 private.services                -             -         -         -        siud     -
+private.telegram_codes          -             -         -         -        siud     -
 private.vendor_limits           -             -         -         -        siud     -
 private.web_sessions            -             -         -         -        siud     -
 auth.users                      -             -         -         -        siud     -
