@@ -137,6 +137,24 @@ def test_an_update_that_comes_twice_binds_once(
     assert actions(company).count("telegram.bound") == 1
 
 
+def test_the_company_of_a_shared_bot_is_bound_once_too(
+    make_company: MakeCompany, telegram: Telegram, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update is read by the first company's poller; by the second delivery the chat is the second company's."""
+    first, second = make_company("5"), make_company("6")
+    chat = telegram.chat()
+    telegram.say(chat, f"/start {code_of(second).code}")
+
+    def refuse(*args: Any, **more: Any) -> None:
+        raise TransientError("сеть")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(conversation.Conversation, "_send", refuse)
+        poll(first, analyst)
+    poll(first, analyst)
+    assert chats(second) == ["6", chat] and last(telegram, chat).startswith("Готово")
+
+
 def test_guesses_are_bounded_and_then_met_with_silence(company: Company, telegram: Telegram, analyst: Analyst) -> None:
     chat, other = telegram.chat(), telegram.chat()
     for _ in range(telegram_chats.WRONG_PER_CHAT + 3):

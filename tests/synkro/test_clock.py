@@ -39,7 +39,7 @@ REAL: dict[str, set[str]] = {
         "cli/doctor.py::_engine",
     },
     "the pace of a vendor: sliding seconds and blocks": {
-        f"synkro/ratelimit.py::{name}" for name in ("_BLOCK", "_STOP", "_UNBLOCK")
+        f"synkro/ratelimit.py::{name}" for name in ("_BLOCK", "_STOP_ACCOUNT", "_GO_ON_ACCOUNT")
     },
     "letters and updates: claims, pauses between tries, what to give up": {
         *(f"synkro/outbox.py::{name}" for name in ("claim", "mark_sent", "mark_retry")),

@@ -68,6 +68,7 @@ private.reconciled_dialogs      -             -         -         -        siud 
 private.services                -             -         -         -        siud     -
 private.telegram_codes          -             -         -         -        siud     -
 private.vendor_limits           -             -         -         -        siud     -
+private.vendor_stops            -             -         -         -        siud     -
 private.web_sessions            -             -         -         -        siud     -
 auth.users                      -             -         -         -        siud     -
 raw_amocrm.*                    -             -         -         -        sd       -

@@ -80,3 +80,19 @@ revoke execute on function synkro.guard_telegram_recipients() from public;
 
 create trigger guard_telegram_recipients before insert or update on synkro.integration_configs
   for each row when (new.kind = 'telegram') execute function synkro.guard_telegram_recipients();
+
+-- Two companies may have one account at a vendor. Its pace is theirs together; a refusal concerns the key of one of them, so
+-- each is stopped, and goes on, by itself.
+create table private.vendor_stops (
+  tenant_id uuid not null references synkro.tenants (tenant_id) on delete cascade,
+  account_key text not null,
+  reason text not null,
+  stopped_at timestamptz not null default clock_timestamp(),
+  primary key (tenant_id, account_key)
+);
+alter table private.vendor_stops enable row level security;
+alter table private.vendor_stops force row level security;
+grant select, insert, update, delete on private.vendor_stops to service_role;
+
+-- Stops of whole accounts, as they were: whoever is refused still is told so by the next request, and stops alone.
+update private.vendor_limits set blocked_until = null, blocked_reason = null where blocked_until = 'infinity';
