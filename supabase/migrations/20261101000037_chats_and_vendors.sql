@@ -96,3 +96,9 @@ grant select, insert, update, delete on private.vendor_stops to service_role;
 
 -- Stops of whole accounts, as they were: whoever is refused still is told so by the next request, and stops alone.
 update private.vendor_limits set blocked_until = null, blocked_reason = null where blocked_until = 'infinity';
+
+-- Administrators see the people of their company, not those whose role there has ended.
+alter policy "people read their own profile and administrators their people's" on synkro.user_profiles
+  using (user_id = (select auth.uid()) or (select synkro.is_super_admin())
+         or user_id in (select r.user_id from synkro.user_roles r
+                        where r.is_active and r.tenant_id = any (array(select synkro.my_admin_tenants()))));

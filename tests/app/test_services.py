@@ -34,7 +34,7 @@ from app.services import (
     transcripts,
 )
 from app.services.access import Forbidden, Viewer
-from synkro import audit, checks, clock, db, evidence, integrations, spending, telegram_chats
+from synkro import audit, checks, clock, db, evidence, integrations, runs, spending, telegram_chats
 from synkro.errors import DataError, NotFoundError, SynkroError
 from tests.app.world import HOSTILE, SECRET, World
 
@@ -447,6 +447,74 @@ def test_questions_are_kept_and_answered(world: World, who: Who) -> None:
         questions.answer(who("stranger"), "alpha", asked)
 
 
+def test_a_long_dialog_is_read_in_pages(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole and in order over its pages; the page of a cited message is found; waits stand where they stood."""
+    whole = transcripts.load(who("user"), "alpha", "alpha:d/1")
+    assert whole.pages == 1 and whole.total == len(whole.messages) >= 2
+    monkeypatch.setattr(transcripts, "PAGE_SIZE", 1)
+    pages = [transcripts.load(who("user"), "alpha", "alpha:d/1", number) for number in range(1, whole.total + 1)]
+    assert [page.messages[0] for page in pages] == whole.messages
+    assert {key: wait for page in pages for key, wait in page.closed.items()} == whole.closed
+    assert {key: wait for page in pages for key, wait in page.opened.items() if key == page.messages[0].message_id} == {
+        key: wait for key, wait in whole.opened.items() if key in {one.message_id for one in whole.messages}
+    }
+    assert transcripts.load(who("user"), "alpha", "alpha:d/1").page == whole.total, "the end is shown first"
+    for number, message in enumerate(whole.messages, 1):
+        cited = transcripts.load(who("user"), "alpha", "alpha:d/1", message_id=message.message_id)
+        assert (cited.page, cited.messages) == (number, [message])
+    assert transcripts.load(who("user"), "alpha", "alpha:d/1", 2, "no such message").page == 2
+
+
+def test_the_queue_of_a_company_is_capped(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again, a window gives its waiting run; a new one beyond the cap is refused in words; a place frees it."""
+    config = settings.load(who("admin"), "gamma").config
+    windows = [window for _, window in reporting.day_choices(config)][:2]
+    monkeypatch.setattr(runs, "MOST_WAITING", 1)
+
+    def ask(number: int) -> tuple[runs.Run, bool]:
+        window = windows[number]
+        return reporting.request(who("admin"), "gamma", window.start.isoformat(), window.end.isoformat())
+
+    first, made = ask(0)
+    again, was_made = ask(0)
+    assert made and again.run_id == first.run_id and not was_made
+    with pytest.raises(DataError, match="Больше 1 сразу не принимаем"):
+        ask(1)
+    with db.as_service("test") as connection:
+        scheduled, is_new = runs.request(
+            connection, first.tenant_id, windows[1], mode="radist_only", trigger_type="scheduled", report_type="daily"
+        )
+    assert is_new, "the schedule is not counted"
+    for run in (first, scheduled):
+        reporting.stop(who("admin"), run.run_id)
+    second, made = ask(1)
+    assert made
+    reporting.stop(who("admin"), second.run_id)
+
+
+def test_a_profile_of_who_has_left_is_not_shown(world: World, who: Who) -> None:
+    admin, left = who("admin"), world.people["newcomer"].user_id
+    alpha = world.tenants["alpha"].tenant_id
+
+    def seen() -> bool:
+        with db.as_user(admin.user_id) as connection:
+            rows = connection.execute("select from synkro.user_profiles where user_id = %s", (left,)).fetchall()
+        return bool(rows)
+
+    assert seen()
+    with db.as_service("test") as connection:
+        connection.execute(
+            "update synkro.user_roles set is_active = false where user_id = %s and tenant_id = %s", (left, alpha)
+        )
+    try:
+        assert not seen()
+    finally:
+        with db.as_service("test") as connection:
+            connection.execute(
+                "update synkro.user_roles set is_active = true where user_id = %s and tenant_id = %s", (left, alpha)
+            )
+
+
 def test_export_is_csv_without_formulas(world: World, who: Who) -> None:
     name, text = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "waits")
     table = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
@@ -477,6 +545,38 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert "\x00" not in shown
     row = next(csv.reader(io.StringIO(export._csv([[text, 5]]).removeprefix("\ufeff")), delimiter=";"))
     assert row == [shown, "5"]
+
+
+SIGNS = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%", "﹢", "⁺"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(max_size=8),
+            st.sampled_from([",", ";", "|", "\t", "\r", "\n", '",', '";"']),
+            st.sampled_from(["", " ", "\t", "\r", "  ", '"', "\u00a0", "\u200b"]),
+            st.sampled_from(SIGNS),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_no_cell_becomes_a_formula_by_another_separator(parts: list[tuple[str, ...]]) -> None:
+    """A spreadsheet of another country splits the file by commas or tabs: what it then takes for a cell is none either."""
+    text = export._csv([["имя", "".join("".join(part) for part in parts), -5]])
+    for separator in ",;|\t":
+        for row in csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=separator):
+            for found in row:
+                bare = unicodedata.normalize("NFKC", found).lstrip('\u200b\ufeff \t\r\n"')
+                assert not bare.startswith(("=", "+", "-", "@")) or bare.startswith("-5"), (separator, row)
+
+
+def test_every_cell_is_quoted() -> None:
+    lines = (
+        export._csv([["имя", 5, None, True], ['с "кавычкой"', -2.5, "a;b", "x"]]).removeprefix("\ufeff").splitlines()
+    )
+    assert lines == ['"имя";"5";"";"1"', '"с ""кавычкой""";"-2.5";"a;b";"x"']
 
 
 def test_numbers_stay_numbers_in_an_export() -> None:

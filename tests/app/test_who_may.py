@@ -163,6 +163,7 @@ NOBODYS = {
     "access.check_any_admin_now": "the question itself",
     "access.check_operator_now": "the question itself",
     "health.check": "names no company",
+    "health.for_strangers": "names no company",
     "reporting.reap": "ends what is over",
     "report_view.currency_of": "inside another's transaction",
     "report_view.find": "report_view.load",

@@ -131,7 +131,7 @@ LINES: tuple[Line, ...] = (
     Line("D1", "delivery", "outbox: at least once, a repeat marked", ("tests/delivery/test_sender.py",)),
     Line("D2", "delivery", "any text fits Telegram", ("tests/delivery/test_markup.py", "tests/delivery/test_message.py")),
     Line("D3", "delivery", "Telegram's errors", ("tests/delivery/test_verdicts.py",)),
-    Line("D5", "delivery", "questions: once each, foreign chats nothing", ("tests/delivery/test_updates.py", "tests/delivery/test_bot.py")),
+    Line("D5", "delivery", "questions: once each, foreign chats nothing", ("tests/delivery/test_updates.py", "tests/delivery/test_bot.py", "tests/delivery/test_binding.py")),
     # secrets
     Line("S1", "secrets", "sealing, rotation, transplants", ("tests/synkro/test_vault.py",)),
     Line("S6", "secrets", "redaction of logs and errors", ("tests/synkro/test_log.py",)),
@@ -139,6 +139,15 @@ LINES: tuple[Line, ...] = (
     Line("W1", "web", "sign-in, sockets, headers, foreign origins", ("tests/app/test_auth.py", "tests/app/test_guard.py")),
     Line("W2", "web", "every page, role and press", ("tests/app/test_pages.py", "tests/app/test_presses.py", "tests/app/test_browser.py")),
     Line("W3", "web", "REST API", ("tests/app/test_api.py",)),
+    Line(
+        "W4",
+        "web",
+        "no input brings an error of ours: 50,000 random requests over every route",
+        command=(*PYTEST, "-q", "-s", "tests/app/test_hostile_input.py", "-k", "random"),
+        counts=r"(?P<n>\d+) requests, 0 errors",
+        environment={"SYNKRO_TEST_REQUESTS": "50000"},
+        seconds=3600,
+    ),
     # AI
     Line("A1", "analysis", "injections change nothing", ("tests/analysis/test_injections.py",)),
     Line("A2", "analysis", "masking: what leaves", ("tests/analysis/test_masking.py",)),

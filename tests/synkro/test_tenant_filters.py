@@ -179,7 +179,7 @@ READS: dict[str, Call] = {
     "synkro.corrections.of_report": lambda c: corrections.of_report(c, replace(report(c), numbers={"messages": 1})),
     "synkro.dialogs.get": lambda c: dialogs.get(c, T, CHAT),
     "synkro.dialogs.in_window": lambda c: dialogs.in_window(c, T, WINDOW),
-    "synkro.dialogs.messages": lambda c: dialogs.messages(c, T, CHAT),
+    "synkro.dialogs.page": lambda c: dialogs.page(c, T, CHAT, 200),
     "synkro.dialogs.messages_of_window": lambda c: dialogs.messages_of_window(c, T, [CHAT], WINDOW, before=2),
     "synkro.evidence.recount": lambda c: {
         name: evidence.recount(c, entry, T, WINDOW, manager)
