@@ -53,7 +53,7 @@ def answer(
     ``owner``: the company of the chat. ``shares_bot``: whether a company's bot is this one.
     """
     if row.outcome in _TEXTS:
-        return _text(row.outcome, message, row.tenant_id)
+        return _text(row.outcome, message, None, row.tenant_id)
     if message.command == "stop":
         return _stop(owner, row, message, shares_bot)
     code = telegram_chats.code_in(message.text)
@@ -68,12 +68,12 @@ def answer(
     with db.as_service("bot binding") as connection:
         known = inbox.receive(connection, row.tenant_id, row.bot_id, row.update_id, message.chat)
         if known.outcome is not None:
-            return _text(known.outcome, message, company)
+            return _text(known.outcome, message, company, row.tenant_id)
         outcome = "wrong"
         if company is not None and code is not None:
             outcome = telegram_chats.bind(connection, company, code, message.chat, message.title, message.author)
         inbox.note_outcome(connection, row, outcome)
-    return _text(outcome, message, company)
+    return _text(outcome, message, company, row.tenant_id)
 
 
 def _stop(
@@ -82,7 +82,7 @@ def _stop(
     if owner is None:
         # of a company that is paused: it asks nothing of us, but its chat may leave
         with db.as_service("bot binding") as connection:
-            owner = telegram_chats.owner_of(connection, message.chat)
+            owner = telegram_chats.owner_of(connection, message.chat, row.tenant_id)
         if owner is None or not shares_bot(owner):
             return None
     with db.as_service("bot binding") as connection:
@@ -90,15 +90,16 @@ def _stop(
         if known.outcome is None:
             telegram_chats.unbind(connection, owner, message.chat, actor=f"Telegram: {message.author}")
             inbox.note_outcome(connection, row, "stopped")
-    return _text("stopped", message, None)
+    return _text("stopped", message, None, row.tenant_id)
 
 
-def _text(outcome: str, message: Incoming, company: UUID | None) -> str:
+def _text(outcome: str, message: Incoming, company: UUID | None, reader: UUID) -> str:
+    """``reader``: the company whose poller read the update."""
     name = ""
     if outcome == "bound":
         with db.as_service("bot binding") as connection:
             # the chat's own company: the update may have been taken for the one whose bot it is
-            found = telegram_chats.owner_of(connection, message.chat) or company
+            found = telegram_chats.owner_of(connection, message.chat, reader) or company
             name = tenants.by_id(connection, found).name if found else ""
     russian, english = _TEXTS[outcome]
     text = english if is_english(message.language) else russian

@@ -127,9 +127,8 @@ class _Round:
     def take(self, update: dict[str, Any]) -> None:
         chat = chat_of(update)
         with db.as_service("bot") as connection:
-            owner = destinations.owner_of_chat(connection, chat, self.tenant_id) if chat else None
-        if owner not in (None, self.tenant_id) and not self._shares_bot(owner):
-            owner = None
+            owners = destinations.owners_of_chat(connection, chat) if chat else []
+        owner = self.tenant_id if self.tenant_id in owners else next(filter(self._shares_bot, owners), None)
         about_chat = self._about_chat(update)
         # what binds or unbinds the chat changes whose it is: its row stays with the company whose bot is read
         keeper = self.tenant_id if owner is None or about_chat is not None else owner

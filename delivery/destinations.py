@@ -57,10 +57,9 @@ def _prefix(chat: str) -> str:
     return f"Чат {chat}: "
 
 
-def owner_of_chat(connection: db.Connection, chat: str, preferred: UUID) -> UUID | None:
-    """The active tenant the chat is configured for: ``preferred`` if it is one of several."""
-    owners = [row["tenant_id"] for row in _active(connection) if chat in chat_ids(row["public_config"])]
-    return preferred if preferred in owners else owners[0] if owners else None
+def owners_of_chat(connection: db.Connection, chat: str) -> list[UUID]:
+    """The active tenants the chat is a recipient of, the oldest first: several by several bots."""
+    return [row["tenant_id"] for row in _active(connection) if chat in chat_ids(row["public_config"])]
 
 
 def tenants_with_bot(connection: db.Connection) -> list[UUID]:

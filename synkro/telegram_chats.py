@@ -2,8 +2,8 @@
 
 The list is the public part of the ``telegram`` integration (``chat_id``, names in ``chat_titles``). People bind a chat by a
 one-time code: shown on the page or by the command line, sent in the chat to the bot. The code proves that whoever asked for
-it writes in that very chat. A chat belongs to one company until it is unbound there, on the page or by ``/stop``; the
-database refuses a second one (``synkro.guard_telegram_recipients``).
+it writes in that very chat. A chat of a bot belongs to one company until it is unbound there, on the page or by ``/stop``; the
+database refuses a second one (``synkro.guard_telegram_recipients``). Another bot's talk with the same people is another chat.
 
 Functions that write take a connection of the service door.
 """
@@ -135,7 +135,7 @@ def bind(connection: db.Connection, tenant_id: UUID, code: str, chat: str, title
     integration = _locked(connection, tenant_id)
     if chat in ids(integration.public):
         return "known"
-    if owner_of(connection, chat) is not None:
+    if owner_of(connection, chat, tenant_id) is not None:
         return "taken"
     used = connection.execute(
         "update private.telegram_codes set ended_at = now(), chat_id = %s"
@@ -207,12 +207,14 @@ def move(connection: db.Connection, tenant_id: UUID, old: str, new: str) -> None
     outbox.redirect(connection, tenant_id, old, new)
 
 
-def owner_of(connection: db.Connection, chat: str) -> UUID | None:
-    """The company whose recipient the chat is, whatever its status."""
+def owner_of(connection: db.Connection, chat: str, tenant_id: UUID) -> UUID | None:
+    """The company, whatever its status, whose recipient the chat is by the bot of ``tenant_id``."""
     row = connection.execute(
-        "select tenant_id from synkro.integration_configs"
-        " where kind = 'telegram' and %s = any (synkro.telegram_recipients(public_config)) limit 1",
-        (chat,),
+        "select c.tenant_id from synkro.integration_configs c join synkro.integration_configs ours"
+        " on ours.tenant_id = %s and ours.kind = 'telegram'"
+        " and synkro.telegram_bot(ours.public_config, ours.secret_hints) = synkro.telegram_bot(c.public_config, c.secret_hints)"
+        " where c.kind = 'telegram' and %s = any (synkro.telegram_recipients(c.public_config)) limit 1",
+        (tenant_id, chat),
     ).fetchone()
     return row["tenant_id"] if row else None
 

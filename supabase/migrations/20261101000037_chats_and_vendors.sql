@@ -45,30 +45,45 @@ $$;
 revoke execute on function synkro.telegram_recipients(jsonb) from public;
 grant execute on function synkro.telegram_recipients(jsonb) to authenticated, service_role;
 
--- Whoever writes the row: people add no recipient by themselves, a recipient is a number, and one of another company stays
--- with it. What was there before stays as it is.
+-- The bot of a telegram integration, as far as it may be told without the token: null without one. A bot of a local sandbox is
+-- another at each address; outside there is one address, however it is written.
+create function synkro.telegram_bot(public_config jsonb, secret_hints jsonb) returns text
+  language sql immutable set search_path = '' as $$
+  select coalesce(pg_catalog."substring"(public_config ->> 'base_url', '^http://(?:127[.]0[.]0[.]1|localhost|\[::1\])(?::[0-9]+)?'), '')
+    || ' ' || (secret_hints #>> '{bot_token,tail}')
+$$;
+revoke execute on function synkro.telegram_bot(jsonb, jsonb) from public;
+grant execute on function synkro.telegram_bot(jsonb, jsonb) to authenticated, service_role;
+
+-- Whoever writes the row: people add no recipient by themselves, a recipient is a number, and one that another company has
+-- from the same bot stays with it. What was there before stays as it is.
 create function synkro.guard_telegram_recipients() returns trigger
   language plpgsql set search_path = '' as $$
 declare
-  before text[];
+  before synkro.integration_configs;
+  is_new boolean;
   chat text;
 begin
   -- not the old row: an insert that turns into an update on conflict comes here as an insert first
-  select synkro.telegram_recipients(c.public_config) into before
-    from synkro.integration_configs c where c.tenant_id = new.tenant_id and c.kind = 'telegram';
+  select c.* into before from synkro.integration_configs c where c.tenant_id = new.tenant_id and c.kind = 'telegram';
   foreach chat in array synkro.telegram_recipients(new.public_config) loop
-    continue when chat = any (coalesce(before, '{}'));
-    if current_user = 'authenticated' then
+    is_new := not coalesce(chat = any (synkro.telegram_recipients(before.public_config)), false);
+    continue when not is_new and synkro.telegram_bot(before.public_config, before.secret_hints)
+      is not distinct from synkro.telegram_bot(new.public_config, new.secret_hints);
+    if is_new and current_user = 'authenticated' then
       raise insufficient_privilege using message = 'a chat is bound by a code sent in it';
     end if;
-    if chat !~ '^-?[1-9][0-9]{0,18}$' then
+    if is_new and chat !~ '^-?[1-9][0-9]{0,18}$' then
       raise check_violation using message = 'a chat is named by its number';
     end if;
+    -- people change no recipients, and may not take the lock
+    continue when current_user = 'authenticated';
     -- two companies at once: the second waits and then sees the first
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('telegram chat:' || chat, 0));
     if exists (
       select from synkro.integration_configs c
       where c.kind = 'telegram' and c.tenant_id <> new.tenant_id and chat = any (synkro.telegram_recipients(c.public_config))
+        and synkro.telegram_bot(c.public_config, c.secret_hints) = synkro.telegram_bot(new.public_config, new.secret_hints)
     ) then
       raise unique_violation using message = 'the chat belongs to another company';
     end if;

@@ -203,6 +203,30 @@ def test_a_code_of_another_bots_company_binds_nothing(
     assert chats(ours) == ["3"] and chats(other_bot) == ["4"]
 
 
+def test_another_bot_may_talk_with_the_same_people(
+    make_company: MakeCompany, telegram: Telegram, analyst: Analyst
+) -> None:
+    """The chat of a bot is what belongs to a company: each of the two keeps its own, and answers in it."""
+    chat = telegram.chat()
+    other_bot, ours = make_company(chat, token="123456789:" + "B" * 35), make_company("8")
+    telegram.say(chat, f"/start {code_of(ours).code}")
+    poll(ours, analyst)
+    assert chats(ours) == ["8", chat] and chats(other_bot) == [chat]
+    third = make_company("9")
+    report = ours.publish(deadline=LATER)
+    telegram.say(chat, "Чей отчёт?")
+    poll(third, analyst)
+    assert [asked[0] for asked in analyst.asked] == [str(report.report_id)], "whichever poller of the bot reads it"
+
+
+def test_a_token_of_a_shared_bot_takes_no_chat_either(make_company: MakeCompany, telegram: Telegram) -> None:
+    """Recipients first and the token after them: the same company is met then."""
+    make_company("-1009")
+    second = make_company("-1009", token="123456789:" + "C" * 35)
+    with db.as_service("test") as connection, pytest.raises(DataError, match="другой компании"):
+        integrations.save_secrets(connection, second.tenant_id, "telegram", {"bot_token": telegram.token})
+
+
 def test_a_stranger_who_says_goodbye_gets_nothing(company: Company, telegram: Telegram, analyst: Analyst) -> None:
     chat = telegram.chat()
     telegram.say(chat, "/stop")
@@ -224,8 +248,21 @@ def test_the_operator_takes_no_chat_of_another_company_either(make_company: Make
     make_company("-1005")
     second = make_company("-1006")
     for chats_ in ("-1005", ["-1006", "-1005"], "-1006, -1005"):
+        public = {"chat_id": chats_, "base_url": telegram.base_url}
         with db.as_service("test") as connection, pytest.raises(DataError, match="другой компании"):
-            integrations.save_public(connection, second.tenant_id, "telegram", {"chat_id": chats_})
+            integrations.save_public(connection, second.tenant_id, "telegram", public)
+
+
+@pytest.mark.parametrize(
+    "address", [None, "https://api.telegram.org", "https://api.telegram.org/", "https://API.telegram.org"]
+)
+def test_another_spelling_of_the_address_is_the_same_bot(make_company: MakeCompany, address: str | None) -> None:
+    first, second = make_company("-1010"), make_company("-1011")
+    spelled = {"base_url": address} if address else {}
+    with db.as_service("test") as connection:
+        integrations.save_public(connection, first.tenant_id, "telegram", {"chat_id": "-1010"})
+    with db.as_service("test") as connection, pytest.raises(DataError, match="другой компании"):
+        integrations.save_public(connection, second.tenant_id, "telegram", {"chat_id": "-1010", **spelled})
 
 
 def test_recipients_that_were_there_before_stay(make_company: MakeCompany, telegram: Telegram) -> None:

@@ -428,6 +428,9 @@ def test_two_chats_that_move_at_once_both_move(tenant: UUID) -> None:
 
 def test_a_chat_bound_by_two_companies_at_once_goes_to_one(tenant: UUID) -> None:
     neighbour = company()
+    with db.as_service("test") as connection:
+        for owner in (tenant, neighbour):
+            integrations.save_secrets(connection, owner, "telegram", {"bot_token": "123456789:" + "A" * 35})
 
     def take(connection: db.Connection, owner: UUID) -> None:
         integrations.save_public(connection, owner, "telegram", {"chat_id": "-77001"})

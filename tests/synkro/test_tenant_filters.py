@@ -249,6 +249,9 @@ READS: dict[str, Call] = {
     "synkro.watermarks.find": lambda c: watermarks.find(c, T, "radist", "messages"),
     "synkro.watermarks.loads_of": lambda c: watermarks.loads_of(c, T, RUN),
     "delivery.destinations.bot_of": bot,
+    "synkro.telegram_chats.owner_of": lambda c: (
+        integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), telegram_chats.owner_of(c, CHAT, T)
+    )[1],
     "delivery.inbox.asked": lambda c: inbox.asked(c, T, CHAT),
     "delivery.inbox.question": lambda c: inbox.question(c, update(c)),
     "delivery.inbox.report_of_answer": lambda c: inbox.report_of_answer(c, T, CHAT, 66),
