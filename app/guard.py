@@ -15,12 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 from uuid import UUID
 
+import psycopg
 from nicegui import Client, core
 from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -40,6 +42,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SOCKET = "/_nicegui_ws"
 #: between the password and the session: a cookie of their own says who is there
 STEPS = ("/login/code", "/login/second-factor")
+_BAD_INPUT = "В запросе недопустимое значение: таких знаков или чисел здесь не бывает."
 
 HEADERS = {
     # Vue compiles templates in the browser, so NiceGUI needs both unsafe words; nothing is loaded from elsewhere
@@ -147,6 +150,9 @@ class Guard:
         if method == "TRACE" or (path.startswith(_SOCKET) and not path.startswith("/_nicegui/")):
             # pages talk by WebSocket only: its handshake always names an Origin, long polling does not
             return JSONResponse({"error": {"kind": "refused", "message": "Метод не поддерживается."}}, 405)
+        if "\0" in path or b"%00" in scope.get("query_string", b""):
+            # no name of ours has it and no column takes it
+            return _refuse(is_api, 422, "data", _BAD_INPUT) if is_api else plain.not_found()
         token = auth.bearer_in(headers.get("authorization")) if is_api and not _is_open(path) else None
         if method not in _SAFE:
             # a browser sends no token by itself: a page of somebody else cannot write with one
@@ -260,7 +266,14 @@ def _refuse(is_api: bool, status: int, kind: str, message: str) -> Response:
     return plain.refused(message, status)
 
 
+def is_bad_input(error: BaseException) -> bool:
+    """A value no column takes (NUL, half a character, a number beyond all bounds) is the asker's, not an error of ours."""
+    return isinstance(error, psycopg.DataError | UnicodeError | OverflowError)
+
+
 def _broken(scope: Scope, error: Exception, error_id: str) -> Response:
+    if is_bad_input(error):
+        return _refuse(scope["path"].startswith("/api/"), 422, "data", _BAD_INPUT)
     if isinstance(error, TransientError):
         if scope["path"].startswith("/api/"):
             return JSONResponse({"error": {"kind": error.kind, "message": error.message, "id": error_id}}, 503)
@@ -341,6 +354,7 @@ class Watch:
                 asyncio.get_running_loop().call_later(1.0, client.delete)
             open_now.add(owner)
         self._sessions -= {session_id for session_id in known if session_id not in open_now}
+        pace.keep(self._sessions)
 
 
 def _operators(user_ids: list[UUID]) -> set[UUID]:
@@ -349,6 +363,37 @@ def _operators(user_ids: list[UUID]) -> set[UUID]:
 
 
 watch = Watch()
+
+
+class Pace:
+    """How often one session may say something over its sockets: a burst of typing is far below, a loop is above."""
+
+    BURST, PER_SECOND = 200.0, 50.0
+    #: so many dropped in a row cut the socket off
+    PATIENCE = 1000
+
+    def __init__(self) -> None:
+        #: session → events left, when they were counted, dropped in a row
+        self._left: dict[str, tuple[float, float, int]] = {}
+
+    def take(self, session_id: str) -> int:
+        """0: go on; else how many in a row were dropped, this one included."""
+        now = time.monotonic()
+        left, at, dropped = self._left.get(session_id, (self.BURST, now, 0))
+        left = min(self.BURST, left + (now - at) * self.PER_SECOND)
+        if left < 1:
+            self._left[session_id] = left, now, dropped + 1
+            return dropped + 1
+        self._left[session_id] = left - 1, now, 0
+        return 0
+
+    def keep(self, session_ids: Iterable[str]) -> None:
+        """Forget the sessions whose pages are closed."""
+        for gone in self._left.keys() - set(session_ids):
+            del self._left[gone]
+
+
+pace = Pace()
 
 
 async def recheck_forever() -> None:
@@ -374,6 +419,10 @@ def guard_socket_events() -> None:
             handlers[name] = _guarded(name, handlers[name])
 
 
+#: what a person, or a program in a person's name, makes happen; an ack follows what we sent
+_PACED = ("event", "javascript_response", "log")
+
+
 def _guarded(name: str, inner: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     async def handler(sid: str, message: dict[str, Any]) -> Any:
         caller = _caller_of(sid)
@@ -384,6 +433,12 @@ def _guarded(name: str, inner: Callable[..., Any]) -> Callable[..., Awaitable[An
             or (client_id in Client.instances and owner_of(client_id) != caller.session_id)
         ):
             await core.sio.disconnect(sid)
+            return False
+        if name in _PACED and (dropped := pace.take(caller.session_id)):
+            if dropped == 1 or dropped >= pace.PATIENCE:
+                logger.warning("Слишком много событий от одного сеанса, отброшено подряд: %s", dropped)
+            if dropped >= pace.PATIENCE:
+                await core.sio.disconnect(sid)
             return False
         if name == "event":
             watch.touch(caller.session_id)

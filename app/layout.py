@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app import plain
 from app.components.html import anchor, div, icon, link, span, tag
-from app.guard import report_error
+from app.guard import is_bad_input, report_error
 from app.offload import off_loop
 from app.services import access, audit_log
 from app.services.access import Forbidden, Viewer
@@ -63,7 +63,8 @@ def _wrapped(function: PageFunction) -> PageFunction:
         except TransientError as error:
             return plain.refused(error.message, 503)
         except Exception as error:
-            return plain.server_error(report_error(error))
+            error_id = report_error(error)
+            return plain.not_found() if is_bad_input(error) else plain.server_error(error_id)
 
     signature = inspect.signature(function, eval_str=True)
     parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in list(signature.parameters.values())[1:]]

@@ -23,6 +23,7 @@ from cli import (
     secrets,
     serve,
     setup,
+    telegram,
 )
 from synkro import db, log, migrations
 from synkro.errors import ConfigurationError, SynkroError, TransientError
@@ -31,7 +32,7 @@ from synkro.settings import settings
 logger = logging.getLogger(__name__)
 
 #: commands that read or write rows; the others make the tables themselves or need none
-NEED_TABLES = {"tenant", "user", "analyst", "integration", "runtime", "report", "run", "backfill", "audit"}
+NEED_TABLES = {"tenant", "user", "analyst", "integration", "runtime", "telegram", "report", "run", "backfill", "audit"}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,6 +61,7 @@ for command in (
     analysts.analyst,
     setup.integration,
     setup.runtime_group,
+    telegram.telegram,
     reports.report,
     reports.run,
     history.backfill,

@@ -2,7 +2,7 @@
 
 Flow: getUpdates → each update taken once (:mod:`delivery.inbox`) → understood (:mod:`delivery.updates`) → answered
 (:mod:`delivery.conversation`). One poller per token, kept by an advisory lock in Postgres; a chat that is not
-configured for the tenant gets nothing at all, whatever it asks.
+configured for the tenant gets nothing at all, whatever it asks: except for a code that binds it (:mod:`delivery.binding`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from delivery import destinations, inbox
+from delivery import binding, destinations, inbox
 from delivery.client import TelegramClient
 from delivery.conversation import Answer, Answerer, Conversation
 from delivery.updates import Incoming, Moved, Removed, chat_of, understand
 from delivery.verdicts import judge
-from synkro import db, integrations, reports, services, tenants
+from synkro import db, integrations, reports, services, telegram_chats, tenants
 from synkro.errors import SynkroError, TransientError
 from synkro.reports import Report
 
@@ -68,7 +68,7 @@ def poll_once(tenant_id: UUID, *, timeout: int = 0, answerer: Answerer = ask_ana
     """
     with db.as_service("bot") as connection:
         integration = integrations.find(connection, tenant_id, "telegram")
-    if integration is None or not destinations.is_connected(integration):
+    if integration is None or not destinations.has_bot(integration):
         return PollOutcome()
     token, base_url = destinations.bot_of(tenant_id, integration.public)
     with TelegramClient(token, base_url) as bot, _only_poller(bot.bot_id) as is_ours:
@@ -127,14 +127,20 @@ class _Round:
     def take(self, update: dict[str, Any]) -> None:
         chat = chat_of(update)
         with db.as_service("bot") as connection:
-            owner = destinations.owner_of_chat(connection, chat, self.tenant_id) if chat else None
-        if owner not in (None, self.tenant_id) and not self._shares_bot(owner):
-            owner = None
+            owners = destinations.owners_of_chat(connection, chat) if chat else []
+        owner = self.tenant_id if self.tenant_id in owners else next(filter(self._shares_bot, owners), None)
+        about_chat = self._about_chat(update)
+        # what binds or unbinds the chat changes whose it is: its row stays with the company whose bot is read
+        keeper = self.tenant_id if owner is None or about_chat is not None else owner
         with db.as_service("bot") as connection:
-            row = inbox.receive(connection, owner or self.tenant_id, int(self.bot.bot_id), update["update_id"], chat)
+            row = inbox.receive(connection, keeper, int(self.bot.bot_id), update["update_id"], chat)
         if row.handled:
             return
         try:
+            if about_chat is not None:
+                if self._binds(owner, row, about_chat):
+                    return
+                owner = None
             if owner is not None:
                 self._handle(owner, row, update)
                 return
@@ -155,6 +161,25 @@ class _Round:
         """An agency may serve several tenants with one bot; the chat tells them apart."""
         return owner is not None and integrations.secrets(owner, "telegram").get("bot_token") == self.token
 
+    def _about_chat(self, update: dict[str, Any]) -> Incoming | None:
+        """A message that binds or unbinds its chat."""
+        try:
+            meant = understand(update, *_names[self.token])
+        except Exception:
+            # what nobody foresaw is met where the update is handled
+            return None
+        return meant if isinstance(meant, Incoming) and binding.is_meant(meant) else None
+
+    def _binds(self, owner: UUID | None, row: inbox.Received, meant: Incoming) -> bool:
+        """Do what the message asks of its chat and answer. False: nothing is to be said."""
+        answer = binding.answer(owner, row, meant, self._shares_bot)
+        if answer is None:
+            return False
+        # a stranger who blocks the bot is no failure of a company's
+        Conversation(row.tenant_id, "", self.bot, self.answerer, is_stranger=True).say(row, meant, answer)
+        self.outcome.answered += 1
+        return True
+
     def _handle(self, owner: UUID, row: inbox.Received, update: dict[str, Any]) -> None:
         bot_id, username = _names[self.token]
         meant = understand(update, bot_id, username)
@@ -166,7 +191,7 @@ class _Round:
             return
         with db.as_service("bot") as connection:
             if isinstance(meant, Moved):
-                destinations.migrate(connection, owner, meant.old, meant.new)
+                telegram_chats.move(connection, owner, meant.old, meant.new)
             elif isinstance(meant, Removed):
                 destinations.report_failure(
                     connection,

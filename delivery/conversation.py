@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from delivery import destinations, inbox
+from delivery import destinations, inbox, limits
 from delivery.client import TelegramClient
 from delivery.inbox import Received
 from delivery.links import dialog_page, is_public, report_page
@@ -37,7 +37,7 @@ HELP = (
     "Я присылаю отчёты о переписке с клиентами и отвечаю на вопросы о них.\n\n"
     "Чтобы спросить, ответьте на сообщение с отчётом или просто напишите вопрос: он будет о последнем отчёте. "
     "В группе ответьте на отчёт или обратитесь ко мне по имени.\n\n"
-    "/report — последний отчёт\n/help — эта подсказка"
+    "/report — последний отчёт\n/stop — больше не присылать отчёты в этот чат\n/help — эта подсказка"
 )
 
 
@@ -69,6 +69,8 @@ class Conversation:
     slug: str
     bot: TelegramClient
     answerer: Answerer
+    #: the chat is no recipient of this tenant: what Telegram says of it is not shown in the tenant's settings
+    is_stranger: bool = False
 
     def handle(self, row: Received, message: Incoming) -> bool:
         """Answer, if there is something to say; True when an answer was sent.
@@ -84,6 +86,10 @@ class Conversation:
             return False
         return self._send(row, message, reply)
 
+    def say(self, row: Received, message: Incoming, html: str) -> None:
+        """Answer with a given text; raises as :meth:`handle` does."""
+        self._send(row, message, Reply(html))
+
     # --- what to say ----------------------------------------------------------------------------------------
 
     def _command(self, message: Incoming) -> Reply | None:
@@ -98,7 +104,7 @@ class Conversation:
             return Reply(whole.text_html, whole.buttons)
         return None
 
-    def _question(self, row: Received, message: Incoming) -> Reply:
+    def _question(self, row: Received, message: Incoming) -> Reply | None:
         with db.as_service("bot") as connection:
             # under the row's lock: two pollers that took the same update store one question
             known = inbox.receive(connection, row.tenant_id, row.bot_id, row.update_id, message.chat)
@@ -111,6 +117,11 @@ class Conversation:
                 if deadline is not None and message.sent_at > deadline:
                     zone = runtime.current(connection, self.tenant_id).timezone
                     return _too_late(self._page(report), russian.moment(deadline, zone))
+                limited, told = self._limit(connection, message)
+                if limited is not None:
+                    inbox.note_outcome(connection, row, "limited")
+                    # a flood is told once, then met with silence
+                    return None if told else Reply(limited)
                 asked = reports.ask(
                     connection,
                     report,
@@ -124,6 +135,16 @@ class Conversation:
         if asked.answer:
             return _the_answer(self._page(report), asked.answer, asked.evidence)
         return self._answer(report, asked, history)
+
+    def _limit(self, connection: db.Connection, message: Incoming) -> tuple[str | None, bool]:
+        """``(what to say when the chat has asked enough, whether it was said a moment ago)``."""
+        config = runtime.current(connection, self.tenant_id)
+        hour, day, told = inbox.asked(connection, self.tenant_id, message.chat)
+        if day >= config.telegram_questions_per_day:
+            return limits.a_day(config.telegram_questions_per_day, message.language), told
+        if hour >= config.telegram_questions_per_hour:
+            return limits.an_hour(config.telegram_questions_per_hour, message.language), told
+        return None, told
 
     def _report_of(self, connection: db.Connection, message: Incoming) -> Report | None:
         """The report that was replied to, else the latest one; never another tenant's."""
@@ -181,7 +202,7 @@ class Conversation:
             with db.as_service("bot") as connection:
                 if sent is None and verdict.kind != "maybe_delivered":
                     inbox.reply_refused(connection, row)
-                if verdict.kind in ("stop", "disable"):
+                if verdict.kind in ("stop", "disable") and not self.is_stranger:
                     chat = message.chat if verdict.kind == "disable" else None
                     destinations.report_failure(connection, self.tenant_id, verdict.message, chat)
             if verdict.kind in ("wait", "transient", "maybe_delivered"):

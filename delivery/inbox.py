@@ -28,6 +28,8 @@ class Received:
     report_message_id: UUID | None
     reply_started: bool
     handled: bool
+    #: what came of an update that is no question
+    outcome: str | None = None
 
 
 _KEY = " where tenant_id = %(tenant)s and bot_id = %(bot)s and update_id = %(update)s"
@@ -65,7 +67,7 @@ def receive(connection: db.Connection, tenant_id: UUID, bot_id: int, update_id: 
     )
     row = connection.execute(
         "select tenant_id, bot_id, update_id, report_message_id, reply_started_at is not null as reply_started,"
-        f" handled_at is not null as handled from synkro.telegram_updates{_KEY} for update",
+        f" handled_at is not null as handled, outcome from synkro.telegram_updates{_KEY} for update",
         {"tenant": tenant_id, "bot": bot_id, "update": update_id},
     ).fetchone()
     assert row is not None
@@ -78,6 +80,38 @@ def note_question(connection: db.Connection, row: Received, report_message_id: U
         f"update synkro.telegram_updates set report_message_id = %(question)s{_KEY}",
         {**_key(row), "question": report_message_id},
     )
+
+
+def note_outcome(connection: db.Connection, row: Received, outcome: str) -> None:
+    """What came of the update; in the transaction that did it."""
+    connection.execute(
+        f"update synkro.telegram_updates set outcome = %(outcome)s{_KEY}", {**_key(row), "outcome": outcome}
+    )
+
+
+def wrong_codes(connection: db.Connection, bot_id: int, chat: str) -> tuple[int, int]:
+    """Codes that did not fit within an hour: from this chat, and from all chats of the bot."""
+    row = connection.execute(
+        "select count(*) filter (where chat_id = %s) as here, count(*) as everywhere from synkro.telegram_updates"
+        " where bot_id = %s and outcome = 'wrong' and received_at > now() - interval '1 hour'",
+        (chat, bot_id),
+    ).fetchone()
+    assert row is not None
+    return row["here"], row["everywhere"]
+
+
+def asked(connection: db.Connection, tenant_id: UUID, chat: str) -> tuple[int, int, bool]:
+    """Questions of the chat in the last hour and the last day, and whether it was told of a limit a moment ago."""
+    row = connection.execute(
+        "select count(*) filter (where report_message_id is not null and received_at > now() - interval '1 hour') as hour,"
+        " count(*) filter (where report_message_id is not null) as day,"
+        " coalesce(bool_or(outcome = 'limited' and received_at > now() - interval '10 minutes'), false) as told"
+        " from synkro.telegram_updates"
+        " where tenant_id = %s and chat_id = %s and received_at > now() - interval '1 day'",
+        (tenant_id, chat),
+    ).fetchone()
+    assert row is not None
+    return row["hour"], row["day"], row["told"]
 
 
 def note_reply(connection: db.Connection, row: Received) -> None:

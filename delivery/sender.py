@@ -24,7 +24,7 @@ from delivery.markup import LIMIT, split_html, split_plain, utf16_length, visibl
 from delivery.message import repeat_mark, telegram_message
 from delivery.pace import ChatPace, bot_pace
 from delivery.verdicts import Verdict, judge
-from synkro import db, integrations, outbox, tenants
+from synkro import db, integrations, outbox, telegram_chats, tenants
 from synkro.errors import Cancelled, LeaseLost, SynkroError, TransientError
 from synkro.integrations import Integration
 from synkro.outbox import CLAIM_SECONDS, Item
@@ -135,7 +135,7 @@ class _Desk:
                     return
                 # the group has a new number: remember it and send there at once
                 with db.as_service("sender") as connection:
-                    destinations.migrate(connection, item.tenant_id, item.destination, verdict.new_chat_id)
+                    telegram_chats.move(connection, item.tenant_id, item.destination, verdict.new_chat_id)
                 item = replace(item, destination=verdict.new_chat_id)
             else:
                 self._delivered(item, sent, outcome)

@@ -32,6 +32,10 @@ class Incoming:
     reply_to: int | None = None
     #: the forum topic the answer must go to
     thread_id: int | None = None
+    #: what the chat is called: a group's title, a person's name
+    title: str = ""
+    #: of the author's own Telegram, as ``ru`` or ``en-GB``
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,14 @@ def understand(update: Mapping[str, Any], bot_id: int, username: str) -> Incomin
         reply_to=reply_to,
         # ordinary reply threads of supergroups carry a thread id too, and echoing it would fail
         thread_id=message.get("message_thread_id") if message.get("is_topic_message") else None,
+        title=_title(message.get("chat") or {}),
+        language=str(author.get("language_code") or "")[:10],
     )
+
+
+def _title(chat: Mapping[str, Any]) -> str:
+    """What people see above the chat: a group's title, the other person's name in a private one."""
+    return _name({key: value for key, value in chat.items() if (key == "title") != (chat.get("type") == "private")})
 
 
 def slice_utf16(text: str, offset: int, length: int) -> str:

@@ -27,7 +27,7 @@ from orchestration import lanes, leftovers, orphans, waking
 from orchestration.jobs import REPORT_JOB
 from orchestration.partitions import RUN_TAG, TENANT_TAG, TENANTS, key_of
 from orchestration.schedules import enqueue_due
-from synkro import clock, db, followups, reaper, runs, runtime, services, tenants
+from synkro import analysts, clock, db, followups, reaper, runs, runtime, services, tenants
 from synkro.windows import business_date
 
 OFFER_AGAIN = timedelta(minutes=2)
@@ -65,6 +65,7 @@ def tick(instance: DagsterInstance) -> SensorResult:
     with db.as_service("queue sensor") as connection:
         services.beat(connection, ENGINE)
         reaper.reap(connection)
+        analysts.end_overdue(connection)
     leftovers.clear()
     with db.as_service("queue sensor") as connection:
         orphans.end(instance, connection)

@@ -7,6 +7,8 @@ server: these functions need the owner's connection, not one of the two doors.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -20,11 +22,24 @@ from synkro import db
 from synkro.errors import DataError, NotFoundError
 from synkro.tenants import Tenant
 
+logger = logging.getLogger(__name__)
+
 #: every analyst's role name begins so; migration 14 refuses their claims by it
 PREFIX = "analyst_"
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,30}")
 #: connections at once: a notebook, a BI tool and a console
-_CONNECTIONS = 5
+CONNECTIONS = 5
+#: what a session begins with. It may raise these for itself, so they are manners; ``private.end_analyst_sessions`` and the
+#: connection limit are what binds
+DEFAULTS = {
+    "idle_in_transaction_session_timeout": "60s",
+    "lock_timeout": "10s",
+    "work_mem": "16MB",
+    "default_transaction_read_only": "on",
+    "search_path": "marts, api",
+}
+#: bytes of temporary files of one session: only a superuser may give it, and no session raises it
+_TEMP_FILES = "2GB"
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,7 @@ def add(connection: psycopg.Connection[Any], name: str, tenants: Iterable[Tenant
         try:
             connection.execute(
                 sql.SQL("create role {} login inherit nocreatedb nocreaterole connection limit {} password {}").format(
-                    login, sql.Literal(_CONNECTIONS), sql.Literal(password)
+                    login, sql.Literal(CONNECTIONS), sql.Literal(password)
                 )
             )
         except psycopg.errors.DuplicateObject:
@@ -64,15 +79,15 @@ def add(connection: psycopg.Connection[Any], name: str, tenants: Iterable[Tenant
                 f"synkro analyst remove {name}."
             ) from None
         connection.execute(sql.SQL("grant synkro_analyst to {}").format(login))
-        for setting, value in {
-            "statement_timeout": f"{timeout_seconds}s",
-            "idle_in_transaction_session_timeout": "60s",
-            "default_transaction_read_only": "on",
-            "search_path": "marts, api",
-        }.items():
+        for setting, value in {"statement_timeout": f"{timeout_seconds}s", **DEFAULTS}.items():
             # a list of schemas is a list for Postgres too, not one quoted name
             values = sql.SQL(", ").join(sql.Literal(part.strip()) for part in value.split(","))
             connection.execute(sql.SQL("alter role {} set {} to {}").format(login, sql.Identifier(setting), values))
+        # the owner of a hosted project is no superuser
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+            connection.execute(
+                sql.SQL("alter role {} set temp_file_limit to {}").format(login, sql.Literal(_TEMP_FILES))
+            )
         for tenant in tenants:
             connection.execute(
                 "insert into synkro.analyst_grants (tenant_id, role_name) values (%s, %s)", (tenant.tenant_id, role)
@@ -101,6 +116,14 @@ def existing(connection: psycopg.Connection[Any]) -> Sequence[Analyst]:
         (PREFIX,),
     ).fetchall()
     return [Analyst(role.removeprefix(PREFIX), role, list(slugs)) for role, slugs in rows]
+
+
+def end_overdue(connection: db.Connection) -> list[str]:
+    """End the sessions of analysts that are over their limits; says which login and why. Any process may call this."""
+    ended = connection.execute("select login, reason from private.end_analyst_sessions()").fetchall()
+    for row in ended:
+        logger.warning("an analyst's session was over its limits: %s, %s", row["login"], row["reason"])
+    return [f"{row['login']}: {row['reason']}" for row in ended]
 
 
 def connection_string(owner_url: str, name: str, password: str) -> str:

@@ -34,8 +34,9 @@ def _secret(secrets: Mapping[str, str], field: str, vendor: str) -> str:
     return value
 
 
-def _pick_up(account: VendorAccount) -> Any:
-    limiter = account.limiter()
+def _pick_up(tenant_id: UUID, account: VendorAccount) -> Any:
+    """The company goes on; others of the same account, and the pause after a 429, stay as they are."""
+    limiter = account.limiter(tenant_id)
     limiter.unblock()
     return limiter
 
@@ -46,7 +47,7 @@ def check_amocrm(
     """``GET account``: ``{"account_id", "name", "subdomain", "is_api_filter_enabled"}``."""
     account = vendors.amocrm(public, allow_local)
     auth = AmocrmAuth(tenant_id, public, secrets, by_person=True)
-    limiter = _pick_up(account)
+    limiter = _pick_up(tenant_id, account)
     with client(
         "amocrm",
         account.base_url,
@@ -79,7 +80,7 @@ def check_radist(
         account.base_url,
         auth=auth,
         account_key=account.key,
-        limiter=_pick_up(account),
+        limiter=_pick_up(tenant_id, account),
         allow_local=allow_local,
     ) as http:
         answer = http.get(f"/companies/{company}/messaging/chats/sources/", expect=list, patience=_PATIENCE)

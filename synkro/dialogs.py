@@ -81,13 +81,43 @@ _MESSAGES = (
 )
 
 
-def messages(connection: db.Connection, tenant_id: UUID, dialog_id: str) -> list[Message]:
-    """All messages of a dialog in order."""
+@dataclass(frozen=True)
+class Page:
+    """A part of a dialog in order: a long one is never read whole."""
+
+    messages: list[Message]
+    page: int
+    pages: int
+    total: int
+
+
+def page(
+    connection: db.Connection,
+    tenant_id: UUID,
+    dialog_id: str,
+    size: int,
+    number: int | None = None,
+    message_id: str | None = None,
+) -> Page:
+    """The page that holds the message, or the one of that number, or the last."""
+    parameters = {"tenant": tenant_id, "dialog": dialog_id, "message": message_id, "size": size}
+    row = connection.execute(
+        'select count(*) as total, count(*) filter (where (f.sent_at, f.message_id collate "C") <= ('
+        '  select m.sent_at, m.message_id collate "C" from marts.fct_messages m'
+        "  where m.tenant_id = %(tenant)s and m.dialog_id = %(dialog)s and m.message_id = %(message)s)) as place"
+        " from marts.fct_messages f where f.tenant_id = %(tenant)s and f.dialog_id = %(dialog)s",
+        parameters,
+    ).fetchone()
+    assert row is not None
+    pages = max(1, -(-row["total"] // size))
+    wanted = -(-row["place"] // size) if row["place"] else number or pages
+    wanted = min(max(1, wanted), pages)
     rows = connection.execute(
-        _MESSAGES + ' where f.tenant_id = %s and f.dialog_id = %s order by f.sent_at, f.message_id collate "C"',
-        (tenant_id, dialog_id),
+        _MESSAGES + " where f.tenant_id = %(tenant)s and f.dialog_id = %(dialog)s"
+        ' order by f.sent_at, f.message_id collate "C" limit %(size)s offset %(skip)s',
+        {**parameters, "skip": (wanted - 1) * size},
     ).fetchall()
-    return [Message(**row) for row in rows]
+    return Page([Message(**one) for one in rows], wanted, pages, row["total"])
 
 
 def messages_of_window(

@@ -25,7 +25,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,8 @@ from synkro.errors import ConfigurationError, TransientError
 
 HOST = "127.0.0.1"
 DATABASES = ("synkro", "dagster")
+#: entered by their owner alone
+CLOSED = ("dagster", "postgres", "template1")
 #: below the kernel's range for outgoing connections: a remembered port there is sooner or later taken
 PORTS = range(20_000, 30_000)
 #: seconds without a sign of life; after kill -9 the orphans need a few of them to notice and leave
@@ -81,7 +83,7 @@ class EmbeddedPostgres:
     """The server of one data directory. Cheap to construct: touches nothing before :meth:`start`.
 
     ``port`` is a wish: a busy one is replaced. ``bin_dir`` overrides the choice of programs, ``settings`` those of the
-    server.
+    server, ``closed`` the databases nobody but their owner enters.
     """
 
     def __init__(
@@ -91,7 +93,9 @@ class EmbeddedPostgres:
         port: int | None = None,
         bin_dir: Path | None = None,
         settings: Mapping[str, str] | None = None,
+        closed: Sequence[str] = CLOSED,
     ) -> None:
+        self._closed = list(closed)
         self._root = Path(data_dir).expanduser().resolve() / "postgres"
         self._port = port
         self._bin_dir = bin_dir
@@ -112,6 +116,7 @@ class EmbeddedPostgres:
             for name in DATABASES:
                 self.ensure_database(name)
             with self._connect() as connection:
+                _close(connection, self._closed)
                 number = connection.info.server_version
             return Server(self._remembered_port(), f"{number // 10000}.{number % 10000}", attached)
 
@@ -323,6 +328,18 @@ class EmbeddedPostgres:
                 record.write_text(str(port))
                 return port
         raise ConfigurationError(f"На {HOST} нет свободного порта для базы: закройте лишние программы.")
+
+
+def _close(connection: psycopg.Connection, names: list[str]) -> None:
+    """Only ``synkro`` is entered by logins of people; Postgres lets everybody into every database, to lock and to fill it."""
+    rows = connection.execute(
+        "select d.datname from pg_database d"
+        " cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a"
+        " where a.grantee = 0 and a.privilege_type = 'CONNECT' and d.datname = any (%s)",
+        (names,),
+    ).fetchall()
+    for (name,) in rows:
+        connection.execute(sql.SQL("revoke connect, temporary on database {} from public").format(sql.Identifier(name)))
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:

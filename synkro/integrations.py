@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from synkro import db, vault
@@ -42,6 +43,8 @@ FIELDS: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 #: passes of a rotation: the second finds what was written during the first
 _COUNTS = 3
+#: who gets the messages of a telegram integration
+_RECIPIENTS = ("chat_id", "chat_titles")
 #: public fields that say where the account is
 _ADDRESS = ("subdomain", "zone", "base_url", "host", "company_id", "url")
 
@@ -112,18 +115,42 @@ def save_public(
         if name not in allowed:
             raise DataError(f"У интеграции {kind} нет поля {name}. Есть: {', '.join(allowed)}.")
     before = find(connection, tenant_id, kind)
-    connection.execute(
-        "insert into synkro.integration_configs (tenant_id, kind, public_config, status, updated_by)"
-        " values (%(tenant)s, %(kind)s, %(public)s, 'unknown', %(actor)s)"
-        " on conflict (tenant_id, kind) do update set public_config = excluded.public_config, status = 'unknown',"
-        " last_error = null, updated_at = now(), updated_by = excluded.updated_by",
-        {"tenant": tenant_id, "kind": kind, "public": Jsonb(dict(public)), "actor": actor},
-    )
+    if kind == "telegram" and "chat_id" not in public and before is not None:
+        # the recipients are bound one by one, not typed into the form (synkro/telegram_chats.py)
+        public = {**{name: before.public[name] for name in _RECIPIENTS if name in before.public}, **public}
+    with _recipients_kept():
+        connection.execute(
+            "insert into synkro.integration_configs (tenant_id, kind, public_config, status, updated_by)"
+            " values (%(tenant)s, %(kind)s, %(public)s, 'unknown', %(actor)s)"
+            " on conflict (tenant_id, kind) do update set public_config = excluded.public_config, status = 'unknown',"
+            " last_error = null, updated_at = now(), updated_by = excluded.updated_by",
+            {"tenant": tenant_id, "kind": kind, "public": Jsonb(dict(public)), "actor": actor},
+        )
     if before is not None and any(before.public.get(name) != public.get(name) for name in _ADDRESS):
         # another address may well be another account: the next good check binds it anew
         connection.execute(
             "update synkro.integration_configs set bound = '{}' where tenant_id = %s and kind = %s", (tenant_id, kind)
         )
+
+
+@contextmanager
+def _recipients_kept() -> Iterator[None]:
+    """What the database says of recipients (``synkro.guard_telegram_recipients``), in words."""
+    try:
+        yield
+    except psycopg.errors.UniqueViolation:
+        raise DataError(
+            "Этот чат уже получает отчёты другой компании от того же бота. Сначала его отключают там: в её настройках или "
+            "командой /stop в чате."
+        ) from None
+    except psycopg.errors.CheckViolation:
+        raise DataError(
+            "chat_id: нужен номер чата, имя с «@» не подходит. Подключите чат кодом: synkro telegram code КОМПАНИЯ."
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        if "by a code" not in str(error):
+            raise
+        raise DataError("Чат подключается кодом, который отправляют в нём боту, а не номером.") from None
 
 
 def set_status(
@@ -172,19 +199,20 @@ def save_secrets(connection: db.Connection, tenant_id: UUID, kind: Kind, values:
             " set key_id = excluded.key_id, ciphertext = excluded.ciphertext, updated_at = now()",
             (tenant_id, kind, name, sealed.key_id, sealed.ciphertext),
         )
-        connection.execute(
-            "insert into synkro.integration_configs (tenant_id, kind, secret_hints)"
-            " values (%(tenant)s, %(kind)s, jsonb_build_object(%(field)s::text, jsonb_build_object('tail', %(tail)s::text, 'saved_at', now())))"
-            " on conflict (tenant_id, kind) do update set status = 'unknown',"
-            " secret_hints = synkro.integration_configs.secret_hints || excluded.secret_hints, updated_at = now()",
-            # four characters of a long secret tell people which one it is; of a short one they would be the secret
-            {
-                "tenant": tenant_id,
-                "kind": kind,
-                "field": name,
-                "tail": value[-4:] if len(value) >= 16 else "",
-            },
-        )
+        with _recipients_kept():
+            connection.execute(
+                "insert into synkro.integration_configs (tenant_id, kind, secret_hints)"
+                " values (%(tenant)s, %(kind)s, jsonb_build_object(%(field)s::text, jsonb_build_object('tail', %(tail)s::text, 'saved_at', now())))"
+                " on conflict (tenant_id, kind) do update set status = 'unknown',"
+                " secret_hints = synkro.integration_configs.secret_hints || excluded.secret_hints, updated_at = now()",
+                # four characters of a long secret tell people which one it is; of a short one they would be the secret
+                {
+                    "tenant": tenant_id,
+                    "kind": kind,
+                    "field": name,
+                    "tail": value[-4:] if len(value) >= 16 else "",
+                },
+            )
 
 
 def _unseal(rows: Any, tenant_id: UUID, kind: Kind) -> dict[str, str]:

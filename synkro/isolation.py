@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from synkro import connections
+from synkro import analysts, connections
 
 #: schemas of Postgres, of Dagster, of the migration tools and of Supabase hold no tenant's rows
 FOREIGN = (
@@ -75,6 +75,22 @@ select polcmd::text as command, pg_get_expr(polqual, polrelid) as using_, pg_get
 from pg_policy where polrelid = %(oid)s and polpermissive
 """
 
+#: functions of Postgres that let one login stop or fill the whole server; PUBLIC has them until a migration takes them
+SERVER_FUNCTIONS = r"^(pg_(try_)?advisory_.*|lo_.*|loread|lowrite|pg_logical_emit_message)$"
+
+#: who of those that write their own SQL, or hold only a key, may execute them; ``curable``: this login may take them away
+_SERVER_FUNCTIONS = """
+select r.name as role, array_agg(distinct p.proname::text order by p.proname::text) as functions,
+       bool_and(pg_has_role(current_user, p.proowner, 'usage')) as curable
+from pg_proc p cross join (select 'public' as name union all select rolname from pg_roles
+     where rolname in ('anon', 'authenticated', 'synkro_analyst') or starts_with(rolname, 'analyst_')) r
+where p.pronamespace = 'pg_catalog'::regnamespace and p.proname ~ %(functions)s
+  and exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+              where a.privilege_type = 'EXECUTE'
+                and a.grantee = coalesce((select oid from pg_roles where rolname = r.name), 0))
+group by 1 order by 1
+"""
+
 _NAMES = {"foreign": list(FOREIGN), "people": list(PEOPLE)}
 _VERBS = {"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
 
@@ -89,7 +105,15 @@ def findings(url: str) -> list[str]:
             f"{row['name']}: not ours, yet {row['role']} may {row['verb']} it by our grant"
             for row in connection.execute(_FOREIGN_GRANTS, _NAMES)
         ]
-        return [*found, *_keys(connection), *_functions(connection), *_roles(connection), *_exposed(connection)]
+        return [
+            *found,
+            *_keys(connection),
+            *_functions(connection),
+            *_server(connection),
+            *_roles(connection),
+            *_analysts(connection),
+            *_exposed(connection),
+        ]
 
 
 def _relation(connection: psycopg.Connection[Any], table: dict[str, Any]) -> list[str]:
@@ -168,6 +192,57 @@ def _functions(connection: psycopg.Connection[Any]) -> list[str]:
         for row in rows
         if "search_path=" not in row["config"]
     ]
+
+
+def _server(connection: psycopg.Connection[Any]) -> list[str]:
+    """What the server lends to everybody: advisory locks, large objects, temporary tables.
+
+    Functions this login may not take away count as soon as there is an analyst who could use them.
+    """
+    cure = "run «select private.close_server_functions()» as a superuser"
+    watched = "only a superuser may take it away; sessions of analysts that hold such a lock are ended meanwhile"
+    found = []
+    for row in connection.execute(_SERVER_FUNCTIONS, {"functions": SERVER_FUNCTIONS}).fetchall():
+        if row["curable"] or _has_analysts(connection):
+            first, count = row["functions"][0], len(row["functions"])
+            what = first if count == 1 else f"{first} and {count - 1} more functions of the server"
+            found.append(f"{row['role']} may execute {what}: {cure if row['curable'] else watched}")
+    roles = connection.execute(
+        "select coalesce(r.rolname, 'public') as role from pg_database d"
+        " cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a"
+        " left join pg_roles r on r.oid = a.grantee"
+        " where d.datname = current_database() and a.privilege_type = 'TEMPORARY'"
+        " and (a.grantee = 0 or r.rolname in ('anon', 'authenticated', 'synkro_analyst') or starts_with(r.rolname, 'analyst_'))"
+        " order by 1"
+    ).fetchall()
+    return found + [f"{row['role']} may make temporary tables: {cure}" for row in roles]
+
+
+def _has_analysts(connection: psycopg.Connection[Any]) -> bool:
+    rows = connection.execute("select from pg_roles where starts_with(rolname, 'analyst_') limit 1").fetchall()
+    return bool(rows)
+
+
+def _analysts(connection: psycopg.Connection[Any]) -> list[str]:
+    """Logins of analysts: few connections, the limits a session begins with, and no right beyond reading."""
+    rows = connection.execute(
+        "select rolname, rolconnlimit, coalesce(rolconfig, '{}') as config,"
+        " rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls as is_strong"
+        " from pg_roles where starts_with(rolname, 'analyst_') order by 1"
+    ).fetchall()
+    cure = "make it anew: synkro analyst remove, synkro analyst add"
+    found = []
+    for row in rows:
+        set_ = dict(item.split("=", 1) for item in row["config"])
+        if not 0 <= row["rolconnlimit"] <= analysts.CONNECTIONS:
+            found.append(f"role {row['rolname']}: more than {analysts.CONNECTIONS} connections at once; {cure}")
+        if missing := [
+            name for name in ("statement_timeout", *analysts.DEFAULTS) if set_.get(name, "0") in ("0", "0s", "0ms")
+        ]:
+            found.append(f"role {row['rolname']}: no {', '.join(missing)}; {cure}")
+        if row["is_strong"]:
+            found.append(f"role {row['rolname']}: an analyst only reads; {cure}")
+    return found
 
 
 def _roles(connection: psycopg.Connection[Any]) -> list[str]:

@@ -124,6 +124,15 @@ def redirect(connection: db.Connection, tenant_id: UUID, old: str, new: str) -> 
     )
 
 
+def drop_waiting(connection: db.Connection, tenant_id: UUID, destination: str) -> int:
+    """A chat was unbound: what waits for it is not sent any more. Returns how many messages."""
+    dropped = connection.execute(
+        "delete from synkro.outbox where tenant_id = %s and destination = %s and status = 'pending'",
+        (tenant_id, destination),
+    )
+    return dropped.rowcount
+
+
 def of_report(connection: db.Connection, tenant_id: UUID, report_id: UUID) -> list[Item]:
     rows = connection.execute(
         f"select {_COLUMNS} from synkro.outbox where tenant_id = %s and report_id = %s order by created_at",

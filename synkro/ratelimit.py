@@ -7,7 +7,9 @@ by one call of ``private.take_turn``, or by two when it has to be slept for: the
 turn has come, by the real moments of the requests before it, and writes down its own.
 
 A 429 stops the whole account and slows it for a while, and for long when another one follows: the vendor may
-count otherwise than we think. A block by the vendor (amoCRM answers 403 to everything) stops it until a person has looked.
+count otherwise than we think. A block by the vendor (amoCRM answers 403 to everything) stops the company that was refused until
+a person of it has looked (``private.vendor_stops``): another company of the same account has a key of its own, and is refused,
+or not, by itself.
 
 The waiting itself is in ``ratelimit_turns.py``; :class:`LocalLimiter` keeps the same promises inside one process.
 """
@@ -18,6 +20,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
+from uuid import UUID
 
 from psycopg.rows import tuple_row
 
@@ -66,10 +69,10 @@ class Limiter(Protocol):
         """
 
     def block_until_operator(self, reason: str) -> None:
-        """Nobody calls this account until :meth:`unblock`; ``reason`` is shown to the operator."""
+        """This company does not call the account until :meth:`unblock`; ``reason`` is shown to the operator."""
 
     def unblock(self) -> None:
-        """A person has looked: calls may go on."""
+        """A person of this company has looked: its calls may go on. The pace stays as it is."""
 
 
 # a turn that a crash of the server forgets was taken half a second ago: no request waits for the disk
@@ -77,6 +80,11 @@ _TAKE = """
 select granted, turn, wait, blocked, reason
 from set_config('synchronous_commit', 'off', true),
     private.take_turn(%(keys)s, %(counts)s, %(spans)s, %(turn)s, %(late)s, %(lead)s, %(max_wait)s)
+where not exists (select from private.vendor_stops where tenant_id = %(tenant)s and account_key = any (%(keys)s))
+"""
+
+_STOPPED = """
+select reason from private.vendor_stops where tenant_id = %(tenant)s and account_key = any (%(keys)s) order by stopped_at limit 1
 """
 
 # the answers of one storm come together and count once
@@ -102,6 +110,17 @@ on conflict (account_key) do update set
 """
 
 _STOP = """
+insert into private.vendor_stops (tenant_id, account_key, reason)
+select %(tenant)s, key, %(reason)s from unnest(%(keys)s::text[]) key order by key
+on conflict do nothing
+"""
+
+_GO_ON = """
+delete from private.vendor_stops where tenant_id = %(tenant)s and account_key = any (%(keys)s)
+"""
+
+# without a company, as the pace of a bot, the account itself is stopped
+_STOP_ACCOUNT = """
 insert into private.vendor_limits as l (account_key, blocked_until, blocked_reason)
 select key, 'infinity', %(reason)s from unnest(%(keys)s::text[]) key order by key
 on conflict (account_key) do update set
@@ -112,7 +131,7 @@ on conflict (account_key) do update set
     updated_at = clock_timestamp()
 """
 
-_UNBLOCK = """
+_GO_ON_ACCOUNT = """
 update private.vendor_limits set blocked_until = null, blocked_reason = null, updated_at = clock_timestamp()
 where account_key = any (%(keys)s)
 """
@@ -124,24 +143,31 @@ class PostgresLimiter(turns.Waiting):
     ``conn_factory`` opens a context manager around a psycopg connection that commits on leaving (a pool's
     ``connection()``, ``psycopg.connect``); each call is one short transaction, nothing is held asleep.
     ``account_key`` names the vendor's account, not the tenant: two tenants with one amoCRM share its limit.
+    ``tenant_id``: whose calls these are; a stop until the operator looks is theirs alone.
     """
 
     def __init__(
-        self, conn_factory: Callable[[], AbstractContextManager[Any]], account_key: str, per_second: float
+        self,
+        conn_factory: Callable[[], AbstractContextManager[Any]],
+        account_key: str,
+        per_second: float,
+        tenant_id: UUID | None = None,
     ) -> None:
         self._connect = conn_factory
+        self._tenant_id = tenant_id
         self._meters: tuple[tuple[str, int, float], ...] = ((account_key, *turns.meter(per_second)),)
 
     @classmethod
     def joined(cls, *parts: PostgresLimiter) -> PostgresLimiter:
-        made = cls(parts[0]._connect, "", 1)
+        made = cls(parts[0]._connect, "", 1, parts[0]._tenant_id)
         made._meters = tuple(meter for part in parts for meter in part._meters)
         return made
 
     def _run(self, query: str, **values: object) -> tuple[Any, ...] | None:
         keys = [key for key, _, _ in self._meters]
         with self._connect() as connection:
-            cursor = connection.cursor(row_factory=tuple_row).execute(query, {"keys": keys, **values})
+            parameters = {"keys": keys, "tenant": self._tenant_id, **values}
+            cursor = connection.cursor(row_factory=tuple_row).execute(query, parameters)
             row: tuple[Any, ...] | None = cursor.fetchone() if cursor.description else None
             return row
 
@@ -149,7 +175,8 @@ class PostgresLimiter(turns.Waiting):
         _, counts, spans = map(list, zip(*self._meters, strict=True))
         turn, late = (before.moment, before.granted) if before else (None, False)
         row = self._run(_TAKE, counts=counts, spans=spans, turn=turn, late=late, lead=turns.LEAD, max_wait=max_wait)
-        assert row is not None
+        if row is None:
+            raise turns.stopped((self._run(_STOPPED) or (None,))[0])
         granted, moment, wait, blocked, reason = row
         if blocked == math.inf:
             raise turns.stopped(reason)
@@ -166,10 +193,10 @@ class PostgresLimiter(turns.Waiting):
         )
 
     def block_until_operator(self, reason: str) -> None:
-        self._run(_STOP, reason=reason)
+        self._run(_STOP_ACCOUNT if self._tenant_id is None else _STOP, reason=reason)
 
     def unblock(self) -> None:
-        self._run(_UNBLOCK)
+        self._run(_GO_ON_ACCOUNT if self._tenant_id is None else _GO_ON)
 
 
 class Both:
@@ -199,8 +226,10 @@ class Both:
 
 
 def stopped_accounts(connection: Any) -> dict[str, str]:
-    """Accounts that wait for a person, with the reason (service door; rows as dicts)."""
+    """Accounts that wait for a person, with the company they are stopped for and the reason (service door; rows as dicts)."""
     rows = connection.execute(
-        "select account_key, blocked_reason from private.vendor_limits where blocked_until = 'infinity' order by 1"
+        "select account_key, blocked_reason as reason from private.vendor_limits where blocked_until = 'infinity'"
+        " union all select s.account_key || ' (' || t.slug || ')', s.reason"
+        " from private.vendor_stops s join synkro.tenants t on t.tenant_id = s.tenant_id order by 1"
     )
-    return {row["account_key"]: row["blocked_reason"] or "" for row in rows}
+    return {row["account_key"]: row["reason"] or "" for row in rows}

@@ -22,6 +22,8 @@ from synkro.windows import Window
 Status = Literal["pending", "running", "cancelling", "success", "failed", "cancelled"]
 ACTIVE: tuple[Status, ...] = ("pending", "running", "cancelling")
 JobType = Literal["report", "followup", "rebuild"]
+#: runs people of one company may have waiting at once
+MOST_WAITING = 20
 #: notified by the transaction that queues a row: the engine need not wait for its next look
 CHANNEL = "synkro_runs"
 #: steps of the main job as people read them
@@ -132,6 +134,8 @@ def request(
         ).fetchone()
         if joined is not None:
             return _joined(Run(**joined), history_from), False
+        if trigger_type == "manual":
+            _refuse_beyond(connection, tenant_id)
         made = connection.execute(
             "insert into synkro.job_runs (tenant_id, mode, trigger_type, report_type, window_start, window_end,"
             " idempotency_key, attempt, requested_by, history_from, job_type)"
@@ -156,6 +160,19 @@ def request(
             connection.execute("select pg_notify(%s, '')", (CHANNEL,))
             return Run(**made), True
     raise DataError("Не удалось поставить отчёт в очередь: окно одновременно запрашивают несколько раз. Повторите.")
+
+
+def _refuse_beyond(connection: db.Connection, tenant_id: UUID) -> None:
+    """People of one company may not fill everybody's queue; what the schedule asks for is not counted."""
+    row = connection.execute(
+        "select count(*) as n from synkro.job_runs where tenant_id = %s and status = 'pending' and trigger_type = 'manual'",
+        (tenant_id,),
+    ).fetchone()
+    if row is not None and row["n"] >= MOST_WAITING:
+        raise DataError(
+            f"В очереди компании уже ждут отчёты: {row['n']}. Больше {MOST_WAITING} сразу не принимаем: дождитесь их или "
+            "остановите лишние и повторите."
+        )
 
 
 def _joined(run: Run, history_from: datetime | None) -> Run:

@@ -42,6 +42,9 @@ class RuntimeConfig:
     max_force_lookback_days: int = 3
     max_force_window_hours: int = 24
     telegram_followup_minutes: int = 60
+    #: what one chat may ask: an answer costs a call of the AI
+    telegram_questions_per_hour: int = 20
+    telegram_questions_per_day: int = 100
     #: runs that try to complete a report that lacks something; 0 = none
     followup_attempts: int = 4
     #: before the first of them; doubles with each
@@ -84,6 +87,8 @@ _BOUNDS = {
     "max_force_lookback_days": (0, 3650),
     "max_force_window_hours": (1, 8784),
     "telegram_followup_minutes": (0, 10_080),
+    "telegram_questions_per_hour": (1, 1000),
+    "telegram_questions_per_day": (1, 10_000),
     "followup_attempts": (0, 10),
     "followup_pause_minutes": (5, 1440),
     "sla_target_minutes": (1, 10_080),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from synkro import db, hosts, ratelimit
 from synkro.errors import ConfigurationError
@@ -28,10 +29,13 @@ class VendorAccount:
     key: str
     per_second: float
 
-    def limiter(self, *, per_second: float | None = None, part: str = "") -> ratelimit.PostgresLimiter:
-        """The pace shared by every process on this database. ``part``: a narrower limit of some paths."""
+    def limiter(self, tenant_id: UUID, *, per_second: float | None = None, part: str = "") -> ratelimit.PostgresLimiter:
+        """The pace shared by every process and every company of this account; the stop of ``tenant_id`` alone.
+
+        ``part``: a narrower limit of some paths.
+        """
         return ratelimit.PostgresLimiter(
-            lambda: db.as_service("limiter"), self.key + part, per_second or self.per_second
+            lambda: db.as_service("limiter"), self.key + part, per_second or self.per_second, tenant_id
         )
 
 

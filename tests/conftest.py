@@ -114,6 +114,9 @@ def make_database(server_url: str) -> Callable[[str | None], str]:
             connection.execute(
                 f"create database {name}" + (f" template {template} strategy file_copy" if template else "")
             )
+            if template:
+                # a copy has the rights on functions, not those on the database itself
+                connection.execute(f"revoke temporary on database {name} from public")
         return db.with_database(server_url, name)
 
     return make

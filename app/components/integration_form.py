@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,14 @@ _STATUS = {"ok": "good", "error": "bad", "unknown": "", "pending": "accent"}
 
 
 class IntegrationForm:
-    def __init__(self, tenant: Tenant, integration: Integration, timezone: str) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        integration: Integration,
+        timezone: str,
+        on_change: Callable[[Integration], None] = lambda integration: None,
+    ) -> None:
+        self.on_change = on_change
         self.tenant = tenant
         self.integration = integration
         self.timezone = timezone
@@ -92,6 +100,7 @@ class IntegrationForm:
 
     def _show(self, integration: Integration) -> None:
         self.integration = integration
+        self.on_change(integration)
         self._head.refresh()
         for name, field in self.secrets.items():
             field.control.value = ""

@@ -28,6 +28,8 @@ _NUMBERS = frozenset(
         "max_force_lookback_days",
         "max_force_window_hours",
         "telegram_followup_minutes",
+        "telegram_questions_per_hour",
+        "telegram_questions_per_day",
         "followup_attempts",
         "followup_pause_minutes",
     ]

@@ -7,6 +7,7 @@ from app.components.html import div, link, tag
 from app.components.integration_form import IntegrationForm
 from app.components.people_editor import PeopleEditor
 from app.components.runtime_form import RuntimeForm
+from app.components.telegram_chats import TelegramChats
 from app.components.topics_editor import TopicsEditor
 from app.layout import frame, heading, page
 from app.offload import off_loop
@@ -32,8 +33,15 @@ async def settings_page(viewer: Viewer, slug: str, tab: str = "integrations") ->
                 link(t(f"settings.{name}"), href, "on" if name == shown else "", mark=f"tab-{name}")
         with div("stack loose"):
             if shown == "integrations":
+                timezone = viewer.user.timezone
+                chats = TelegramChats(view.tenant, view.integrations["telegram"], timezone)
                 for kind in KINDS:
-                    IntegrationForm(view.tenant, view.integrations[kind], viewer.user.timezone).draw()
+                    one = view.integrations[kind]
+                    if kind == "telegram":
+                        IntegrationForm(view.tenant, one, timezone, chats.show).draw()
+                        chats.draw()
+                    else:
+                        IntegrationForm(view.tenant, one, timezone).draw()
             elif shown == "runtime":
                 RuntimeForm(view, viewer.user.timezone).draw()
             elif shown == "calendar":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,6 +20,11 @@ from synkro.reports import Report
 
 #: a cell that begins with one of these is a formula to some spreadsheet
 _FORMULA = ("=", "+", "-", "@", "|", "%")
+#: … and so is what follows a separator inside a text, to one that splits the file by another separator than ours. Twins of the
+#: signs, full-width and small, are read like them
+_SPLIT = re.compile(
+    "([;,|\\t])(?=[\\s\"'`\u200b\ufeff]{0,40}[=+\\-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05\ufe66\ufe62\ufe63\ufe6b\ufe6a\u207a\u207b\u207c\u208a\u208b\u208c\u2212])"
+)
 _BOM = "\ufeff"
 
 
@@ -34,13 +40,14 @@ def cell(value: Any) -> Any:
         return value.isoformat(timespec="minutes")
     # NUL and other control characters hide the first real one; full-width signs are read like their plain twins
     text = "".join(" " if unicodedata.category(c).startswith("C") else c for c in str(value))
+    text = _SPLIT.sub(r"\1'", text)
     start = unicodedata.normalize("NFKC", text).lstrip(" \"'`\u200b\ufeff")
     return "'" + text if start.startswith(_FORMULA) or text[:1] in ("\t", "\r", "\n") else text
 
 
 def csv_text(rows: Sequence[Sequence[Any]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, delimiter=";", quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
+    writer = csv.writer(out, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerows([[cell(value) for value in row] for row in rows])
     return _BOM + out.getvalue()
 

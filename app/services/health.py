@@ -1,11 +1,57 @@
-"""Is the installation well: the database, the engine that takes runs, Telegram, the reports that come. No tenant is named."""
+"""Is the installation well: the database, the engine that takes runs, Telegram, the reports that come. No tenant is named.
+
+Anybody may ask, as often as they like: strangers get an answer of the last seconds, without how many of anything there are.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 from synkro import db, services, silence
 from synkro.errors import SynkroError
+
+#: so long an answer for strangers is given again
+CACHE_SECONDS = 3.0
+#: what strangers are told of each check that fails
+_QUIET = {
+    "database": "База данных не отвечает или отвечает с ошибкой.",
+    "engine": "Движок запусков не подаёт признаков жизни: отчёты не строятся.",
+    "sender": "Отправка не подаёт признаков жизни: письма в Telegram ждут.",
+    "queue": "Есть запуски, которые ждут или перестали отвечать.",
+    "telegram": "Есть письма, которые не отправлены или задерживаются.",
+    "reports": "Есть компании, у которых больше суток нет отчётов.",
+}
+
+_lock = threading.Lock()
+#: by the database: when it was looked at, by time.monotonic, and what was found
+_last: dict[str, tuple[float, dict[str, Any]]] = {}
+
+
+def for_strangers() -> dict[str, Any]:
+    """As :func:`check`, a moment old, in words without counts. One caller looks, the others get what was found before."""
+    key = db.app_url()
+    found = _last.get(key)
+    if found is None or time.monotonic() - found[0] > CACHE_SECONDS:
+        # while one looks, the others take the older answer; only the very first one is waited for
+        if not _lock.acquire(blocking=found is None):
+            assert found is not None
+            return found[1]
+        try:
+            found = _last.get(key)
+            if found is None or time.monotonic() - found[0] > CACHE_SECONDS:
+                found = time.monotonic(), _quiet(check())
+                _last.clear()
+                _last[key] = found
+        finally:
+            _lock.release()
+    return found[1]
+
+
+def _quiet(said: dict[str, Any]) -> dict[str, Any]:
+    checks = {name: _said(one["ok"], _QUIET[name]) for name, one in said["checks"].items()}
+    return {**said, "checks": checks}
 
 
 def check() -> dict[str, Any]:

@@ -13,13 +13,14 @@ from typing import Any
 
 from app.services import access, members
 from app.services.access import Viewer
-from synkro import audit, checks, db, integrations, runtime, users
+from synkro import audit, checks, db, integrations, runtime, telegram_chats, users
 from synkro.errors import DataError, SynkroError
 from synkro.integrations import FIELDS, Integration, Kind
 from synkro.invitations import Invitation
 from synkro.log import redact
 from synkro.runtime import RuntimeConfig
 from synkro.settings import settings as environment
+from synkro.telegram_chats import Code
 from synkro.tenants import Tenant
 from synkro.users import Membership, User
 
@@ -27,6 +28,8 @@ from synkro.users import Membership, User
 _LOCAL_ONLY = {"amocrm": ("base_url",), "radist": ("base_url",), "telegram": ("base_url",)}
 #: pace is the operator's business: not on the form, kept when the form is saved
 _HIDDEN = ("requests_per_second",)
+#: recipients are bound by a code, not typed
+_BOUND = ("chat_id", "chat_titles")
 _TOKEN = re.compile(r"\d{6,}:[A-Za-z0-9_-]{20,}")
 
 
@@ -76,7 +79,9 @@ def form_fields(kind: Kind) -> tuple[list[str], list[str]]:
     """Names of the public and the secret fields the form shows."""
     local = environment().allow_local_vendors
     public = [
-        name for name in FIELDS[kind][0] if name not in _HIDDEN and (local or name not in _LOCAL_ONLY.get(kind, ()))
+        name
+        for name in FIELDS[kind][0]
+        if name not in (*_HIDDEN, *_BOUND) and (local or name not in _LOCAL_ONLY.get(kind, ()))
     ]
     return public, list(FIELDS[kind][1])
 
@@ -91,6 +96,8 @@ def save_integration(
     for value in values.values():
         if isinstance(value, str) and _TOKEN.search(value):
             raise DataError("Похоже, в открытое поле вставлен токен. Перенесите его в поле секрета.")
+    if known == "telegram" and set(_BOUND) & set(values):
+        raise DataError("Чат подключается кодом, который отправляют в нём боту, а не номером.")
     typed = {name: value.strip() for name, value in secrets.items() if value and value.strip()}
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, tenant.tenant_id)
@@ -149,9 +156,49 @@ def _public_value(name: str, value: str) -> Any:
         if not 0 <= value_usd < 1e9:
             raise DataError(f"{name}: «{text}» — не число. Укажите сумму в долларах, например 50.")
         return value_usd
-    if name == "chat_id" and "," in text:
-        return [part.strip() for part in text.split(",") if part.strip()]
     return text
+
+
+def telegram_code(who: Viewer, slug: str) -> Code:
+    """A one-time code that binds the chat it is sent in; shown once."""
+    tenant = access.administered(who, slug)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+        audit.write(
+            connection,
+            "telegram.code_made",
+            tenant_id=tenant.tenant_id,
+            actor_id=who.user_id,
+            actor=who.user.email,
+            ip_address=who.ip_address,
+        )
+    with db.as_service("telegram code") as connection:
+        return telegram_chats.new_code(connection, tenant.tenant_id, who.user_id)
+
+
+def unbind_chat(who: Viewer, slug: str, chat_id: str) -> Integration:
+    """The chat gets no more reports, and may be bound by another company."""
+    tenant = access.administered(who, slug)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+    with db.as_service("telegram unbind") as connection:
+        telegram_chats.unbind(
+            connection,
+            tenant.tenant_id,
+            chat_id,
+            actor=who.user.email,
+            actor_id=who.user_id,
+            ip_address=who.ip_address,
+        )
+        return integrations.load(connection, tenant.tenant_id, "telegram")
+
+
+def telegram(who: Viewer, slug: str) -> Integration:
+    """The connection as it is now: a chat may have been bound meanwhile."""
+    tenant = access.administered(who, slug)
+    with db.as_user(who.user_id) as connection:
+        access.check_admin_now(connection, tenant.tenant_id)
+        return integrations.load(connection, tenant.tenant_id, "telegram")
 
 
 @dataclass(frozen=True)
@@ -199,6 +246,8 @@ RUNTIME_FIELDS = (
     "max_force_lookback_days",
     "max_force_window_hours",
     "telegram_followup_minutes",
+    "telegram_questions_per_hour",
+    "telegram_questions_per_day",
     "followup_attempts",
     "followup_pause_minutes",
     "excluded_phones",

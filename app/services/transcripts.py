@@ -68,33 +68,35 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
     tenant = access.tenant(who, slug)
     with db.as_user(who.user_id) as connection:
         card = dialogs.get(connection, tenant.tenant_id, dialog_id)
-        everything = dialogs.messages(connection, tenant.tenant_id, dialog_id)
-        pages = max(1, -(-len(everything) // PAGE_SIZE))
-        if message_id:
-            place = next((i for i, m in enumerate(everything) if m.message_id == message_id), None)
-            page = place // PAGE_SIZE + 1 if place is not None else page
-        page = min(max(1, page or pages), pages)
+        part = dialogs.page(connection, tenant.tenant_id, dialog_id, PAGE_SIZE, page, message_id)
+        shown = part.messages
         waits = connection.execute(
             "select opened_by_message_id, opened_at, closed_at, response_minutes as minutes,"
             " response_minutes_calendar as minutes_calendar, is_off_hours, is_breached, is_open from marts.fct_waits"
-            " where tenant_id = %s and dialog_id = %s order by opened_at",
-            (tenant.tenant_id, dialog_id),
+            " where tenant_id = %s and dialog_id = %s"
+            " and (opened_by_message_id = any (%s) or closed_at = any (%s)) order by opened_at",
+            (
+                tenant.tenant_id,
+                dialog_id,
+                [message.message_id for message in shown],
+                [message.sent_at for message in shown if message.kind == "manager"],
+            ),
         ).fetchall()
-        opened, closed = _mark(everything, [Wait(**row) for row in waits])
+        opened, closed = _mark(shown, [Wait(**row) for row in waits])
         return Transcript(
             tenant=tenant,
             timezone=runtime.current(connection, tenant.tenant_id).timezone,
             card=card,
-            messages=everything[(page - 1) * PAGE_SIZE : page * PAGE_SIZE],
+            messages=shown,
             opened=opened,
             closed=closed,
             reading=readings.latest(connection, tenant.tenant_id, dialog_id),
             topics=of_company(connection, tenant.tenant_id),
             corrected=intents.corrected(connection, tenant.tenant_id, dialog_id),
             currency=currency_of(connection, tenant.tenant_id),
-            page=page,
-            pages=pages,
-            total=len(everything),
+            page=part.page,
+            pages=part.pages,
+            total=part.total,
         )
 
 

@@ -30,7 +30,7 @@ def opened(session: Session) -> Iterator[tuple[VendorClient, dict[str, Any]]]:
         account.base_url,
         auth=auth,
         account_key=account.key,
-        limiter=account.limiter(),
+        limiter=account.limiter(ctx.tenant_id),
         before_request=session.checkpoint,
         on_request=session.on_request,
         allow_local=ctx.allow_local,

@@ -58,7 +58,7 @@ def opened(session: Session) -> Iterator[Radist]:
     if not key:
         raise AuthenticationError("Radist не подключён: в настройках нет ключа.")
     account = vendors.radist(integration.public, ctx.allow_local)
-    wide = account.limiter()
+    wide = account.limiter(ctx.tenant_id)
     # a generous account is generous in both
     listing = account.per_second * RADIST_LISTING_PER_SECOND / RADIST_PER_SECOND
     with client(
@@ -71,7 +71,7 @@ def opened(session: Session) -> Iterator[Radist]:
         on_request=session.on_request,
         allow_local=ctx.allow_local,
     ) as http:
-        narrow = Both(account.limiter(per_second=listing, part="/listing"), wide)
+        narrow = Both(account.limiter(ctx.tenant_id, per_second=listing, part="/listing"), wide)
         yield Radist(session, http, narrow, f"/companies/{company}/messaging")
 
 

@@ -56,7 +56,8 @@ class HostedProject:
         self._switches, self._pool_size, self._pool_words = switches or {}, pool_size, pool_words
         settings = {**HASTY, "max_connections": str(max_connections)}
         folder = data_dir or Path(self._folder.name)  # type: ignore[union-attr]
-        self._server = EmbeddedPostgres(folder, bin_dir=bin_dir, settings=settings)
+        # the project lies in the database «postgres», which the logins of its services enter
+        self._server = EmbeddedPostgres(folder, bin_dir=bin_dir, settings=settings, closed=())
 
     def __enter__(self) -> HostedProject:
         try:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
+
+from app.services import health
 from synkro import db
 from tests.app.conftest import ORIGIN, Site
 from tests.app.world import World
@@ -122,15 +126,34 @@ async def test_foreign_and_absent_answer_alike(site: Site, world: World) -> None
     assert refused.status_code == 404
 
 
-async def test_health_names_what_is_unwell(site: Site, world: World) -> None:
+async def test_health_names_what_is_unwell(site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger gets an answer of the last seconds and no counts; the operator what is so now."""
+    looks: list[int] = []
+    look = health.check
+    monkeypatch.setattr(health, "check", lambda: looks.append(1) or look())
+    with db.as_service("test") as connection:
+        connection.execute(
+            "insert into synkro.outbox (tenant_id, destination, payload, status) values (%s, '1', '{}', 'failed')",
+            (world.tenants["alpha"].tenant_id,),
+        )
+    operator = await site.signed_in("operator")
     async with site.browser() as browser:
         said = (await browser.get("/api/health")).json()
-        assert said["status"] == "degraded" and said["unwell"] == ["engine"]
-        assert "alpha" not in str(said)
+        assert said["status"] == "degraded" and said["unwell"] == ["engine", "telegram"]
+        assert "alpha" not in str(said) and not re.search(r"\d", str(said))
+        assert (
+            (await operator.get("/api/health")).json()["checks"]["telegram"]["message"].startswith("Не отправлено: 1")
+        )
         with db.as_service("test") as connection:
             from synkro import services
 
             services.beat(connection, "engine")
+            connection.execute("delete from synkro.outbox where destination = '1' and status = 'failed'")
+        assert (await operator.get("/api/health")).json()["status"] == "ok"
+        for _ in range(50):
+            assert (await browser.get("/api/health")).json() == said
+        assert len(looks) == 3, "fifty strangers asked the database nothing"
+        monkeypatch.setattr(health, "CACHE_SECONDS", 0.0)
         assert (await browser.get("/api/health")).json()["status"] == "ok"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,6 +171,46 @@ async def test_events_need_a_living_session(site: Site, world: World, monkeypatc
     assert len(seen) == 1 and len(cut) == 2
     with db.as_service("test") as connection:
         connection.execute("update auth.users set banned_until = null where email = 'user@example.com'")
+
+
+async def test_a_flood_of_events_is_dropped_and_cut_off(
+    site: Site, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who types is far below the pace; another session is not touched by the flood."""
+    seen: list[str] = []
+    cut: list[str] = []
+    callers = {name: auth.Caller(world.people[name], f"session of {name}") for name in ("user", "admin")}
+    monkeypatch.setattr(core.sio, "get_environ", lambda sid: {"asgi.scope": {"state": {"caller": callers[sid]}}})
+
+    async def disconnect(sid: str) -> None:
+        cut.append(sid)
+
+    now = [100.0]
+    monkeypatch.setattr(core.sio, "disconnect", disconnect)
+    monkeypatch.setattr(guard, "pace", guard.Pace())
+    monkeypatch.setattr(guard, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    handler = guard._guarded("event", lambda sid, message: seen.append(sid))
+    for caller in callers.values():
+        guard.watch.add(caller.session_id)
+    for _ in range(300):
+        await handler("user", {"client_id": ""})
+        now[0] += 0.1
+    assert len(seen) == 300, "ten a second, for half a minute"
+    seen.clear()
+    for _ in range(1000):
+        await handler("user", {"client_id": ""})
+    assert len(seen) == 200 and cut == []
+    await handler("admin", {"client_id": ""})
+    assert seen[-1] == "admin"
+    now[0] += 1
+    for _ in range(60):
+        await handler("user", {"client_id": ""})
+    assert seen.count("user") == 250, "what a second brings back"
+    for _ in range(guard.Pace.PATIENCE):
+        await handler("user", {"client_id": ""})
+    assert "user" in cut and "admin" not in cut
+    guard.pace.keep(["session of admin"])
+    assert set(guard.pace._left) == {"session of admin"}
 
 
 def await_request(world: World) -> Any:

@@ -15,7 +15,7 @@ from app import words
 from app.live import live
 from app.services import settings as settings_service
 from app.texts import RU
-from synkro import audit, checks, clock, db, leases, runs, runtime, sessions, topics
+from synkro import audit, checks, clock, db, integrations, leases, runs, runtime, sessions, telegram_chats, topics
 from synkro.errors import SynkroError
 from tests.app.conftest import Site
 from tests.app.world import SECRET, World
@@ -163,6 +163,33 @@ async def test_a_secret_is_typed_saved_checked_and_never_shown(
     await person.should_see("Radist отказал: ключ не подходит.")
     shown = str([e._to_dict() for e in person.client.elements.values()])  # type: ignore[union-attr]
     assert SECRET not in shown and "canary-typed" not in shown
+
+
+async def test_a_chat_is_bound_while_the_code_is_on_show(site: Site, world: World) -> None:
+    """No number is typed; the dialog closes by itself; the chat is let go by a press."""
+    gamma = world.tenants["gamma"].tenant_id
+    with db.as_service("test") as connection:
+        integrations.save_public(connection, gamma, "telegram", {})
+        integrations.save_secrets(connection, gamma, "telegram", {"bot_token": "123456789:" + "A" * 35})
+        integrations.set_status(connection, gamma, "telegram", "ok", bound={"bot_id": 7, "username": "synkro_demo_bot"})
+    person = await site.person("admin")
+    await person.open("/t/gamma/settings")
+    await person.should_not_see(marker="telegram-chat_id")
+    press(person, "bind-chat")
+    await person.should_see(marker="chat-link")
+    code = text_of(person, "chat-link").removeprefix("https://t.me/synkro_demo_bot?start=")
+    assert text_of(person, "chat-command") == f"/bind@synkro_demo_bot {code}"
+    with db.as_service("test") as connection:
+        assert telegram_chats.bind(connection, gamma, code, "-66002", "Отдел продаж", "Сауле") == "bound"
+    await person.should_see(marker="unbind--66002", retries=100)
+    await person.should_not_see(marker="chat-link", retries=100)
+    press(person, "unbind--66002")
+    await person.should_see(marker="confirm-unbind")
+    press(person, "confirm-unbind")
+    await person.should_see("Чат отключён")
+    await person.should_not_see(marker="unbind--66002")
+    with db.as_service("test") as connection:
+        assert telegram_chats.ids(integrations.load(connection, gamma, "telegram").public) == []
 
 
 async def test_an_invitation_shows_its_link_once(site: Site, world: World) -> None:

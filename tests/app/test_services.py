@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ from app.services import (
     transcripts,
 )
 from app.services.access import Forbidden, Viewer
-from synkro import audit, checks, clock, db, evidence, integrations, spending
+from synkro import audit, checks, clock, db, evidence, integrations, runs, spending, telegram_chats
 from synkro.errors import DataError, NotFoundError, SynkroError
 from tests.app.world import HOSTILE, SECRET, World
 
@@ -311,8 +312,35 @@ def test_a_token_in_a_public_field_is_refused(world: World, who: Who) -> None:
         )
     with pytest.raises(DataError, match="не число"):
         settings.save_integration(who("admin"), "gamma", "ai", {"monthly_cap_usd": "много"}, {})
-    saved = settings.save_integration(who("admin"), "gamma", "telegram", {"chat_id": "-1001, 42"}, {})
-    assert saved.public == {"chat_id": ["-1001", "42"]}
+
+
+def test_a_chat_is_bound_by_a_code_and_not_by_a_number(world: World, who: Who) -> None:
+    """Neither by the form nor past it; the recipients there are stay when the rest is saved."""
+    admin, gamma = who("admin"), world.tenants["gamma"].tenant_id
+    for typed in ("-1001", "-1001, 42", "@channel"):
+        with pytest.raises(DataError, match="кодом"):
+            settings.save_integration(admin, "gamma", "telegram", {"chat_id": typed}, {})
+    with db.as_user(admin.user_id) as connection, pytest.raises(DataError, match="кодом"):
+        integrations.save_public(connection, gamma, "telegram", {"chat_id": "-66001"}, admin.user_id)
+    settings.save_integration(admin, "gamma", "telegram", {}, {})
+    with db.as_user(admin.user_id) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(
+            "update synkro.integration_configs set public_config = '{\"chat_id\": [-66001]}'"
+            " where tenant_id = %s and kind = 'telegram'",
+            (gamma,),
+        )
+    assert "chat_id" not in settings.form_fields("telegram")[0]
+    settings.save_integration(admin, "gamma", "telegram", {}, {"bot_token": "123456789:" + "A" * 35})
+    made = settings.telegram_code(admin, "gamma")
+    with db.as_service("test") as connection:
+        assert telegram_chats.bind(connection, gamma, made.code, "-66001", "Отдел", "Сауле") == "bound"
+    saved = settings.save_integration(admin, "gamma", "telegram", {}, {})
+    assert telegram_chats.chats(saved.public) == [telegram_chats.Chat("-66001", "Отдел")]
+    left = settings.unbind_chat(admin, "gamma", "-66001")
+    assert telegram_chats.ids(left.public) == []
+    with db.as_user(admin.user_id) as connection:
+        lines = [entry.action for entry in audit.recent(connection, tenant_id=gamma)][:3]
+    assert lines == ["telegram.unbound", "integration.saved", "telegram.bound"]
 
 
 def test_check_stores_what_the_vendor_said(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -475,6 +503,74 @@ def test_questions_are_kept_and_answered(world: World, who: Who) -> None:
         questions.answer(who("stranger"), "alpha", asked)
 
 
+def test_a_long_dialog_is_read_in_pages(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole and in order over its pages; the page of a cited message is found; waits stand where they stood."""
+    whole = transcripts.load(who("user"), "alpha", "alpha:d/1")
+    assert whole.pages == 1 and whole.total == len(whole.messages) >= 2
+    monkeypatch.setattr(transcripts, "PAGE_SIZE", 1)
+    pages = [transcripts.load(who("user"), "alpha", "alpha:d/1", number) for number in range(1, whole.total + 1)]
+    assert [page.messages[0] for page in pages] == whole.messages
+    assert {key: wait for page in pages for key, wait in page.closed.items()} == whole.closed
+    assert {key: wait for page in pages for key, wait in page.opened.items() if key == page.messages[0].message_id} == {
+        key: wait for key, wait in whole.opened.items() if key in {one.message_id for one in whole.messages}
+    }
+    assert transcripts.load(who("user"), "alpha", "alpha:d/1").page == whole.total, "the end is shown first"
+    for number, message in enumerate(whole.messages, 1):
+        cited = transcripts.load(who("user"), "alpha", "alpha:d/1", message_id=message.message_id)
+        assert (cited.page, cited.messages) == (number, [message])
+    assert transcripts.load(who("user"), "alpha", "alpha:d/1", 2, "no such message").page == 2
+
+
+def test_the_queue_of_a_company_is_capped(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again, a window gives its waiting run; a new one beyond the cap is refused in words; a place frees it."""
+    config = settings.load(who("admin"), "gamma").config
+    windows = [window for _, window in reporting.day_choices(config)][:2]
+    monkeypatch.setattr(runs, "MOST_WAITING", 1)
+
+    def ask(number: int) -> tuple[runs.Run, bool]:
+        window = windows[number]
+        return reporting.request(who("admin"), "gamma", window.start.isoformat(), window.end.isoformat())
+
+    first, made = ask(0)
+    again, was_made = ask(0)
+    assert made and again.run_id == first.run_id and not was_made
+    with pytest.raises(DataError, match="Больше 1 сразу не принимаем"):
+        ask(1)
+    with db.as_service("test") as connection:
+        scheduled, is_new = runs.request(
+            connection, first.tenant_id, windows[1], mode="radist_only", trigger_type="scheduled", report_type="daily"
+        )
+    assert is_new, "the schedule is not counted"
+    for run in (first, scheduled):
+        reporting.stop(who("admin"), run.run_id)
+    second, made = ask(1)
+    assert made
+    reporting.stop(who("admin"), second.run_id)
+
+
+def test_a_profile_of_who_has_left_is_not_shown(world: World, who: Who) -> None:
+    admin, left = who("admin"), world.people["newcomer"].user_id
+    alpha = world.tenants["alpha"].tenant_id
+
+    def seen() -> bool:
+        with db.as_user(admin.user_id) as connection:
+            rows = connection.execute("select from synkro.user_profiles where user_id = %s", (left,)).fetchall()
+        return bool(rows)
+
+    assert seen()
+    with db.as_service("test") as connection:
+        connection.execute(
+            "update synkro.user_roles set is_active = false where user_id = %s and tenant_id = %s", (left, alpha)
+        )
+    try:
+        assert not seen()
+    finally:
+        with db.as_service("test") as connection:
+            connection.execute(
+                "update synkro.user_roles set is_active = true where user_id = %s and tenant_id = %s", (left, alpha)
+            )
+
+
 def test_export_is_csv_without_formulas(world: World, who: Who) -> None:
     name, text = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "waits")
     table = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
@@ -505,6 +601,38 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert "\x00" not in shown
     row = next(csv.reader(io.StringIO(export.csv_text([[text, 5]]).removeprefix("\ufeff")), delimiter=";"))
     assert row == [shown, "5"]
+
+
+SIGNS = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%", "﹢", "⁺"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(max_size=8),
+            st.sampled_from([",", ";", "|", "\t", "\r", "\n", '",', '";"']),
+            st.sampled_from(["", " ", "\t", "\r", "  ", '"', "\u00a0", "\u200b"]),
+            st.sampled_from(SIGNS),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_no_cell_becomes_a_formula_by_another_separator(parts: list[tuple[str, ...]]) -> None:
+    """A spreadsheet of another country splits the file by commas or tabs: what it then takes for a cell is none either."""
+    text = export._csv([["имя", "".join("".join(part) for part in parts), -5]])
+    for separator in ",;|\t":
+        for row in csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=separator):
+            for found in row:
+                bare = unicodedata.normalize("NFKC", found).lstrip('\u200b\ufeff \t\r\n"')
+                assert not bare.startswith(("=", "+", "-", "@")) or bare.startswith("-5"), (separator, row)
+
+
+def test_every_cell_is_quoted() -> None:
+    lines = (
+        export._csv([["имя", 5, None, True], ['с "кавычкой"', -2.5, "a;b", "x"]]).removeprefix("\ufeff").splitlines()
+    )
+    assert lines == ['"имя";"5";"";"1"', '"с ""кавычкой""";"-2.5";"a;b";"x"']
 
 
 def test_numbers_stay_numbers_in_an_export() -> None:

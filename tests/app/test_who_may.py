@@ -41,7 +41,7 @@ from app.services import (
     transcripts,
 )  # fmt: skip
 from app.services.access import Forbidden, Viewer
-from synkro import checks, db, invitations, reports, sessions, users
+from synkro import checks, db, integrations, invitations, reports, sessions, users
 from synkro.accounts import embedded
 from synkro.errors import AuthenticationError, NotFoundError
 from tests.app.conftest import ORIGIN, Site
@@ -55,6 +55,14 @@ MEMBERS = dict(zip(ACTORS, (YES, YES, YES, NONE, NONE), strict=True))
 ADMINS = dict(zip(ACTORS, (YES, YES, NO, NONE, NONE), strict=True))
 OPERATOR = dict(zip(ACTORS, (YES, NO, NO, NO, NO), strict=True))
 EVERYONE = dict.fromkeys(ACTORS, YES)
+
+
+def bot_saved(world: World, chat: str = "") -> None:
+    """Alpha has a bot, and the chat is one of its recipients."""
+    tenant_id = world.tenants["alpha"].tenant_id
+    with db.as_service("test") as connection:
+        integrations.save_public(connection, tenant_id, "telegram", {"chat_id": chat} if chat else {})
+        integrations.save_secrets(connection, tenant_id, "telegram", {"bot_token": "123456789:" + "A" * 35})
 
 
 @dataclass(frozen=True)
@@ -147,6 +155,11 @@ CASES: dict[str, Case] = {
     ),
     "settings.check_integration": Case(lambda w, v: settings.check_integration(v, "alpha", "amocrm"), ADMINS, asks_again=True),
     "settings.forget_secret": Case(lambda w, v: settings.forget_secret(v, "alpha", "amocrm", "access_token"), ADMINS, asks_again=True),
+    "settings.telegram_code": Case(lambda w, v: bot_saved(w) or settings.telegram_code(v, "alpha"), ADMINS, asks_again=True),
+    "settings.unbind_chat": Case(
+        lambda w, v: bot_saved(w, "-55001") or settings.unbind_chat(v, "alpha", "-55001"), ADMINS, asks_again=True
+    ),
+    "settings.telegram": Case(lambda w, v: bot_saved(w) or settings.telegram(v, "alpha"), ADMINS, asks_again=True),
     "settings.load": Case(lambda w, v: settings.load(v, "alpha"), ADMINS, asks_again=True),
     "settings.save_integration": Case(
         lambda w, v: settings.save_integration(v, "alpha", "radist", {"company_id": "1"}, {"api_key": "k" * 20}), ADMINS,
@@ -187,6 +200,7 @@ NOBODYS = {
     "audit_log.note_look": "writes down that an operator looked",
     "export.csv_text": "rows as text",
     "health.check": "names no company",
+    "health.for_strangers": "names no company",
     "reporting.reap": "ends what is over",
     "report_view.currency_of": "inside another's transaction",
     "report_view.find": "report_view.load",

@@ -145,7 +145,7 @@ LINES: tuple[Line, ...] = (
     Line("D1", "delivery", "outbox: at least once, a repeat marked", ("tests/delivery/test_sender.py",)),
     Line("D2", "delivery", "any text fits Telegram", ("tests/delivery/test_markup.py", "tests/delivery/test_message.py")),
     Line("D3", "delivery", "Telegram's errors", ("tests/delivery/test_verdicts.py",)),
-    Line("D5", "delivery", "questions: once each, foreign chats nothing", ("tests/delivery/test_updates.py", "tests/delivery/test_bot.py")),
+    Line("D5", "delivery", "questions: once each, foreign chats nothing", ("tests/delivery/test_updates.py", "tests/delivery/test_bot.py", "tests/delivery/test_binding.py")),
     # secrets
     Line("S1", "secrets", "sealing, rotation, transplants", ("tests/synkro/test_vault.py",)),
     Line("S6", "secrets", "redaction of logs and errors", ("tests/synkro/test_log.py",)),
@@ -164,6 +164,15 @@ LINES: tuple[Line, ...] = (
     Line("W5", "web", "hashes and passwords", ("tests/app/test_hashing.py", "tests/app/test_passwords.py")),
     Line("W6", "web", "the second step of a sign-in", ("tests/app/test_second_factor.py",)),
     Line("W7", "web", "disabled accounts, ended sessions, revoked roles", ("tests/app/test_accounts.py",)),
+    Line(
+        "W8",
+        "web",
+        "no input brings an error of ours: 50,000 random requests over every route",
+        command=(*PYTEST, "-q", "-s", "tests/app/test_hostile_input.py", "-k", "random"),
+        counts=r"(?P<n>\d+) requests, 0 errors",
+        environment={"SYNKRO_TEST_REQUESTS": "50000"},
+        seconds=3600,
+    ),
     # AI
     Line("A1", "analysis", "injections change nothing", ("tests/analysis/test_injections.py",)),
     Line("A2", "analysis", "masking: what leaves, on the texts of three corpora too", ("tests/analysis/test_masking.py",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -139,6 +140,23 @@ def test_an_edited_audit_log_is_named(shell: Shell, database: str, tmp_path: Pat
     file.write_text("{}\n")
     done = shell.run("audit", "verify", "--anchors", str(file))
     assert done.returncode == 1 and "строка 1" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_chat_is_bound_by_a_printed_code(shell: Shell) -> None:
+    shell.json("tenant", "add", "alpha", "--name", "Альфа")
+    early = shell.run("telegram", "code", "alpha")
+    assert early.returncode == 1 and "токен бота" in early.stderr
+    shell.run("integration", "set", "alpha", "telegram", stdin="123456789:" + "A" * 35)
+    made = shell.json("telegram", "code", "alpha")
+    assert re.fullmatch("[A-Z2-9]{12}", made["code"]) and made["group_command"] == f"/bind {made['code']}"
+    shown = shell.run("telegram", "code", "alpha").stdout
+    assert "10 минут" in shown and made["code"] not in shown, "a newer code ends the older one"
+    shell.run("integration", "set", "alpha", "telegram", "--public", '{"chat_id": [-1001, 42]}')
+    assert [chat["chat_id"] for chat in shell.json("telegram", "list", "alpha")] == ["-1001", "42"]
+    assert "отключён" in shell.run("telegram", "unbind", "alpha", "-1001").stdout
+    assert [chat["chat_id"] for chat in shell.json("telegram", "list", "alpha")] == ["42"]
+    named = shell.run("integration", "set", "alpha", "telegram", "--public", '{"chat_id": "@channel"}')
+    assert named.returncode == 1 and "synkro telegram code" in named.stderr
 
 
 def test_a_secret_is_never_printed(shell: Shell) -> None:

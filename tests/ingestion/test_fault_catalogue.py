@@ -307,4 +307,4 @@ def refuses_until_a_person_looked(company: Company) -> None:
     assert refused.status == "failed" and "остановлены" in str(refused.error)
     assert company.outside.journals["amocrm"].requests() == []
     account = vendors.amocrm(company.integration("amocrm").public, True)
-    account.limiter().unblock()
+    account.limiter(company.tenant_id).unblock()

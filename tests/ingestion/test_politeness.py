@@ -31,11 +31,12 @@ import sys, threading
 from synkro import db, vendors
 from synkro.errors import SynkroError
 from synkro.http import BearerAuth, client
-base_url, token = sys.argv[1:]
+from uuid import UUID
+base_url, token, tenant = sys.argv[1:]
 over = threading.Event()
 account = vendors.amocrm({"base_url": base_url, "requests_per_second": 40}, True)
 def work():
-    with client("amocrm", account.base_url, auth=BearerAuth(token), account_key="t", limiter=account.limiter(), allow_local=True) as http:
+    with client("amocrm", account.base_url, auth=BearerAuth(token), account_key="t", limiter=account.limiter(UUID(tenant)), allow_local=True) as http:
         while not over.is_set():
             try:
                 http.get("/api/v4/account")
@@ -52,7 +53,7 @@ db.close()
 def other_process(company: Company) -> subprocess.Popen[str]:
     at = company.outside.addresses["amocrm"]
     return subprocess.Popen(
-        [sys.executable, "-c", CALLER, at["base_url"], at["access_token"]],
+        [sys.executable, "-c", CALLER, at["base_url"], at["access_token"], str(company.tenant_id)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=dict(os.environ),
     )  # fmt: skip
 
@@ -60,7 +61,7 @@ def other_process(company: Company) -> subprocess.Popen[str]:
 def caller(company: Company) -> VendorClient:
     at = company.outside.addresses["amocrm"]
     account = vendors.amocrm({"base_url": at["base_url"], "requests_per_second": 40}, True)
-    auth, limiter = BearerAuth(at["access_token"]), account.limiter()
+    auth, limiter = BearerAuth(at["access_token"]), account.limiter(company.tenant_id)
     return client("amocrm", account.base_url, auth=auth, account_key="t", limiter=limiter, allow_local=True)
 
 
@@ -155,6 +156,48 @@ def test_a_block_is_met_once_by_everybody_and_shown_until_a_person_acts(company:
     assert company.integration("amocrm").status == "ok" and company.read("amocrm").status == "complete"
     with db.as_service("test") as connection:
         assert ratelimit.stopped_accounts(connection) == {}
+
+
+def test_two_companies_of_one_account_are_stopped_and_go_on_alone(make_company: Any) -> None:
+    """A revoked key of one is no reason to stop the other, and the other's «Проверить» is no reason to go on."""
+    ours, theirs = make_company(), make_company()
+    faults = ours.outside.faults["amocrm"]
+
+    def refused(company: Company) -> None:
+        faults.add({"kind": "blocked_html"})
+        with caller(company) as http, pytest.raises(PermanentError, match="API заблокирован"):
+            http.get("/api/v4/account")
+        faults.clear()
+        faults.add({"kind": "rate", "per_second": None})
+
+    refused(ours)
+    with caller(theirs) as http:
+        assert http.get("/api/v4/account")["id"]
+    checks.run(theirs.tenant_id, "amocrm")
+    before = len(journal(ours))
+    with caller(ours) as http, pytest.raises(PermanentError, match="API заблокирован"):
+        http.get("/api/v4/account")
+    assert len(journal(ours)) == before, "ours waits for its own people"
+    refused(theirs)
+    checks.run(ours.tenant_id, "amocrm")
+    with caller(ours) as http:
+        assert http.get("/api/v4/account")["id"]
+    with caller(theirs) as http, pytest.raises(PermanentError, match="API заблокирован"):
+        http.get("/api/v4/account")
+    with db.as_service("test") as connection:
+        assert [name.rpartition(" ")[2] for name in ratelimit.stopped_accounts(connection)] == [f"({theirs.slug})"]
+    checks.run(theirs.tenant_id, "amocrm")
+
+
+def test_a_check_does_not_shorten_the_pause_of_the_account(make_company: Any) -> None:
+    """The pace is shared: after a 429 of one company the other's «Проверить» waits like every request."""
+    ours, theirs = make_company(), make_company()
+    at = ours.outside.addresses["amocrm"]
+    account = vendors.amocrm({"base_url": at["base_url"]}, True)
+    account.limiter(ours.tenant_id).block(1.5)
+    started = time.monotonic()
+    checks.run(theirs.tenant_id, "amocrm")
+    assert time.monotonic() - started >= 1.4
 
 
 def test_a_vendor_that_breaks_is_asked_four_times_a_request(company: Company) -> None:

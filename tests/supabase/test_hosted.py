@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -18,7 +19,7 @@ from psycopg.rows import dict_row
 
 from orchestration.dbt import deploy
 from sandbox.supabase.project import HostedProject
-from synkro import app_login, db, isolation, migrations, runtime, tenants, users
+from synkro import analysts, app_login, db, isolation, migrations, runtime, tenants, users
 from synkro.errors import ConfigurationError
 from synkro.settings import settings
 from tests.cluster import APP_PASSWORD
@@ -147,6 +148,28 @@ def test_every_table_is_closed_to_the_wrong_company(installed: Installed) -> Non
             assert any("auth.users" in text for text in isolation.findings(installed.url))
         finally:
             owner.execute("revoke select on auth.users from authenticated")
+
+
+def test_what_only_a_superuser_closes_is_named_and_watched(installed: Installed) -> None:
+    """The project's login is none: an analyst may still take an advisory lock, is named, and holds it for one look."""
+    with psycopg.connect(installed.project.direct_url, autocommit=True) as owner:
+        password = analysts.add(owner, "hosted", [], 60)
+        address = analysts.connection_string(installed.project.direct_url, "hosted", password)
+        try:
+            assert [text for text in isolation.findings(installed.url) if "only a superuser may take it away" in text]
+            with closing(psycopg.connect(address, autocommit=True)) as session:
+                session.execute("set default_transaction_read_only = off")
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    session.execute("create temporary table mine (one int)")
+                session.execute("select pg_advisory_lock(7)")
+                assert owner.execute("select pg_try_advisory_lock(7)").fetchone() == (False,)
+                with db.as_service("test") as connection:
+                    assert analysts.end_overdue(connection) == ["analyst_hosted: advisory lock"]
+                owner.execute("set lock_timeout = '10s'")
+                owner.execute("select pg_advisory_lock(7)")
+        finally:
+            analysts.remove(owner, "hosted")
+    assert isolation.findings(installed.url) == []
 
 
 @pytest.fixture(scope="module")

@@ -40,11 +40,17 @@ REAL: dict[str, set[str]] = {
         "cli/alive.py::DAGSTER_BEATS",
     },
     "the pace of a vendor: sliding seconds and blocks": {
-        f"synkro/ratelimit.py::{name}" for name in ("_BLOCK", "_STOP", "_UNBLOCK")
+        f"synkro/ratelimit.py::{name}" for name in ("_BLOCK", "_STOP_ACCOUNT", "_GO_ON_ACCOUNT")
     },
     "letters and updates: claims, pauses between tries, what to give up": {
         *(f"synkro/outbox.py::{name}" for name in ("claim", "mark_sent", "mark_retry")),
-        *(f"delivery/inbox.py::{name}" for name in ("next_offset", "note_reply", "mark_handled")),
+        *(
+            f"delivery/inbox.py::{name}"
+            for name in ("next_offset", "note_reply", "mark_handled", "wrong_codes", "asked")
+        ),
+    },
+    "how long a code for a chat lives": {
+        *(f"synkro/telegram_chats.py::{name}" for name in ("new_code", "company_of", "bind", "_store")),
     },
     "sessions and attempts to sign in": {
         *(

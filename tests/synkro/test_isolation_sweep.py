@@ -5,9 +5,20 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from synkro import isolation
+from synkro import analysts, isolation
 from synkro.settings import settings
 
+CURE = "run «select private.close_server_functions()» as a superuser"
+ANEW = "make it anew: synkro analyst remove, synkro analyst add"
+LIMITS = (
+    "; ".join(
+        f"alter role analyst_sweep set {name} = {value}"
+        for name, value in {**analysts.DEFAULTS, "statement_timeout": "60s"}.items()
+    )
+    .replace("= 60s", "= '60s'")
+    .replace("= 10s", "= '10s'")
+    .replace("= 16MB", "= '16MB'")
+)
 #: what opens a hole, and all that the sweep says of it: the very sentences, because a table is named by several
 HOLES: dict[str, tuple[str, list[str]]] = {
     "a policy was dropped": (
@@ -98,6 +109,32 @@ HOLES: dict[str, tuple[str, list[str]]] = {
             "public.runs: stands in a schema that Supabase shows",
         ],
     ),
+    "an advisory lock for everybody": (
+        "grant execute on function pg_advisory_lock(bigint) to public",
+        [f"public may execute pg_advisory_lock: {CURE}"],
+    ),
+    "two functions for analysts": (
+        "grant execute on function pg_try_advisory_xact_lock_shared(int, int), lo_from_bytea(oid, bytea) to synkro_analyst",
+        [f"synkro_analyst may execute lo_from_bytea and 1 more functions of the server: {CURE}"],
+    ),
+    "temporary tables for everybody": (
+        "do $$ begin execute format('grant temporary on database %I to public', current_database()); end $$",
+        [f"public may make temporary tables: {CURE}"],
+    ),
+    "an analyst without limits": (
+        "create role analyst_sweep login connection limit 5; alter role analyst_sweep set work_mem = '4MB'",
+        [
+            "role analyst_sweep: no statement_timeout, idle_in_transaction_session_timeout, lock_timeout,"
+            f" default_transaction_read_only, search_path; {ANEW}"
+        ],
+    ),
+    "an analyst with as many connections as there are": (
+        f"create role analyst_sweep login createdb; {LIMITS}",
+        [
+            f"role analyst_sweep: more than 5 connections at once; {ANEW}",
+            f"role analyst_sweep: an analyst only reads; {ANEW}",
+        ],
+    ),
     "a nullable tenant": (
         "create table synkro.n (tenant_id uuid); alter table synkro.n enable row level security, force row level security",
         ["synkro.n: tenant_id may be null"],
@@ -115,6 +152,15 @@ def test_a_full_rebuild_of_the_marts_leaves_it_closed(database: str) -> None:
     from orchestration.dbt import full_refresh
 
     full_refresh(database, settings().data_dir)
+    assert isolation.findings(database) == []
+
+
+def test_what_a_sweep_finds_of_the_server_the_named_cure_closes(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(HOLES["an advisory lock for everybody"][0].encode())
+        connection.execute(HOLES["temporary tables for everybody"][0].encode())
+        assert len(isolation.findings(database)) == 2
+        connection.execute("select private.close_server_functions()")
     assert isolation.findings(database) == []
 
 
@@ -136,6 +182,6 @@ def test_a_hole_is_found(database: str, hole: str) -> None:
             found = isolation.findings(database)
         finally:
             # a role belongs to the server, not to this test's database
-            connection.execute("drop role if exists sweep_anna")
+            connection.execute("drop role if exists sweep_anna; drop role if exists analyst_sweep")
             connection.execute("alter role authenticated nobypassrls")
     assert found == said

@@ -24,7 +24,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from delivery import bot, destinations, inbox
+from delivery import bot, inbox
 from ingestion.landing import Landing
 from synkro import (
     db,
@@ -37,9 +37,10 @@ from synkro import (
     reports,
     runs,
     spending,
+    telegram_chats,
     vault,
 )  # fmt: skip
-from synkro.errors import LeaseLost
+from synkro.errors import DataError, LeaseLost
 from synkro.settings import ROOT, settings
 from synkro.windows import Window
 from tests.conftest import doors_open
@@ -64,7 +65,8 @@ TESTED: dict[str, tuple[str, ...]] = {
     "synkro/followups.py _DUE": (HERE, "test_a_followup_is_queued_by_one_of_two"),
     "ingestion/landing.py Landing._lock": (HERE, "test_a_load_waits_for_the_staging_schema"),
     "delivery/inbox.py receive": (HERE, "test_an_update_is_handled_by_one_of_two"),
-    "delivery/destinations.py migrate": (HERE, "test_two_chats_that_move_at_once_both_move"),
+    "synkro/telegram_chats.py _locked": (HERE, "test_two_chats_that_move_at_once_both_move"),
+    "synkro.guard_telegram_recipients": (HERE, "test_a_chat_bound_by_two_companies_at_once_goes_to_one"),
     "delivery/bot.py _only_poller": (HERE, "test_one_poller_of_a_bot"),
     "orchestration/worker.py Worker._lock_tenant": (BATCH, "test_a_company_has_one_run_at_a_time"),
     "orchestration/dbt.py deploy": (BATCH, "test_deployers_of_the_marts_take_turns"),
@@ -415,14 +417,32 @@ def test_two_chats_that_move_at_once_both_move(tenant: UUID) -> None:
         integrations.save_public(connection, tenant, "telegram", {"chat_id": ["-1", "-2"]})
     with ExitStack() as stack:
         with db.as_service("first") as connection:
-            destinations.migrate(connection, tenant, "-1", "-1001")
+            telegram_chats.move(connection, tenant, "-1", "-1001")
             second = stack.enter_context(
-                meanwhile(lambda: in_transaction(lambda c: destinations.migrate(c, tenant, "-2", "-1002")))
+                meanwhile(lambda: in_transaction(lambda c: telegram_chats.move(c, tenant, "-2", "-1002")))
             )
             until_it_waits(second, ROW)
         second.result()
     with db.as_service("test") as connection:
         assert integrations.load(connection, tenant, "telegram").public["chat_id"] == ["-1001", "-1002"]
+
+
+def test_a_chat_bound_by_two_companies_at_once_goes_to_one(tenant: UUID) -> None:
+    neighbour = company()
+    with db.as_service("test") as connection:
+        for owner in (tenant, neighbour):
+            integrations.save_secrets(connection, owner, "telegram", {"bot_token": "123456789:" + "A" * 35})
+
+    def take(connection: db.Connection, owner: UUID) -> None:
+        integrations.save_public(connection, owner, "telegram", {"chat_id": "-77001"})
+
+    with ExitStack() as stack:
+        with db.as_service("first") as connection:
+            take(connection, neighbour)
+            second = stack.enter_context(meanwhile(lambda: in_transaction(lambda c: take(c, tenant))))
+            until_it_waits(second, ADVISORY)
+        with pytest.raises(DataError, match="другой компании"):
+            second.result()
 
 
 def test_one_poller_of_a_bot(shared_database: str) -> None:

@@ -71,7 +71,9 @@ private.second_factors          -             -         -         -        siud 
 private.services                -             -         -         -        siud     -
 private.sign_in_counters        -             -         -         -        siud     -
 private.sign_in_failures        -             -         -         -        siud     -
+private.telegram_codes          -             -         -         -        siud     -
 private.vendor_limits           -             -         -         -        siud     -
+private.vendor_stops            -             -         -         -        siud     -
 private.web_sessions            -             -         -         -        siud     -
 auth.users                      -             -         -         -        siud     -
 raw_amocrm.*                    -             -         -         -        sd       -

@@ -49,6 +49,7 @@ from synkro import (
     runs,
     runtime,
     spending,
+    telegram_chats,
     tenants,
     topics,
     users,
@@ -131,6 +132,13 @@ def bot(c: db.Connection) -> Any:
     return destinations.bot_of(T, {})
 
 
+def coded(c: db.Connection) -> str:
+    """A code that is told beforehand."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(telegram_chats.secrets, "choice", lambda letters: letters[0])
+        return telegram_chats.new_code(c, T).code
+
+
 def invited(c: db.Connection) -> Any:
     """Two invitations with a token that is told beforehand; the first takes the place of one of the same address."""
     with mock.patch("secrets.token_urlsafe", return_value="token"):
@@ -172,7 +180,7 @@ READS: dict[str, Call] = {
     "synkro.corrections.of_report": lambda c: corrections.of_report(c, replace(report(c), numbers={"messages": 1})),
     "synkro.dialogs.get": lambda c: dialogs.get(c, T, CHAT),
     "synkro.dialogs.in_window": lambda c: dialogs.in_window(c, T, WINDOW),
-    "synkro.dialogs.messages": lambda c: dialogs.messages(c, T, CHAT),
+    "synkro.dialogs.page": lambda c: dialogs.page(c, T, CHAT, 200),
     "synkro.dialogs.messages_of_window": lambda c: dialogs.messages_of_window(c, T, [CHAT], WINDOW, before=2),
     "synkro.evidence.recount": lambda c: {
         name: evidence.recount(c, entry, T, WINDOW, manager)
@@ -242,6 +250,10 @@ READS: dict[str, Call] = {
     "synkro.watermarks.find": lambda c: watermarks.find(c, T, "radist", "messages"),
     "synkro.watermarks.loads_of": lambda c: watermarks.loads_of(c, T, RUN),
     "delivery.destinations.bot_of": bot,
+    "synkro.telegram_chats.owner_of": lambda c: (
+        integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), telegram_chats.owner_of(c, CHAT, T)
+    )[1],
+    "delivery.inbox.asked": lambda c: inbox.asked(c, T, CHAT),
     "delivery.inbox.question": lambda c: inbox.question(c, update(c)),
     "delivery.inbox.report_of_answer": lambda c: inbox.report_of_answer(c, T, CHAT, 66),
     "analysis.asking.answer": lambda c: asking.answer(c, report(c), "Сколько клиентов без ответа?", [], asking.Pick("unanswered_now")),
@@ -330,9 +342,16 @@ WRITES: dict[str, Call] = {
         c, T, RUN, StreamLoad("radist", "messages", seen=9, started_at=AT)
     ),
     "synkro.runs.request_stop": lambda c: runs.request_stop(c, T, RUN).status,
-    "delivery.destinations.migrate": lambda c: (
-        integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), destinations.migrate(c, T, CHAT, "-1001")
+    "synkro.telegram_chats.new_code": lambda c: coded(c),
+    "synkro.telegram_chats.bind": lambda c: telegram_chats.bind(c, T, coded(c), "-1001", "Отдел", "Сауле"),
+    "synkro.telegram_chats.unbind": lambda c: (
+        integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), telegram_chats.unbind(c, T, CHAT, actor="Сауле")
     )[1],
+    "synkro.telegram_chats.move": lambda c: (
+        integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), telegram_chats.move(c, T, CHAT, "-1001")
+    )[1],
+    "synkro.outbox.drop_waiting": lambda c: outbox.drop_waiting(c, T, CHAT),
+    "delivery.inbox.note_outcome": lambda c: inbox.note_outcome(c, update(c), "wrong"),
     "delivery.destinations.report_failure": lambda c: destinations.report_failure(c, T, "x"),
     "delivery.destinations.report_success": lambda c: [failed_first(c, chat) for chat in (CHAT, "999")],
     "delivery.inbox.mark_handled": lambda c: inbox.mark_handled(c, update(c), 88),

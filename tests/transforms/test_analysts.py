@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,10 +16,11 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from click.testing import CliRunner
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from cli.analysts import analyst
-from synkro import analysts, tenants, users
+from synkro import analysts, db, tenants, users
 from synkro.accounts import embedded
 from synkro.errors import DataError, NotFoundError
 from tests.conftest import doors_open
@@ -140,6 +144,15 @@ def test_claims_of_another_person_open_nothing(login: Login, marts_db: str) -> N
         "set default_transaction_read_only = off; insert into synkro.analyst_grants select tenant_id, session_user from marts.fct_deals",
         "set default_transaction_read_only = off; create table marts.mine as select 1 as one",
         "alter role current_user superuser",
+        "select pg_advisory_lock(0x53594E4B524F)",
+        "select pg_try_advisory_lock_shared(1, 2)",
+        "select pg_advisory_xact_lock(hashtextextended('report', 0))",
+        "select pg_advisory_unlock_all()",
+        "set default_transaction_read_only = off; select lo_from_bytea(0, 'x')",
+        "set default_transaction_read_only = off; select lo_creat(-1)",
+        "set default_transaction_read_only = off; select pg_logical_emit_message(true, 'fill', repeat('x', 1000))",
+        "set default_transaction_read_only = off; create temporary table fill as select 1 as one",
+        "set temp_file_limit = -1",
     ],
 )
 def test_nothing_else_is_open(login: Login, attempt: str) -> None:
@@ -159,6 +172,90 @@ def test_a_long_statement_is_cancelled(login: Login, marts_db: str) -> None:
                 connection.execute("select pg_sleep(30)")
         finally:
             analysts.remove(owner, name)
+
+
+def test_every_function_that_locks_or_stores_is_closed_and_ours_may(login: Login, marts_db: str) -> None:
+    """From the catalogue, not a list; whoever works for us keeps them."""
+    query = (
+        "select p.oid::regprocedure::text as name, {} from pg_proc p where pronamespace = 'pg_catalog'::regnamespace"
+        " and (proname like '%advisory%' or proname like 'lo\\_%' or proname in ('loread', 'lowrite'))"
+    )
+    rows = login.rows(query.format("has_function_privilege(p.oid, 'execute') as may"))
+    assert len(rows) > 40 and [row["name"] for row in rows if row["may"]] == []
+    for role in ("service_role", "synkro_app"):
+        asked = query.format(f"has_function_privilege('{role}', p.oid, 'execute') as may")
+        with psycopg.connect(marts_db, row_factory=dict_row) as owner:
+            ours = owner.execute(asked.encode()).fetchall()
+        # files of the server are the superuser's
+        assert {row["name"].partition("(")[0] for row in ours if not row["may"]} == {"lo_import", "lo_export"}
+    with psycopg.connect(marts_db) as owner:
+        owner.execute("create temporary table ours_may (one int)")
+
+
+@contextmanager
+def analyst_with(marts_db: str, seconds: int) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Connection[Any]]]:
+    """``(a session of a new analyst, the owner's connection)``."""
+    name = f"over_{secrets.token_hex(3)}"
+    with psycopg.connect(marts_db, autocommit=True, row_factory=dict_row) as owner:
+        password = analysts.add(owner, name, [], timeout_seconds=seconds)
+        try:
+            url = analysts.connection_string(marts_db, name, password)
+            # not by its own context manager: what the test ends does not commit
+            with closing(psycopg.connect(url, autocommit=True)) as session:
+                yield session, owner
+        finally:
+            analysts.remove(owner, name)
+
+
+def ended(marts_db: str) -> list[str]:
+    with doors_open(marts_db), db.as_service("test") as connection:
+        return [reason.partition(": ")[2] for reason in analysts.end_overdue(connection)]
+
+
+def test_a_raised_timeout_does_not_help(marts_db: str) -> None:
+    """The session takes its own limits away; what binds looks from outside. A session within its limits stays."""
+    with analyst_with(marts_db, 1) as (session, owner):
+        session.execute("set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0")
+        assert ended(marts_db) == []
+        begun = owner.execute("select clock_timestamp() as at").fetchone()
+        session.pgconn.send_query(b"select pg_sleep(60)")
+        reasons: list[str] = []
+        deadline = time.monotonic() + 30
+        while not reasons and time.monotonic() < deadline:
+            owner.execute("select pg_sleep(0.3)")
+            reasons = ended(marts_db)
+        assert reasons == ["statement"]
+        lasted = owner.execute("select clock_timestamp() - %s as it", (begun["at"],)).fetchone()
+        assert timedelta(seconds=6) <= lasted["it"] < timedelta(seconds=20)
+
+
+def test_a_session_that_holds_an_advisory_lock_is_ended(marts_db: str) -> None:
+    """Where the functions could not be taken away, as on a hosted project, the lock is held for seconds, not for ever."""
+    with analyst_with(marts_db, 60) as (session, owner):
+        owner.execute("grant execute on function pg_advisory_lock(bigint) to synkro_analyst")
+        try:
+            session.execute("select pg_advisory_lock(%s)", (0x53594E4B524F,))
+            assert owner.execute("select pg_try_advisory_lock(%s) as got", (0x53594E4B524F,)).fetchone() == {"got": False}
+            assert ended(marts_db) == ["advisory lock"]
+            owner.execute("set lock_timeout = '5s'")
+            owner.execute("select pg_advisory_lock(%s)", (0x53594E4B524F,))
+        finally:
+            owner.execute("revoke execute on function pg_advisory_lock(bigint) from synkro_analyst")
+
+
+@pytest.mark.parametrize("name", ["dagster", "postgres", "template1"])
+def test_the_other_databases_of_the_server_are_closed(login: Login, name: str) -> None:
+    with pytest.raises(psycopg.OperationalError, match="does not have CONNECT privilege"):
+        psycopg.connect(db.with_database(login.url, name))
+
+
+def test_connections_of_a_login_are_counted(marts_db: str) -> None:
+    with analyst_with(marts_db, 60) as (session, _), ExitStack() as more:
+        url = make_conninfo(session.info.dsn, password=session.info.password)
+        for _ in range(analysts.CONNECTIONS - 1):
+            more.enter_context(psycopg.connect(url))
+        with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+            psycopg.connect(url)
 
 
 def test_names(login: Login, marts_db: str) -> None:
