@@ -9,8 +9,10 @@ declare
   keepers constant text := (
     select pg_catalog.string_agg(pg_catalog.quote_ident(r.rolname), ', ')
     from pg_catalog.pg_roles r
-    where r.rolname in ('service_role', 'synkro_app', 'authenticator', 'dashboard_user', 'pgbouncer', current_user, session_user)
+    where r.rolname in ('service_role', 'authenticator', 'dashboard_user', 'pgbouncer', current_user, session_user)
       or pg_catalog.starts_with(r.rolname, 'supabase_')
+      -- synkro_app, and whatever login of ours is made later: run again after it
+      or (pg_catalog.starts_with(r.rolname, 'synkro_') and r.rolname <> 'synkro_analyst')
       or r.oid = (select d.datdba from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
       -- Dagster keeps its tables under a login of its own where it is given one
       or r.oid in (select n.nspowner from pg_catalog.pg_namespace n where n.nspname in ('synkro', 'dagster'))
@@ -22,9 +24,8 @@ begin
     where n.nspname = 'pg_catalog'
       and p.proname ~ '^(pg_(try_)?advisory_.*|lo_.*|loread|lowrite|pg_logical_emit_message)$'
       and pg_catalog.pg_has_role(current_user, p.proowner, 'usage')
-      and exists (
-        select from pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) a where a.grantee = 0
-      )
+      -- files of the server are the superuser's, and were nobody's before
+      and p.proname not in ('lo_import', 'lo_export')
   loop
     execute pg_catalog.format('grant execute on function %s to %s', closed, keepers);
     execute pg_catalog.format('revoke execute on function %s from public', closed);

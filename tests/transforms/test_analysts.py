@@ -190,6 +190,11 @@ def test_every_function_that_locks_or_stores_is_closed_and_ours_may(login: Login
         assert {row["name"].partition("(")[0] for row in ours if not row["may"]} == {"lo_import", "lo_export"}
     with psycopg.connect(marts_db) as owner:
         owner.execute("create temporary table ours_may (one int)")
+        # a login of ours that is made later; rolled back with the connection
+        owner.execute("create role synkro_later login; select private.close_server_functions()")
+        may = owner.execute("select has_function_privilege('synkro_later', 'pg_advisory_lock(bigint)', 'execute')")
+        assert may.fetchone() == (True,)
+        owner.rollback()
 
 
 @contextmanager
