@@ -95,7 +95,7 @@ def connect(slug: str, at: dict[str, dict[str, Any]], *, with_ai: bool = True) -
             {"api_key": at["radist"]["api_key"]},
         ),
         "telegram": (
-            {"base_url": at["telegram"]["base_url"], "chat_id": at["telegram"]["chat_id"]},
+            {"base_url": at["telegram"]["base_url"], "chat_id": _chat(at["telegram"])},
             {"bot_token": at["telegram"]["bot_token"]},
         ),
     }
@@ -111,3 +111,21 @@ def connect(slug: str, at: dict[str, dict[str, Any]], *, with_ai: bool = True) -
             integrations.save_public(connection, tenant.tenant_id, kind, public)
             integrations.save_secrets(connection, tenant.tenant_id, kind, sealed)
     return tenant.tenant_id
+
+
+def _chat(telegram: dict[str, Any]) -> int:
+    """The sandbox's first group; one of its own for every further company of the database, as a chat belongs to one."""
+    with db.as_service("test") as connection:
+        row = connection.execute(
+            "select count(*) as n from synkro.integration_configs where kind = 'telegram' and public_config ? 'chat_id'"
+        ).fetchone()
+    further = row["n"] if row else 0
+    if not further:
+        return int(telegram["chat_id"])
+    chat_id = int(telegram["chat_id"]) - 1000 - further
+    httpx.post(
+        f"{telegram['base_url']}/_chats",
+        json={"id": chat_id, "type": "supergroup", "title": f"Отдел {further}"},
+        verify=NO_CERTIFICATES,
+    )
+    return chat_id

@@ -620,7 +620,7 @@ SIGNS = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%", "﹢", "⁺"]
 )
 def test_no_cell_becomes_a_formula_by_another_separator(parts: list[tuple[str, ...]]) -> None:
     """A spreadsheet of another country splits the file by commas or tabs: what it then takes for a cell is none either."""
-    text = export._csv([["имя", "".join("".join(part) for part in parts), -5]])
+    text = export.csv_text([["имя", "".join("".join(part) for part in parts), -5]])
     for separator in ",;|\t":
         for row in csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=separator):
             for found in row:
@@ -630,7 +630,9 @@ def test_no_cell_becomes_a_formula_by_another_separator(parts: list[tuple[str, .
 
 def test_every_cell_is_quoted() -> None:
     lines = (
-        export._csv([["имя", 5, None, True], ['с "кавычкой"', -2.5, "a;b", "x"]]).removeprefix("\ufeff").splitlines()
+        export.csv_text([["имя", 5, None, True], ['с "кавычкой"', -2.5, "a;b", "x"]])
+        .removeprefix("\ufeff")
+        .splitlines()
     )
     assert lines == ['"имя";"5";"";"1"', '"с ""кавычкой""";"-2.5";"a;b";"x"']
 

@@ -212,6 +212,25 @@ def test_a_token_of_the_project_opens_the_same_rows(
         assert found == {"mine": tenant_id, "me": user_id}
 
 
+def test_an_operator_is_none_for_the_data_api(installed: Installed, companies: dict[str, tuple[UUID, UUID]]) -> None:
+    """It asks for no second step: what it shows an operator is what a role in a company shows."""
+    tenant_id, user_id = companies["second"]
+    with db.as_service("test") as connection:
+        users.grant(connection, user_id, None, "super_admin")
+    try:
+        with db.as_user(user_id) as connection:
+            by_the_app = connection.execute("select tenant_id from synkro.tenants").fetchall()
+        url = db.with_login(installed.project.direct_url, "authenticator", installed.project.password)
+        with psycopg.connect(url, row_factory=dict_row) as connection:
+            connection.execute("set local role authenticated")
+            connection.execute("select set_config('request.jwt.claims', %s, true)", (f'{{"sub": "{user_id}"}}',))
+            by_the_api = connection.execute("select tenant_id from synkro.tenants").fetchall()
+    finally:
+        with db.as_service("test") as connection:
+            users.revoke(connection, user_id, None)
+    assert len(by_the_app) > 1 and by_the_api == [{"tenant_id": tenant_id}]
+
+
 def test_nobody_sees_a_company(installed: Installed, companies: dict[str, tuple[UUID, UUID]]) -> None:
     with db.as_user(uuid4()) as connection:
         assert connection.execute("select count(*) as n from synkro.tenants").fetchone() == {"n": 0}

@@ -144,7 +144,7 @@ def test_claims_of_another_person_open_nothing(login: Login, marts_db: str) -> N
         "set default_transaction_read_only = off; insert into synkro.analyst_grants select tenant_id, session_user from marts.fct_deals",
         "set default_transaction_read_only = off; create table marts.mine as select 1 as one",
         "alter role current_user superuser",
-        "select pg_advisory_lock(0x53594E4B524F)",
+        "select pg_advisory_lock(91643030753871)",
         "select pg_try_advisory_lock_shared(1, 2)",
         "select pg_advisory_xact_lock(hashtextextended('report', 0))",
         "select pg_advisory_unlock_all()",
@@ -239,11 +239,11 @@ def test_a_session_that_holds_an_advisory_lock_is_ended(marts_db: str) -> None:
     with analyst_with(marts_db, 60) as (session, owner):
         owner.execute("grant execute on function pg_advisory_lock(bigint) to synkro_analyst")
         try:
-            session.execute("select pg_advisory_lock(%s)", (0x53594E4B524F,))
-            assert owner.execute("select pg_try_advisory_lock(%s) as got", (0x53594E4B524F,)).fetchone() == {"got": False}
+            session.execute("select pg_advisory_lock(%s)", (91643030753871,))
+            assert owner.execute("select pg_try_advisory_lock(%s) as got", (91643030753871,)).fetchone() == {"got": False}
             assert ended(marts_db) == ["advisory lock"]
             owner.execute("set lock_timeout = '5s'")
-            owner.execute("select pg_advisory_lock(%s)", (0x53594E4B524F,))
+            owner.execute("select pg_advisory_lock(%s)", (91643030753871,))
         finally:
             owner.execute("revoke execute on function pg_advisory_lock(bigint) from synkro_analyst")
 
