@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from synkro.settings import ROOT
+from tests.lockfiles import LOCKS
 
 ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "sandbox", "cli")
 
@@ -37,11 +38,11 @@ def test_every_room_says_what_it_is() -> None:
         assert text.startswith('"""') and len(text) > 20, f"{room} has no docstring"
 
 
-def test_the_lock_files_hold_versions_only() -> None:
-    for name in ("requirements.lock", "requirements-scale.lock", "requirements-dev.lock"):
-        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-        assert len(lines) > 100
-        wrong = [
-            line for line in lines if line and not re.fullmatch(r"[a-z0-9._-]+(\[[a-z,]+\])?==[^\s;]+( ;.*)?", line)
-        ]
-        assert wrong == []
+def test_the_lock_files_hold_versions_and_hashes_only() -> None:
+    """Each library by its exact version and the hashes of the files pip may choose (``python -m tests.lockfiles``); no address."""
+    pin = r"[a-z0-9._-]+(?:\[[a-z,]+\])?==[^\s;\\]+(?: ;[^\\\n]*)?"
+    for name in LOCKS:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert len(re.findall(f"(?m)^{pin}", text)) > 100
+        left = re.sub(rf"(?m)^{pin}(?: \\\n    --hash=sha256:[0-9a-f]{{64}})+\n", "", text)
+        assert left == "", f"{name}: {left[:200]}"
