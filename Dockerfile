@@ -15,7 +15,7 @@ WORKDIR /srv/synkro
 # requirements-scale.lock for a fleet of machines: Celery workers, jobs of Kubernetes
 ARG LOCK=requirements.lock
 COPY requirements.lock requirements-scale.lock ./
-RUN pip install -r ${LOCK}
+RUN pip install --no-deps -r ${LOCK}
 
 # the product and what it reads; no sandbox, tests or measurements: the demo is run from the source. Nobody writes here later
 COPY pyproject.toml README.md LICENSE dagster.yaml ./

@@ -11,15 +11,16 @@ setup-dev: .venv/.dev
 	@$(PYTHON) -c 'import sys; sys.exit("Нужен Python 3.11 или новее") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 
+# --no-deps: the lock is whole (pip check, in make check), and with hashes pip takes no extra of a library for pinned
 .venv/.runtime: requirements.lock pyproject.toml | .venv/bin/python
 	@echo "Ставим зависимости (первый раз это минута-две)…"
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 .venv/.dev: requirements-dev.lock .venv/.runtime
 	@echo "Ставим инструменты разработчика…"
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.lock
 	@touch $@
 
 # exec: Ctrl-C goes straight to the command, which stops everything it started
@@ -46,6 +47,7 @@ check-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 check-imports:
+	$(BIN)/pip check
 	$(BIN)/lint-imports
 check-graph:
 	$(BIN)/python -m tests.orchestration.graph --check

@@ -192,7 +192,7 @@ def _worker() -> list[str]:
         raise ConfigurationError("Исполнителю нужен брокер: задайте SYNKRO_BROKER_URL, например redis://redis:6379/0.")
     if find_spec("dagster_celery") is None:
         raise ConfigurationError(
-            "Исполнителю нужны пакеты для нескольких машин: поставьте их, pip install -r requirements-scale.lock."
+            "Исполнителю нужны пакеты для нескольких машин: поставьте их, pip install --no-deps -r requirements-scale.lock."
         )
     return [sys.executable, "-m", "orchestration.celery_worker"]
 

@@ -9,7 +9,7 @@ import pytest
 from synkro import checks, db, integrations, vendors
 from synkro.errors import AuthenticationError, ConfigurationError, ReadOnlyViolation
 from synkro.http import client
-from synkro.ratelimit import LocalLimiter
+from synkro.ratelimit import RADIST_PER_SECOND, LocalLimiter
 from tests.ingestion.conftest import Company
 
 
@@ -55,6 +55,12 @@ def test_checks_of_wrong_credentials(company: Company) -> None:
         check(company, "radist", company_id="../1001")
     with pytest.raises(ConfigurationError, match="requests_per_second"):
         check(company, "radist", requests_per_second="fast")
+
+
+@pytest.mark.parametrize(("typed", "pace"), [(None, RADIST_PER_SECOND), ("", RADIST_PER_SECOND), ("0.5", 0.5), (1000, 1000.0)])
+def test_a_pace_left_empty_is_the_usual_one(typed: object, pace: float) -> None:
+    account = vendors.radist({"company_id": 1, "requests_per_second": typed}, allow_local=False)
+    assert account.per_second == pace
 
 
 def test_checks_of_telegram_and_ai(company: Company) -> None:

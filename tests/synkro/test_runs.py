@@ -75,6 +75,13 @@ def test_after_the_end_the_same_window_is_a_new_attempt(tenant: UUID, ended: run
     assert was_made and second.attempt == 2 and second.run_id != first.run_id
 
 
+def test_the_last_runs_are_cut_and_newest_first(tenant: UUID) -> None:
+    made = [ask(tenant, Window(WINDOW.start + timedelta(days=n), WINDOW.end + timedelta(days=n)))[0] for n in range(4)]
+    with db.as_service("test") as connection:
+        assert [run.run_id for run in runs.recent(connection, tenant, 3)] == [run.run_id for run in reversed(made[1:])]
+        assert len(runs.recent(connection, tenant)) == 4 and len(runs.recent(connection, limit=2)) == 2
+
+
 def test_a_missed_tick_is_made_up_once(tenant: UUID) -> None:
     first, _ = ask(tenant, key="daily:2026-03-02")
     end(first, "success")
