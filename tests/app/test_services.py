@@ -664,7 +664,9 @@ def test_calendar_round_trip_and_errors() -> None:
     assert value is not None and set(value["weekly"]) == {"mon", "tue", "wed", "thu", "fri"}
     assert calendars.weekly_hours(value) == 40
     assert calendars.overrides_text(value["overrides"]) == "2026-03-07: 10:00-14:00\n2026-03-08:"
-    assert calendars.read(True, {**days, "sat": "  "}, "", "") == calendars.read(True, days, "", ""), "a blank day is a day off"
+    assert calendars.read(True, {**days, "sat": "  "}, "", "") == calendars.read(True, days, "", ""), (
+        "a blank day is a day off"
+    )
     assert calendars.read(False, days, "", "") is None and calendars.weekly_hours(None) is None
     first, summer = {"weekly": {"mon": [["09:00", "18:00"]]}}, {"valid_from": "2026-06-01", "valid_to": "2026-08-31"}
     assert calendars.read(False, days, "", "", "2026-06-01", "2026-08-31") == summer

@@ -106,7 +106,9 @@ def test_a_cut_prefers_a_paragraph_to_a_line_and_a_line_to_a_word() -> None:
     assert split_html("раз два три", 8) == ["раз два ", "три"]
 
 
-@pytest.mark.parametrize("cluster", ["👩‍👩‍👧‍👦", "🇰🇿", "🇦🇿", "🇿🇦", "👍🏽", "й̆́", "1️⃣", "е\u0300", "👍\U0001f3fb", "👍\U0001f3ff"])
+@pytest.mark.parametrize(
+    "cluster", ["👩‍👩‍👧‍👦", "🇰🇿", "🇦🇿", "🇿🇦", "👍🏽", "й̆́", "1️⃣", "е\u0300", "👍\U0001f3fb", "👍\U0001f3ff"]
+)
 def test_a_letter_is_never_cut(cluster: str) -> None:
     assert list(clusters(f"a{cluster}b")) == ["a", cluster, "b"]
     for part in split_html(cluster * 400, 101):

@@ -57,7 +57,9 @@ def test_checks_of_wrong_credentials(company: Company) -> None:
         check(company, "radist", requests_per_second="fast")
 
 
-@pytest.mark.parametrize(("typed", "pace"), [(None, RADIST_PER_SECOND), ("", RADIST_PER_SECOND), ("0.5", 0.5), (1000, 1000.0)])
+@pytest.mark.parametrize(
+    ("typed", "pace"), [(None, RADIST_PER_SECOND), ("", RADIST_PER_SECOND), ("0.5", 0.5), (1000, 1000.0)]
+)
 def test_a_pace_left_empty_is_the_usual_one(typed: object, pace: float) -> None:
     account = vendors.radist({"company_id": 1, "requests_per_second": typed}, allow_local=False)
     assert account.per_second == pace
