@@ -49,7 +49,17 @@ LINES: tuple[Line, ...] = (
         command=module("tests.policies"),
         counts=r"write +(?P<n>\d+) of",
     ),
-    Line("T2", "isolation", "every actor, relation and verb", ("tests/synkro/test_isolation.py",)),
+    Line(
+        "T2",
+        "isolation",
+        "every actor, relation and verb; every service by every role; the app's own login",
+        (
+            "tests/synkro/test_isolation.py",
+            "tests/synkro/test_role_matrix.py",
+            "tests/app/test_who_may.py",
+            "tests/synkro/test_app_login.py",
+        ),
+    ),
     Line(
         "T3",
         "isolation",
@@ -147,7 +157,7 @@ LINES: tuple[Line, ...] = (
     Line("D3", "delivery", "Telegram's errors", ("tests/delivery/test_verdicts.py",)),
     Line("D5", "delivery", "questions: once each, foreign chats nothing", ("tests/delivery/test_updates.py", "tests/delivery/test_bot.py", "tests/delivery/test_binding.py")),
     # secrets
-    Line("S1", "secrets", "sealing, rotation, transplants", ("tests/synkro/test_vault.py",)),
+    Line("S1", "secrets", "sealing, rotation, transplants", ("tests/synkro/test_vault.py", "tests/synkro/test_key_rotation.py")),
     Line("S6", "secrets", "redaction of logs and errors", ("tests/synkro/test_log.py",)),
     Line(
         "P7",
@@ -163,6 +173,7 @@ LINES: tuple[Line, ...] = (
     Line("W4", "web", "guesses are counted, nobody is locked out of a known browser", ("tests/app/test_sign_in.py",)),
     Line("W5", "web", "hashes and passwords", ("tests/app/test_hashing.py", "tests/app/test_passwords.py")),
     Line("W6", "web", "the second step of a sign-in", ("tests/app/test_second_factor.py",)),
+    Line("W9", "web", "Dagster's UI: operators alone, by POST and JSON", ("tests/app/test_dagster_proxy.py",)),
     Line("W7", "web", "disabled accounts, ended sessions, revoked roles", ("tests/app/test_accounts.py",)),
     Line(
         "W8",
@@ -194,7 +205,7 @@ LINES: tuple[Line, ...] = (
         "F1",
         "http",
         "allow-list, redirects, limits, TLS, one door",
-        ("tests/synkro/test_hosts.py", "tests/synkro/test_http.py", "tests/synkro/test_http_is_the_only_door.py"),
+        ("tests/synkro/test_hosts.py", "tests/synkro/test_http.py", "tests/synkro/test_http_is_the_only_door.py", "tests/synkro/test_project_database.py"),
     ),
     Line(
         "B1",
