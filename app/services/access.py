@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
-from synkro import db, tenants, users
+from synkro import audit, db, tenants, users
 from synkro.errors import NotFoundError, SynkroError
 from synkro.tenants import Tenant
 from synkro.users import User
@@ -94,3 +96,25 @@ def check_operator_now(connection: db.Connection) -> None:
     row = connection.execute("select synkro.is_super_admin() as allowed").fetchone()
     if not row or not row["allowed"]:
         raise Forbidden("Это может только оператор установки.")
+
+
+def note(
+    connection: db.Connection,
+    who: Viewer,
+    action: str,
+    *,
+    tenant_id: UUID | None = None,
+    message: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """One line of the audit log in the viewer's name, in the caller's transaction."""
+    audit.write(
+        connection,
+        action,
+        tenant_id=tenant_id,
+        actor_id=who.user_id,
+        actor=who.user.email,
+        message=message,
+        metadata=metadata,
+        ip_address=who.ip_address,
+    )

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import accounts, audit, db, sessions, users
+from synkro import accounts, db, sessions, users
 from synkro.accounts import second_factor
 from synkro.accounts.second_factor import Status
 from synkro.errors import DataError, NotFoundError
@@ -184,12 +184,10 @@ def _one(who: Viewer, user_id: UUID) -> User:
 
 
 def _note(connection: db.Connection, who: Viewer, user: User, action: str, tenant_id: UUID | None = None) -> None:
-    audit.write(
+    access.note(
         connection,
+        who,
         action,
         tenant_id=tenant_id,
-        actor_id=who.user_id,
-        actor=who.user.email,
         metadata={"user_id": str(user.user_id)},
-        ip_address=who.ip_address,
     )

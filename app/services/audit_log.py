@@ -60,14 +60,12 @@ def audit_csv(who: Viewer, slug: str | None = None) -> tuple[str, str]:
                     line["ip_address"],
                 ]
             )
-        audit.write(
+        access.note(
             connection,
+            who,
             "audit.exported",
             tenant_id=tenant.tenant_id if tenant else None,
-            actor_id=who.user_id,
-            actor=who.user.email,
             metadata={"lines": len(rows) - 1},
-            ip_address=who.ip_address,
         )
     return f"synkro-audit-{tenant.slug if tenant else 'all'}.csv", export.csv_text(rows)
 
@@ -80,14 +78,12 @@ def note_look(who: Viewer, tenant: str | UUID, address: str) -> None:
     if found is None or found.tenant_id in who.roles:
         return
     with db.as_user(who.user_id) as connection:
-        audit.write(
+        access.note(
             connection,
+            who,
             "operator.looked",
             tenant_id=found.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
             message=address[:300],
-            ip_address=who.ip_address,
         )
 
 

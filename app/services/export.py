@@ -12,10 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from app import words
-from app.services import report_view
+from app.services import access, report_view
 from app.services.access import Viewer
 from app.texts import t
-from synkro import audit, db, evidence, numbers
+from synkro import db, evidence, numbers
 from synkro.reports import Report
 
 #: a cell that begins with one of these is a formula to some spreadsheet
@@ -60,14 +60,12 @@ def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str) -> tupl
             text = csv_text(_waits(connection, report))
         else:
             what, text = "numbers", csv_text(_numbers(connection, report))
-        audit.write(
+        access.note(
             connection,
+            who,
             "report.exported",
             tenant_id=tenant.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
             metadata={"report_id": str(report.report_id), "what": what},
-            ip_address=who.ip_address,
         )
     return f"synkro-{tenant.slug}-{report.period_end.isoformat()}-{what}.csv", text
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import accounts, audit, db, invitations, users
+from synkro import accounts, db, invitations, users
 from synkro.errors import DataError, NotFoundError
 from synkro.invitations import Invitation
 from synkro.tenants import Tenant
@@ -107,12 +107,10 @@ def _keep_an_admin(connection: db.Connection, tenant: Tenant, user_id: UUID, rol
 def _note_person(
     connection: db.Connection, who: Viewer, tenant: Tenant, action: str, user_id: UUID | None, detail: dict[str, Any]
 ) -> None:
-    audit.write(
+    access.note(
         connection,
+        who,
         action,
         tenant_id=tenant.tenant_id,
-        actor_id=who.user_id,
-        actor=who.user.email,
         metadata={**({"user_id": str(user_id)} if user_id else {}), **detail},
-        ip_address=who.ip_address,
     )

@@ -11,7 +11,7 @@ from typing import Any
 from analysis import topics as known
 from app.services import access
 from app.services.access import Viewer
-from synkro import audit, db, runtime, services, spending, tenants, topics
+from synkro import db, runtime, services, spending, tenants, topics
 from synkro.errors import DataError
 from synkro.settings import settings
 from synkro.spending import Spend
@@ -95,14 +95,12 @@ def add_tenant(who: Viewer, name: str, slug: str, timezone: str, pack: str = COR
         runtime.start(connection, made.tenant_id, timezone, who.user_id)
         if pack != CORE:
             topics.save(connection, made.tenant_id, pack, None, after=0, actor=who.user_id)
-        audit.write(
+        access.note(
             connection,
+            who,
             "tenant.added",
             tenant_id=made.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
             metadata={"slug": made.slug, "name": made.name},
-            ip_address=who.ip_address,
         )
     return made
 
@@ -115,12 +113,10 @@ def set_status(who: Viewer, slug: str, status: str) -> Tenant:
     with db.as_user(who.user_id) as connection:
         access.check_operator_now(connection)
         tenants.set_status(connection, tenant.tenant_id, status)  # type: ignore[arg-type]
-        audit.write(
+        access.note(
             connection,
+            who,
             "tenant.paused" if status == "paused" else "tenant.resumed",
             tenant_id=tenant.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
-            ip_address=who.ip_address,
         )
         return tenants.by_id(connection, tenant.tenant_id)

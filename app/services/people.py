@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from app.services import access
 from app.services.access import Viewer
 from app.texts import LANGUAGES
 from synkro import audit, db, users, windows
@@ -30,13 +31,11 @@ def save_profile(who: Viewer, full_name: str, phone: str, timezone: str, languag
     )
     with db.as_user(who.user_id) as connection:
         users.update_profile(connection, user)
-        audit.write(
+        access.note(
             connection,
+            who,
             "profile.changed",
-            actor_id=who.user_id,
-            actor=who.user.email,
             metadata=audit.changes(_fields(who.user), _fields(user)),
-            ip_address=who.ip_address,
         )
     return user
 

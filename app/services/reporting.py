@@ -9,7 +9,6 @@ from uuid import UUID
 from app.services import access
 from app.services.access import Viewer
 from synkro import (
-    audit,
     clock,
     corrections,
     db,
@@ -202,12 +201,11 @@ def retry(who: Viewer, run_id: UUID | str) -> tuple[Run, bool]:
 
 
 def _note(connection: db.Connection, who: Viewer, tenant: Tenant, action: str, run: Run, message: str = "") -> None:
-    audit.write(
+    access.note(
         connection,
+        who,
         action,
         tenant_id=tenant.tenant_id,
-        actor_id=who.user_id,
-        actor=who.user.email,
         message=message,
         metadata={
             "run_id": str(run.run_id),
@@ -216,7 +214,6 @@ def _note(connection: db.Connection, who: Viewer, tenant: Tenant, action: str, r
             "attempt": run.attempt,
             **({"history_from": run.history_from.isoformat()} if run.history_from else {}),
         },
-        ip_address=who.ip_address,
     )
 
 

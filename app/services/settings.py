@@ -104,12 +104,12 @@ def save_integration(
         before = integrations.find(connection, tenant.tenant_id, known)
         kept = {name: before.public[name] for name in _HIDDEN if before and name in before.public}
         integrations.save_public(connection, tenant.tenant_id, known, {**kept, **values}, who.user_id)
-        _note(
+        access.note(
             connection,
             who,
-            tenant,
             "integration.saved",
-            {"kind": known, "public": audit.changes(before.public if before else {}, {**kept, **values})},
+            tenant_id=tenant.tenant_id,
+            metadata={"kind": known, "public": audit.changes(before.public if before else {}, {**kept, **values})},
         )
     if typed:
         _save_secrets(who, tenant, known, typed, "integration.secrets_saved")
@@ -131,19 +131,9 @@ def _save_secrets(who: Viewer, tenant: Tenant, kind: Kind, secrets: Mapping[str,
     """The secrets and the line about them in one transaction: neither is there without the other."""
     with db.as_service("save secrets") as connection:
         integrations.save_secrets(connection, tenant.tenant_id, kind, secrets)
-        _note(connection, who, tenant, action, {"kind": kind, "secrets": sorted(secrets)})
-
-
-def _note(connection: db.Connection, who: Viewer, tenant: Tenant, action: str, metadata: Mapping[str, Any]) -> None:
-    audit.write(
-        connection,
-        action,
-        tenant_id=tenant.tenant_id,
-        actor_id=who.user_id,
-        actor=who.user.email,
-        metadata=metadata,
-        ip_address=who.ip_address,
-    )
+        access.note(
+            connection, who, action, tenant_id=tenant.tenant_id, metadata={"kind": kind, "secrets": sorted(secrets)}
+        )
 
 
 def _public_value(name: str, value: str) -> Any:
@@ -164,13 +154,11 @@ def telegram_code(who: Viewer, slug: str) -> Code:
     tenant = access.administered(who, slug)
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, tenant.tenant_id)
-        audit.write(
+        access.note(
             connection,
+            who,
             "telegram.code_made",
             tenant_id=tenant.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
-            ip_address=who.ip_address,
         )
     with db.as_service("telegram code") as connection:
         return telegram_chats.new_code(connection, tenant.tenant_id, who.user_id)
@@ -224,7 +212,13 @@ def check_integration(who: Viewer, slug: str, kind: str) -> Checked:
         message = redact(error.message)
     seconds = time.monotonic() - started
     with db.as_user(who.user_id) as connection:
-        _note(connection, who, tenant, "integration.checked", {"kind": known, "ok": not message})
+        access.note(
+            connection,
+            who,
+            "integration.checked",
+            tenant_id=tenant.tenant_id,
+            metadata={"kind": known, "ok": not message},
+        )
         return Checked(not message, message, seconds, integrations.load(connection, tenant.tenant_id, known))
 
 
@@ -276,7 +270,13 @@ def save_runtime(who: Viewer, slug: str, values: Mapping[str, Any]) -> RuntimeCo
         after = runtime.change(connection, tenant.tenant_id, values, who.user_id)
         if after.version != before.version:
             changed = audit.changes(runtime.by_name(before), runtime.by_name(after))
-            _note(connection, who, tenant, "runtime.changed", {"version": after.version, "changed": changed})
+            access.note(
+                connection,
+                who,
+                "runtime.changed",
+                tenant_id=tenant.tenant_id,
+                metadata={"version": after.version, "changed": changed},
+            )
         return after
 
 

@@ -17,7 +17,7 @@ from analysis.wording import folded
 from app.services import access
 from app.services.access import Viewer
 from app.services.report_view import claims_at
-from synkro import audit, db, reports, topics
+from synkro import db, reports, topics
 from synkro.errors import DataError, NotFoundError
 from synkro.tenants import Tenant
 from synkro.topics import CORE, Topic, TopicList
@@ -199,13 +199,11 @@ def _save(
         if before.version == after and pack == before.pack and changed is None and before.topics is None:
             return before
         saved = topics.save(connection, tenant.tenant_id, pack, changed, after=after, actor=who.user_id)
-        audit.write(
+        access.note(
             connection,
+            who,
             "topics.changed",
             tenant_id=tenant.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
             metadata={"version": saved.version, **said},
-            ip_address=who.ip_address,
         )
         return saved

@@ -11,7 +11,7 @@ from analysis.topics import Catalogue, of_company
 from app.services import access
 from app.services.access import Viewer
 from app.services.report_view import currency_of
-from synkro import audit, db, dialogs, intents, readings, runtime
+from synkro import db, dialogs, intents, readings, runtime
 from synkro.dialogs import Message
 from synkro.tenants import Tenant
 
@@ -105,14 +105,12 @@ def correct(who: Viewer, slug: str, dialog_id: str, message_id: str, needs_reply
     tenant = access.tenant(who, slug)
     with db.as_user(who.user_id) as connection:
         intents.correct(connection, tenant.tenant_id, dialog_id, message_id, needs_reply, who.user_id)
-        audit.write(
+        access.note(
             connection,
+            who,
             "message.corrected",
             tenant_id=tenant.tenant_id,
-            actor_id=who.user_id,
-            actor=who.user.email,
             metadata={"dialog_id": dialog_id, "message_id": message_id, "needs_reply": needs_reply},
-            ip_address=who.ip_address,
         )
     return needs_reply
 

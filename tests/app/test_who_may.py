@@ -194,6 +194,7 @@ CASES: dict[str, Case] = {
 #: functions that are told no person, or are a part of those above
 NOBODYS = {
     "access.viewer": "makes the viewer",
+    "access.note": "a line of the log inside another's transaction",
     "access.check_admin_now": "the question itself",
     "access.check_any_admin_now": "the question itself",
     "access.check_operator_now": "the question itself",
