@@ -64,15 +64,16 @@ def add_once(
 
 def claim(connection: db.Connection, *, tenant_id: UUID | None = None, report_id: UUID | None = None) -> Item | None:
     """Take the oldest due row. A row taken over from a dead sender counts as maybe delivered."""
+    # a subquery in the join is asked once a row of the outbox by some plans, and takes another letter each time
     row = connection.execute(
-        "update synkro.outbox o set maybe_delivered = o.maybe_delivered or o.status = 'sending', status = 'sending',"
-        " attempts = o.attempts + 1, claimed_until = now() + make_interval(secs => %(claim)s)"
-        " from (select tenant_id, outbox_id from synkro.outbox"
+        "with due as (select tenant_id, outbox_id from synkro.outbox"
         "  where ((status = 'pending' and next_attempt_at <= now()) or (status = 'sending' and claimed_until < now()))"
         "  and (%(tenant)s::uuid is null or tenant_id = %(tenant)s)"
         "  and (%(report)s::uuid is null or report_id = %(report)s)"
-        "  order by next_attempt_at, created_at limit 1 for update skip locked) due"
-        " where o.tenant_id = due.tenant_id and o.outbox_id = due.outbox_id"
+        "  order by next_attempt_at, created_at limit 1 for update skip locked)"
+        " update synkro.outbox o set maybe_delivered = o.maybe_delivered or o.status = 'sending', status = 'sending',"
+        " attempts = o.attempts + 1, claimed_until = now() + make_interval(secs => %(claim)s)"
+        " from due where o.tenant_id = due.tenant_id and o.outbox_id = due.outbox_id"
         f" returning {', '.join('o.' + c.strip() for c in _COLUMNS.split(','))}",
         {"claim": CLAIM_SECONDS, "tenant": tenant_id, "report": report_id},
     ).fetchone()
