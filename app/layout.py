@@ -53,7 +53,7 @@ def _wrapped(function: PageFunction) -> PageFunction:
         try:
             ip_address = request.client.host if request.client else None
             viewer = await off_loop(access.viewer, caller.user, ip_address)
-            if "slug" in parameters:
+            if viewer.is_operator and "slug" in parameters:
                 await off_loop(audit_log.note_look, viewer, parameters["slug"], request.url.path)
             return await function(viewer, **parameters)
         except NotFoundError:

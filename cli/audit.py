@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from uuid import UUID
 
 import click
 
@@ -28,12 +29,13 @@ def verify(slug: str | None, file: Path | None, as_json: bool) -> None:
     if file is not None and not file.exists():
         raise click.UsageError(f"файла {file} нет")
     known = list(anchors.read(where))
-    told = []
     with db.as_service("command line") as connection:
         names = {tenant.tenant_id: tenant.slug for tenant in tenants.visible(connection)}
         chosen = [tenants.by_slug(connection, slug).tenant_id] if slug else chain.chains(connection, known)
-        for one in chosen:
-            told.append(chain.verify(connection, one, known))
+        of_chain: dict[UUID, list[chain.Anchor]] = {}
+        for anchor in known:
+            of_chain.setdefault(anchor.chain, []).append(anchor)
+        told = [chain.verify(connection, one, of_chain.get(one, ())) for one in chosen]
     names[chain.INSTALLATION] = "установка"
     name_of = {one.chain: names.get(one.chain, str(one.chain)) for one in told}
     breaks = [f"{name_of[one.chain]}: {said}" for one in told for said in one.breaks]

@@ -60,7 +60,8 @@ def check(url: str) -> int:
 
 
 def _last(said: str) -> str:
-    return [line for line in said.splitlines() if line.strip() and "warning: VIEW004" not in line][-1:][0]
+    """What pgrls comes to; below it stands that it does not read the body of a function in PL/pgSQL."""
+    return next(line for line in reversed(said.splitlines()) if line.strip() and "warning: VIEW004" not in line)
 
 
 def _pgrls(*arguments: str, url: str) -> tuple[int, str]:

@@ -51,9 +51,8 @@ def write(connection: db.Connection, file: Path) -> int:
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(descriptor, text.encode())
+    with os.fdopen(descriptor, "w", encoding="utf-8") as lines:
+        lines.write(text)
+        lines.flush()
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
     return len(grown)
