@@ -300,7 +300,7 @@ def test_an_open_page_holds_no_right(
 def test_the_whole_journal_asks_once_more(
     world: World, who: Callable[[str], Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal without a company named: of an administrator of any, now."""
+    """The audit log without a company named: of an administrator of any, now."""
     viewer = who("admin")
     with nothing_else_refuses(monkeypatch):
         assert audit_log.audit_page(viewer)
