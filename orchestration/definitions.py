@@ -1,4 +1,4 @@
-"""The code location: ``build()`` puts the assets, the job, the sensor and the worker together.
+"""The code location: ``build()`` puts the assets, the job, the schedules, the sensors and the worker together.
 
 Dagster loads ``defs`` from here; nothing is built when the module is merely imported by a test or a tool,
 because ``defs`` is a function. The dbt manifest is read from the data directory, where deploy left it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dagster import Definitions, definitions, in_process_executor
 
-from orchestration import anchoring, retention, sensors
+from orchestration import anchoring, retention, schedules, sensors
 from orchestration.assets import insight, intents, marts, sources
 from orchestration.dbt import ensure_manifest
 from orchestration.jobs import report_job
@@ -30,7 +30,8 @@ def build() -> Definitions:
             *insight.build(),
         ],
         jobs=[report_job()],
-        sensors=[sensors.build(), retention.build(), anchoring.build()],
+        schedules=schedules.build(),
+        sensors=[*sensors.build(), retention.build(), anchoring.build()],
         resources={"run_worker": RunWorker()},
         # what is launched from an asset's page has no job of ours: it too must be one process, with one worker
         executor=in_process_executor,

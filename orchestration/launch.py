@@ -20,7 +20,7 @@ def execute(run_id: UUID) -> runs.Run:
     from orchestration.definitions import build
     from orchestration.jobs import REPORT_JOB
     from orchestration.partitions import TENANTS, key_of
-    from orchestration.sensors import tags_of
+    from orchestration.queue.submission import tags_of
 
     with db.as_service("launch") as connection:
         run = runs.get(connection, run_id)

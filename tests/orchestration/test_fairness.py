@@ -22,7 +22,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 
 from orchestration import lanes
 from orchestration.coordinator import TenantCoordinator, tags_for
-from orchestration.sensors import tags_of
+from orchestration.queue.submission import tags_of
 from synkro import runs
 from synkro.settings import ROOT
 from synkro.tenants import Tenant

@@ -42,7 +42,7 @@ def tenant_id(database: str) -> UUID:
 
 
 def test_a_listening_tick_offers_a_row_when_it_is_written(tenant_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
-    sensor = sensors.build()
+    sensor = sensors.build()[0]
     with DagsterInstance.ephemeral() as instance:
         with monkeypatch.context() as patch:
             patch.setattr(psycopg.Connection, "notifies", None)  # type: ignore[arg-type]

@@ -17,7 +17,9 @@ from dagster._core.test_utils import create_run_for_test
 
 from orchestration.lanes import LANE_TAG
 from orchestration.partitions import RUN_TAG, TENANTS
-from orchestration.sensors import OFFER_AGAIN, tick
+from orchestration.queue.submission import SUBMIT_AGAIN
+from orchestration.schedules import KINDS, REVISIONS, submit_due
+from orchestration.sensors import maintain, tick
 from synkro import clock, db, followups, reports, runs, runtime, tenants
 from synkro.windows import Window
 from tests.orchestration.test_fairness import ORIGIN
@@ -64,8 +66,11 @@ def test_a_follow_up_that_is_due_is_offered_once(database: str) -> None:
         report = reports.publish(connection, tenant, None, draft, [])
         followups.note(connection, tenant, report.report_id, ["radist"], followups.Plan(1, 4, now))
     with DagsterInstance.ephemeral() as instance:
-        (offered,) = tick(instance).run_requests or []
-        assert tick(instance).run_requests == []
+        assert all(submit_due(instance, kind) == [] for kind in KINDS if kind != REVISIONS)
+        assert tick(instance).run_requests == [], "the queue's sensor decides nothing of what is due"
+        (offered,) = submit_due(instance, REVISIONS)
+        assert submit_due(instance, REVISIONS) == [] and tick(instance).run_requests == []
+        assert instance.get_dynamic_partitions(TENANTS) == ["alpha"], "its partition was there before it"
     with db.as_service("test") as connection:
         (run,) = runs.of_window(connection, tenant, window)
     assert (run.job_type, run.status) == ("followup", "pending")
@@ -103,7 +108,7 @@ def test_a_row_offered_in_vain_is_offered_again(
             create_run_for_test(instance, tags=first.tags, status=found, remote_job_origin=ORIGIN)
         assert tick(instance).run_requests == [], "it was offered a moment ago"
         with db.as_service("test") as connection:
-            connection.execute("update synkro.job_runs set picked_at = now() - %s", (OFFER_AGAIN * 2,))
+            connection.execute("update synkro.job_runs set picked_at = now() - %s", (SUBMIT_AGAIN * 2,))
         again = tick(instance).run_requests or []
         assert [request.tags[RUN_TAG] for request in again] == [str(run.run_id)] * is_offered
         assert all(request.run_key != first.run_key for request in again), "Dagster knows a run key for ever"
@@ -141,6 +146,10 @@ def test_a_run_that_died_unseen_keeps_no_place_in_dagster(
                 (status, known.run_id, closed, status, run.run_id),
             )
         tick(instance)
+        shown_after_submission = instance.get_run_by_id(known.run_id)
+        assert shown_after_submission is not None and shown_after_submission.status is shown, "that is maintenance"
+        done = maintain(instance)
+        assert done.stale_runs == (shown is not becomes) and (done.sentence() == "убирать нечего") == (shown is becomes)
         told = {made.run_id: made.status for made in instance.get_runs()}
     assert told[known.run_id] is becomes
     assert told[foreign.run_id] is DagsterRunStatus.STARTED, "one that has no row of ours yet"

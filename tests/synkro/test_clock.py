@@ -28,9 +28,9 @@ REAL: dict[str, set[str]] = {
         "orchestration/orphans.py::_over",
         "app/services/reporting.py::silence",
     },
-    "when a row was offered, or asked to stop, and how long ago": {
+    "when a row was submitted, or asked to stop, and how long ago": {
         *(f"synkro/runs.py::{name}" for name in ("request_stop", "offer")),
-        "orchestration/sensors.py::_to_offer",
+        "orchestration/queue/submission.py::waiting",
         "app/services/health.py::check",
     },
     "whether a process lives": {
