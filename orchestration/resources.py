@@ -17,7 +17,7 @@ from pydantic import PrivateAttr
 from orchestration.joining import take
 from orchestration.partitions import RUN_TAG, read_key
 from orchestration.worker import Worker
-from synkro import db, runs, runtime, tenants, windows
+from synkro import db, runs, runtime, tenants, watermarks, windows
 from synkro.errors import DataError
 
 
@@ -43,6 +43,13 @@ class RunWorker(ConfigurableResource):
     def is_joined(self) -> bool:
         """The work was done by another process: there is nothing left to do but to say so."""
         return self._joined is not None
+
+    def joined_streams(self) -> frozenset[tuple[str, str]]:
+        """``(source, stream)`` of what the other run read."""
+        assert self._joined is not None
+        with db.as_service("join") as connection:
+            loads = watermarks.loads_of(connection, self._joined.tenant_id, self._joined.run_id)
+        return frozenset((load.source, load.stream) for load in loads if load.status != "failed")
 
     def said(self, keys: Iterable[AssetKey]) -> Iterator[MaterializeResult]:
         """What the steps of a joined run materialize: the other one's work."""

@@ -22,6 +22,7 @@ import psycopg
 
 from orchestration import leftovers
 from orchestration.outcomes import outcome_of
+from orchestration.run.state import RunState
 from synkro import connections, db, leases, runs, runtime, tenants
 from synkro.errors import Cancelled, LeaseLost, SynkroError, TransientError
 from synkro.files import private_folder
@@ -46,8 +47,7 @@ class Worker:
         self.tenant = tenant
         self.config = config
         self.work_dir: Path = leftovers.folder_of(run)
-        #: what one step leaves for the next in this process; each can be made again from the database
-        self.memory: dict[str, Any] = {}
+        self.state = RunState()
         self._stop_reason: SynkroError | None = None
         self._failure: BaseException | None = None
         self._finished = False

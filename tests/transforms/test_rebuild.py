@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from orchestration import dbt, opening
+from orchestration.run.state import RunState
 from synkro import isolation, runtime
 from synkro.errors import Cancelled, DataError
 from synkro.settings import ROOT, settings
@@ -207,10 +208,10 @@ def test_a_calendar_from_a_past_day_builds_the_windows_it_concerns_and_no_others
     run = SimpleNamespace(
         window=may, window_start=may.start, window_end=may.end, report_type="daily", history_from=None
     )
-    worker: Any = SimpleNamespace(config=config, run=run, tenant=west, memory={})
+    worker: Any = SimpleNamespace(config=config, run=run, tenant=west, state=RunState())
     with doors_open(marts_db):
         opening.open_windows(worker, [])
-    opened = worker.memory["windows"]
+    opened = worker.state.windows
     assert {wednesday, thursday} < set(opened) and monday not in opened
     west.build(*opened, work=work)
 
