@@ -12,10 +12,12 @@ from datetime import UTC, datetime, timedelta
 from dagster import DagsterInstance, DagsterRunStatus, RunRequest, RunsFilter
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from orchestration import lanes
-from orchestration.partitions import RUN_TAG, TENANT_TAG, key_of
-from synkro import db, runs, runtime, tenants
-from synkro.windows import business_date
+from orchestration.defs.partitions import RUN_TAG, TENANT_TAG, key_of
+from orchestration.queue import concurrency
+from synkro.core.windows import business_date
+from synkro.database import db
+from synkro.runs import queue
+from synkro.tenancy import runtime_config, tenants
 
 SUBMIT_AGAIN = timedelta(minutes=2)
 #: Dagster has the run and none of its steps has begun
@@ -24,28 +26,28 @@ ON_THE_WAY = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunS
 MOST_A_TICK = 50
 
 
-def submit(connection: db.Connection, waiting: Sequence[runs.Run]) -> list[RunRequest]:
+def submit(connection: db.Connection, waiting: Sequence[queue.Run]) -> list[RunRequest]:
     """A run request for each of the first rows; they are noted as submitted in the caller's transaction."""
     chosen = waiting[:MOST_A_TICK]
     if not chosen:
         return []
     everyone = {tenant.tenant_id: tenant for tenant in tenants.visible(connection)}
-    usual = lanes.usual_seconds(connection, {run.tenant_id for run in chosen})
+    usual = concurrency.usual_seconds(connection, {run.tenant_id for run in chosen})
     requests = []
     for run in chosen:
-        config = runtime.current(connection, run.tenant_id)
-        runs.offer(connection, run.run_id)
+        config = runtime_config.current(connection, run.tenant_id)
+        queue.offer(connection, run.run_id)
         requests.append(request_of(run, everyone[run.tenant_id], config, usual.get(run.tenant_id)))
     return requests
 
 
-def waiting(connection: db.Connection, instance: DagsterInstance) -> list[runs.Run]:
+def waiting(connection: db.Connection, instance: DagsterInstance) -> list[queue.Run]:
     """Rows nobody was asked to take, and those that were submitted in vain; people's first.
 
     In a long queue a row waits in Dagster, or with a broker, for longer than two minutes: it is not submitted twice for that.
     What never starts there is ended by Dagster's own monitor and is free again.
     """
-    pending = [run for run in runs.active(connection) if run.status == "pending"]
+    pending = [run for run in queue.active(connection) if run.status == "pending"]
     late = [run for run in pending if run.picked_at and datetime.now(UTC) - run.picked_at > SUBMIT_AGAIN]
     queued: set[str] = set()
     if late:
@@ -55,12 +57,12 @@ def waiting(connection: db.Connection, instance: DagsterInstance) -> list[runs.R
     for run in late:
         if str(run.run_id) in queued:
             # two minutes from now on: it may be about to start
-            runs.offer(connection, run.run_id)
+            queue.offer(connection, run.run_id)
     return [run for run in pending if run.picked_at is None or (run in late and str(run.run_id) not in queued)]
 
 
 def request_of(
-    run: runs.Run, tenant: tenants.Tenant, config: runtime.RuntimeConfig, usual: float | None = None
+    run: queue.Run, tenant: tenants.Tenant, config: runtime_config.RuntimeConfig, usual: float | None = None
 ) -> RunRequest:
     """The row as Dagster knows it: partition, tags, priority. ``usual``: seconds a run of the tenant takes."""
     label = business_date(run.window_start, config.business_day_start, config.timezone)
@@ -72,10 +74,10 @@ def request_of(
     )
 
 
-def tags_of(run: runs.Run, tenant: tenants.Tenant, usual: float | None = None) -> dict[str, str]:
+def tags_of(run: queue.Run, tenant: tenants.Tenant, usual: float | None = None) -> dict[str, str]:
     return {
         TENANT_TAG: tenant.slug,
         RUN_TAG: str(run.run_id),
-        lanes.LANE_TAG: lanes.lane(run, usual),
-        PRIORITY_TAG: lanes.priority(run),
+        concurrency.LANE_TAG: concurrency.lane(run, usual),
+        PRIORITY_TAG: concurrency.priority(run),
     }

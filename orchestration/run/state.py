@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from synkro.windows import Window
+from synkro.core.windows import Window
 
 if TYPE_CHECKING:
-    from analysis.context import ReadingsOutcome
+    from analysis.reading.context import ReadingsOutcome
 
 
 @dataclass
