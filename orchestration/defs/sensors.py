@@ -23,8 +23,7 @@ from dagster import (
 from orchestration.defs.jobs import REPORT_JOB
 from orchestration.defs.partitions import TENANTS
 from orchestration.process import cleanup
-from orchestration.queue import listener, submission
-from orchestration.queue import stale_runs as orphans
+from orchestration.queue import listener, stale_runs, submission
 from synkro.database import analysts, db
 from synkro.runs import heartbeats, reaper
 from synkro.tenancy import tenants
@@ -112,5 +111,5 @@ def maintain(instance: DagsterInstance) -> Maintained:
         overdue = analysts.end_overdue(connection)
     cleaned = cleanup.clear()
     with db.as_service("maintenance sensor") as connection:
-        stale = orphans.end(instance, connection)
+        stale = stale_runs.end(instance, connection)
     return Maintained(len(expired), len(overdue), cleaned, len(stale))
