@@ -73,6 +73,7 @@ def tick(instance: DagsterInstance) -> SensorResult:
         requests = submission.submit(connection, submission.waiting(connection, instance))
     return SensorResult(
         run_requests=requests,
+        skip_reason=None if requests else SkipReason("ждущих строк нет"),
         dynamic_partitions_requests=[
             AddDynamicPartitionsRequest(TENANTS, sorted(slugs - known)),
             DeleteDynamicPartitionsRequest(TENANTS, sorted(known - slugs)),

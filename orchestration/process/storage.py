@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy
@@ -20,6 +21,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import pg_url_from_config
 
+from orchestration.process import instance
 from synkro.database import connections
 
 STATEMENT_TIMEOUT_MS = 60_000
@@ -49,9 +51,16 @@ class HeldStorage(DagsterPostgresStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> HeldStorage:
         return cls(
             inst_data=inst_data,
-            postgres_url=pg_url_from_config(config_value),
+            postgres_url=address(config_value),
             should_autocreate_tables=config_value.get("should_autocreate_tables", True),
         )
+
+
+def address(config: Mapping[str, Any]) -> str:
+    """What dagster.yaml says, else what this process was told by whoever started it, else what the settings say."""
+    if config.get("postgres_url") or config.get("postgres_db"):
+        return pg_url_from_config(config)
+    return os.environ.get(instance.STORAGE_VARIABLE) or instance.storage_url()
 
 
 def _hold(part: Any, url: str) -> None:

@@ -11,13 +11,17 @@ from dagster import (
     DagsterInstance,
     DagsterRunStatus,
     DeleteDynamicPartitionsRequest,
+    RunRequest,
     SensorResult,
+    build_schedule_context,
 )
-from dagster._core.test_utils import create_run_for_test
+from dagster._core.test_utils import create_run_for_test, instance_for_test
 
+from orchestration.definitions import build as build_definitions
 from orchestration.defs.partitions import RUN_TAG, TENANTS
-from orchestration.defs.schedules import KINDS, REVISIONS, submit_due
+from orchestration.defs.schedules import KINDS, REVISIONS, build, submit_due
 from orchestration.defs.sensors import maintain, tick
+from orchestration.queue import submission
 from orchestration.queue.concurrency import LANE_TAG
 from orchestration.queue.submission import SUBMIT_AGAIN
 from synkro.core import clock
@@ -83,6 +87,36 @@ def test_a_follow_up_that_is_due_is_offered_once(database: str) -> None:
         "main",
         "-1",
     )
+
+
+def test_what_a_company_is_owed_is_submitted_by_the_schedule_of_its_kind(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.as_service("test") as connection:
+        owed = company(connection, "alpha"), company(connection, "beta")
+        for tenant in (*owed, company(connection, "gamma")):
+            runtime_config.change(connection, tenant, {"is_schedule_enabled": tenant in owed})
+    schedules = {schedule.name: schedule for schedule in build()}
+    assert set(schedules) == {"daily_due", "weekly_due", "monthly_due", "revisions_due"}
+    monkeypatch.setattr(submission, "MOST_A_TICK", 1)
+    # a schedule opens its instance by reference, which an ephemeral one has not
+    with instance_for_test() as instance:
+        repository = build_definitions().get_repository_def()
+
+        def ticked(kind: str) -> list[RunRequest]:
+            context = build_schedule_context(instance=instance, repository_def=repository)
+            return list(schedules[f"{kind}_due"].evaluate_tick(context).run_requests or [])
+
+        assert ticked("weekly") == [] and ticked("revisions") == []
+        (first,) = ticked("daily")
+        assert ticked("daily") == [], "the window stands in the queue, whoever asks again"
+        (second,) = tick(instance).run_requests or []
+        assert tick(instance).run_requests == [], "what did not fit in the tick is the sensor's"
+    assert {first.tags["tenant"], second.tags["tenant"]} == {"alpha", "beta"}
+    with db.as_service("test") as connection:
+        made = [run for tenant in owed for run in queue.active(connection, tenant)]
+    assert {str(run.run_id) for run in made} == {first.tags[RUN_TAG], second.tags[RUN_TAG]}
+    assert {(run.trigger_type, run.report_type) for run in made} == {("scheduled", "daily")}
 
 
 @pytest.mark.parametrize(
