@@ -12,7 +12,7 @@ import pytest
 from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 
-from orchestration.process import instance, storage
+from orchestration.process import dagster_patches, instance, storage
 from synkro.core.settings import ROOT, settings
 from synkro.database import db
 
@@ -41,7 +41,7 @@ def test_the_template_is_an_instance_as_it_stands(
             assert made.get_runs_count() == 0 and tables(storage_in) == 2
             assert made.run_coordinator.__class__.__name__ == "TenantCoordinator"
     finally:
-        storage._engines.clear()
+        dagster_patches.let_go_connections()
     # whoever is told the address asks for no other: the web server has none of the product's
     monkeypatch.setenv(instance.STORAGE_VARIABLE, "postgresql+psycopg2://told@localhost/told")
     assert storage.address({}) == "postgresql+psycopg2://told@localhost/told"

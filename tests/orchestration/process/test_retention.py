@@ -24,7 +24,7 @@ from dagster import (
     op,
 )
 
-from orchestration.process import retention, storage
+from orchestration.process import dagster_patches, retention
 
 DAYS = StaticPartitionsDefinition(["one", "two"])
 
@@ -63,7 +63,7 @@ def instance(empty_database: str, tmp_path: Path) -> Iterator[DagsterInstance]:
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     with DagsterInstance.from_config(str(tmp_path)) as made:
         yield made
-    storage._engines.clear()
+    dagster_patches.let_go_connections()
 
 
 def kinds(instance: DagsterInstance, run_id: str) -> set[str]:

@@ -20,7 +20,7 @@ from psycopg import sql
 from sqlalchemy.event import listen
 
 from orchestration.defs import sensors
-from orchestration.process import storage
+from orchestration.process import dagster_patches, storage
 from orchestration.queue import listener
 from synkro.core import clock, windows
 from synkro.database import db
@@ -89,7 +89,7 @@ def test_a_database_that_cannot_be_listened_to_costs_no_tick(monkeypatch: pytest
 @pytest.fixture
 def dagster_url(empty_database: str) -> Iterator[str]:
     yield empty_database.replace("postgresql://", "postgresql+psycopg2://", 1)
-    storage._engines.clear()
+    dagster_patches.let_go_connections()
 
 
 def backend(made: DagsterPostgresStorage) -> int:
@@ -133,7 +133,7 @@ def test_a_partition_is_not_looked_for_at_every_turn(dagster_url: str, monkeypat
 
     events.add_dynamic_partitions("tenants", ["c"])
     assert events.has_dynamic_partition("tenants", "c")
-    monkeypatch.setattr(storage, "PARTITION_SECONDS", 0.0)
+    monkeypatch.setattr(dagster_patches, "PARTITION_SECONDS", 0.0)
     statements.clear()
     assert events.has_dynamic_partition("tenants", "c") and asked() == 1, "another process may have deleted it"
 
@@ -157,8 +157,9 @@ def test_a_run_is_forked_from_a_process_that_has_everything_loaded(template: str
 
     from orchestration.process.code_server import warm_servicer
 
+    over = threading.Event()
     server = warm_servicer()(
-        server_termination_event=threading.Event(),
+        server_termination_event=over,
         logger=logging.getLogger("test"),
         server_threadpool_executor=FuturesAwareThreadPoolExecutor(max_workers=1),
         loadable_target_origin=LoadableTargetOrigin(module_name="orchestration.definitions"),
@@ -178,6 +179,8 @@ def test_a_run_is_forked_from_a_process_that_has_everything_loaded(template: str
         assert threads == 1, "a process with threads must not fork"
         pids.add(pid)
     assert len(pids) == 2, "each run is a process of its own"
+    # its thread would watch over the runs of the next test
+    over.set()
 
 
 def test_the_watch_over_runs_outlives_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
