@@ -28,8 +28,8 @@ from dagster import (
 )
 
 from orchestration.defs.jobs import REPORT_JOB
-from orchestration.defs.partitions import TENANTS
 from orchestration.queue import submission
+from orchestration.queue.partitions import TENANTS
 from synkro.core import calendar, clock
 from synkro.core.windows import (
     Window,

@@ -21,9 +21,9 @@ from dagster import (
 )
 
 from orchestration.defs.jobs import REPORT_JOB
-from orchestration.defs.partitions import TENANTS
-from orchestration.process import cleanup
 from orchestration.queue import listener, stale_runs, submission
+from orchestration.queue.partitions import TENANTS
+from orchestration.run import cleanup
 from synkro.database import analysts, db
 from synkro.runs import heartbeats, reaper
 from synkro.tenancy import tenants

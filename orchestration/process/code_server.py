@@ -17,7 +17,7 @@ from multiprocessing import forkserver, util
 from multiprocessing.context import BaseContext
 from typing import Any
 
-from orchestration.process import dagster_patches
+from orchestration import dagster_patches
 from orchestration.queue import listener
 
 logger = logging.getLogger(__name__)

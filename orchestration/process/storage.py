@@ -3,7 +3,7 @@
 A run is some 400 one-row writes, a third of them made by the daemon before the run can be queued, and each tick of a sensor
 makes an instance anew. Runs, events and schedules are three storages of one database: they share the engine, three idle
 connections a process less on a pooler that lends fifteen; a connection that is refused waits. How the engine is held and
-what is remembered: :mod:`orchestration.process.dagster_patches`.
+what is remembered: :mod:`orchestration.dagster_patches`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import pg_url_from_config
 
-from orchestration.process import dagster_patches, instance
+from orchestration import dagster_patches
+from orchestration.process import instance
 from synkro.database import connections
 
 

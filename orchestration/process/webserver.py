@@ -11,7 +11,7 @@ import hmac
 import sys
 from typing import Any
 
-from orchestration.process import dagster_patches
+from orchestration import dagster_patches
 from synkro.runs import dagster_ui
 
 _REFUSAL = b"Dagster is shown by the app, to operators (SYNKRO_DAGSTER_KEY)."

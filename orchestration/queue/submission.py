@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from dagster import DagsterInstance, DagsterRunStatus, RunRequest, RunsFilter
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from orchestration.defs.partitions import RUN_TAG, TENANT_TAG, key_of
 from orchestration.queue import concurrency
+from orchestration.queue.partitions import RUN_TAG, TENANT_TAG, key_of
 from synkro.core.windows import business_date
 from synkro.database import db
 from synkro.runs import queue

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import psycopg
 
-from orchestration.process import cleanup
+from orchestration.run import cleanup
 from orchestration.run.results import outcome_of
 from orchestration.run.state import RunState
 from synkro.core.errors import Cancelled, LeaseLost, SynkroError, TransientError

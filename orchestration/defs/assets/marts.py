@@ -18,11 +18,11 @@ from dagster import (
 )
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
+from orchestration.dagster_patches import without_event
 from orchestration.dbt.project import GUARDED
 from orchestration.defs.assets import intents, sources
-from orchestration.defs.partitions import tenant_days
 from orchestration.defs.resources import RunWorker
-from orchestration.process.dagster_patches import without_event
+from orchestration.queue.partitions import tenant_days
 from orchestration.run import ingestion_log, window_registration
 from orchestration.run.worker import Worker
 from synkro.core import russian

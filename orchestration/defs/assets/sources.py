@@ -25,10 +25,10 @@ from dagster import (
     multi_asset,
 )
 
+from orchestration.dagster_patches import without_event
 from orchestration.defs.freshness import DAILY
-from orchestration.defs.partitions import tenant_days
 from orchestration.defs.resources import RunWorker
-from orchestration.process.dagster_patches import without_event
+from orchestration.queue.partitions import tenant_days
 from orchestration.run import ingestion_log, window_registration
 from orchestration.run.worker import Worker
 from synkro.core import russian

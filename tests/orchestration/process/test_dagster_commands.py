@@ -12,7 +12,8 @@ import pytest
 from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 
-from orchestration.process import dagster_patches, instance, storage
+from orchestration import dagster_patches
+from orchestration.process import instance, storage
 from synkro.core.settings import ROOT, settings
 from synkro.database import db
 

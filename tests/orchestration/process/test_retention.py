@@ -24,7 +24,8 @@ from dagster import (
     op,
 )
 
-from orchestration.process import dagster_patches, retention
+from orchestration import dagster_patches
+from orchestration.defs import retention
 
 DAYS = StaticPartitionsDefinition(["one", "two"])
 

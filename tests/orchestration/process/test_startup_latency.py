@@ -19,8 +19,9 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from psycopg import sql
 from sqlalchemy.event import listen
 
+from orchestration import dagster_patches
 from orchestration.defs import sensors
-from orchestration.process import dagster_patches, storage
+from orchestration.process import storage
 from orchestration.queue import listener
 from synkro.core import clock, windows
 from synkro.database import db
@@ -35,7 +36,7 @@ HEAVY = (
     "dlt",
     "openai",
     "ingestion.pipelines",
-    "analysis.reading.dialogs",
+    "analysis.report.dialogs",
 )
 
 

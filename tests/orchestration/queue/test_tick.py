@@ -18,11 +18,11 @@ from dagster import (
 from dagster._core.test_utils import create_run_for_test, instance_for_test
 
 from orchestration.definitions import build as build_definitions
-from orchestration.defs.partitions import RUN_TAG, TENANTS
 from orchestration.defs.schedules import KINDS, REVISIONS, build, submit_due
 from orchestration.defs.sensors import maintain, tick
 from orchestration.queue import submission
 from orchestration.queue.concurrency import LANE_TAG
+from orchestration.queue.partitions import RUN_TAG, TENANTS
 from orchestration.queue.submission import SUBMIT_AGAIN
 from synkro.core import clock
 from synkro.core.windows import Window

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from dagster import AssetKey, DagsterEventType, RunsFilter
 
-from orchestration.defs.partitions import RUN_TAG
 from orchestration.process import instance
+from orchestration.queue.partitions import RUN_TAG
 from synkro.core.windows import label_of, week_window
 from synkro.database import db
 from synkro.reporting import reports
@@ -54,9 +54,9 @@ def test_a_mode_reads_its_source_and_is_complete_with_it(database: str, mode: st
             report = reports.current(connection, town.tenant_id)
         assert report is not None and report.is_complete
         silent = "amocrm" if mode == "radist_only" else "radist"
-        assert town.journal(silent) == []
+        assert town.request_log(silent) == []
         read = "radist" if silent == "amocrm" else "amocrm"
-        assert town.journal(read)
+        assert town.request_log(read)
         shown, _, warnings = shown_of(run)
         assert raw(read) <= shown and not raw(silent) & shown, "what was not read is as old as it was"
         views = {key.path[1] for key in shown if key.path[0] == "staging"}
@@ -91,7 +91,7 @@ def test_a_vendor_that_is_down_leaves_its_streams_as_old_as_they_are(database: s
 
 def test_a_week_is_a_report_of_its_own(database: str) -> None:
     """The same models and texts as a day, over seven of them."""
-    from orchestration.queue.launch import execute
+    from orchestration.process.launch import execute
 
     with open_town("town", with_ai=False) as town:
         zone, start = "Asia/Almaty", RuntimeConfig("Asia/Almaty").business_day_start

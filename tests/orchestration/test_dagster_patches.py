@@ -19,7 +19,8 @@ from dagster import (
     multi_asset,
 )
 
-from orchestration.process import dagster_patches, storage
+from orchestration import dagster_patches
+from orchestration.process import storage
 
 UNREAD = AssetKey("unread")
 

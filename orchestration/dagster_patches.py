@@ -2,7 +2,7 @@
 
 Measured on dagster 1.13.27 and dagster-postgres 0.29.27; pyproject.toml bounds both from above, so that a newer one is tried
 before it is taken. Each function says what it buys. Without the attribute it leans on the product works as before: slower,
-or with a plainer page (``tests/orchestration/process/test_dagster_patches.py`` takes each away). The key of the web server
+or with a plainer page (``tests/orchestration/test_dagster_patches.py`` takes each away). The key of the web server
 is the exception: without it nothing would keep strangers out, so it does not start.
 """
 

@@ -22,8 +22,8 @@ from dagster import (
 )
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
-from orchestration.defs.partitions import DAYS
-from orchestration.process import dagster_patches
+from orchestration import dagster_patches
+from orchestration.queue.partitions import DAYS
 
 DETAIL_DAYS = 30
 #: an evaluation stays in Dagster's table of checks
