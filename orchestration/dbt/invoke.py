@@ -25,10 +25,9 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict
 
 from synkro.core.errors import DataError, SynkroError, TransientError
-from synkro.core.settings import ROOT
+from synkro.core.resources import DBT_PROJECT as PROJECT
 from synkro.database import connections, db
 
-PROJECT = ROOT / "transforms"
 _one_at_a_time = threading.Lock()
 #: a manifest names the database it was parsed for; ours is parsed for none and takes the name of each connection
 _NO_DATABASE = "database"

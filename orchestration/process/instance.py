@@ -19,7 +19,8 @@ from urllib.parse import urlsplit, urlunsplit
 import yaml
 
 from synkro.core.errors import ConfigurationError
-from synkro.core.settings import ROOT, settings
+from synkro.core.resources import DAGSTER_TEMPLATE
+from synkro.core.settings import settings
 from synkro.database import connections, db
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def render(overlay: Path | None, at_once: int | None = None) -> str:
 
     Raises :class:`ConfigurationError`.
     """
-    text = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+    text = DAGSTER_TEMPLATE.read_text(encoding="utf-8")
     if at_once is not None:
         text = re.sub(r"max_concurrent_runs: \d+", f"max_concurrent_runs: {at_once}", text)
     if overlay is None:

@@ -238,6 +238,8 @@ LINES: tuple[Line, ...] = (
         seconds=900,
     ),
     Line("B3", "database", "an upgraded database is a fresh one with its rows", ("tests/synkro/database/test_upgrade.py",)),
+    # packaging
+    Line("K1", "packaging", "a demo runs from a wheel in an empty folder", ("tests/cli/test_wheel.py",)),
     # the tests themselves
     Line(
         "Q1",
