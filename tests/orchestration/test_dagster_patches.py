@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,9 +20,11 @@ from dagster import (
     materialize,
     multi_asset,
 )
+from packaging.requirements import Requirement
 
 from orchestration import dagster_patches
 from orchestration.process import storage
+from synkro.core.settings import ROOT
 
 UNREAD = AssetKey("unread")
 
@@ -117,3 +121,24 @@ def test_pages_that_nobody_guards_are_not_served(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(AttributeError):
         dagster_patches.serve_pages(lambda app: app, [])
     assert len(served) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("orchestration/dagster_patches.py", ("dagster", "dagster-postgres", "dagster-webserver")),
+        ("orchestration/dbt/dbt_patches.py", ("dbt-core", "dbt-adapters", "dbt-postgres")),
+        ("app/nicegui_patches.py", ("nicegui",)),
+    ],
+)
+def test_what_is_leaned_on_is_the_version_it_was_measured_on(module: str, names: tuple[str, ...]) -> None:
+    """A newer one is tried before it is taken: pyproject.toml stops at the measured minor version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    bounds = {made.name: made.specifier for made in map(Requirement, project["dependencies"])}
+    said = (ROOT / module).read_text(encoding="utf-8").split('"""')[1]
+    for name in names:
+        installed = version(name)
+        if name != "dagster-webserver":
+            assert f"{name} {installed}" in said, f"{name} {installed} is not what {module} was measured on"
+        major, minor = installed.split(".")[:2]
+        assert bounds[name].contains(installed) and not bounds[name].contains(f"{major}.{int(minor) + 1}.0"), name
