@@ -28,7 +28,7 @@ from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import auth, static_pages, texts
+from app import auth, nicegui_patches, static_pages, texts
 from app.offload import off_loop
 from synkro.accounts import sessions
 from synkro.core.errors import AuthenticationError, TransientError
@@ -416,10 +416,7 @@ def _caller_of(sid: str) -> auth.Caller | None:
 
 def guard_socket_events() -> None:
     """Put a check before each of NiceGUI's socket handlers: this session, alive, and its own page."""
-    handlers: dict[str, Callable[..., Any]] = core.sio.handlers["/"]
-    for name in ("handshake", "event", "javascript_response", "ack", "log"):
-        if not hasattr(handlers[name], "guarded"):
-            handlers[name] = _guarded(name, handlers[name])
+    nicegui_patches.guard_socket_events(_guarded)
 
 
 #: what a person, or a program in a person's name, makes happen; an ack follows what we sent

@@ -4,7 +4,7 @@ No postponed annotations here: Dagster reads the type of ``context`` as it is wr
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from dagster import (
 )
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
+from orchestration.dagster_patches import without_event
 from orchestration.dbt.project import GUARDED
-from orchestration.defs.assets import intents
+from orchestration.defs.assets import intents, sources
 from orchestration.defs.resources import RunWorker
 from orchestration.queue.partitions import tenant_days
 from orchestration.run import ingestion_log, window_registration
@@ -69,8 +70,12 @@ def build(manifest: Path) -> Any:
         checks = {check.name: check for check in context.selected_asset_check_keys}
         # made at deploy and always as fresh as what they look at; first, because Dagster wants the order of the graph
         built = {nodes.get(result.unique_id, {}).get("name") for result in results}
+        unread = _views_of_unread(nodes.values(), worker.state.streams)
         for name in [name for name in keys if name not in built]:
-            yield MaterializeResult(asset_key=keys.pop(name), metadata={"materialized": "view"})
+            if name in unread:
+                yield without_event(keys.pop(name), sources.NOT_READ)
+            else:
+                yield MaterializeResult(asset_key=keys.pop(name), metadata={"materialized": "view"})
         for result in results:
             node = nodes.get(result.unique_id, {})
             if node.get("resource_type") == "model" and (key := keys.pop(node["name"], None)) is not None:
@@ -164,7 +169,7 @@ def transform(worker: Worker) -> list[Any]:
         "window_start": run.window_start,
         "window_end": run.window_end,
         "work_dir": worker.work_dir / "dbt",
-        "windows": worker.memory.get("windows", [run.window]),
+        "windows": [run.window] if worker.state.windows is None else worker.state.windows,
         "on_event": on_event,
     }
     built = build_tenant(db.owner_url(), settings().data_dir, **arguments, on_wait=wait, session=worker.session())
@@ -177,6 +182,24 @@ def transform(worker: Worker) -> list[Any]:
     )
     window_registration.note_lost(worker, ingestion_log.compare(worker))
     return [*built, *tested]
+
+
+def _views_of_unread(nodes: Iterable[Mapping[str, Any]], read: frozenset[tuple[str, str]] | None) -> set[str]:
+    """Views over streams of which none was read in this run: they show what they showed before."""
+    if read is None:
+        return set()
+    found = set()
+    for node in nodes:
+        # source.<project>.<source>.<table>
+        behind = [name.split(".")[2:] for name in node.get("depends_on", {}).get("nodes", ())]
+        raw = {
+            (place[0].removeprefix("raw_"), place[1])
+            for place in behind
+            if len(place) > 1 and place[0].startswith("raw_")
+        }
+        if raw and not raw & read:
+            found.add(str(node["name"]))
+    return found
 
 
 def _nodes(manifest: Path) -> dict[str, dict[str, Any]]:
