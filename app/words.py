@@ -8,12 +8,18 @@ from zoneinfo import ZoneInfo
 from app.texts import language, t
 from synkro import clock as business_clock
 from synkro import phones, russian
+from synkro.connectors import registry
 
 NBSP = russian.NBSP
 
 
 def _russian() -> bool:
     return language() == "ru"
+
+
+def source(name: str) -> str:
+    """A connector as the person's language calls it."""
+    return registry.label(name, language())
 
 
 def number(value: float | int | None, digits: int = 0) -> str:

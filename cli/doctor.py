@@ -28,8 +28,8 @@ from synkro import (
     tenants,
     vault,
 )
+from synkro.connectors.registry import label
 from synkro.errors import SynkroError
-from synkro.reconciliation import SOURCE_NAMES
 from synkro.settings import settings
 
 #: below this a run may not finish
@@ -141,7 +141,7 @@ def _history() -> str:
             found = history.depths(connection, tenant.tenant_id)
             config = runtime.current(connection, tenant.tenant_id)
             days = {source: history.since(found, source, config) for source in config.sources}
-            parts = [f"{SOURCE_NAMES[name]} {f'с {day}' if day else 'ещё не загружен'}" for name, day in days.items()]
+            parts = [f"{label(name)} {f'с {day}' if day else 'ещё не загружен'}" for name, day in days.items()]
             said.append(f"{tenant.slug}: {', '.join(parts)}")
     return "; ".join(said) or "компаний пока нет"
 

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from synkro import audit, db, runs, runtime
-from synkro.reconciliation import SOURCE_NAMES
+from synkro.connectors.registry import CONNECTORS, label
 from synkro.windows import Window
 
 AI = "ai"
@@ -86,7 +86,7 @@ def is_news(before: Collection[str] | None, now: Collection[str]) -> bool:
 def gained(before: Collection[str], now: Collection[str]) -> str:
     """What a revision has that the version before had not, for people: «данные Radist и AI-раздел»."""
     got = set(before) - set(now)
-    parts = [f"данные {SOURCE_NAMES[name]}" for name in sorted(got) if name in SOURCE_NAMES]
+    parts = [f"данные {label(name)}" for name in sorted(got) if name in CONNECTORS]
     if DATA in got:
         parts.append("данные до конца дня")
     if AI in got:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import httpx
 
 from synkro import ratelimit
+from synkro.connectors import registry
 from synkro.errors import ConfigurationError
 from synkro.hosts import check_base_url, is_loopback_url
 from synkro.http_auth import ApiKeyAuth, BearerAuth, BotTokenAuth, SupabaseKeyAuth, VendorAuth
@@ -54,8 +55,7 @@ __all__ = [
 
 #: pace of a vendor without a limiter of its caller
 _PER_SECOND = {
-    "amocrm": ratelimit.AMOCRM_PER_SECOND,
-    "radist": ratelimit.RADIST_PER_SECOND,
+    **{name: ratelimit.pace(api.requests_per_second) for name, api in registry.apis().items()},
     "telegram": 25.0,
     "ai": 10.0,
     "supabase": 10.0,

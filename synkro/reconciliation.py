@@ -17,38 +17,21 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from synkro import db, watermarks
+from synkro.connectors import registry
+from synkro.connectors.connector import Capability
 from synkro.reports import Report
 from synkro.watermarks import StreamLoad, Watermark
 from synkro.windows import Window
 
-SOURCE_NAMES = {"amocrm": "amoCRM", "radist": "Radist"}
-#: every stream of a source, in the order it is read, as people call it
-STREAMS: dict[str, dict[str, str]] = {
-    "amocrm": {
-        "account": "аккаунт",
-        "users": "сотрудники",
-        "pipelines": "воронки",
-        "loss_reasons": "причины отказа",
-        "leads": "сделки",
-        "contacts": "контакты",
-        "events": "события",
-        "notes": "звонки и примечания",
-        "deleted": "удалённое",
-    },
-    "radist": {"sources": "каналы", "chats": "диалоги", "messages": "сообщения"},
-}
-#: the streams without which a source's numbers are not whole
-MAIN_STREAMS = {"amocrm": ("leads", "contacts", "events"), "radist": ("chats", "messages")}
-#: the streams ``as_of`` waits for: calls, which are notes, answer a client too; the others are dictionaries
-AS_OF_STREAMS = MAIN_STREAMS | {"amocrm": (*MAIN_STREAMS["amocrm"], "notes")}
 ENTITIES = {"messages": "сообщения", "dialogs": "диалоги", "leads": "сделки"}
-_SOURCE_OF = {"messages": "radist", "dialogs": "radist", "leads": "amocrm"}
+#: which of a run's connectors an entity is counted for
+_BROUGHT_BY = {"messages": Capability.DIALOGS, "dialogs": Capability.DIALOGS, "leads": Capability.DEALS}
 
 
 def whole_until(marks: Iterable[Watermark], source: str) -> datetime | None:
     """Until when a source has been read whole, its slowest stream deciding; ``None`` when one of them never was."""
     found = {mark.stream: mark.complete_until for mark in marks if mark.source == source}
-    moments = [found.get(stream) for stream in AS_OF_STREAMS[source]]
+    moments = [found.get(stream) for stream in registry.get(source).required_streams]
     whole = [moment for moment in moments if moment is not None]
     return min(whole) if len(whole) == len(moments) else None
 
@@ -101,12 +84,12 @@ def line_of(load: StreamLoad) -> Line:
 def lines_of(loads: Iterable[StreamLoad]) -> list[Line]:
     """A line for every stream of the sources that were read, in reading order; silence is a line too."""
     told: dict[tuple[str, str], Line] = {(load.source, load.stream): line_of(load) for load in loads}
-    known = {(source, stream) for source, streams in STREAMS.items() for stream in streams}
+    known = {(name, stream.name) for name, one in registry.CONNECTORS.items() for stream in one.streams}
     lines = [
-        told.get((source, stream), Line(source, stream, "not_read"))
-        for source, streams in STREAMS.items()
-        if any(source == read for read, _ in told)
-        for stream in streams
+        told.get((name, stream.name), Line(name, stream.name, "not_read"))
+        for name, one in registry.CONNECTORS.items()
+        if any(name == read for read, _ in told)
+        for stream in one.streams
     ]
     return lines + [line for key, line in sorted(told.items()) if key not in known]
 
@@ -281,8 +264,8 @@ def count(
     ]
     for day, query, values in [*asked, (None, _TOTALS, whole)]:
         for row in connection.execute(query, values):
-            source = _SOURCE_OF[row["entity"]]
-            if source in sources:
+            able = registry.able(_BROUGHT_BY[row["entity"]])
+            for source in [name for name in sources if name in able]:
                 left_out = {reason: row[reason] for reason in _REASONS if row[reason]}
                 found.append(Count(source, row["entity"], day, row["raw_rows"], left_out, row["mart_rows"]))
     return found

@@ -18,13 +18,14 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from ingestion.amocrm import paginator
+from ingestion.amocrm import auth, paginator
 from ingestion.amocrm.log import Slices
 from ingestion.amocrm.mapping import Mapper, contacts_of
 from ingestion.amocrm.merged import MERGED, is_merge, losers
 from ingestion.amocrm.paginator import FilterIgnored
 from ingestion.amocrm.walks import Walk
-from ingestion.context import OVERLAP, Session
+from ingestion.context import OVERLAP, Session, SourceResult
+from ingestion.loading import run
 from ingestion.parts import Point, Stream
 from ingestion.rows import Row, Tally
 from ingestion.start import left, start
@@ -56,6 +57,12 @@ _STEP = 0.5
 #: between walks over all deals and contacts
 _WHOLE_EVERY = timedelta(days=7)
 Read = Callable[[Tally], Iterator[list[Row]]]
+
+
+def read(session: Session) -> SourceResult:
+    """Deals, contacts, events, calls and dictionaries of the tenant's account into ``raw_amocrm``."""
+    with auth.opened(session) as (http, account):
+        return run(session, Amocrm(session, http, account).streams())
 
 
 class Amocrm:

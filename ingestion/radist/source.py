@@ -27,7 +27,8 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from ingestion.context import OVERLAP, Session
+from ingestion.context import OVERLAP, Session, SourceResult
+from ingestion.loading import run
 from ingestion.parts import Point, Stream
 from ingestion.radist import paginator
 from ingestion.radist.dialogs import DialogReader, Task
@@ -35,10 +36,17 @@ from ingestion.radist.mapping import Mapper, chats_of
 from ingestion.rows import Row, Tally
 from ingestion.start import left, start
 from synkro import clock, db, integrations, vendors, watermarks
+from synkro.connectors.radist.declaration import RADIST
 from synkro.errors import AuthenticationError, ConfigurationError, TransientError
 from synkro.http import ApiKeyAuth, VendorClient, client
-from synkro.ratelimit import RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND, Both, Limiter
+from synkro.ratelimit import Both, Limiter
 from synkro.watermarks import StreamLoad, Watermark
+
+
+def read(session: Session) -> SourceResult:
+    """Sources, dialogs and messages of the tenant's company into ``raw_radist``."""
+    with opened(session) as reader:
+        return run(session, reader.streams())
 
 
 @contextmanager
@@ -47,7 +55,7 @@ def opened(session: Session) -> Iterator[Radist]:
     ctx = session.ctx
     with db.as_service("ingestion radist") as connection:
         integration = integrations.load(connection, ctx.tenant_id, "radist")
-    company = vendors.radist_company(integration.public)
+    company = vendors.number("radist", integration.public)
     expected = integration.bound.get("company_id")
     if expected is not None and str(expected) != company:
         raise ConfigurationError(
@@ -57,10 +65,11 @@ def opened(session: Session) -> Iterator[Radist]:
     key = integrations.secrets(ctx.tenant_id, "radist").get("api_key")
     if not key:
         raise AuthenticationError("Radist не подключён: в настройках нет ключа.")
-    account = vendors.radist(integration.public, ctx.allow_local)
+    account = vendors.account("radist", integration.public, ctx.allow_local)
     wide = account.limiter(ctx.tenant_id)
     # a generous account is generous in both
-    listing = account.per_second * RADIST_LISTING_PER_SECOND / RADIST_PER_SECOND
+    assert RADIST.api is not None and RADIST.api.listings_per_second is not None
+    listing = account.per_second * RADIST.api.listings_per_second / RADIST.api.requests_per_second
     with client(
         "radist",
         account.base_url,

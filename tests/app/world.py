@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from synkro import clock, db, integrations, leases, reports, runs, runtime, tenants, topics, users, watermarks
 from synkro.accounts import embedded
-from synkro.reconciliation import AS_OF_STREAMS
+from synkro.connectors.registry import CONNECTORS
 from synkro.reports import Draft, Report
 from synkro.runs import Run
 from synkro.windows import Window, business_day_window, last_closed
@@ -371,9 +371,9 @@ def _control(connection: db.Connection, world: World, slug: str) -> None:
     tenant_id = world.tenants[slug].tenant_id
     reports.publish(connection, tenant_id, None, draft_of(world, slug, summary_text="Первая версия"), [])
     world.reports[slug] = reports.publish(connection, tenant_id, None, draft_of(world, slug), [])
-    for source, streams in AS_OF_STREAMS.items():
-        for stream in streams:
-            watermarks.advance(connection, tenant_id, source, stream, world.now - timedelta(minutes=20))  # type: ignore[arg-type]
+    for source in ("amocrm", "radist"):
+        for stream in CONNECTORS[source].required_streams:
+            watermarks.advance(connection, tenant_id, source, stream, world.now - timedelta(minutes=20))
     integrations.save_public(connection, tenant_id, "amocrm", {"subdomain": f"{slug}co", "zone": "amocrm.ru"})
     integrations.save_secrets(connection, tenant_id, "amocrm", {"access_token": SECRET})
     integrations.set_status(connection, tenant_id, "amocrm", "error", error="amoCRM отказал: токен отозван.")

@@ -17,13 +17,13 @@ from psycopg.rows import dict_row
 
 import synkro.http
 from ingestion.context import LoadContext, SourceResult
-from ingestion.pipelines import read_amocrm, read_radist
+from ingestion.pipelines import READERS
 from sandbox import server
 from synkro import clock, db, integrations, tenants, watermarks
 from synkro.windows import Window
 from tests.conftest import doors_open
 
-READ = {"amocrm": read_amocrm, "radist": read_radist}
+READ = {vendor: READERS[vendor] for vendor in ("amocrm", "radist")}
 
 
 @pytest.fixture(scope="module")

@@ -306,5 +306,5 @@ def refuses_until_a_person_looked(company: Company) -> None:
     refused = company.read("amocrm")
     assert refused.status == "failed" and "остановлены" in str(refused.error)
     assert company.outside.journals["amocrm"].requests() == []
-    account = vendors.amocrm(company.integration("amocrm").public, True)
+    account = vendors.account("amocrm", company.integration("amocrm").public, True)
     account.limiter(company.tenant_id).unblock()

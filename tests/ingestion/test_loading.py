@@ -12,7 +12,7 @@ import pytest
 
 from ingestion import loading, tables
 from ingestion.context import Session
-from ingestion.pipelines import read_amocrm
+from ingestion.pipelines import READERS
 from synkro.errors import LeaseLost, TransientError
 from tests.ingestion.conftest import Company
 
@@ -131,7 +131,7 @@ def test_every_stream_has_its_account(company: Company) -> None:
     ctx = company.context()
     shown: list[tuple[str, int, int | None, str]] = []
     object.__setattr__(ctx, "progress", lambda *what: shown.append(what))
-    result = read_amocrm(ctx)
+    result = READERS["amocrm"](ctx)
     rows = company.sql("select * from synkro.stream_loads where run_id = %s", ctx.run_id)
     assert {row["stream"]: row["loaded"] for row in rows} == {load.stream: load.loaded for load in result.loads}
     assert all(row["status"] == "complete" and row["finished_at"] and row["requests"] >= 1 for row in rows)

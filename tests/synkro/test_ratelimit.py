@@ -21,7 +21,7 @@ from synkro import db, ratelimit_local, ratelimit_turns
 from synkro.embedded import EmbeddedPostgres
 from synkro.errors import Cancelled, PermanentError, TransientError
 from synkro.migrations import migrate
-from synkro.ratelimit import AMOCRM_PER_SECOND, Both, Limiter, LocalLimiter, PostgresLimiter
+from synkro.ratelimit import Both, Limiter, LocalLimiter, PostgresLimiter, pace
 from synkro.settings import settings
 from tests.virtual_time import VirtualTime
 
@@ -227,7 +227,7 @@ def test_who_comes_first_goes_first(make: Make, clock: VirtualTime, monkeypatch:
 def test_eight_callers_fill_one_pace(make: Make, clock: VirtualTime) -> None:
     """Nobody's wait makes a place stand empty. Aimed at: turns that go stale while others are slept for."""
     moments: list[float] = []
-    limiter = watched(make(AMOCRM_PER_SECOND), moments)
+    limiter = watched(make(pace(7)), moments)
 
     def work() -> None:
         for _ in range(4):
@@ -462,7 +462,7 @@ def test_eight_threads_of_two_processes_share_one_pace(url: str) -> None:
     """In real time, by the moments in the database."""
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, url, "shared", str(AMOCRM_PER_SECOND), "4"],
+            [sys.executable, "-c", PROGRAM, url, "shared", str(pace(7)), "4"],
             stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
         )
         for _ in range(2)

@@ -56,6 +56,7 @@ from synkro import (
     vault,
     watermarks,
 )  # fmt: skip
+from synkro.connectors.registry import CONNECTORS
 from synkro.reconciliation import Count
 from synkro.watermarks import Backfill, StreamLoad
 from tests import twins
@@ -366,10 +367,12 @@ NEITHER = {
     "synkro.leases.hold": "a lock: test_leases",
     "synkro.evidence.parameters": "no query",
     "synkro.evidence.literal": "no query",
+    "synkro.connectors.checking.resumed": "what it writes is a function of ratelimit",
     "synkro.vault.seal": "no query: the company is in the seal",
     "synkro.vault.reseal": "no query",
     "synkro.vault.unseal": "no query",
-    **{f"synkro.checks.check_{kind}": "asks a vendor" for kind in integrations.KINDS},
+    **{f"synkro.checks.check_{kind}": "asks a vendor" for kind in integrations.KINDS if kind not in CONNECTORS},
+    **{f"synkro.connectors.{kind}.check.check": "asks a vendor" for kind in CONNECTORS},
     "synkro.checks.run": "asks a vendor; what it reads and writes are functions of integrations",
     "delivery.bot.poll_once": "asks Telegram; what it reads and writes are functions of inbox and destinations",
     "delivery.sender.send_due": "asks Telegram; what it reads and writes are functions of outbox and destinations",

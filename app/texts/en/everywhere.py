@@ -145,8 +145,6 @@ WORDS: dict[str, str] = {
     "tenant.active": "Active",
     "tenant.paused": "Paused",
     "tenant.disabled": "Disabled",
-    "source.amocrm": "amoCRM",
-    "source.radist": "Radist",
     "kind.amocrm": "amoCRM",
     "kind.amocrm.about": "Deals, contacts, managers. Read only.",
     "kind.radist": "Radist.Online",

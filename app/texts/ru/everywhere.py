@@ -137,8 +137,6 @@ WORDS: dict[str, str] = {
     "tenant.active": "Работает",
     "tenant.paused": "На паузе",
     "tenant.disabled": "Отключена",
-    "source.amocrm": "amoCRM",
-    "source.radist": "Radist",
     "kind.amocrm": "amoCRM",
     "kind.amocrm.about": "Сделки, контакты, менеджеры. Только чтение.",
     "kind.radist": "Radist.Online",

@@ -1,0 +1,1 @@
+"""What Synkro connects to: one declaration a vendor (``registry.py``), one folder a vendor."""
