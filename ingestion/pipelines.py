@@ -11,15 +11,16 @@ from collections.abc import Callable
 from functools import partial
 
 from ingestion.amocrm import source as amocrm
-from ingestion.context import LoadContext, Session, SourceResult
-from ingestion.loading import record, result
-from ingestion.parts import Stream
+from ingestion.extract.batches import Stream
+from ingestion.extract.context import LoadContext, Session, SourceResult
+from ingestion.extract.rows import Tally
+from ingestion.load.streams import record, result
 from ingestion.radist import source as radist
-from ingestion.rows import Tally
-from synkro import clock, db, integrations
-from synkro.connectors import registry
-from synkro.errors import AuthenticationError, Cancelled, LeaseLost, SynkroError
-from synkro.watermarks import Source, StreamLoad
+from synkro.connectors import integrations, registry
+from synkro.core import clock
+from synkro.core.errors import AuthenticationError, Cancelled, LeaseLost, SynkroError
+from synkro.database import db
+from synkro.runs.watermarks import Source, StreamLoad
 
 __all__ = ["READERS", "LoadContext", "SourceResult"]
 

@@ -13,8 +13,9 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from synkro import db, evidence
-from synkro.windows import Window
+from synkro import evidence
+from synkro.core.windows import Window
+from synkro.database import db
 
 #: below this n no percentage and no ranking is shown (metrics.md §3)
 SMALL_N = 10

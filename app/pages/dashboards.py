@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import date
 
-from app import words
-from app.components import charts
-from app.components.html import div, empty, link, span, table, tag
-from app.components.report_parts import section
-from app.components.waits_table import waits_table
+from app import formatting
+from app.components.base import charts
+from app.components.base.html import div, empty, link, span, table, tag
+from app.components.report.parts import section
+from app.components.report.waits_table import waits_table
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import dashboards
-from app.services.access import Viewer
-from app.services.dashboards import RANGES, Dashboard
 from app.texts import t
+from services.access import Viewer
+from services.reports import dashboards
+from services.reports.dashboards import RANGES, Dashboard
 
 SHOWN = 15
 
@@ -26,7 +26,7 @@ async def dashboards_page(viewer: Viewer, slug: str, days: int = 30) -> None:
         with heading(t("dashboards.title"), view.tenant.name), div("chips"):
             for one in RANGES:
                 link(
-                    words.plural(one, "plural.days"),
+                    formatting.plural(one, "plural.days"),
                     f"/t/{slug}/dashboards?days={one}",
                     "chip on" if one == view.days else "chip",
                     mark=f"days-{one}",
@@ -53,7 +53,7 @@ def _speed(view: Dashboard) -> None:
     response = [row.get("response_p50") for row in view.history]
     top = charts.top_of(first, response)
     with section(t("dashboards.speed"), lead=t("dashboards.speed_lead"), mark="speed"):
-        axis = [words.minutes(top * share) if share else "0" for share in (0, 0.5, 1)]
+        axis = [formatting.minutes(top * share) if share else "0" for share in (0, 0.5, 1)]
         charts.lines(_labels(view), first, response, title=t("dashboards.speed"), axis=axis)
         with div("legend"):
             for classes, text in (("", t("number.first_response_p50")), ("two", t("number.response_p50"))):
@@ -65,7 +65,7 @@ def _speed(view: Dashboard) -> None:
 def _load(view: Dashboard) -> None:
     messages = [row.get("messages") for row in view.history]
     tips = [
-        f"{words.day(date.fromisoformat(row['label_date']))}: {words.plural(row.get('messages') or 0, 'plural.messages')}"
+        f"{formatting.day(date.fromisoformat(row['label_date']))}: {formatting.plural(row.get('messages') or 0, 'plural.messages')}"
         for row in view.history
     ]
     with section(t("dashboards.load"), lead=t("dashboards.load_lead"), mark="load"):
@@ -97,10 +97,10 @@ def _managers(view: Dashboard) -> None:
             [
                 (
                     str(row["name"]),
-                    words.number(row["waits_answered"]),
-                    words.number(row["breached"]),
-                    words.number(row["open_overdue"]),
-                    words.number(row["messages_sent"]),
+                    formatting.number(row["waits_answered"]),
+                    formatting.number(row["breached"]),
+                    formatting.number(row["open_overdue"]),
+                    formatting.number(row["messages_sent"]),
                 )
                 for row in view.managers
             ],
@@ -120,8 +120,8 @@ def _funnel(view: Dashboard) -> None:
             with div("stack tight"):
                 with div("line between"):
                     span("grow wrap", str(row["stage"] or ""))
-                    span("muted nowrap", words.number(row["deals"]))
-                    span("nowrap", words.money(row["amount"] or 0, view.currency))
+                    span("muted nowrap", formatting.number(row["deals"]))
+                    span("nowrap", formatting.money(row["amount"] or 0, view.currency))
                 with div("bar"):
                     tag("i").style(f"width: {100 * row['deals'] / top:.0f}%")
 
@@ -130,7 +130,7 @@ def _waiting(view: Dashboard) -> None:
     with tag("section", "card flush", mark="waiting-section"):
         with div("card-head"):
             tag("h2", "", t("report.waiting"))
-            span("small muted", t("report.as_of", when=words.moment(view.as_of, view.timezone)))
+            span("small muted", t("report.as_of", when=formatting.moment(view.as_of, view.timezone)))
         if view.waiting:
             waits_table(view.tenant.slug, view.waiting[:SHOWN], view.timezone, view.currency)
             if view.report_id and len(view.waiting) > SHOWN:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from synkro.errors import AuthenticationError
-from synkro.ratelimit import PostgresLimiter
-from synkro.vendors import VendorAccount
+from synkro.connectors.accounts import VendorAccount
+from synkro.core.errors import AuthenticationError
+from synkro.http.ratelimit import PostgresLimiter
 
 #: a person is waiting, seconds
 PATIENCE = 25.0

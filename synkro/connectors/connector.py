@@ -69,7 +69,7 @@ class Api:
 
 @dataclass(frozen=True)
 class Connector:
-    """One vendor. Its check is bound in ``synkro/checks.py``, its reader in ``ingestion/pipelines.py``."""
+    """One vendor. Its check is bound in ``synkro/connectors/checks.py``, its reader in ``ingestion/pipelines.py``."""
 
     #: the kind of its integration, the source of its rows, the suffix of ``raw_…``
     name: str

@@ -1,7 +1,7 @@
 """Where every number comes from: for each column of ``marts.period_summary`` and ``marts.period_managers`` its definition,
 the exact rows behind it and the aggregate that makes it.
 
-The numbers themselves are computed by dbt; this is the way back. The page of a number (``app/services/rows.py``), the table
+The numbers themselves are computed by dbt; this is the way back. The page of a number (``services/reports/rows.py``), the table
 in docs/metrics.md (``python -m synkro.evidence``) and the test that recomputes every column read this registry.
 """
 
@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from synkro import db
+from synkro.core.windows import Window
+from synkro.database import db
 from synkro.evidence.entry import Entry, Unit
 from synkro.evidence.managers import MANAGERS
 from synkro.evidence.summary import SUMMARY
-from synkro.windows import Window
 
 __all__ = ["MANAGERS", "NUMBERS", "SUMMARY", "Entry", "Unit", "literal", "parameters", "recount"]
 

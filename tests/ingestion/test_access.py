@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from synkro import checks, db, integrations, vendors
-from synkro.errors import AuthenticationError, ConfigurationError, ReadOnlyViolation
-from synkro.http import client
-from synkro.ratelimit import LocalLimiter, pace
+from synkro.connectors import accounts, checks, integrations
+from synkro.core.errors import AuthenticationError, ConfigurationError, ReadOnlyViolation
+from synkro.database import db
+from synkro.http.factory import client
+from synkro.http.ratelimit import LocalLimiter, pace
 from tests.ingestion.conftest import Company
 
 
@@ -17,7 +18,7 @@ from tests.ingestion.conftest import Company
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
 def test_writing_is_refused_before_a_byte_is_sent(company: Company, kind: Any, method: str) -> None:
     public = company.integration(kind).public
-    account = vendors.account(kind, public, True)
+    account = accounts.account(kind, public, True)
     with client(kind, account.base_url, account_key="t", limiter=LocalLimiter(1000), allow_local=True) as http:
         path = "/api/v4/leads" if kind == "amocrm" else "/companies/1001/messaging/messages/"
         with pytest.raises(ReadOnlyViolation):
@@ -59,7 +60,7 @@ def test_checks_of_wrong_credentials(company: Company) -> None:
 
 @pytest.mark.parametrize(("typed", "per_second"), [(None, pace(5)), ("", pace(5)), ("0.5", 0.5), (1000, 1000.0)])
 def test_a_pace_left_empty_is_the_usual_one(typed: object, per_second: float) -> None:
-    account = vendors.account("radist", {"company_id": 1, "requests_per_second": typed}, allow_local=False)
+    account = accounts.account("radist", {"company_id": 1, "requests_per_second": typed}, allow_local=False)
     assert account.per_second == per_second
 
 

@@ -10,7 +10,7 @@ import psycopg
 
 from synkro import evidence
 from synkro.evidence import Entry
-from synkro.windows import Window
+from synkro.core.windows import Window
 
 REGISTRIES = {"period_summary": evidence.SUMMARY, "period_managers": evidence.MANAGERS}
 

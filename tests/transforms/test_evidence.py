@@ -18,7 +18,7 @@ import yaml
 
 from synkro import evidence
 from synkro.evidence.__main__ import statements, table
-from synkro.windows import Window
+from synkro.core.windows import Window
 from tests.transforms.oracle import database
 from tests.transforms.oracle.generator import company as make
 from tests.transforms.recount import REGISTRIES, columns, recount

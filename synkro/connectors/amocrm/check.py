@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from synkro import vendors
-from synkro.amocrm_auth import AmocrmAuth
-from synkro.connectors import checking
+from synkro.connectors import accounts, checking
 from synkro.connectors.amocrm.declaration import AMOCRM
-from synkro.errors import DataError
-from synkro.http import client
+from synkro.connectors.amocrm_oauth import AmocrmAuth
+from synkro.core.errors import DataError
+from synkro.http.factory import client
 
 
 def check(tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], allow_local: bool) -> dict[str, Any]:
     """``GET account``: ``{"account_id", "name", "subdomain", "is_api_filter_enabled"}``."""
-    account = vendors.account(AMOCRM.name, public, allow_local)
+    account = accounts.account(AMOCRM.name, public, allow_local)
     auth = AmocrmAuth(tenant_id, public, secrets, by_person=True)
     limiter = checking.resumed(tenant_id, account)
     with client(

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from synkro import vendors
-from synkro.connectors import checking
+from synkro.connectors import accounts, checking
 from synkro.connectors.radist.declaration import RADIST
-from synkro.http import ApiKeyAuth, client
+from synkro.http.factory import ApiKeyAuth, client
 
 #: what is taken over of a source; its connection parameters hold tokens
 _SOURCE_FIELDS = ("connection_id", "type", "name", "phone")
@@ -17,8 +16,8 @@ _SOURCE_FIELDS = ("connection_id", "type", "name", "phone")
 
 def check(tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], allow_local: bool) -> dict[str, Any]:
     """``GET chats/sources``: ``{"company_id", "sources": [{"connection_id", "type", …}]}``."""
-    account = vendors.account(RADIST.name, public, allow_local)
-    company = vendors.number(RADIST.name, public)
+    account = accounts.account(RADIST.name, public, allow_local)
+    company = accounts.number(RADIST.name, public)
     auth = ApiKeyAuth(checking.secret(secrets, "api_key", RADIST.label))
     with client(
         RADIST.name,

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 
 from ingestion.pipelines import READERS
-from synkro import checks, runtime
-from synkro.connectors import registry
-from synkro.settings import ROOT
+from synkro.connectors import checks, registry
+from synkro.core.settings import ROOT
+from synkro.tenancy import runtime_config
 
 #: pattern → why a vendor's name stands there
 PLACES = {
@@ -27,30 +27,30 @@ PLACES = {
     "transforms/tests/*": "of the staging",
     # one line a vendor
     "synkro/connectors/registry.py": "the list of connectors",
-    "synkro/checks.py": "binds the checks",
+    "synkro/connectors/checks.py": "binds the checks",
     "ingestion/pipelines.py": "binds the readers",
-    "ingestion/tables.py": "the raw tables in dlt's words",
-    "ingestion/shapes.py": "the types of the vendors' fields",
+    "ingestion/load/tables.py": "the raw tables in dlt's words",
+    "ingestion/extract/payload_types.py": "the types of the vendors' fields",
     "app/texts/*": "what the page says of a vendor",
     # SQL that counts raw rows or reads a dictionary
-    "synkro/reconciliation.py": "counts raw tables",
-    "synkro/report_windows.py": "first and last row of raw",
-    "synkro/intents.py": "dialogs of raw",
-    "orchestration/assets/intents.py": "reads raw before dbt",
-    "orchestration/dbt_scope.py": "hashes of the dictionaries",
+    "synkro/reporting/reconciliation.py": "counts raw tables",
+    "synkro/reporting/report_windows.py": "first and last row of raw",
+    "synkro/reporting/intents.py": "dialogs of raw",
+    "orchestration/defs/assets/intents.py": "reads raw before dbt",
+    "orchestration/dbt/scope.py": "hashes of the dictionaries",
     # a setting and a metric named after a vendor; the names are a public contract
-    "synkro/runtime.py": "radist_fetch_limit",
-    "app/services/settings.py": "radist_fetch_limit",
-    "app/components/runtime_form.py": "radist_fetch_limit",
-    "orchestration/assets/sources.py": "radist_fetch_limit",
-    "ingestion/context.py": "radist_fetch_limit",
+    "synkro/tenancy/runtime_config.py": "radist_fetch_limit",
+    "services/settings/configuration.py": "radist_fetch_limit",
+    "app/components/settings/runtime_form.py": "radist_fetch_limit",
+    "orchestration/defs/assets/sources.py": "radist_fetch_limit",
+    "ingestion/extract/context.py": "radist_fetch_limit",
     "synkro/evidence/*": "match_rate is of deals with dialogs",
-    "analysis/facts.py": "how a report calls a source",
-    "analysis/figures.py": "which source a metric comes from",
+    "analysis/report/inputs.py": "how a report calls a source",
+    "analysis/report/figures.py": "which source a metric comes from",
     # the demonstration and the measurements connect to the sandbox
-    "cli/demo.py": "connects the sandbox",
-    "cli/sandbox.py": "prints the sandbox's addresses",
-    "cli/setup.py": "an example in a message",
+    "cli/commands/demo.py": "connects the sandbox",
+    "cli/commands/sandbox.py": "prints the sandbox's addresses",
+    "cli/commands/setup.py": "an example in a message",
     "bench/*": "measures with vendors",
 }
 #: not code that runs in the product
@@ -118,7 +118,10 @@ def test_every_connector_is_bound() -> None:
 
 def test_a_mode_takes_one_source_of_deals_and_one_of_dialogs_at_most() -> None:
     modes = registry.modes()
-    assert tuple(modes) == runtime.MODES and runtime.RuntimeConfig("UTC").sources == modes[runtime.MODES[0]]
+    assert (
+        tuple(modes) == runtime_config.MODES
+        and runtime_config.RuntimeConfig("UTC").sources == modes[runtime_config.MODES[0]]
+    )
     for mode, sources in modes.items():
         brought = [one for name in sources for one in registry.get(name).capabilities]
         assert len(brought) == len(set(brought)), mode
