@@ -10,7 +10,7 @@ from pathlib import Path
 from synkro.core.settings import ROOT
 from tests.lockfiles import LOCKS
 
-ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "sandbox", "cli")
+ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "services", "app", "sandbox", "cli")
 
 
 def test_the_arrows_run_one_way() -> None:
@@ -24,7 +24,7 @@ def test_importing_a_room_builds_nothing() -> None:
     """No network, no file and no environment is needed to import: only functions build."""
     script = (
         "import os, sys; [os.environ.pop(n) for n in list(os.environ) if n.startswith('SYNKRO_')];"
-        "import synkro.db, synkro.settings, analysis.writing, delivery.message, cli.main;"
+        "import synkro.database.db, synkro.core.settings, analysis.report.builder, delivery.message, cli.main;"
         "heavy = {'dlt', 'openai', 'nicegui', 'dagster', 'dbt'} & set(sys.modules);"
         "print(sorted(heavy))"
     )

@@ -10,7 +10,7 @@ a library's own retry passes them too:
   that drips a byte a second never trips a read time-out;
 - *how much*: the body is unpacked by us in bounded steps, so a gzip bomb ends at the limit, not in memory.
 
-Raises the errors of ``synkro.errors`` for what is forbidden and httpx's own for what is broken.
+Raises the errors of ``synkro.core.errors`` for what is forbidden and httpx's own for what is broken.
 """
 
 from __future__ import annotations
