@@ -1,1 +1,1 @@
-"""What Synkro connects to: one declaration a vendor (``registry.py``), one folder a vendor."""
+"""What a company is connected to: one declaration a vendor (``registry.py``), integrations and their secrets, accounts, checks."""

@@ -364,7 +364,11 @@ NEITHER = {
     "synkro.core.vault.seal": "no query: the company is in the seal",
     "synkro.core.vault.reseal": "no query",
     "synkro.core.vault.unseal": "no query",
-    **{f"synkro.connectors.checks.check_{kind}": "asks a vendor" for kind in integrations.KINDS if kind not in CONNECTORS},
+    **{
+        f"synkro.connectors.checks.check_{kind}": "asks a vendor"
+        for kind in integrations.KINDS
+        if kind not in CONNECTORS
+    },
     **{f"synkro.connectors.{kind}.check.check": "asks a vendor" for kind in CONNECTORS},
     "synkro.connectors.checks.run": "asks a vendor; what it reads and writes are functions of integrations",
     "delivery.bot.listener.poll_once": "asks Telegram; what it reads and writes are functions of inbox and destinations",
