@@ -16,6 +16,7 @@ from ingestion.extract.context import LoadContext, Session, SourceResult
 from ingestion.extract.rows import Tally
 from ingestion.load.streams import record, result
 from ingestion.radist import source as radist
+from ingestion.whatsapp import source as whatsapp
 from synkro.connectors import integrations, registry
 from synkro.core import clock
 from synkro.core.errors import AuthenticationError, Cancelled, LeaseLost, SynkroError
@@ -25,7 +26,11 @@ from synkro.runs.watermarks import Source, StreamLoad
 __all__ = ["READERS", "LoadContext", "SourceResult"]
 
 #: how each connector is read in an open session; a test compares it with the registry
-_READS: dict[Source, Callable[[Session], SourceResult]] = {"amocrm": amocrm.read, "radist": radist.read}
+_READS: dict[Source, Callable[[Session], SourceResult]] = {
+    "amocrm": amocrm.read,
+    "radist": radist.read,
+    "whatsapp": whatsapp.read,
+}
 
 
 def _read(source: Source, ctx: LoadContext) -> SourceResult:

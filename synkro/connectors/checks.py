@@ -15,6 +15,7 @@ from synkro.connectors import checking, integrations, project_database
 from synkro.connectors.amocrm import check as amocrm
 from synkro.connectors.radist import check as radist
 from synkro.connectors.registry import CONNECTORS
+from synkro.connectors.whatsapp import check as whatsapp
 from synkro.core.errors import ConfigurationError, DataError, SynkroError
 from synkro.core.settings import settings
 from synkro.database import db
@@ -81,6 +82,7 @@ def check_supabase(
 CHECKS: dict[integrations.Kind, Check] = {
     "amocrm": amocrm.check,
     "radist": radist.check,
+    "whatsapp": whatsapp.check,
     "telegram": check_telegram,
     "ai": check_ai,
     "supabase": check_supabase,

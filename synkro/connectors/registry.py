@@ -5,9 +5,10 @@ from __future__ import annotations
 from synkro.connectors.amocrm.declaration import AMOCRM
 from synkro.connectors.connector import Api, Capability, Connector
 from synkro.connectors.radist.declaration import RADIST
+from synkro.connectors.whatsapp.declaration import WHATSAPP
 
 #: in the order people see them
-CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (AMOCRM, RADIST)}
+CONNECTORS: dict[str, Connector] = {connector.name: connector for connector in (AMOCRM, RADIST, WHATSAPP)}
 
 
 def get(name: str) -> Connector:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from synkro.connectors import registry
+from synkro.connectors import raw, registry
 from synkro.connectors.connector import Capability
 from synkro.core.windows import Window
 from synkro.database import db
@@ -142,10 +142,10 @@ class Count:
         return self.raw_rows - sum(self.left_out.values()) - self.mart_rows
 
 
-_LEADS = """
+_LEADS = f"""
 select 'leads' as entity, count(*) as raw_rows, 0 as "group", 0 as internal,
        (select count(*) from deals where is_deleted) as deleted, (select count(*) from deals where not is_deleted) as mart_rows
-from raw_amocrm.leads
+from ({raw.leads("tenant_id, created_at")}) as l
 where tenant_id = %(tenant)s and coalesce(created_at, '-infinity') >= %(from)s and coalesce(created_at, '-infinity') < %(to)s
 """
 _DEALS = """
@@ -158,7 +158,7 @@ deals as (
 COUNTS = f"""
 with said as (
   select m.chat_id::text as dialog_id, d.excluded_reason as reason
-  from raw_radist.messages as m
+  from ({raw.messages("tenant_id, chat_id, sent_at")}) as m
   left join intermediate.int_dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
   where m.tenant_id = %(tenant)s and m.sent_at >= %(from)s and m.sent_at < %(to)s
 ),
@@ -185,11 +185,11 @@ _SHARE = 30
 
 _HAS_LEDGER = "select exists (select from private.reconciled_dialogs where tenant_id = %(tenant)s) as is_there"
 
-_COUNT_ALL = """
+_COUNT_ALL = f"""
 insert into private.reconciled_dialogs (tenant_id, dialog_id, raw_rows, mart_rows, excluded_reason, counted_at)
 select %(tenant)s, dialog_id, coalesce(s.n, 0), coalesce(t.n, 0), d.excluded_reason, clock_timestamp()
 from (
-  select chat_id::text as dialog_id, count(*) as n from raw_radist.messages
+  select chat_id::text as dialog_id, count(*) as n from ({raw.messages("tenant_id, chat_id, sent_at")}) as m
   where tenant_id = %(tenant)s and sent_at is not null group by chat_id
 ) as s
 full join (
@@ -200,11 +200,11 @@ left join (
 ) as d using (dialog_id)
 """
 
-_COUNT_TOUCHED = """
+_COUNT_TOUCHED = f"""
 with asked as (
   select dialog_id from private.reconciled_dialogs where tenant_id = %(tenant)s and counted_at is null
   union
-  select chat_id::text from raw_radist.messages
+  select chat_id::text from ({raw.messages("tenant_id, chat_id, sent_at")}) as m
   where tenant_id = %(tenant)s and sent_at >= %(since)s::timestamptz and sent_at < %(until)s::timestamptz
   union
   (select dialog_id from private.reconciled_dialogs where tenant_id = %(tenant)s and counted_at is not null
@@ -215,7 +215,7 @@ update private.reconciled_dialogs as r
 set raw_rows = coalesce(s.n, 0), mart_rows = coalesce(t.n, 0), excluded_reason = d.excluded_reason, counted_at = clock_timestamp()
 from asked as a
 left join (
-  select chat_id::text as dialog_id, count(*) as n from raw_radist.messages
+  select chat_id::text as dialog_id, count(*) as n from ({raw.messages("tenant_id, chat_id, sent_at")}) as m
   where tenant_id = %(tenant)s and sent_at is not null and chat_id = any (array(select dialog_id::bigint from asked))
   group by chat_id
 ) as s using (dialog_id)
