@@ -23,7 +23,7 @@ create table private.whatsapp_messages (
   chat_id bigint not null,
   id text not null,
   sent_at timestamptz not null,
-  direction text not null check (direction in ('inbound', 'outbound')),
+  direction text not null,
   message_type text not null,
   payload jsonb not null,
   primary key (tenant_id, chat_id, id)

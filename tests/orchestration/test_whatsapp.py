@@ -90,13 +90,14 @@ def test_from_files_to_waits_and_a_report(company: Company) -> None:
     run = company.run()
     assert run.status == "success", (run.error, run.error_detail)
     waits = company.rows(
-        "select w.answered_at is not null as is_answered, w.first_text, d.phone, d.channel from marts.fct_waits w"
+        "select w.is_answered, w.is_open, c.phone, d.channel from marts.fct_waits w"
         " join marts.dim_dialogs d on d.tenant_id = w.tenant_id and d.dialog_id = w.dialog_id"
+        " join marts.dim_clients c on c.tenant_id = w.tenant_id and c.client_id = w.client_id"
         " where w.tenant_id = %(t)s order by w.opened_at"
     )
-    assert [(row["is_answered"], row["phone"], row["channel"]) for row in waits] == [
-        (True, "+77000000001", "whatsapp"),
-        (False, None, "whatsapp"),
+    assert [tuple(row.values()) for row in waits] == [
+        (True, False, "+77000000001", "whatsapp"),
+        (False, True, None, "whatsapp"),
     ]
     # what the run knows ends with the last line of the exports, and the report says so
     last = company.start + timedelta(minutes=30)
