@@ -11,9 +11,9 @@ from collections.abc import Callable
 from functools import partial
 
 from ingestion.amocrm import source as amocrm
-from ingestion.extract.batches import Stream
 from ingestion.extract.context import LoadContext, Session, SourceResult
 from ingestion.extract.rows import Tally
+from ingestion.load.batches import Stream
 from ingestion.load.streams import record, result
 from ingestion.radist import source as radist
 from ingestion.whatsapp import source as whatsapp

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ingestion.extract.batches import Stream
 from ingestion.extract.context import Session, SourceResult
 from ingestion.extract.rows import Row, Tally
+from ingestion.load.batches import Stream
 from ingestion.load.streams import run
 from synkro.connectors.whatsapp import uploads
 from synkro.connectors.whatsapp.check import NOTHING
