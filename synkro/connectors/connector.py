@@ -82,6 +82,8 @@ class Connector:
     api: Api | None
     fields: tuple[Field, ...] = ()
     secrets: tuple[str, ...] = ()
+    #: as a report calls it; empty: as everywhere else
+    name_in_report: str = ""
     #: what a good check learns and the next one must find again
     bound_to: str = ""
 

@@ -35,6 +35,11 @@ def label(name: str, language: str = "ru") -> str:
     return found.labels[language] if found else name
 
 
+def name_in_report(name: str) -> str:
+    found = CONNECTORS.get(name)
+    return (found.name_in_report or found.label) if found else name
+
+
 def able(capability: Capability) -> tuple[str, ...]:
     """Names of the connectors that bring this."""
     return tuple(name for name, one in CONNECTORS.items() if capability in one.capabilities)

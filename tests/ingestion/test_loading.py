@@ -19,7 +19,7 @@ from tests.ingestion.conftest import Company
 
 CATALOG = (
     "select table_schema, table_name, column_name, data_type, is_nullable from information_schema.columns"
-    " where table_schema in ('raw_amocrm', 'raw_radist') order by 1, 2, ordinal_position"
+    " where table_schema in ('raw_amocrm', 'raw_radist', 'raw_whatsapp') order by 1, 2, ordinal_position"
 )
 KINDS = {
     "uuid": "text",
@@ -30,7 +30,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("dataset", ["raw_amocrm", "raw_radist"])
+@pytest.mark.parametrize("dataset", ["raw_amocrm", "raw_radist", "raw_whatsapp"])
 def test_the_hints_are_the_tables_of_the_migrations(database: str, dataset: str) -> None:
     with psycopg.connect(database) as connection:
         rows = [row for row in connection.execute(CATALOG) if row[0] == dataset and not row[1].startswith("_dlt")]

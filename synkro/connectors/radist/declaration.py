@@ -17,6 +17,7 @@ RADIST = Connector(
         Field("requests_per_second", is_hidden=True),
     ),
     secrets=("api_key",),
+    name_in_report="Radist.Online",
     bound_to="company_id",
     streams=(
         Stream("sources", "каналы"),

@@ -31,11 +31,7 @@ PLACES = {
     "ingestion/load/tables.py": "the raw tables in dlt's words",
     "ingestion/extract/payload_types.py": "the types of the vendors' fields",
     "app/texts/*": "what the page says of a vendor",
-    # SQL that counts raw rows or reads a dictionary
-    "synkro/reporting/reconciliation.py": "counts raw tables",
-    "synkro/reporting/report_windows.py": "first and last row of raw",
-    "synkro/reporting/intents.py": "dialogs of raw",
-    "orchestration/defs/assets/intents.py": "reads raw before dbt",
+    # SQL that reads a dictionary
     "orchestration/dbt/scope.py": "hashes of the dictionaries",
     # a setting and a metric named after a vendor; the names are a public contract
     "synkro/tenancy/runtime_config.py": "radist_fetch_limit",
@@ -43,8 +39,6 @@ PLACES = {
     "app/components/settings/runtime_form.py": "radist_fetch_limit",
     "orchestration/defs/assets/sources.py": "radist_fetch_limit",
     "ingestion/extract/context.py": "radist_fetch_limit",
-    "synkro/evidence/*": "match_rate is of deals with dialogs",
-    "analysis/report/inputs.py": "how a report calls a source",
     "analysis/report/figures.py": "which source a metric comes from",
     # the demonstration and the measurements connect to the sandbox
     "cli/commands/demo.py": "connects the sandbox",
