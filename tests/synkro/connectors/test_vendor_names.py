@@ -23,7 +23,8 @@ PLACES = {
     "sandbox/*": "the vendor, simulated",
     "supabase/migrations/*": "raw tables, checks of names",
     "transforms/models/*": "staging, and what is built of it",
-    "transforms/tests/*": "of the staging",
+    "transforms/macros/vendors.sql": "which connectors bring dialogs",
+    "transforms/tests/fixtures/*": "settings of a company",
     # one line a vendor
     "synkro/connectors/registry.py": "the list of connectors",
     "synkro/connectors/checks.py": "binds the checks",

@@ -1,5 +1,5 @@
 -- Messages of every connector that brings dialogs.
-{% for source in ['radist', 'whatsapp'] %}
+{% for source in dialog_sources() %}
 select
     tenant_id, chat_id, dialog_id, message_id, sent_at, direction, message_type, body, has_media, is_flagged_bot, sender,
     is_system, seen_at
