@@ -127,27 +127,21 @@ def save_integration(
             metadata={"kind": known, "public": audit.changes(before.public if before else {}, {**kept, **values})},
         )
     if typed:
-        _save_secrets(who, tenant, known, typed, "integration.secrets_saved")
+        _save_secrets(who, tenant, known, typed)
     with db.as_user(who.user_id) as connection:
         return integrations.load(connection, tenant.tenant_id, known)
 
 
-def forget_secret(who: Viewer, slug: str, kind: str, name: str) -> Integration:
-    tenant = access.administered(who, slug)
-    known = integrations.check_kind(kind)
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
-    _save_secrets(who, tenant, known, {name: ""}, "integration.secret_removed")
-    with db.as_user(who.user_id) as connection:
-        return integrations.load(connection, tenant.tenant_id, known)
-
-
-def _save_secrets(who: Viewer, tenant: Tenant, kind: Kind, secrets: Mapping[str, str], action: str) -> None:
+def _save_secrets(who: Viewer, tenant: Tenant, kind: Kind, secrets: Mapping[str, str]) -> None:
     """The secrets and the line about them in one transaction: neither is there without the other."""
     with db.as_service("save secrets") as connection:
         integrations.save_secrets(connection, tenant.tenant_id, kind, secrets)
         access.note(
-            connection, who, action, tenant_id=tenant.tenant_id, metadata={"kind": kind, "secrets": sorted(secrets)}
+            connection,
+            who,
+            "integration.secrets_saved",
+            tenant_id=tenant.tenant_id,
+            metadata={"kind": kind, "secrets": sorted(secrets)},
         )
 
 

@@ -74,12 +74,12 @@ def test_amocrm_is_loaded_whole_and_then_what_is_new(
         note.id for note in vendors.world.company.notes if note.type in CALLS and note.created_at <= vendors.world.now()
     }
     assert {row["id"] for row in rows(pipeline, tmp_path, "notes")} == calls
-    assert {row["method"] for row in vendors.journals["amocrm"].requests()} == {"GET"}
+    assert {row["method"] for row in vendors.request_logs["amocrm"].requests()} == {"GET"}
     assert vendors.addresses["amocrm"]["access_token"] not in caplog.text
 
-    asked = len(vendors.journals["amocrm"].requests())
+    asked = len(vendors.request_logs["amocrm"].requests())
     pipeline.run(of_amocrm(vendors), loader_file_format="jsonl")
-    again = vendors.journals["amocrm"].requests()[asked:]
+    again = vendors.request_logs["amocrm"].requests()[asked:]
     leads = [row["path"] for row in again if row["path"].startswith("/api/v4/leads?")]
     assert leads and all("updated_at%5D%5Bfrom%5D" in path or "updated_at][from]" in path for path in leads), leads
     assert len(again) < asked
@@ -98,10 +98,10 @@ def test_radist_is_loaded_whole_and_then_only_what_changed(
     assert {row["chat_id"] for row in rows(pipeline, tmp_path, "chats")} == set(told["chats"])
     assert {row["connection_id"] for row in rows(pipeline, tmp_path, "sources")} == set(told["sources"])
     assert not any("token" in name or "params" in name for row in rows(pipeline, tmp_path, "sources") for name in row)
-    assert {row["method"] for row in vendors.journals["radist"].requests()} == {"GET"}
+    assert {row["method"] for row in vendors.request_logs["radist"].requests()} == {"GET"}
     assert vendors.addresses["radist"]["api_key"] not in caplog.text
 
-    asked = len([row for row in vendors.journals["radist"].requests() if "messages" in row["path"]])
+    asked = len([row for row in vendors.request_logs["radist"].requests() if "messages" in row["path"]])
     pipeline.run(of_radist(vendors), loader_file_format="jsonl")
-    every = len([row for row in vendors.journals["radist"].requests() if "messages" in row["path"]])
+    every = len([row for row in vendors.request_logs["radist"].requests() if "messages" in row["path"]])
     assert every - asked < asked / 2

@@ -136,6 +136,6 @@ def test_every_stream_has_its_account(company: Company) -> None:
     rows = company.sql("select * from synkro.stream_loads where run_id = %s", ctx.run_id)
     assert {row["stream"]: row["loaded"] for row in rows} == {load.stream: load.loaded for load in result.loads}
     assert all(row["status"] == "complete" and row["finished_at"] and row["requests"] >= 1 for row in rows)
-    made = len(company.outside.journals["amocrm"].requests())
+    made = len(company.outside.request_logs["amocrm"].requests())
     assert sum(row["requests"] for row in rows) == made
     assert shown and {step for step, *_ in shown} == {"amocrm"} and any("Запись" in text for *_, text in shown)

@@ -325,7 +325,6 @@ WORDS: dict[str, str] = {
     "action.integration.saved": "Saved an integration",
     "action.integration.checked": "Checked an integration",
     "action.integration.secrets_saved": "Saved secrets",
-    "action.integration.secret_removed": "Removed a secret",
     "action.runtime.changed": "Changed the runtime settings",
     "action.topics.changed": "Changed the topics",
     "action.person.invited": "Invited a person",

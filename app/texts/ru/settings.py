@@ -325,7 +325,6 @@ WORDS: dict[str, str] = {
     "action.integration.saved": "Сохранил интеграцию",
     "action.integration.checked": "Проверил интеграцию",
     "action.integration.secrets_saved": "Сохранил секреты",
-    "action.integration.secret_removed": "Удалил секрет",
     "action.runtime.changed": "Изменил настройки запуска",
     "action.topics.changed": "Изменил темы",
     "action.person.invited": "Пригласил человека",

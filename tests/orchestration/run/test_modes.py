@@ -26,8 +26,8 @@ def test_a_mode_reads_its_source_and_is_complete_with_it(database: str, mode: st
             report = reports.current(connection, town.tenant_id)
         assert report is not None and report.is_complete
         silent = "amocrm" if mode == "radist_only" else "radist"
-        assert town.journal(silent) == []
-        assert town.journal("radist" if silent == "amocrm" else "amocrm")
+        assert town.request_log(silent) == []
+        assert town.request_log("radist" if silent == "amocrm" else "amocrm")
         if mode == "radist_only":
             assert report.numbers["dialogs"] > 0 and report.numbers["deals"] == 0
         else:

@@ -103,9 +103,9 @@ REAL: dict[str, set[str]] = {
         "sandbox/server.py::start",
         "sandbox/company/world.py::World.__init__",
     },
-    "a simulated vendor: lives of tokens, ages of updates, its journal": {
+    "a simulated vendor: lives of tokens, ages of updates, its request log": {
         *(f"sandbox/vendors/amocrm/oauth.py::Tokens.{name}" for name in ("accepts", "_issue")),
-        *(f"sandbox/faults/request_log.py::Journal.{name}" for name in ("arrived", "violation")),
+        *(f"sandbox/faults/request_log.py::RequestLog.{name}" for name in ("arrived", "violation")),
         "sandbox/vendors/llm/app.py::Server.chat",
         *(f"sandbox/vendors/telegram/bot.py::Bot.{name}" for name in ("_deliver", "edit_message_text")),
         *(f"sandbox/vendors/telegram/updates.py::Updates.{name}" for name in ("_forget_old", "add")),
