@@ -58,8 +58,8 @@ def build(manifest: Path) -> Any:
     )
     def marts(context: AssetExecutionContext, run_worker: RunWorker) -> Iterator[Any]:
         if run_worker.is_joined:
-            ordered = context.job_def.asset_layer.asset_graph.toposorted_asset_keys
-            yield from run_worker.said(key for key in ordered if key in context.selected_asset_keys)
+            in_order = context.job_def.asset_layer.asset_graph.toposorted_asset_keys
+            yield from run_worker.said(key for key in in_order if key in context.selected_asset_keys)
             return
         worker = run_worker.worker
         with worker.step("marts", "Считаем витрины"):
@@ -71,7 +71,8 @@ def build(manifest: Path) -> Any:
         # made at deploy and always as fresh as what they look at; first, because Dagster wants the order of the graph
         built = {nodes.get(result.unique_id, {}).get("name") for result in results}
         unread = _views_of_unread(nodes.values(), worker.state.streams)
-        for name in [name for name in keys if name not in built]:
+        ordered = [key.path[-1] for key in context.job_def.asset_layer.asset_graph.toposorted_asset_keys]
+        for name in [name for name in ordered if name in keys and name not in built]:
             if name in unread:
                 yield without_event(keys.pop(name), sources.NOT_READ)
             else:
