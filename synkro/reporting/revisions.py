@@ -14,9 +14,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+from synkro.connectors.registry import CONNECTORS, label
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.reporting.reconciliation import SOURCE_NAMES
 from synkro.runs import queue
 from synkro.tenancy import audit, runtime_config
 
@@ -92,7 +92,7 @@ def is_news(before: Collection[str] | None, now: Collection[str]) -> bool:
 def gained(before: Collection[str], now: Collection[str]) -> str:
     """What a revision has that the version before had not, for people: «данные Radist и AI-раздел»."""
     got = set(before) - set(now)
-    parts = [f"данные {SOURCE_NAMES[name]}" for name in sorted(got) if name in SOURCE_NAMES]
+    parts = [f"данные {label(name)}" for name in sorted(got) if name in CONNECTORS]
     if DATA in got:
         parts.append("данные до конца дня")
     if AI in got:
