@@ -200,7 +200,7 @@ def warm_up(data_dir: Path) -> None:
         nowhere = f"postgresql://nobody@localhost/{_NO_DATABASE}"
         _invoke(
             nowhere,
-            ["list", "--quiet", "--select", "config.materialized:incremental"],
+            ["list", "--quiet", "--select", "config.materialized:tenant_incremental"],
             {},
             Path(work),
             manifest=manifest,

@@ -4,7 +4,7 @@ No postponed annotations here: Dagster reads the type of ``context`` as it is wr
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def build(manifest: Path) -> Any:
         checks = {check.name: check for check in context.selected_asset_check_keys}
         # made at deploy and always as fresh as what they look at; first, because Dagster wants the order of the graph
         built = {nodes.get(result.unique_id, {}).get("name") for result in results}
-        unread = _views_of_unread(nodes.values(), worker.state.streams)
+        unread = _views_of_unread(nodes, worker.state.streams)
         ordered = [key.path[-1] for key in context.job_def.asset_layer.asset_graph.toposorted_asset_keys]
         for name in [name for name in ordered if name in keys and name not in built]:
             if name in unread:
@@ -185,22 +185,25 @@ def transform(worker: Worker) -> list[Any]:
     return [*built, *tested]
 
 
-def _views_of_unread(nodes: Iterable[Mapping[str, Any]], read: frozenset[tuple[str, str]] | None) -> set[str]:
+def _views_of_unread(nodes: Mapping[str, Mapping[str, Any]], read: frozenset[tuple[str, str]] | None) -> set[str]:
     """Views over streams of which none was read in this run: they show what they showed before."""
     if read is None:
         return set()
-    found = set()
-    for node in nodes:
-        # source.<project>.<source>.<table>
-        behind = [name.split(".")[2:] for name in node.get("depends_on", {}).get("nodes", ())]
-        raw = {
-            (place[0].removeprefix("raw_"), place[1])
-            for place in behind
-            if len(place) > 1 and place[0].startswith("raw_")
-        }
-        if raw and not raw & read:
-            found.add(str(node["name"]))
-    return found
+
+    def streams(unique_id: str) -> set[tuple[str, str]]:
+        """The raw streams behind a view, through the views it stands on."""
+        if unique_id.startswith("source."):
+            # source.<project>.<source>.<table>
+            source, table = unique_id.split(".")[2:]
+            return {(source.removeprefix("raw_"), table)} if source.startswith("raw_") else set()
+        node = nodes.get(unique_id, {})
+        if node.get("config", {}).get("materialized") != "view":
+            return set()
+        return {one for behind in node["depends_on"]["nodes"] for one in streams(behind)}
+
+    return {
+        str(node["name"]) for unique_id, node in nodes.items() if (behind := streams(unique_id)) and not behind & read
+    }
 
 
 def _nodes(manifest: Path) -> dict[str, dict[str, Any]]:
