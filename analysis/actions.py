@@ -18,7 +18,7 @@ from analysis.facts import Facts
 from analysis.shapes import Item, Promise
 from analysis.wording import shown
 from synkro import phones, russian
-from synkro.numbers import Waiting
+from synkro.metrics.queries import Waiting
 
 MOST = 10
 _NOBODY = "Без ответственного"

@@ -15,7 +15,7 @@ from analysis.evidence import Claims
 from analysis.shapes import Score
 from analysis.wording import shown
 from synkro import russian
-from synkro.numbers import SMALL_N
+from synkro.metrics.metric import SMALL_N
 from synkro.rubric import Criterion
 
 _QUOTES_SHOWN = 3

@@ -13,7 +13,7 @@ from cli.output import emit, json_option
 from cli.people import ACTOR
 from synkro import audit, checks, db, integrations, runtime, tenants
 from synkro.errors import DataError, SynkroError
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 
 #: a program that pipes a secret does so at once
 STDIN_SECONDS = 3.0

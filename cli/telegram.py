@@ -7,7 +7,7 @@ import click
 from cli.output import emit, json_option, table
 from cli.people import ACTOR
 from synkro import audit, db, integrations, telegram_chats, tenants
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 
 
 @click.group()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from synkro import db
 from synkro.errors import NotFoundError
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 from synkro.windows import Window
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from synkro.corrections import Correction
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 from synkro.reconciliation import Line
 from synkro.reports import Report
 from synkro.runs import Run

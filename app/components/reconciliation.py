@@ -9,11 +9,13 @@ from app import words
 from app.components.html import Cell, badge, div, span, table, tag
 from app.components.report_parts import log_lines
 from app.services.report_view import ReportView
-from app.texts import known, t
+from app.texts import known, language, t
+from synkro.metrics.registry import SUMMARY
 from synkro.reconciliation import Count, Line
 
 _STATES = {"complete": "", "incomplete": "warn", "failed": "bad", "not_read": "bad"}
-_ENTITIES = ("messages", "dialogs", "leads")
+#: what is counted by day → the number of the report it is counted for
+_ENTITIES = {"messages": "messages", "dialogs": "dialogs", "leads": "deals_new"}
 
 
 def draw(view: ReportView) -> None:
@@ -103,7 +105,7 @@ def _days(counts: list[Count]) -> None:
     with div("card-head"):
         tag("h3", "", t("recon.days"))
     table(
-        [(t("recon.day"), "lead"), *((t(f"recon.{entity}"), "num") for entity in shown)],
+        [(t("recon.day"), "lead"), *((SUMMARY[_ENTITIES[entity]].label(language()), "num") for entity in shown)],
         [
             (
                 words.day(day) if day else t("recon.all_time"),

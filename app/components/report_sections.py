@@ -10,16 +10,15 @@ from app.components.html import Cell, div, link, span, table, tag
 from app.components.report_parts import dialog_href, evidence, number_text, number_tile, rows_href, section
 from app.components.waits_table import waits_table
 from app.services.report_view import ReportView, claims_at, headline_numbers
-from app.texts import known, t
-from synkro import evidence as registry
-from synkro.numbers import SMALL_N
+from app.texts import known, language, t
+from synkro.metrics.registry import MANAGERS, NUMBERS, SUMMARY
 
 #: what a person can do in a day
 TODAY = 3
 #: tiles of numbers, rows of a table: the rest is one press away
 TILES, ROWS = 9, 10
-#: what a share is of
-SHARE_OF = {"answered_within_target": "answered_within_target_n", "match_rate": "dialogs"}
+#: the columns of the managers' table
+OF_MANAGERS = ("waits_answered", "response_p50", "within_target", "open_overdue", "messages_sent")
 
 
 def items_of(view: ReportView, key: str) -> list[dict[str, Any]]:
@@ -94,7 +93,7 @@ def numbers(view: ReportView) -> None:
                     currency=view.currency,
                     usual=view.usual.get(key),
                     history=[day.get(key) for day in view.history],
-                    n=report.numbers.get(SHARE_OF.get(key, "")),
+                    n=report.numbers.get(SUMMARY[key].denominator) if key in SUMMARY else None,
                 )
         with tag("details", "no-print"):
             tag("summary", "small", t("report.all_numbers"), mark="all-numbers")
@@ -105,14 +104,18 @@ def _all_numbers(view: ReportView, base: str) -> None:
     report = view.report
 
     def value(key: str) -> Callable[[], Any]:
-        text = number_text(key, report.numbers.get(key), view.currency)
+        text = number_text(SUMMARY[key], report.numbers.get(key), view.currency)
         return lambda: link(text, f"{base}/{key}", mark=f"rows-{key}")
 
     table(
         [(t("export.number"), ""), (t("export.value"), "num"), (t("export.usual"), "num muted")],
         [
-            (t(f"number.{key}"), value(key), number_text(key, view.usual.get(key), view.currency))
-            for key in registry.NUMBERS
+            (
+                SUMMARY[key].label(language()),
+                value(key),
+                number_text(SUMMARY[key], view.usual.get(key), view.currency),
+            )
+            for key in NUMBERS
             if key in report.numbers
         ],
         cards=False,
@@ -159,29 +162,24 @@ def managers(view: ReportView) -> None:
             table(
                 [
                     (t("managers.name"), "lead"),
-                    (t("managers.answered"), "num"),
-                    (t("managers.speed"), "num"),
-                    (t("managers.within"), "num"),
-                    (t("managers.overdue"), "num"),
-                    (t("managers.sent"), "num"),
+                    *((MANAGERS[column].short_label(language()), "num") for column in OF_MANAGERS),
                 ],
-                [manager_row(row, f"/t/{view.tenant.slug}/reports/{view.report.report_id}") for row in rows],
+                [manager_row(view, row) for row in rows],
             )
 
 
-def manager_row(row: dict[str, Any], base: str) -> tuple[Cell, ...]:
-    """A share and a median of fewer than ten waits are not shown: they would rank people by chance."""
-    few = (row.get("waits_answered") or 0) < SMALL_N
+def manager_row(view: ReportView, row: dict[str, Any]) -> tuple[Cell, ...]:
+    """A share of fewer than ten waits is not shown: it would rank people by chance."""
+    base = f"/t/{view.tenant.slug}/reports/{view.report.report_id}"
 
-    def cell(column: str, text: str) -> Cell:
-        href = rows_href(base, column, str(row["manager_id"]))
+    def cell(column: str) -> Cell:
+        metric = MANAGERS[column]
+        if metric.is_too_few(row.get(metric.denominator)):
+            return t("number.small")
+        text, href = (
+            number_text(metric, row.get(column), view.currency),
+            rows_href(base, column, str(row["manager_id"])),
+        )
         return lambda: link(text, href, mark=f"manager-{column}")
 
-    return (
-        str(row["name"]),
-        cell("waits_answered", words.number(row.get("waits_answered"))),
-        t("number.small") if few else cell("response_p50", words.minutes(row.get("response_p50"))),
-        t("number.small") if few else cell("within_target", words.percent(row.get("within_target"))),
-        cell("open_overdue", words.number(row.get("open_overdue"))),
-        cell("messages_sent", words.number(row.get("messages_sent"))),
-    )
+    return (str(row["name"]), *map(cell, OF_MANAGERS))

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from app.services import access, report_view
 from app.services.access import Viewer
-from synkro import db, numbers, reports, runtime
-from synkro.numbers import Waiting
+from synkro import db, reports, runtime
+from synkro.metrics import queries
+from synkro.metrics.queries import Waiting
 from synkro.tenants import Tenant
 from synkro.windows import Window
 
@@ -54,11 +55,11 @@ def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
             timezone=config.timezone,
             days=days,
             currency=report_view.currency_of(connection, tenant_id),
-            history=numbers.history(connection, tenant_id, window, days) if window else [],
-            heatmap=_grid(numbers.hours(connection, tenant_id, window, days) if window else []),
-            managers=numbers.managers_over(connection, tenant_id, window, days) if window else [],
-            funnel=numbers.funnel(connection, tenant_id),
-            waiting=numbers.waiting(connection, tenant_id, window, 50) if window else [],
+            history=queries.history(connection, tenant_id, window, days) if window else [],
+            heatmap=_grid(queries.hours(connection, tenant_id, window, days) if window else []),
+            managers=queries.managers_over(connection, tenant_id, window, days) if window else [],
+            funnel=queries.funnel(connection, tenant_id),
+            waiting=queries.waiting(connection, tenant_id, window, 50) if window else [],
             as_of=latest["as_of"] if latest else None,
             report_id=report.report_id if report else None,
         )

@@ -14,8 +14,11 @@ from uuid import UUID
 from app import words
 from app.services import access, report_view
 from app.services.access import Viewer
-from app.texts import t
-from synkro import db, evidence, numbers
+from app.texts import language, t
+from synkro import db
+from synkro.metrics import queries
+from synkro.metrics.metric import UNIT_NAMES
+from synkro.metrics.registry import NUMBERS, SUMMARY
 from synkro.reports import Report
 
 #: a cell that begins with one of these is a formula to some spreadsheet
@@ -71,12 +74,13 @@ def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str) -> tupl
 
 
 def _numbers(connection: db.Connection, report: Report) -> list[list[Any]]:
-    usual = numbers.usual(connection, report.tenant_id, report.window)
+    usual = queries.usual(connection, report.tenant_id, report.window)
     rows: list[list[Any]] = [[t("export.number"), t("export.value"), t("export.usual"), t("export.unit")]]
-    for key in evidence.NUMBERS:
+    for key in NUMBERS:
         if key in report.numbers:
-            unit = evidence.SUMMARY[key].unit
-            rows.append([t(f"number.{key}"), report.numbers[key], usual.get(key), t(f"unit.{unit}")])
+            metric = SUMMARY[key]
+            unit = UNIT_NAMES[metric.unit][0 if language() == "ru" else 1]
+            rows.append([metric.label(language()), report.numbers[key], usual.get(key), unit])
     return rows
 
 
@@ -94,7 +98,7 @@ def _waits(connection: db.Connection, report: Report) -> list[list[Any]]:
             t("waits.said"),
         ]
     ]
-    for wait in numbers.waiting(connection, report.tenant_id, report.window):
+    for wait in queries.waiting(connection, report.tenant_id, report.window):
         rows.append(
             [
                 words.person(wait.client_name, wait.phone),

@@ -9,11 +9,12 @@ from uuid import UUID
 
 from app.services import access
 from app.services.access import Viewer
-from synkro import corrections, db, dialogs, followups, numbers, outbox, reconciliation, report_windows, reports, runs
+from synkro import corrections, db, dialogs, followups, outbox, reconciliation, report_windows, reports, runs
 from synkro.corrections import Correction
 from synkro.dialogs import Dialog
 from synkro.errors import NotFoundError
-from synkro.numbers import Waiting
+from synkro.metrics import queries
+from synkro.metrics.queries import Waiting
 from synkro.outbox import Item
 from synkro.reconciliation import Count, Line
 from synkro.reports import Message, Report
@@ -80,12 +81,12 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             report=report,
             versions=reports.versions(connection, report),
             thread=reports.thread(connection, report),
-            waiting=numbers.waiting(connection, tenant_id, window, CAP),
-            managers=numbers.managers(connection, tenant_id, window),
+            waiting=queries.waiting(connection, tenant_id, window, CAP),
+            managers=queries.managers(connection, tenant_id, window),
             dialogs=found[:CAP],
             dialogs_total=len(found),
-            history=numbers.history(connection, tenant_id, window),
-            usual=numbers.usual(connection, tenant_id, window),
+            history=queries.history(connection, tenant_id, window),
+            usual=queries.usual(connection, tenant_id, window),
             lines=reconciliation.of_report(connection, report),
             counts=reconciliation.counts_of(connection, report),
             log=[event for event in log if event.level != "debug"],
@@ -115,22 +116,6 @@ DEFAULT_NUMBERS = (
     "answered_within_target",
     "money_at_risk",
     "deals_won",
-)
-#: a rise of these is bad news
-LOWER_IS_BETTER = frozenset(
-    {
-        "first_response_p50",
-        "first_response_p90",
-        "response_p50",
-        "response_p90",
-        "unanswered_now",
-        "breached",
-        "unanswered_overdue",
-        "oldest_wait_minutes",
-        "money_at_risk",
-        "deals_lost",
-        "deals_lost_amount",
-    }
 )
 
 

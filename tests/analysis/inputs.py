@@ -12,7 +12,7 @@ from analysis.facts import Facts
 from analysis.shapes import Item, Promise, Reading, Score
 from analysis.topics import pack
 from synkro.dialogs import Dialog
-from synkro.numbers import Waiting
+from synkro.metrics.queries import Waiting
 from synkro.windows import Window
 
 FURNITURE = pack("furniture").catalogue

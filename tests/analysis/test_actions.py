@@ -10,7 +10,7 @@ import pytest
 from analysis import actions
 from analysis.context import DialogReading
 from analysis.evidence import Claims
-from synkro.numbers import Waiting
+from synkro.metrics.queries import Waiting
 from tests.analysis.inputs import DAY, facts, item, plain, promise, read, wait
 
 

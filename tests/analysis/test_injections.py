@@ -14,10 +14,10 @@ from dataclasses import replace
 
 from analysis import prompts
 from analysis.asking import answer, pick
-from analysis.figures import NUMBERS
 from delivery.message import telegram_message
 from sandbox.llm_mind import CANARY
 from synkro import db, tenants
+from synkro.metrics.registry import REPORTED
 from synkro.reports import publish
 from tests.analysis.conftest import Model
 from tests.analysis.shop import WINDOW, Shop
@@ -161,7 +161,7 @@ def test_an_injected_question_gets_an_answer_and_nothing_else(busy: Shop, model:
     before = busy.connection.execute("select count(*) from marts.fct_messages").fetchone()
     for text in INJECTIONS:
         picked = pick(ctx, made, text)
-        assert picked is None or (picked.metric in NUMBERS and picked.manager == "")
+        assert picked is None or (picked.metric in REPORTED and picked.manager == "")
         with db.as_service("test") as connection:
             found = answer(connection, made, text, [], picked)
         assert CANARY not in found.text and model.api_key not in found.text

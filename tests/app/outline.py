@@ -75,8 +75,8 @@ def _whole() -> ReportView:
         *[wait(f"x{n}", 10) for n in range(8)],
     ]  # fmt: skip
     managers = [
-        {"manager_id": "7", "name": "Асель", "waits_answered": 10, "response_p50": 6.2, "within_target": 0.92, "open_overdue": 0, "messages_sent": 1040},
-        {"manager_id": "8", "name": "Данияр", "waits_answered": 9, "response_p50": 31.0, "within_target": 0.5, "open_overdue": 1, "messages_sent": 9},
+        {"manager_id": "7", "name": "Асель", "waits_answered": 10, "response_p50": 6.2, "within_target": 0.92, "within_target_n": 25, "open_overdue": 0, "messages_sent": 1040},
+        {"manager_id": "8", "name": "Данияр", "waits_answered": 9, "response_p50": 31.0, "within_target": 0.5, "within_target_n": 4, "open_overdue": 1, "messages_sent": 9},
     ]  # fmt: skip
     dialogs = [
         dialog("w1", client_name="Айгерим", phone="+77010000001", deal_name="Кухня", stage="Замер", price=450_000, manager_name="Асель", has_open_wait=True),

@@ -15,10 +15,11 @@ import pytest
 from psycopg.rows import dict_row
 
 from app.services import access, rows
-from synkro import db, evidence, reports, users
+from synkro import db, reports, users
 from synkro.accounts import embedded
 from synkro.errors import NotFoundError
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
+from synkro.metrics.registry import NUMBERS
 from synkro.reports import Draft
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
@@ -97,7 +98,7 @@ def behind(built: Built, metric: str) -> rows.Rows:
     return rows.behind(built.viewer, "ours", built.report.report_id, metric, limit=1000)
 
 
-@pytest.mark.parametrize("metric", evidence.NUMBERS)
+@pytest.mark.parametrize("metric", NUMBERS)
 def test_the_rows_make_the_number(built: Built, metric: str) -> None:
     """Counted here from what the page shows, and by the registry's own aggregate."""
     found, number = behind(built, metric), built.summary[metric]
@@ -121,9 +122,9 @@ def test_the_rows_make_the_number(built: Built, metric: str) -> None:
 
 def test_the_day_is_worth_counting(built: Built) -> None:
     """No number above is zero against zero by accident."""
-    zero = {metric for metric in evidence.NUMBERS if not built.summary[metric]}
+    zero = {metric for metric in NUMBERS if not built.summary[metric]}
     assert zero <= {"bot_messages", "excluded_dialogs", "waits_unattributed", "authors_by_deal", "authors_unknown",
-                    "dialogs_no_phone", "dialogs_no_contact", *(n for n in evidence.NUMBERS if n.startswith("unanswered_"))}  # fmt: skip
+                    "dialogs_no_phone", "dialogs_no_contact", *(n for n in NUMBERS if n.startswith("unanswered_"))}  # fmt: skip
     assert built.summary["unanswered_now"] > built.summary["unanswered_overdue"] > 0
 
 

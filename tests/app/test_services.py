@@ -36,8 +36,9 @@ from app.services import (
     transcripts,
 )
 from app.services.access import Forbidden, Viewer
-from synkro import audit, checks, clock, db, evidence, integrations, runs, spending, telegram_chats
+from synkro import audit, checks, clock, db, integrations, runs, spending, telegram_chats
 from synkro.errors import DataError, NotFoundError, SynkroError
+from synkro.metrics.registry import NUMBERS
 from tests.app.world import HOSTILE, SECRET, World
 
 Who = Callable[[str], Viewer]
@@ -101,7 +102,7 @@ def test_overview(world: World, who: Who) -> None:
 
 def test_rows_are_those_the_number_counts(world: World, who: Who) -> None:
     report = world.reports["alpha"].report_id
-    summary = {key: rows.behind(who("user"), "alpha", report, key, limit=1000) for key in evidence.NUMBERS}
+    summary = {key: rows.behind(who("user"), "alpha", report, key, limit=1000) for key in NUMBERS}
     counts = {key: found.total for key, found in summary.items()}
     assert counts["messages"] == counts["client_messages"] + counts["manager_messages"] + counts["bot_messages"] == 42
     assert counts["waits"] == counts["sessions"] == counts["dialogs"] == counts["clients"] == 13

@@ -12,7 +12,7 @@ import pytest
 from app import words
 from app.services import reporting, settings
 from app.texts import EN, RU, speaking, t
-from synkro import clock, evidence
+from synkro import clock
 from synkro.integrations import FIELDS, KINDS
 from synkro.runtime import MODES
 
@@ -50,8 +50,7 @@ def test_every_key_in_the_code_exists() -> None:
 
 
 def test_every_family_of_keys_is_whole() -> None:
-    wanted = {f"number.{key}" for key in {*evidence.SUMMARY, *evidence.MANAGERS}}
-    wanted |= {f"runtime.{key}" for key in settings.RUNTIME_FIELDS} | {f"mode.{mode}" for mode in MODES}
+    wanted = {f"runtime.{key}" for key in settings.RUNTIME_FIELDS} | {f"mode.{mode}" for mode in MODES}
     wanted |= {f"kind.{kind}" for kind in KINDS} | {f"kind.{kind}.about" for kind in KINDS}
     wanted |= {f"field.{name}" for pair in FIELDS.values() for part in pair for name in part} - {
         "field.requests_per_second",

@@ -10,6 +10,7 @@ import pytest
 
 from delivery.sender import send_due
 from synkro import db, integrations, outbox, reports, runs
+from synkro.metrics import queries
 from tests.town import Town
 
 
@@ -21,10 +22,9 @@ def current(town: Town) -> reports.Report:
 
 
 def mart(town: Town) -> dict[str, Any]:
-    from synkro import numbers
 
     with db.as_service("test") as connection:
-        found = numbers.summary(connection, town.tenant_id, town.window)
+        found = queries.summary(connection, town.tenant_id, town.window)
     assert found is not None
     # a report knows its window itself
     return {key: value for key, value in found.items() if key not in ("window_start", "window_end")}

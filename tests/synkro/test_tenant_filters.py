@@ -33,14 +33,12 @@ from synkro import (
     corrections,
     db,
     dialogs,
-    evidence,
     followups,
     history,
     integrations,
     intents,
     invitations,
     leases,
-    numbers,
     outbox,
     readings,
     reconciliation,
@@ -56,6 +54,8 @@ from synkro import (
     vault,
     watermarks,
 )  # fmt: skip
+from synkro.metrics import lineage, queries
+from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reconciliation import Count
 from synkro.watermarks import Backfill, StreamLoad
 from tests import twins
@@ -182,9 +182,9 @@ READS: dict[str, Call] = {
     "synkro.dialogs.in_window": lambda c: dialogs.in_window(c, T, WINDOW),
     "synkro.dialogs.page": lambda c: dialogs.page(c, T, CHAT, 200),
     "synkro.dialogs.messages_of_window": lambda c: dialogs.messages_of_window(c, T, [CHAT], WINDOW, before=2),
-    "synkro.evidence.recount": lambda c: {
-        name: evidence.recount(c, entry, T, WINDOW, manager)
-        for entries, manager in ((evidence.SUMMARY, None), (evidence.MANAGERS, "manager_id"))
+    "synkro.metrics.lineage.recount": lambda c: {
+        name: lineage.recount(c, entry, T, WINDOW, manager)
+        for entries, manager in ((SUMMARY, None), (MANAGERS, "manager_id"))
         for name, entry in entries.items()
     },
     "synkro.followups.attempts": lambda c: (followed_up(c), [followups.attempts(c, T, WINDOW)])[1],
@@ -206,14 +206,14 @@ READS: dict[str, Call] = {
         c.execute("update synkro.job_runs set status = 'cancelling' where tenant_id = %s and run_id = %s", (T, RUN)),
         leases.is_stopping(c, run(c))
     )[1],
-    "synkro.numbers.funnel": lambda c: numbers.funnel(c, T),
-    "synkro.numbers.history": lambda c: numbers.history(c, T, WINDOW, 60),
-    "synkro.numbers.hours": lambda c: numbers.hours(c, T, WINDOW, 30),
-    "synkro.numbers.managers": lambda c: numbers.managers(c, T, WINDOW),
-    "synkro.numbers.managers_over": lambda c: numbers.managers_over(c, T, WINDOW, 30),
-    "synkro.numbers.summary": lambda c: numbers.summary(c, T, WINDOW),
-    "synkro.numbers.usual": lambda c: numbers.usual(c, T, WINDOW),
-    "synkro.numbers.waiting": lambda c: numbers.waiting(c, T, WINDOW),
+    "synkro.metrics.queries.funnel": lambda c: queries.funnel(c, T),
+    "synkro.metrics.queries.history": lambda c: queries.history(c, T, WINDOW, 60),
+    "synkro.metrics.queries.hours": lambda c: queries.hours(c, T, WINDOW, 30),
+    "synkro.metrics.queries.managers": lambda c: queries.managers(c, T, WINDOW),
+    "synkro.metrics.queries.managers_over": lambda c: queries.managers_over(c, T, WINDOW, 30),
+    "synkro.metrics.queries.summary": lambda c: queries.summary(c, T, WINDOW),
+    "synkro.metrics.queries.usual": lambda c: queries.usual(c, T, WINDOW),
+    "synkro.metrics.queries.waiting": lambda c: queries.waiting(c, T, WINDOW),
     "synkro.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
     "synkro.outbox.report_of_message": lambda c: outbox.report_of_message(c, T, CHAT, "55"),
     "synkro.intents.waiting": lambda c: intents.waiting(c, T, "1"),
@@ -364,8 +364,8 @@ WRITES: dict[str, Call] = {
 #: takes a lock or makes a text: nothing to see in rows
 NEITHER = {
     "synkro.leases.hold": "a lock: test_leases",
-    "synkro.evidence.parameters": "no query",
-    "synkro.evidence.literal": "no query",
+    "synkro.metrics.lineage.parameters": "no query",
+    "synkro.metrics.lineage.literal": "no query",
     "synkro.vault.seal": "no query: the company is in the seal",
     "synkro.vault.reseal": "no query",
     "synkro.vault.unseal": "no query",
