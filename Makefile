@@ -64,7 +64,7 @@ bench: setup-dev
 
 # every process killed in every step of a run: about half an hour
 drills: setup-dev
-	@$(BIN)/python -m tests.orchestration.drill
+	@$(BIN)/python -m tests.chaos.kill_matrix
 
 clean:
 	-@[ ! -x $(BIN)/synkro ] || $(BIN)/synkro db down --delete

@@ -22,13 +22,15 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from app.offload import off_loop
-from synkro import accounts, audit, db, invitations, sessions, users
-from synkro.accounts import attempts, second_factor
-from synkro.errors import AuthenticationError, ConfigurationError, DataError
-from synkro.files import secret_file
-from synkro.invitations import Invitation
-from synkro.settings import settings
-from synkro.users import User
+from synkro import accounts
+from synkro.accounts import attempts, second_factor, sessions
+from synkro.core.errors import AuthenticationError, ConfigurationError, DataError
+from synkro.core.files import secret_file
+from synkro.core.settings import settings
+from synkro.database import db
+from synkro.tenancy import audit, invitations, users
+from synkro.tenancy.invitations import Invitation
+from synkro.tenancy.users import User
 
 logger = logging.getLogger("synkro.app")
 

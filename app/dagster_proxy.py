@@ -3,7 +3,7 @@
 Dagster takes mutations by GET, in any form, from any page, and knows nobody. Here GraphQL goes by POST with a JSON body alone,
 everything else is read without its query, and a request is made anew for the web server: neither our cookie nor anything else
 of the browser's that is not named below reaches it, and of its answer only what is named comes back. Who is asking, from
-which page and how much has been settled by :mod:`app.guard` before; an open socket ends with its session or the person's role.
+which page and how much has been settled by :mod:`app.middleware` before; an open socket ends with its session or the person's role.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection
 
-from app import auth, guard, plain
+from app import auth, middleware, static_pages
 from app.offload import off_loop
 from app.texts import t
-from synkro import dagster_ui, db, users
+from synkro.database import db
+from synkro.runs import dagster_ui
+from synkro.tenancy import users
 
 logger = logging.getLogger("synkro.app")
 
@@ -52,7 +54,7 @@ MAX_MESSAGE = 4_000_000
 
 
 class DagsterProxy:
-    """ASGI app, mounted at :data:`synkro.dagster_ui.PREFIX` behind the guard."""
+    """ASGI app, mounted at :data:`synkro.runs.dagster_ui.PREFIX` behind the guard."""
 
     def __init__(self) -> None:
         self._client: httpx.AsyncClient | None = None
@@ -74,7 +76,7 @@ class DagsterProxy:
         path = request.scope["path"]
         if caller is None or not _is_plain(path) or not await off_loop(is_operator, caller):
             # the same as a page that is not there
-            return plain.not_found()
+            return static_pages.not_found()
         return await _refusal(request) or await self._forwarded(request)
 
     async def _forwarded(self, request: Request) -> Response:
@@ -137,7 +139,7 @@ class DagsterProxy:
 async def _joined(websocket: WebSocket, upstream: ClientConnection, caller: auth.Caller) -> None:
     """Carry messages both ways until a side has done, or the person may not be here any more."""
     await websocket.accept(subprotocol=SUBPROTOCOL)
-    with guard.watch.hold(caller) as ended:
+    with middleware.watch.hold(caller) as ended:
         sides = [asyncio.create_task(side) for side in (_up(websocket, upstream), _down_to(websocket, upstream))]
         over = asyncio.create_task(ended.wait())
         try:
@@ -192,9 +194,9 @@ async def _refusal(request: Request) -> Response | None:
         return await _graphql_refusal(request)
     first = path.removeprefix(dagster_ui.PREFIX).strip("/").partition("/")[0].strip().lower()
     if first in (*CLOSED, "graphql"):
-        return plain.not_found()
+        return static_pages.not_found()
     if request.method not in ("GET", "HEAD"):
-        return plain.refused(t("dagster.method"), 405)
+        return static_pages.refused(t("dagster.method"), 405)
     return None
 
 
@@ -234,4 +236,4 @@ def _said(text: str, status: int) -> Response:
 
 
 def _down(request: Request) -> Response:
-    return _said(t("dagster.down"), 502) if request.method == "POST" else plain.dagster_down()
+    return _said(t("dagster.down"), 502) if request.method == "POST" else static_pages.dagster_down()

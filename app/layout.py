@@ -15,16 +15,16 @@ from fastapi import Request
 from nicegui import ui
 from starlette.responses import RedirectResponse, Response
 
-from app import plain
-from app.components.html import anchor, div, icon, link, span, tag
-from app.guard import is_bad_input, report_error
+from app import static_pages
+from app.components.base.html import anchor, div, icon, link, span, tag
+from app.middleware import is_bad_input, report_error
 from app.offload import off_loop
-from app.services import access, audit_log
-from app.services.access import Forbidden, Viewer
 from app.texts import t
-from synkro import dagster_ui
-from synkro.errors import NotFoundError, TransientError
-from synkro.tenants import Tenant
+from services import access, audit_log
+from services.access import Forbidden, Viewer
+from synkro.core.errors import NotFoundError, TransientError
+from synkro.runs import dagster_ui
+from synkro.tenancy.tenants import Tenant
 
 PageFunction = Callable[..., Awaitable[Response | None]]
 #: address → function, filled by the modules of app/pages and installed by :func:`install`
@@ -57,14 +57,14 @@ def _wrapped(function: PageFunction) -> PageFunction:
                 await off_loop(audit_log.note_look, viewer, parameters["slug"], request.url.path)
             return await function(viewer, **parameters)
         except NotFoundError:
-            return plain.not_found()
+            return static_pages.not_found()
         except Forbidden as error:
-            return plain.refused(error.message)
+            return static_pages.refused(error.message)
         except TransientError as error:
-            return plain.refused(error.message, 503)
+            return static_pages.refused(error.message, 503)
         except Exception as error:
             error_id = report_error(error)
-            return plain.not_found() if is_bad_input(error) else plain.server_error(error_id)
+            return static_pages.not_found() if is_bad_input(error) else static_pages.server_error(error_id)
 
     signature = inspect.signature(function, eval_str=True)
     parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in list(signature.parameters.values())[1:]]
@@ -88,7 +88,7 @@ def frame(viewer: Viewer, title: str, *, tenant: Tenant | None = None, on: str =
     div("scrim").on("click", js_handler="() => synkro.drawer()")
     with tag("nav", "nav", aria_label=t("nav.menu"), mark="nav"):
         with anchor("/", "brand"):
-            tag("img", src=plain.asset("icon.svg"), alt="", width=24, height=24)
+            tag("img", src=static_pages.asset("icon.svg"), alt="", width=24, height=24)
             span("", "Synkro")
         _items(viewer, tenant, on)
         _foot(viewer, on)

@@ -14,8 +14,8 @@ from uuid import UUID
 from nicegui import Client
 
 from app.offload import off_loop
-from app.services import reporting
-from app.services.reporting import Progress
+from services.reports import runs
+from services.reports.runs import Progress
 
 logger = logging.getLogger("synkro.app")
 
@@ -52,7 +52,7 @@ class Live:
 
     async def poll(self) -> None:
         for key, channel in list(self._channels.items()):
-            fresh = await off_loop(reporting.progress, *key)
+            fresh = await off_loop(runs.progress, *key)
             if fresh is not None and fresh != channel.progress:
                 channel.progress = fresh
                 channel.version += 1
@@ -70,7 +70,7 @@ class Live:
         while True:
             await asyncio.sleep(REAP_SECONDS)
             try:
-                await off_loop(reporting.reap)
+                await off_loop(runs.reap)
             except Exception as error:
                 logger.warning("Не удалось проверить зависшие запуски: %s", error)
 

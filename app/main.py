@@ -21,14 +21,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from app import auth, guard, layout, plain, routes
+from app import auth, layout, middleware, routes, static_pages
 from app.api import v1
 from app.dagster_proxy import DagsterProxy
 from app.live import live
 from app.pages import register_all
-from synkro import app_login, dagster_ui
-from synkro.errors import ConfigurationError, SynkroError
-from synkro.settings import settings
+from synkro.core.errors import ConfigurationError, SynkroError
+from synkro.core.settings import settings
+from synkro.database import app_login
+from synkro.runs import dagster_ui
 
 logger = logging.getLogger("synkro.app")
 
@@ -49,8 +50,8 @@ def build() -> FastAPI:
         openapi_url="/api/openapi.json",
         lifespan=_lifespan,
     )
-    parent.add_middleware(guard.Guard)
-    parent.mount("/static", StaticFiles(directory=plain.THEME), name="static")
+    parent.add_middleware(middleware.Guard)
+    parent.mount("/static", StaticFiles(directory=static_pages.THEME), name="static")
     parent.state.dagster = DagsterProxy()
     parent.mount(dagster_ui.PREFIX, parent.state.dagster, name="dagster")
     parent.include_router(v1.router)
@@ -65,7 +66,7 @@ def build() -> FastAPI:
     ui.run_with(
         parent,
         title="Synkro",
-        favicon=plain.THEME / "icon.svg",
+        favicon=static_pages.THEME / "icon.svg",
         dark=None,
         language="ru",
         reconnect_timeout=RECONNECT_SECONDS,
@@ -74,14 +75,14 @@ def build() -> FastAPI:
     )
     # long polling sends no Origin with GET, so it cannot be told from a foreign page
     core.app.config.socket_io_js_transports = ["websocket"]
-    ui.add_head_html(plain.head_links(), shared=True)
-    guard.guard_socket_events()
+    ui.add_head_html(static_pages.head_links(), shared=True)
+    middleware.guard_socket_events()
     return parent
 
 
 @asynccontextmanager
 async def _lifespan(parent: FastAPI) -> AsyncIterator[None]:
-    loops = (live.poll_forever, live.reap_forever, guard.recheck_forever, auth.write_failures_forever)
+    loops = (live.poll_forever, live.reap_forever, middleware.recheck_forever, auth.write_failures_forever)
     tasks = [asyncio.create_task(forever()) for forever in loops]
     yield
     for task in tasks:
@@ -97,13 +98,13 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         kind = "not_found" if status == 404 else "refused"
         message = "Не найдено." if status == 404 else "Метод не поддерживается."
         return JSONResponse({"error": {"kind": kind, "message": message}}, status)
-    return plain.not_found() if status == 404 else plain.refused("Метод не поддерживается.", status)
+    return static_pages.not_found() if status == 404 else static_pages.refused("Метод не поддерживается.", status)
 
 
 async def _on_bad_request(request: Request, error: Exception) -> Response:
     """A path or query that does not even parse is, for a page, a page that is not there."""
     if not request.url.path.startswith("/api/"):
-        return plain.not_found()
+        return static_pages.not_found()
     fields = [".".join(map(str, e["loc"])) for e in error.errors()] if isinstance(error, RequestValidationError) else []
     return JSONResponse(
         {"error": {"kind": "data", "message": f"Неверные поля запроса: {', '.join(fields)}.", "fields": fields}}, 422

@@ -10,15 +10,18 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.background import BackgroundTask
 
-from app import auth, plain
+from app import auth, static_pages
 from app.offload import off_loop
-from app.services import access, audit_log, export
 from app.texts import t
-from synkro import accounts, dagster_ui, invitations
+from services import access, audit_log
+from services.reports import export
+from synkro import accounts
 from synkro.accounts import second_factor
 from synkro.accounts.passwords import WeakPassword
-from synkro.errors import DataError, NotFoundError, SynkroError
-from synkro.users import User
+from synkro.core.errors import DataError, NotFoundError, SynkroError
+from synkro.runs import dagster_ui
+from synkro.tenancy import invitations
+from synkro.tenancy.users import User
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=1000)]
@@ -32,7 +35,7 @@ def _ip(request: Request) -> str | None:
 async def login_page(request: Request, next: str = "/") -> Response:
     if getattr(request.state, "caller", None) is not None:
         return RedirectResponse(auth.safe_next(next), 303)
-    return plain.login(auth.safe_next(next))
+    return static_pages.login(auth.safe_next(next))
 
 
 @router.get(dagster_ui.PREFIX)
@@ -62,7 +65,7 @@ async def login(request: Request, email: Text = "", password: Text = "", next: T
     try:
         entered = await off_loop(auth.sign_in, email, password, _ip(request), agent, device=device)
     except SynkroError as error:
-        return plain.login(target, email=email, error=error.message, status=_status(error))
+        return static_pages.login(target, email=email, error=error.message, status=_status(error))
     await off_loop(auth.sessions.close_session, old)
     return _entered(entered, "/profile/password" if entered.user.must_change_password else target)
 
@@ -92,7 +95,7 @@ async def code_page(request: Request, next: str = "/") -> Response:
         return RedirectResponse("/login", 303)
     if not step.status.is_on:
         return RedirectResponse(f"/login/second-factor?next={quote(auth.safe_next(next), safe='')}", 303)
-    return plain.code(auth.safe_next(next), step.user.email)
+    return static_pages.code(auth.safe_next(next), step.user.email)
 
 
 @router.post("/login/code")
@@ -104,7 +107,7 @@ async def code(request: Request, code: Text = "", next: Text = "/") -> Response:
     try:
         session_id = await off_loop(auth.finish_step, step, code, _ip(request), agent, device=device)
     except SynkroError as error:
-        return plain.code(auth.safe_next(next), step.user.email, error=error.message, status=_status(error))
+        return static_pages.code(auth.safe_next(next), step.user.email, error=error.message, status=_status(error))
     response = RedirectResponse(auth.safe_next(next), 303)
     _let_in(response, step.user.email, session_id)
     return response
@@ -128,7 +131,7 @@ async def set_up(request: Request, code: Text = "", next: Text = "/") -> Respons
         session_id, codes = await off_loop(auth.set_up_step, step, code, _ip(request), agent, device=device)
     except SynkroError as error:
         return await _set_up_form(step.user, "/login/second-factor", next=auth.safe_next(next), error=error)
-    response = plain.recovery_codes(codes, auth.safe_next(next))
+    response = static_pages.recovery_codes(codes, auth.safe_next(next))
     _let_in(response, step.user.email, session_id)
     return response
 
@@ -137,8 +140,8 @@ async def _set_up_form(user: User, action: str, *, next: str = "", error: Synkro
     try:
         begun = await off_loop(second_factor.begin, user)
     except SynkroError as impossible:
-        return plain.said(t("factor.title"), impossible.message, _status(impossible))
-    return plain.second_factor_setup(
+        return static_pages.said(t("factor.title"), impossible.message, _status(impossible))
+    return static_pages.second_factor_setup(
         begun.secret,
         begun.uri,
         action,
@@ -159,7 +162,9 @@ async def _second_factor(request: Request, error: SynkroError | None = None) -> 
     found = await off_loop(second_factor.status, user.user_id)
     if not found.is_on:
         return await _set_up_form(user, "/profile/second-factor", error=error)
-    return plain.second_factor(found, error=error.message if error else None, status=_status(error) if error else 200)
+    return static_pages.second_factor(
+        found, error=error.message if error else None, status=_status(error) if error else 200
+    )
 
 
 @router.post("/profile/second-factor")
@@ -175,12 +180,12 @@ async def change_second_factor(request: Request, what: Text = "on", code: Text =
             codes = await off_loop(auth.turn_on, caller, password, code, _ip(request))
     except SynkroError as error:
         return await _second_factor(request, error)
-    return plain.recovery_codes(codes, "/profile")
+    return static_pages.recovery_codes(codes, "/profile")
 
 
 @router.get("/forgot")
 async def forgot_page() -> Response:
-    return plain.forgot()
+    return static_pages.forgot()
 
 
 @router.post("/forgot")
@@ -191,8 +196,8 @@ async def forgot(request: Request, email: Text = "") -> Response:
     except SynkroError as error:
         # an installation that writes no letters is no outage
         status = _status(error) if accounts.can_write_letters() else 422
-        return plain.forgot(email=email, error=error.message, status=status)
-    response = plain.said(t("forgot.title"), t("forgot.sent", email=email.strip()[:320]))
+        return static_pages.forgot(email=email, error=error.message, status=status)
+    response = static_pages.said(t("forgot.title"), t("forgot.sent", email=email.strip()[:320]))
     auth.set_letter_cookie(response, "recovery", asked.verifier)
     response.background = BackgroundTask(asked.send)
     return response
@@ -203,14 +208,16 @@ async def confirm_page(request: Request) -> Response:
     """Where links of letters land: ours and Supabase's with ``token_hash``, Supabase's with ``code``, or with ``#…``."""
     asked = request.query_params
     if error := asked.get("error_code") or asked.get("error"):
-        return plain.said(t("confirm.title"), t("confirm.stale" if "expired" in error else "confirm.failed"), 422)
+        return static_pages.said(
+            t("confirm.title"), t("confirm.stale" if "expired" in error else "confirm.failed"), 422
+        )
     if asked.get("message"):
-        return plain.said(t("confirm.title"), t("confirm.second"))
+        return static_pages.said(t("confirm.title"), t("confirm.second"))
     if code := asked.get("code"):
         kind, verifier = auth.letter_in(request.cookies)
         return await _confirmed(request, accounts.confirm_code, code[:400], verifier, kind, _ip(request))
     # mail servers open links to look at them: a link is taken by a press, not by a visit
-    return plain.confirm(asked.get("token_hash", "")[:400], asked.get("type", "")[:40])
+    return static_pages.confirm(asked.get("token_hash", "")[:400], asked.get("type", "")[:40])
 
 
 @router.post("/auth/confirm")
@@ -221,16 +228,16 @@ async def confirm(
         return await _confirmed(request, accounts.confirm_link, token_hash, type, _ip(request))
     if access_token and accounts.is_supabase():
         return await _confirmed(request, accounts.confirm_fragment, access_token, type)
-    return plain.said(t("confirm.title"), t("confirm.broken"), 422)
+    return static_pages.said(t("confirm.title"), t("confirm.broken"), 422)
 
 
 async def _confirmed(request: Request, take: Callable[..., Any], *arguments: Any) -> Response:
     try:
         confirmed = await off_loop(take, *arguments)
     except SynkroError as error:
-        return plain.said(t("confirm.title"), error.message, _status(error))
+        return static_pages.said(t("confirm.title"), error.message, _status(error))
     if confirmed is None:
-        return plain.said(t("confirm.title"), t("confirm.second"))
+        return static_pages.said(t("confirm.title"), t("confirm.second"))
     agent = request.headers.get("user-agent")
     entered = await off_loop(auth.open_confirmed, confirmed, _ip(request), agent)
     response = _entered(entered, "/profile/password" if confirmed.may_set_password else "/profile")
@@ -247,9 +254,9 @@ async def _invitation(request: Request, token: str, error: SynkroError | None = 
     try:
         offered = await off_loop(auth.invited, token)
     except SynkroError as stale:
-        return plain.said(t("invitation.title"), stale.message, _status(stale))
+        return static_pages.said(t("invitation.title"), stale.message, _status(stale))
     caller: auth.Caller | None = request.state.caller
-    return plain.invitation(
+    return static_pages.invitation(
         token,
         offered,
         caller.user.email if caller else None,
@@ -293,7 +300,7 @@ async def password_page(request: Request) -> Response:
 
 
 def _password_form(caller: auth.Caller, error: str | None = None, status: int = 200) -> Response:
-    return plain.password(
+    return static_pages.password(
         forced=caller.user.must_change_password, by_link=caller.may_set_password, error=error, status=status
     )
 
@@ -322,7 +329,7 @@ async def password(request: Request, old: Text = "", new: Text = "", again: Text
 
 @router.get("/profile/email")
 async def email_page(request: Request) -> Response:
-    return plain.change_email(request.state.caller.user.email)
+    return static_pages.change_email(request.state.caller.user.email)
 
 
 @router.post("/profile/email")
@@ -331,8 +338,8 @@ async def email(request: Request, password: Text = "", email: Text = "") -> Resp
     try:
         verifier = await off_loop(accounts.request_email_change, user, password, email, _ip(request))
     except SynkroError as error:
-        return plain.change_email(user.email, wanted=email, error=error.message, status=_status(error))
-    response = plain.said(t("email.title"), t("email.sent", email=email.strip()[:320]))
+        return static_pages.change_email(user.email, wanted=email, error=error.message, status=_status(error))
+    response = static_pages.said(t("email.title"), t("email.sent", email=email.strip()[:320]))
     auth.set_letter_cookie(response, "email_change", verifier)
     return response
 
@@ -345,7 +352,7 @@ async def report_csv(request: Request, slug: str, report_id: str, what: str) -> 
             raise NotFoundError("Такого файла нет.")
         name, text = await off_loop(export.report_csv, viewer, slug, report_id, what)
     except NotFoundError:
-        return plain.not_found()
+        return static_pages.not_found()
     return _csv(name, text)
 
 
@@ -355,9 +362,9 @@ async def audit_csv(request: Request, tenant: str = "") -> Response:
     try:
         name, text = await off_loop(audit_log.audit_csv, viewer, tenant or None)
     except NotFoundError:
-        return plain.not_found()
+        return static_pages.not_found()
     except access.Forbidden as error:
-        return plain.refused(error.message)
+        return static_pages.refused(error.message)
     return _csv(name, text)
 
 

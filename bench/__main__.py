@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bench import ai, ingestion_landing, ingestion_pace, main_job, marts, partitions, run, scale
+from bench import ai, main_job, marts, partitions, run, scale
+from bench.ingestion import request_pace, staging_load
 
 if __name__ == "__main__":
-    ingestion_landing.main()
-    ingestion_pace.main(["--scale", "0.05"])
+    staging_load.main()
+    request_pace.main(["--scale", "0.05"])
     marts.main([])
     ai.main()
     main_job.main()

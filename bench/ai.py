@@ -1,6 +1,6 @@
 """How well dialogs are read, and for how much: ``python -m bench.ai``.
 
-Always: recall and precision by kind of the reader without a key on :mod:`bench.ai_dialogs`, dev and held-out halves apart.
+Always: recall and precision by kind of the reader without a key on :mod:`bench.support.ai_dialogs`, dev and held-out halves apart.
 With ``SYNKRO_BENCH_AI_URL``, ``_MODEL`` and ``_KEY``: the same for that OpenAI-compatible server, with tokens, price and
 seconds; ``_DIALOGS`` is how many of the 300 (default 40, spread over both halves), ``_CAP_USD`` the most it may cost (1).
 
@@ -20,19 +20,22 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from analysis import prompts, reader, rules, topics
-from analysis.budget import Budget
-from analysis.context import Limits
-from analysis.masking import Mask
-from analysis.prices import estimate_tokens, price_of
-from analysis.provider import Provider
-from analysis.shapes import Reading
-from bench.ai_dialogs import KINDS, Planted, make
-from synkro import hosts
-from synkro.dialogs import Dialog
-from synkro.errors import SynkroError
-from synkro.rubric import DEFAULT
-from synkro.spending import Caps, Sent, Settled
+from analysis import topics
+from analysis.llm import prompts
+from analysis.llm.budget import Budget
+from analysis.llm.masking import Mask
+from analysis.llm.prices import estimate_tokens, price_of
+from analysis.llm.provider import Provider
+from analysis.reading import by_model as reader
+from analysis.reading.context import Limits
+from analysis.reading.models import Reading
+from analysis.rules import reader as rules
+from bench.support.ai_dialogs import KINDS, Planted, make
+from synkro.core.errors import SynkroError
+from synkro.http import allowlist
+from synkro.reporting.dialogs import Dialog
+from synkro.reporting.spending import Caps, Sent, Settled
+from synkro.tenancy.rubric import DEFAULT
 
 TIMEZONE = "Asia/Almaty"
 #: the planted dialogs are a furniture shop's
@@ -101,7 +104,7 @@ class Scores:
 def by_rules(dialogs: Iterable[Planted]) -> Scores:
     scores = Scores()
     for planted in dialogs:
-        scores.add(planted, found_in(rules.read(planted.messages, TIMEZONE, topics=TOPICS)))
+        scores.add(planted, found_in(reader.read(planted.messages, TIMEZONE, topics=TOPICS)))
     return scores
 
 
@@ -128,7 +131,7 @@ async def by_model(dialogs: Sequence[Planted], url: str, model: str, key: str, c
     public = {"base_url": url, "model": model}
     extra = os.environ.get("SYNKRO_AI_PRICES")
     price, note = price_of(
-        model, hosts.is_loopback_url(hosts.ai_base_url(public, True)), Path(extra) if extra else None
+        model, allowlist.is_loopback_url(allowlist.ai_base_url(public, True)), Path(extra) if extra else None
     )
     notebook = Notebook()
     budget = Budget(price, Caps(cap, cap, cap, cap), notebook)

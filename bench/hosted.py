@@ -26,10 +26,13 @@ from unittest import mock
 import psycopg
 
 from sandbox.server import start
-from sandbox.supabase.project import HostedProject
-from synkro import clock, db, migrations, runs, runtime, tenants, vault, windows
-from synkro.settings import settings
-from tests.town import connect
+from sandbox.vendors.supabase.project import HostedProject
+from synkro.core import clock, vault, windows
+from synkro.core.settings import settings
+from synkro.database import db, migrations
+from synkro.runs import queue
+from synkro.tenancy import runtime_config, tenants
+from tests.support.e2e import connect
 
 SLUG = "bench"
 
@@ -49,7 +52,7 @@ def project() -> Iterator[HostedProject]:
             },
         ),
     ):
-        from orchestration.dbt import deploy
+        from orchestration.dbt.project import deploy
 
         settings.cache_clear()
         migrations.migrate(made.direct_url)
@@ -62,17 +65,17 @@ def project() -> Iterator[HostedProject]:
 
 def builds(count: int) -> list[float]:
     """Wall seconds of so many builds of the last closed day, after one that is not counted. In this process."""
-    from orchestration.launch import execute
+    from orchestration.queue.launch import execute
 
     found = []
     with db.as_service("bench") as connection:
         tenant = tenants.by_slug(connection, SLUG)
-        config = runtime.current(connection, tenant.tenant_id)
+        config = runtime_config.current(connection, tenant.tenant_id)
     window = windows.last_closed(clock.now(), config.business_day_start, config.timezone)
     for _ in range(count + 1):
         with db.as_service("bench") as connection:
             wanted = {"mode": "amocrm_radist", "trigger_type": "manual", "report_type": "daily"}
-            run, _ = runs.request(connection, tenant.tenant_id, window, **wanted)
+            run, _ = queue.request(connection, tenant.tenant_id, window, **wanted)
         began = time.perf_counter()
         done = execute(run.run_id)
         if done.status != "success":

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import time
 
-from bench.ground import installation
-from synkro import db, runs
-from tests.town import Town, open_town
+from bench.support.environment import installation
+from synkro.database import db
+from synkro.runs import queue
+from tests.support.e2e import Town, open_town
 
 
-def steps(run: runs.Run) -> dict[str, float]:
+def steps(run: queue.Run) -> dict[str, float]:
     """Seconds by step, as the run's own log has them."""
     with db.as_service("bench") as connection:
-        events = runs.events(connection, run.tenant_id, run.run_id)
+        events = queue.events(connection, run.tenant_id, run.run_id)
     return {event.step: event.metadata["seconds"] for event in events if "seconds" in event.metadata}
 
 

@@ -6,7 +6,7 @@
 Every tenant has the same traffic (``--per-day`` messages a day, 8 to a visit, 40 to a client): a larger one has a longer
 history, not busier days. Printed in seconds, and in processor seconds of this process and the server (what can be compared on
 a busy machine): the first build, a day's increment (median of five), one in which nothing happened (what dbt costs with that
-many models), ``bench/plain.sql`` for the same day (its rows must be the marts'), the pages' queries under row level security.
+many models), ``bench/sql/plain.sql`` for the same day (its rows must be the marts'), the pages' queries under row level security.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from bench.ground import installation
-from synkro import db, embedded, runtime, tenants
-from synkro.settings import settings
-from synkro.users import User
-from synkro.windows import Window
+from bench.support.environment import installation
+from synkro.core.settings import settings
+from synkro.core.windows import Window
+from synkro.database import db
+from synkro.database.embedded import postgres
+from synkro.tenancy import runtime_config, tenants
+from synkro.tenancy.users import User
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "sql"
 LAST_DAY = datetime(2026, 11, 1, tzinfo=UTC)
 VISIT = 8
 WEEK = {day: [["09:00", "13:00"], ["14:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat")}
@@ -64,8 +66,8 @@ def found(connection: Connection, slug: str, messages: int, per_day: int) -> Com
     if not connection.execute(
         "select from synkro.tenant_runtime_configs where tenant_id = %s", (tenant.tenant_id,)
     ).fetchone():
-        runtime.start(connection, tenant.tenant_id, "Asia/Almaty")
-    runtime.change(connection, tenant.tenant_id, {"calendar": {"weekly": WEEK}, "business_day_start": "00:00"})
+        runtime_config.start(connection, tenant.tenant_id, "Asia/Almaty")
+    runtime_config.change(connection, tenant.tenant_id, {"calendar": {"weekly": WEEK}, "business_day_start": "00:00"})
     company = Company(tenant.tenant_id, per_day, messages // 40, LAST_DAY - timedelta(days=messages // per_day))
     _script(connection, "company.sql", tenant=tenant.tenant_id, clients=company.clients, first=company.first)
     step = 1_000_000 // VISIT
@@ -82,8 +84,8 @@ def visit(connection: Connection, company: Company, visits: int) -> None:
     )  # fmt: skip
     company.visits += visits
     last = company.now + timedelta(days=60)
-    config = runtime.current(connection, company.tenant_id)
-    runtime.fill_working_intervals(
+    config = runtime_config.current(connection, company.tenant_id)
+    runtime_config.fill_working_intervals(
         connection, company.tenant_id, config, (company.first - timedelta(days=8)).date(), last.date()
     )
 
@@ -103,17 +105,17 @@ def windows(connection: Connection, company: Company, days: int = 4) -> list[Win
 
 
 def build(url: str, company: Company, spans: list[Window], *, everything: bool = False) -> list[Any]:
-    from orchestration import dbt
+    from orchestration.dbt import project
 
     with tempfile.TemporaryDirectory() as work:
-        return dbt.build_tenant(
+        return project.build_tenant(
             url, settings().data_dir, tenant_id=company.tenant_id, window_start=spans[0].start, window_end=spans[0].end,
             windows=spans, work_dir=Path(work), everything=everything,
         )  # fmt: skip
 
 
 def check(url: str, company: Company, spans: list[Window]) -> list[Any]:
-    from orchestration import dbt
+    from orchestration.dbt import project as dbt
 
     with tempfile.TemporaryDirectory() as work:
         return dbt.test_tenant(
@@ -262,7 +264,8 @@ def _ratio(name: str, one: Spent, other: Spent) -> None:
 
 def dashboards(connection: Connection, company: Company, repeats: int) -> None:
     """The dashboards' page as a member sees it: every query of it, under row level security."""
-    from app.services import access, dashboards
+    from services import access
+    from services.reports import dashboards
 
     row = connection.execute("insert into auth.users (email) values ('bench@example.test') returning id").fetchone()
     slug = connection.execute("select slug from synkro.tenants where tenant_id = %s", (company.tenant_id,)).fetchone()
@@ -313,7 +316,7 @@ def main(arguments: list[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     is_large = max([*asked.sizes, asked.full]) >= 1_000_000
     with (
-        mock.patch.dict(embedded.SETTINGS, LARGE if is_large else {}),
+        mock.patch.dict(postgres.SETTINGS, LARGE if is_large else {}),
         installation(asked.folder, with_marts=True) as url,
         psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection,
     ):

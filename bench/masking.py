@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.masking import Mask
-from analysis.wording import visible
+from analysis.llm.masking import Mask
+from analysis.reading.normalisation import visible
 
 FOLDER = Path(__file__).parent / "corpus" / "masking"
 #: of a value's letters and digits: the ending of a declined name or «д.» may stay

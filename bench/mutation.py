@@ -1,6 +1,6 @@
 """How many small mistakes the tests see: ``python -m bench.mutation --sample 100 --seed 1 [--package analysis …]``.
 
-Draws places for a mistake at random (:mod:`bench.mutation_operators`; a kind by the root of its places, so that rare kinds are met too), makes
+Draws places for a mistake at random (:mod:`bench.support.mutation_operators`; a kind by the root of its places, so that rare kinds are met too), makes
 each in a copy of the tree and runs the tests that stand nearest to the file, until one fails. What survives is printed as a
 diff for a person to judge: code cannot tell a mistake without effect from one that no test sees.
 
@@ -33,8 +33,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from bench.mutation_operators import Change, compiles, of_python, of_sql
-from synkro.settings import ROOT
+from bench.support.mutation_operators import Change, compiles, of_python, of_sql
+from synkro.core.settings import ROOT
 
 PACKAGES = ("synkro", "app", "delivery", "analysis", "ingestion", "orchestration", "transforms")
 _IN_COPY = (*PACKAGES, "bench", "sandbox", "cli", "tests", "deploy", "supabase", "docs")

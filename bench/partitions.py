@@ -23,9 +23,9 @@ from typing import Any
 
 import httpx
 
-from bench.ground import installation
-from synkro import dagster_ui
-from tests.orchestration.plant import Plant, start
+from bench.support.environment import installation
+from synkro.runs import dagster_ui
+from tests.orchestration.dagster_processes import Plant, start
 
 BAR = 3.0
 
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def days() -> list[date]:
-    from orchestration.partitions import DAYS
+    from orchestration.defs.partitions import DAYS
 
     today = datetime.now(UTC).date()
     return [today - timedelta(days=back) for back in range(DAYS, -1, -1)]
@@ -110,8 +110,8 @@ def fill(slugs: list[str]) -> None:
     """The partitions, and a year of materializations of the report of every tenth company."""
     from dagster import AssetKey, AssetMaterialization
 
-    from orchestration import instance
-    from orchestration.partitions import TENANTS, key_of
+    from orchestration.defs.partitions import TENANTS, key_of
+    from orchestration.process import instance
 
     dagster = instance.get()
     dagster.add_dynamic_partitions(TENANTS, slugs)
@@ -122,8 +122,8 @@ def fill(slugs: list[str]) -> None:
 
 
 def measure(dagster: Plant, slugs: list[str]) -> float:
-    from orchestration.jobs import REPORT_JOB
-    from orchestration.partitions import key_of
+    from orchestration.defs.jobs import REPORT_JOB
+    from orchestration.defs.partitions import key_of
 
     repository = {"repositoryLocationName": "synkro", "repositoryName": "__repository__"}
     client = httpx.Client(timeout=120, headers={dagster_ui.KEY_HEADER: dagster_ui.key()})

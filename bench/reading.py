@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench import topics, train_intents
-from bench.readers import COMPLAINTS, Chat, New, Reader, Today, corpus_chats, foreign_chats, sandbox_chats
+from bench.support.readers import COMPLAINTS, Chat, New, Reader, Today, corpus_chats, foreign_chats, sandbox_chats
 
 #: name, what is counted, and the aim: at least (+) or at most (-)
 MEASURES = {

@@ -30,15 +30,18 @@ from uuid import UUID
 import httpx
 import psycopg
 
-from bench.ground import installation
-from bench.processes import Processes, Watch, server_pid
-from orchestration.code_server import WARM_UP_AFTER
-from sandbox.company import SIZES
+from bench.support.environment import installation
+from bench.support.processes import Processes, Watch, server_pid
+from orchestration.process.code_server import WARM_UP_AFTER
+from sandbox.company.builder import SIZES
 from sandbox.server import Sandbox, start
-from synkro import dagster_ui, db, reports, runs, runtime
-from synkro.settings import settings
-from synkro.windows import Window, last_closed
-from tests.town import connect
+from synkro.core.settings import settings
+from synkro.core.windows import Window, last_closed
+from synkro.database import db
+from synkro.reporting import reports
+from synkro.runs import dagster_ui, queue
+from synkro.tenancy import runtime_config
+from tests.support.e2e import connect
 
 LONGEST = 300.0
 FRIDAY = 4
@@ -115,12 +118,12 @@ def _free_ports() -> tuple[int, int]:
 
 def _is_up(*addresses: str) -> bool:
     """The pages answer and the sensor has ticked."""
-    from synkro import services
+    from synkro.runs import heartbeats
 
     with suppress(httpx.HTTPError), db.as_service("bench") as connection:
         for address in addresses[:2]:
             httpx.get(address, timeout=2).raise_for_status()
-        return services.is_alive(connection, "engine")
+        return heartbeats.is_alive(connection, "engine")
     return False
 
 
@@ -129,7 +132,7 @@ def ask(url: str, tenant_id: UUID, window: Window) -> Day:
     server = server_pid(url)
     before, rows = Processes.spent(Processes.family(server)), _dagster_rows(url)
     with db.as_service("bench") as connection:
-        run, _ = runs.request(
+        run, _ = queue.request(
             connection, tenant_id, window, mode="amocrm_radist", trigger_type="manual", report_type="daily"
         )
     with Watch(url) as watch:
@@ -137,7 +140,7 @@ def ask(url: str, tenant_id: UUID, window: Window) -> Day:
         while run.is_active and time.monotonic() < deadline:
             time.sleep(0.1)
             with db.as_service("bench") as connection:
-                run = runs.get(connection, run.run_id)
+                run = queue.get(connection, run.run_id)
     if run.status != "success":
         raise SystemExit(f"the run ended as {run.status}: {run.error} {run.error_detail}")
     with db.as_service("bench") as connection:
@@ -146,7 +149,7 @@ def ask(url: str, tenant_id: UUID, window: Window) -> Day:
             (tenant_id, window.start, window.end),
         ).fetchone()
         report = reports.current(connection, tenant_id, window)
-        events = runs.events(connection, tenant_id, run.run_id)
+        events = queue.events(connection, tenant_id, run.run_id)
     assert report is not None and report.run_id == run.run_id
     assert run.started_at is not None and run.finished_at is not None and run.picked_at is not None
     first = next(event for event in events if event.step == "sources")
@@ -178,7 +181,7 @@ def _dagster_rows(url: str) -> int:
     return int(row[0])
 
 
-def _path(url: str, run: runs.Run) -> dict[str, float]:
+def _path(url: str, run: queue.Run) -> dict[str, float]:
     with psycopg.connect(db.with_database(url, "dagster"), autocommit=True) as connection:
         rows = connection.execute(
             "select dagster_event_type, min(timestamp) from event_logs where run_id = %s and dagster_event_type = any (%s)"
@@ -195,16 +198,16 @@ def _has_events(connection: psycopg.Connection[Any]) -> bool:
 
 def history(sandbox: Sandbox, slug: str, until: datetime) -> UUID:
     """A tenant whose past is read and built up to ``until``."""
-    from orchestration.launch import execute
+    from orchestration.queue.launch import execute
 
     for faults in sandbox.faults.values():
         faults.add({"kind": "rate", "per_second": None})
         faults.settle()
     tenant_id = connect(slug, sandbox.addresses)
     with db.as_service("bench") as connection:
-        config = runtime.current(connection, tenant_id)
+        config = runtime_config.current(connection, tenant_id)
         window = last_closed(until, config.business_day_start, config.timezone)
-        run, _ = runs.request(
+        run, _ = queue.request(
             connection, tenant_id, window, mode="amocrm_radist", trigger_type="manual", report_type="daily"
         )
     ended = execute(run.run_id)
@@ -238,7 +241,7 @@ def main(arguments: list[str] | None = None) -> None:
         gc.freeze()
         tenant_id = history(sandbox, "bench", moment[0])
         with db.as_service("bench") as connection:
-            config = runtime.current(connection, tenant_id)
+            config = runtime_config.current(connection, tenant_id)
         days = []
         with served(url):
             for back in range(asked.days - 1, -1, -1):

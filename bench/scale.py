@@ -20,8 +20,11 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from uuid import UUID
 
-from bench.ground import installation
-from synkro import db, runs, runtime, tenants, windows
+from bench.support.environment import installation
+from synkro.core import windows
+from synkro.database import db
+from synkro.runs import queue
+from synkro.tenancy import runtime_config, tenants
 
 SEED = 7
 #: seconds the daemon needs to launch one run; it launches four at once
@@ -29,7 +32,7 @@ LAUNCH = 0.5
 LAUNCHERS = 4
 #: seconds more between the end of a run and the claim of the next in its place (bench.fleet: 2.1 together with the launch)
 HANDOVER = 1.6
-#: connections: of a run at most (tests/orchestration/test_hosted_limits.py), of everything else together
+#: connections: of a run at most (tests/orchestration/process/test_hosted_limits.py), of everything else together
 CONNECTIONS_A_RUN = 8
 CONNECTIONS_ELSE = 30
 #: megabytes of a run, forked from a process that has everything imported, and of that process
@@ -127,8 +130,8 @@ def found(count: int) -> list[UUID]:
         made = []
         for number in range(count):
             tenant = tenants.add(connection, f"Company {number}", f"company_{number}", "Asia/Almaty")
-            runtime.start(connection, tenant.tenant_id, "Asia/Almaty")
-            runtime.change(connection, tenant.tenant_id, {"is_schedule_enabled": True})
+            runtime_config.start(connection, tenant.tenant_id, "Asia/Almaty")
+            runtime_config.change(connection, tenant.tenant_id, {"is_schedule_enabled": True})
             made.append(tenant.tenant_id)
         return made
 
@@ -136,9 +139,9 @@ def found(count: int) -> list[UUID]:
 def click(tenant_id: UUID) -> UUID:
     """A person asks for the day before the one that is owed."""
     with db.as_service("bench") as connection:
-        config = runtime.current(connection, tenant_id)
+        config = runtime_config.current(connection, tenant_id)
         day = windows.last_closed(datetime.now(UTC) - timedelta(days=1), config.business_day_start, config.timezone)
-        return runs.request(connection, tenant_id, day, mode=config.mode, trigger_type="manual", report_type="daily")[
+        return queue.request(connection, tenant_id, day, mode=config.mode, trigger_type="manual", report_type="daily")[
             0
         ].run_id
 
@@ -147,7 +150,7 @@ def ticks(count: int) -> None:
     """The sensor's own ticks, from the schedule's moment until every row is offered; a person asks in the middle of it."""
     from dagster import DagsterInstance
 
-    from orchestration.sensors import MOST_A_TICK, tick
+    from orchestration.defs.sensors import MOST_A_TICK, tick
 
     load = os.getloadavg()[0]
     with installation(), DagsterInstance.ephemeral() as instance:

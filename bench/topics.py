@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from analysis.intents.talk import without_placeholders
+from analysis.reading.normalisation import folded
 from analysis.topics import Catalogue, pack
 from analysis.topics.finding import ASKING
 from analysis.topics.matching import matcher
-from analysis.wording import folded
 from bench import corpus
-from synkro.topics import CORE
+from synkro.tenancy.topics import CORE
 
 #: the others were only measured
 SEEN = ("auto_service", "clinic", "education")

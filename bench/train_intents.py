@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from analysis import rules
 from analysis.intents import claims, features
 from analysis.intents.decision import score_of
 from analysis.intents.linear import CLAIMS, CLOSED_REASONS, OPEN_REASONS, WEIGHTS, Bounds, Linear, Model
+from analysis.rules import reader
 from bench.corpus import TIMEZONE
-from bench.linear import calibrate, mean, train
-from bench.readers import Chat, corpus_chats, exchange_chats, messages
+from bench.support.linear import calibrate, mean, train
+from bench.support.readers import Chat, corpus_chats, exchange_chats, messages
 
 #: turns of the training businesses that need an answer and may be missed when the threshold is chosen. Turns, not only the
 #: waits at a dialog's end: ten times as many, so that the threshold is no matter of two dialogs
@@ -104,7 +104,7 @@ def claim_rows(chats: Iterable[Chat]) -> list[ClaimRow]:
     found: list[ClaimRow] = []
     for chat in chats:
         needed = [label in ("R", "S") if label else None for label in chat.needs]
-        fired = rules.fired(messages(chat, [bool(one) for one in needed]), TIMEZONE)
+        fired = reader.fired(messages(chat, [bool(one) for one in needed]), TIMEZONE)
         for i, said in enumerate(chat.talk):
             if said.who == "client":
                 found.append((claims.of(chat.talk, i, needed, fired.get(str(i), ())), chat.claims[i]))

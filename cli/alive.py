@@ -21,35 +21,36 @@ DAGSTER_BEATS = (
 
 def app() -> bool:
     """It answers; whether the engine and Telegram are well is theirs to say."""
-    from synkro.settings import settings
+    from synkro.core.settings import settings
 
     return _answers(f"http://{LOOPBACK}:{settings().port}/login")
 
 
 def webserver() -> bool:
-    from synkro import dagster_ui
-    from synkro.settings import settings
+    from synkro.core.settings import settings
+    from synkro.runs import dagster_ui
 
     return _answers(f"http://{LOOPBACK}:{settings().dagster_port}{dagster_ui.IS_UP}")
 
 
 def code_server() -> bool:
-    from synkro.settings import settings
+    from synkro.core.settings import settings
 
     with socket.create_connection((LOOPBACK, int(settings().code_server.rpartition(":")[2])), SECONDS):
         return True
 
 
 def sender() -> bool:
-    from synkro import db, services
+    from synkro.database import db
+    from synkro.runs import heartbeats
 
     with db.as_service("health") as connection:
-        return services.is_alive(connection, "sender")
+        return heartbeats.is_alive(connection, "sender")
 
 
 def daemon() -> bool:
-    from orchestration import instance
-    from synkro import connections
+    from orchestration.process import instance
+    from synkro.database import connections
 
     url = instance.storage_url().replace("+psycopg2", "", 1)
     with connections.connect(url, "question", autocommit=True, patience=0) as connection:
@@ -61,8 +62,8 @@ def worker() -> bool:
     """One of this machine: the broker asks them all."""
     from celery import Celery
 
-    from orchestration.celery_worker import node_name
-    from synkro.settings import settings
+    from orchestration.process.celery_worker import node_name
+    from synkro.core.settings import settings
 
     broker = settings().broker_url
     if broker is None:

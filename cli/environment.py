@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from synkro.settings import settings
+from synkro.core.settings import settings
 
 FILE = "environment"
 

@@ -8,13 +8,13 @@ import sys
 import click
 import psycopg
 
-from cli import (
+from cli import environment
+from cli.commands import (
     analysts,
     audit,
     database,
     demo,
     doctor,
-    environment,
     history,
     people,
     read,
@@ -25,9 +25,10 @@ from cli import (
     setup,
     telegram,
 )
-from synkro import db, log, migrations
-from synkro.errors import ConfigurationError, SynkroError, TransientError
-from synkro.settings import settings
+from synkro.core import log
+from synkro.core.errors import ConfigurationError, SynkroError, TransientError
+from synkro.core.settings import settings
+from synkro.database import db, migrations
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Where a tenant's messages go, and what is known about those chats.
 
 Reads the public part of the tenant's ``telegram`` integration and writes its status: the cause a person sees in the settings
-when Telegram refuses. The list of chats is changed by :mod:`synkro.telegram_chats`.
+when Telegram refuses. The list of chats is changed by :mod:`synkro.reporting.telegram_chats`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from synkro import db, hosts, integrations
-from synkro.errors import ConfigurationError
-from synkro.integrations import Integration
-from synkro.log import redact
-from synkro.settings import settings
-from synkro.telegram_chats import ids as chat_ids
+from synkro.connectors import integrations
+from synkro.connectors.integrations import Integration
+from synkro.core.errors import ConfigurationError
+from synkro.core.log import redact
+from synkro.core.settings import settings
+from synkro.database import db
+from synkro.http import allowlist
+from synkro.reporting.telegram_chats import ids as chat_ids
 
 
 def is_connected(integration: Integration | None) -> bool:
@@ -33,7 +35,7 @@ def bot_of(tenant_id: UUID, public: Mapping[str, Any]) -> tuple[str, str]:
     token = integrations.secrets(tenant_id, "telegram").get("bot_token", "").strip()
     if not token:
         raise ConfigurationError("Telegram не подключён: сохраните токен бота в настройках.")
-    return token, hosts.telegram_base_url(public, settings().allow_local_vendors)
+    return token, allowlist.telegram_base_url(public, settings().allow_local_vendors)
 
 
 def report_failure(connection: db.Connection, tenant_id: UUID, message: str, chat: str | None = None) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from delivery.links import dialog_page, is_public, waits_page
-from delivery.markup import clip, escape, visible_length, visible_text
-from synkro import russian
+from delivery.telegram.markup import clip, escape, visible_length, visible_text
+from synkro.core import russian
 
 __all__ = ["Button", "Message", "repeat_mark", "telegram_message", "visible_length"]
 

@@ -18,17 +18,20 @@ from typing import Any
 from uuid import UUID
 
 from delivery import destinations
-from delivery.client import PATIENCE, Sent, TelegramClient
 from delivery.links import REPORT_ID, TENANT, report_page
-from delivery.markup import LIMIT, split_html, split_plain, utf16_length, visible_text
 from delivery.message import repeat_mark, telegram_message
-from delivery.pace import ChatPace, bot_pace
-from delivery.verdicts import Verdict, judge
-from synkro import db, integrations, outbox, telegram_chats, tenants
-from synkro.errors import Cancelled, LeaseLost, SynkroError, TransientError
-from synkro.integrations import Integration
-from synkro.outbox import CLAIM_SECONDS, Item
-from synkro.reports import Letter
+from delivery.telegram.client import PATIENCE, Sent, TelegramClient
+from delivery.telegram.error_classes import Verdict, judge
+from delivery.telegram.markup import LIMIT, split_html, split_plain, utf16_length, visible_text
+from delivery.telegram.rate_limit import ChatPace, bot_pace
+from synkro.connectors import integrations
+from synkro.connectors.integrations import Integration
+from synkro.core.errors import Cancelled, LeaseLost, SynkroError, TransientError
+from synkro.database import db
+from synkro.reporting import outbox, telegram_chats
+from synkro.reporting.outbox import CLAIM_SECONDS, Item
+from synkro.reporting.reports import Letter
+from synkro.tenancy import tenants
 
 log = logging.getLogger(__name__)
 

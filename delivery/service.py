@@ -8,11 +8,12 @@ import signal
 import threading
 import time
 
-from delivery import silence
-from delivery.bot import run_bot
+from delivery import missing_reports
+from delivery.bot.listener import run_bot
 from delivery.sender import send_due
-from synkro import db, services
-from synkro.errors import Cancelled
+from synkro.core.errors import Cancelled
+from synkro.database import db
+from synkro.runs import heartbeats
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +44,11 @@ def _send(stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             with db.as_service("sender") as connection:
-                services.beat(connection, "sender")
+                heartbeats.beat(connection, "sender")
             if time.monotonic() - asked_at > SILENCE_PAUSE:
                 asked_at = time.monotonic()
                 with db.as_service("silence") as connection:
-                    silence.tell(connection)
+                    missing_reports.tell(connection)
             send_due(checkpoint=lambda: _checkpoint(stop))
         except Cancelled:
             return

@@ -11,14 +11,16 @@ from collections.abc import Callable
 
 from ingestion.amocrm import auth as amocrm
 from ingestion.amocrm.source import Amocrm
-from ingestion.context import LoadContext, Session, SourceResult
-from ingestion.loading import record, result, run
-from ingestion.parts import Stream
+from ingestion.extract.batches import Stream
+from ingestion.extract.context import LoadContext, Session, SourceResult
+from ingestion.extract.rows import Tally
+from ingestion.load.streams import record, result, run
 from ingestion.radist import source as radist
-from ingestion.rows import Tally
-from synkro import clock, db, integrations
-from synkro.errors import AuthenticationError, Cancelled, LeaseLost, SynkroError
-from synkro.watermarks import Source, StreamLoad
+from synkro.connectors import integrations
+from synkro.core import clock
+from synkro.core.errors import AuthenticationError, Cancelled, LeaseLost, SynkroError
+from synkro.database import db
+from synkro.runs.watermarks import Source, StreamLoad
 
 __all__ = ["LoadContext", "SourceResult", "read_amocrm", "read_radist"]
 

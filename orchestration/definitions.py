@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dagster import Definitions, definitions, in_process_executor
 
-from orchestration import anchoring, retention, sensors
-from orchestration.assets import insight, intents, marts, sources
-from orchestration.dbt import ensure_manifest
-from orchestration.jobs import report_job
-from orchestration.resources import RunWorker
-from synkro.settings import settings
+from orchestration.dbt.project import ensure_manifest
+from orchestration.defs import sensors
+from orchestration.defs.assets import insight, intents, marts, sources
+from orchestration.defs.jobs import report_job
+from orchestration.defs.resources import RunWorker
+from orchestration.process import anchoring, retention
+from synkro.core.settings import settings
 
 
 def build() -> Definitions:

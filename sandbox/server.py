@@ -15,12 +15,14 @@ from zoneinfo import ZoneInfo
 
 from starlette.types import ASGIApp
 
-from sandbox import amocrm, llm, radist, telegram
-from sandbox.company import generate
-from sandbox.faults import Faults
-from sandbox.journal import Journal
+from sandbox.company.builder import generate
+from sandbox.company.world import World
+from sandbox.faults.catalogue import Faults
+from sandbox.faults.request_log import Journal
 from sandbox.serving import HOST, PortBusy, Servers, bind
-from sandbox.world import World
+from sandbox.vendors import amocrm, telegram
+from sandbox.vendors.llm import app
+from sandbox.vendors.radist import app as radist
 
 __all__ = ["PortBusy", "Sandbox", "start"]
 
@@ -29,7 +31,7 @@ BUILDERS: dict[str, Callable[[World, Journal, Faults], ASGIApp]] = {
     "amocrm": amocrm.build_app,
     "radist": radist.build_app,
     "telegram": telegram.build_app,
-    "llm": llm.build_app,
+    "llm": app.build_app,
 }
 
 
@@ -74,7 +76,7 @@ class Sandbox:
                 "bot_token": telegram.bot_token(seed),
                 "chat_id": telegram.GROUP_CHAT,
             },
-            "llm": {"base_url": f"{url['llm']}/v1", "api_key": llm.api_key(seed), "model": llm.MODEL},
+            "llm": {"base_url": f"{url['llm']}/v1", "api_key": app.api_key(seed), "model": app.MODEL},
         }
 
     def stop(self) -> None:
@@ -108,7 +110,7 @@ def start(
     ``port_base``: amoCRM there, then Radist, Telegram and the model on the next ports; None takes free ones; raises
     :class:`PortBusy`. ``now``: a stopped or own clock, real time without it. Days are local dates: by default the forty
     up to ``now`` and two more, so that time can go on. ``rates``: ``{"radist": {"all": None}}`` lifts a vendor's limit.
-    ``trade`` and ``variety`` are those of :func:`sandbox.company.generate`.
+    ``trade`` and ``variety`` are those of :func:`sandbox.company.builder.generate`.
     """
     clock = (lambda: now) if isinstance(now, datetime) else now
     today = (clock() if clock else datetime.now(UTC)).astimezone(ZoneInfo(timezone)).date()

@@ -13,7 +13,7 @@ from datetime import datetime
 import uvicorn
 from starlette.types import ASGIApp
 
-from sandbox.wire import Protocol, dated
+from sandbox.faults.middleware import Protocol, dated
 
 HOST = "127.0.0.1"
 

@@ -9,15 +9,16 @@ import subprocess
 import sys
 import time
 
-from tests import dates, needs, running
+from tests import dates
 from tests.conftest import system_binaries
+from tests.support import needs, running
 
 #: what is asked again on the system's Postgres: each statement of ours once, without whole processes and browsers; `make assurance`
 #: asks everything that uses a database there
 RUNS_SQL = "postgres and not slow and not assurance"
 SQL = (
-    "tests/analysis/test_facts.py",
-    "tests/analysis/test_money.py",
+    "tests/analysis/report/test_inputs.py",
+    "tests/analysis/llm/test_money.py",
     "tests/app/test_rows_and_marts.py",
     "tests/app/test_services.py",
     "tests/delivery/test_sender.py",
@@ -25,9 +26,9 @@ SQL = (
     "tests/delivery/test_updates.py",
     "tests/ingestion/test_landing.py",
     "tests/ingestion/test_loading.py",
-    "tests/orchestration/test_as_of.py",
-    "tests/orchestration/test_locks.py",
-    "tests/orchestration/test_schedules.py",
+    "tests/orchestration/run/test_as_of.py",
+    "tests/orchestration/queue/test_locks.py",
+    "tests/orchestration/queue/test_schedules.py",
     "tests/synkro",
     "tests/transforms",
 )
@@ -39,7 +40,9 @@ def main(arguments: list[str]) -> int:
     where = [running.place(word) for word in arguments]
     found = system_binaries()
     # beside the first tests, which wait for the template of theirs on one processor
-    beforehand = subprocess.Popen([sys.executable, "-m", "tests.cluster", str(found)]) if found and not where else None
+    beforehand = (
+        subprocess.Popen([sys.executable, "-m", "tests.support.cluster", str(found)]) if found and not where else None
+    )
     statuses = [running.pytest("not assurance", ["--durations", "10", *where])]
     if not where:
         for moment in dates.rotation(2):

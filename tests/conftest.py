@@ -1,7 +1,7 @@
 """One Postgres for the whole test session, a database of its own for every test that wants one.
 
 ``--postgres embedded`` (the default) takes the wheel's server, ``--postgres system`` the newest Debian one. The
-cluster is a copy of a prepared one (``tests/cluster.py``), lives in a temporary folder and is deleted at the end.
+cluster is a copy of a prepared one (``tests/support/cluster.py``), lives in a temporary folder and is deleted at the end.
 ``database`` is made from a template that already holds the migrations and the built (empty) marts.
 """
 
@@ -21,12 +21,13 @@ import hypothesis
 import psycopg
 import pytest
 
-from synkro import db, vault
-from synkro.embedded import EmbeddedPostgres
-from synkro.settings import settings
-from tests import cluster, memory, running
-from tests.cluster import APP_PASSWORD
-from tests.moment import offset_seconds
+from synkro.core import vault
+from synkro.core.settings import settings
+from synkro.database import db
+from synkro.database.embedded.postgres import EmbeddedPostgres
+from tests.support import cluster, memory, running
+from tests.support.cluster import APP_PASSWORD
+from tests.support.moment import offset_seconds
 
 memory.use()
 # how long an example takes says nothing here: the machine is shared by all workers

@@ -19,8 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
-from synkro.settings import ROOT
-from tests import needs, running
+from synkro.core.settings import ROOT
+from tests.support import needs, running
 
 BERLIN, ALMATY = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Almaty")
 #: the days on which code that asks the calendar breaks
@@ -35,14 +35,14 @@ DATES = (
 )
 #: files whose companies hang on the day, fast enough to be asked on two other days in every ``make test``
 COMPANIES = (
-    "tests/app/test_forced.py",
+    "tests/app/pages/test_forced.py",
     "tests/app/test_services.py",
     "tests/delivery/test_silence.py",
-    "tests/orchestration/test_as_of.py",
-    "tests/orchestration/test_schedules.py",
+    "tests/orchestration/run/test_as_of.py",
+    "tests/orchestration/queue/test_schedules.py",
     "tests/sandbox/test_company.py",
-    "tests/synkro/test_clock.py",
-    "tests/synkro/test_windows.py",
+    "tests/synkro/core/test_clock.py",
+    "tests/synkro/core/test_windows.py",
 )
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from synkro.settings import ROOT
+from synkro.core.settings import ROOT
 
 LOCKS = ("requirements.lock", "requirements-scale.lock", "requirements-dev.lock")
 PYTHONS = ("3.11", "3.12", "3.13")

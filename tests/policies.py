@@ -3,7 +3,7 @@
 Five threats, each to end without a leak: nobody signed in, another tenant reading, another tenant writing, a role that
 reaches a table's owner, a view that hands on what a policy withholds. Whether a person is of a tenant is asked of a function
 (``synkro.my_tenants()``), which no prover looks into: those policies end as UNVERIFIED, are counted, and are tried by rows in
-``tests/synkro/test_role_matrix.py``. Rules that do not hold here: ``pgrls.toml``.
+``tests/synkro/database/test_role_matrix.py``. Rules that do not hold here: ``pgrls.toml``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from synkro.settings import ROOT
-from tests import cluster
+from synkro.core.settings import ROOT
+from tests.support import cluster
 
 #: ours, and what Supabase keeps of people
 SCHEMAS = "synkro,private,raw_amocrm,raw_radist,staging,intermediate,marts,api,auth"

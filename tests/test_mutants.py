@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synkro.settings import ROOT
+from synkro.core.settings import ROOT
 from tests.mutants.patches import AREAS, FOLDER, WrongPatch, apply, everything, read
 
 #: fewer would leave a class of promises without a mutant

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench.mutation import Tests, drawn
-from bench.mutation_operators import compiles, of_python, of_sql
-from synkro.settings import ROOT
+from bench.support.mutation_operators import compiles, of_python, of_sql
+from synkro.core.settings import ROOT
 
 
 def made(source: str, kind: str) -> set[str]:
@@ -65,9 +65,9 @@ def test_a_seed_draws_the_same_and_a_larger_sample_begins_with_the_smaller() -> 
 
 
 def test_the_tests_of_the_package_come_first_and_the_nearest_of_them() -> None:
-    near = Tests(ROOT).near("analysis/headline.py")
+    near = Tests(ROOT).near("analysis/report/headline.py")
     packages = [Path(name).parts[1] for name in near]
     own = packages.count("analysis")
-    assert packages[:own] == ["analysis"] * own and "tests/analysis/test_headline.py" in near[:4]
-    assert near.index("tests/analysis/test_headline.py") < near.index("tests/analysis/test_masking.py")
+    assert packages[:own] == ["analysis"] * own and "tests/analysis/report/test_headline.py" in near[:4]
+    assert near.index("tests/analysis/report/test_headline.py") < near.index("tests/analysis/llm/test_masking.py")
     assert Tests(ROOT).near("transforms/models/marts/fct_waits.sql")[0].startswith("tests/transforms/")

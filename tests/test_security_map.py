@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from synkro.settings import ROOT
+from synkro.core.settings import ROOT
 from tests.assurance.lines import chosen
 
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -100,8 +100,8 @@ def test_the_map_is_true() -> None:
     [
         ("| V1.1.1 |", "| V1.1.2 |", "V1.1.2 stands 2 times"),
         ("| V9.2.4 |", "| V9.2.5 |", "V9.2.5 is of no level 1 or 2"),
-        ("::test_handshakes`", "::test_handshake`", "tests/app/test_guard.py::test_handshake is not there"),
-        ("`app/guard.py`", "`app/guards.py`", "app/guards.py is not there"),
+        ("::test_handshakes`", "::test_handshake`", "tests/app/test_middleware.py::test_handshake is not there"),
+        ("`app/middleware.py`", "`app/guards.py`", "app/guards.py is not there"),
         ("`Dockerfile`", "`Containerfile`", "Containerfile is not there"),
         ("| partly: HMAC-SHA-1 of RFC 6238 |", "| partly |", "V11.4.1: what is missing? partly"),
         ("| no: nothing is signed |", "| yes |", "C3.1.2: no test shows it"),

@@ -1,6 +1,6 @@
 """What a company's clients ask about: packs of topics, the company's own list, and where a sentence is about one.
 
-One list feeds the rules (:mod:`analysis.topics.finding`) and the prompt of a model (:mod:`analysis.prompts`).
+One list feeds the rules (:mod:`analysis.topics.finding`) and the prompt of a model (:mod:`analysis.llm.prompts`).
 """
 
 from analysis.topics.catalogue import Catalogue

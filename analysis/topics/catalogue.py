@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from synkro.topics import OTHER, Topic
+from synkro.tenancy.topics import OTHER, Topic
 
 #: of a topic a model is told so many words and examples, the first ones: each call carries them
 WORDS_TOLD, EXAMPLES_TOLD = 6, 2

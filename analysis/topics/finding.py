@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from analysis.lines import Sentence
-from analysis.shapes import Item
+from analysis.reading.models import Item
+from analysis.rules.sentences import Sentence
 from analysis.topics.catalogue import Catalogue
 from analysis.topics.grouping import subjects
 from analysis.topics.matching import matcher
-from synkro.topics import OTHER
+from synkro.tenancy.topics import OTHER
 
 #: questions without a topic kept of one dialog
 _MOST = 6

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from analysis.morphology import is_known, lemmas
+from analysis.rules.morphology import is_known, lemmas
 from analysis.topics.catalogue import Catalogue
-from synkro.topics import Topic
+from synkro.tenancy.topics import Topic
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 #: other words that may stand between two of a phrase

@@ -15,9 +15,10 @@ from typing import Any
 from uuid import UUID
 
 from analysis.topics.catalogue import Catalogue
-from synkro import db, topics
-from synkro.errors import ConfigurationError, DataError
-from synkro.topics import CORE, Topic, TopicList
+from synkro.core.errors import ConfigurationError, DataError
+from synkro.database import db
+from synkro.tenancy import topics
+from synkro.tenancy.topics import CORE, Topic, TopicList
 
 FOLDER = Path(__file__).parent / "packs"
 log = logging.getLogger(__name__)

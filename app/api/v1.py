@@ -1,6 +1,6 @@
 """``/api/health`` for machines, ``/api/v1`` for people's programs: session cookie, and an ``Origin`` of ours for writes.
 
-Shapes: ``synkro/shapes.py``. Errors: ``{"error": {"kind", "message"}}``; a foreign and an absent id answer alike.
+Shapes: ``synkro/reporting/public_json.py``. Errors: ``{"error": {"kind", "message"}}``; a foreign and an absent id answer alike.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from app import plain
+from app import static_pages
 from app.offload import off_loop
-from app.services import access, audit_log, health, report_view, reporting
-from app.services.access import Viewer
 from app.texts import t
-from synkro import corrections, db, reconciliation, reports, runs, shapes
-from synkro.errors import NotFoundError, SynkroError
+from services import access, audit_log, health
+from services.access import Viewer
+from services.reports import runs, view
+from synkro.core.errors import NotFoundError, SynkroError
+from synkro.database import db
+from synkro.reporting import public_json, reconciliation, reports, restatements
+from synkro.runs import queue
 
 router = APIRouter(prefix="/api")
 T = TypeVar("T")
@@ -40,7 +43,7 @@ async def on_synkro_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SynkroError)
     status = _STATUS.get(error.kind, 409)
     if not request.url.path.startswith("/api/"):
-        return plain.not_found() if status == 404 else plain.refused(error.message, status)
+        return static_pages.not_found() if status == 404 else static_pages.refused(error.message, status)
     message = "Не найдено." if status == 404 else error.message
     return JSONResponse({"error": {"kind": error.kind, "message": message}}, status)
 
@@ -73,7 +76,7 @@ async def health_check(request: Request) -> JSONResponse:
 
 @router.get("/v1/tenants", summary="Компании, которые вы видите")
 async def tenants(request: Request) -> list[dict[str, Any]]:
-    return await _as(request, lambda who: [shapes.tenant_json(tenant) for tenant in who.tenants])
+    return await _as(request, lambda who: [public_json.tenant_json(tenant) for tenant in who.tenants])
 
 
 @router.get("/v1/tenants/{slug}/reports", summary="Действующие отчёты компании, новые сверху")
@@ -82,8 +85,8 @@ async def tenant_reports(request: Request, slug: str, limit: Limit = 50, offset:
         tenant = access.tenant(who, slug)
         with db.as_user(who.user_id) as connection:
             found = reports.recent(connection, tenant.tenant_id, limit=limit, offset=offset)
-            changed = corrections.of(connection, found)
-        return [_for(who, report, shapes.report_json(report, changed.get(report.report_id))) for report in found]
+            changed = restatements.of(connection, found)
+        return [_for(who, report, public_json.report_json(report, changed.get(report.report_id))) for report in found]
 
     return await _as(request, work)
 
@@ -92,7 +95,7 @@ async def tenant_reports(request: Request, slug: str, limit: Limit = 50, offset:
 async def tenant_report(request: Request, slug: str, report_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
         with db.as_user(who.user_id) as connection:
-            return _whole(connection, who, report_view.find(connection, who, slug, report_id)[1])
+            return _whole(connection, who, view.find(connection, who, slug, report_id)[1])
 
     return await _as(request, work)
 
@@ -114,7 +117,7 @@ async def tenant_runs(request: Request, slug: str, limit: Limit = 50) -> list[di
     def work(who: Viewer) -> list[dict[str, Any]]:
         tenant = access.tenant(who, slug)
         with db.as_user(who.user_id) as connection:
-            return [shapes.run_json(found, slug) for found in runs.recent(connection, tenant.tenant_id, limit)]
+            return [public_json.run_json(found, slug) for found in queue.recent(connection, tenant.tenant_id, limit)]
 
     return await _as(request, work)
 
@@ -129,7 +132,7 @@ async def request_run(
 ) -> dict[str, Any]:
     """``exceed_limits``: the operator's reason to go beyond the company's limits; it is kept in the audit log."""
     return await _as(
-        request, lambda who: shapes.run_json(reporting.request(who, slug, from_, to, exceed_limits)[0], slug)
+        request, lambda who: public_json.run_json(runs.request(who, slug, from_, to, exceed_limits)[0], slug)
     )
 
 
@@ -137,15 +140,15 @@ async def request_run(
 async def request_history(
     request: Request, slug: str, from_: Annotated[str, Body(alias="from", embed=True, min_length=8, max_length=40)]
 ) -> dict[str, Any]:
-    return await _as(request, lambda who: shapes.run_json(reporting.load_history(who, slug, from_)[0], slug))
+    return await _as(request, lambda who: public_json.run_json(runs.load_history(who, slug, from_)[0], slug))
 
 
 @router.get("/v1/runs/{run_id}", summary="Запуск")
 async def get_run(request: Request, run_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
-        found, tenant = reporting.run_of(who, run_id)
+        found, tenant = runs.run_of(who, run_id)
         audit_log.note_look(who, tenant.tenant_id, request.url.path)
-        return shapes.run_json(found, tenant.slug)
+        return public_json.run_json(found, tenant.slug)
 
     return await _as(request, work)
 
@@ -153,7 +156,7 @@ async def get_run(request: Request, run_id: str) -> dict[str, Any]:
 @router.post("/v1/runs/{run_id}/stop", summary="Остановить запуск", status_code=202)
 async def stop_run(request: Request, run_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
-        return shapes.run_json(reporting.stop(who, run_id), reporting.run_of(who, run_id)[1].slug)
+        return public_json.run_json(runs.stop(who, run_id), runs.run_of(who, run_id)[1].slug)
 
     return await _as(request, work)
 
@@ -161,15 +164,15 @@ async def stop_run(request: Request, run_id: str) -> dict[str, Any]:
 @router.post("/v1/runs/{run_id}/retry", summary="Запустить то же окно ещё раз", status_code=202)
 async def retry_run(request: Request, run_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
-        tenant = reporting.run_of(who, run_id)[1]
-        return shapes.run_json(reporting.retry(who, run_id)[0], tenant.slug)
+        tenant = runs.run_of(who, run_id)[1]
+        return public_json.run_json(runs.retry(who, run_id)[0], tenant.slug)
 
     return await _as(request, work)
 
 
 def _whole(connection: db.Connection, who: Viewer, found: reports.Report) -> dict[str, Any]:
-    correction = corrections.of_report(connection, found)
-    return _for(who, found, shapes.report_json(found, correction, reconciliation.of_report(connection, found)))
+    correction = restatements.of_report(connection, found)
+    return _for(who, found, public_json.report_json(found, correction, reconciliation.of_report(connection, found)))
 
 
 def _for(who: Viewer, found: reports.Report, shape: dict[str, Any]) -> dict[str, Any]:
@@ -189,7 +192,7 @@ async def docs(request: Request) -> Response:
                 f"<p><span class='badge accent'>{method.upper()}</span> <code>{escape(path)}</code><br>"
                 f"<span class='muted small'>{escape(operation.get('summary', ''))}</span></p>"
             )
-    return plain.document(
+    return static_pages.document(
         "API", f"<h1>REST API</h1><p class='muted'>{escape(t('api.lead'))}</p>{''.join(rows)}"
         "<p><a href='/api/openapi.json'>openapi.json</a></p>"
     )  # fmt: skip

@@ -9,26 +9,26 @@ from uuid import UUID
 
 from nicegui import ui
 
-from app import words
-from app.components.actions import act
-from app.components.html import badge, button, div, empty, facts, link, pager, span, table, tag
-from app.components.report_parts import section
-from app.components.session_list import close_open_pages, session_table
+from app import formatting
+from app.components.base.actions import act
+from app.components.base.html import badge, button, div, empty, facts, link, pager, span, table, tag
+from app.components.report.parts import section
+from app.components.settings.session_list import close_open_pages, session_table
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import accounts
-from app.services.access import Viewer
-from app.services.accounts import Account, Detail, Granted
 from app.texts import t
-from synkro import clock
-from synkro.sessions import OpenSession
+from services.access import Viewer
+from services.people import accounts
+from services.people.accounts import Account, Detail, Granted
+from synkro.accounts.sessions import OpenSession
+from synkro.core import clock
 
 
 @page("/accounts")
 async def accounts_page(viewer: Viewer, q: str = "", p: int = 1) -> None:
     found = await off_loop(accounts.listing, viewer, q, p)
     with frame(viewer, t("accounts.title"), on="accounts"):
-        with heading(t("accounts.title"), words.plural(found.total, "plural.people")):
+        with heading(t("accounts.title"), formatting.plural(found.total, "plural.people")):
             pass
         with tag("form", "line", method="get", action="/accounts", role="search"):
             tag("input", "search", name_="q", value=q[:200], placeholder=t("accounts.search"), aria_label=t("accounts.search"),
@@ -59,7 +59,7 @@ def _row(account: Account) -> tuple[Any, ...]:
         if user.full_name:
             span("small muted wrap", user.email)
 
-    seen = words.ago(clock.of(account.last_seen_at)) if account.last_seen_at else "—"
+    seen = formatting.ago(clock.of(account.last_seen_at)) if account.last_seen_at else "—"
     return name, lambda: _state(account), lambda: _roles(account.roles), seen
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
-from app import words
-from app.components.html import div, empty, link, span, table
+from app import formatting
+from app.components.base.html import div, empty, link, span, table
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import audit_log
-from app.services.access import Viewer
 from app.texts import known, t
-from synkro import clock
-from synkro.audit import Entry
+from services import audit_log
+from services.access import Viewer
+from synkro.core import clock
+from synkro.tenancy.audit import Entry
 
 
 @page("/audit")
@@ -45,7 +45,7 @@ async def audit_page(viewer: Viewer, before: int | None = None, tenant: str = ""
                 ],
                 [
                     (
-                        words.moment(clock.of(entry.created_at), zone),
+                        formatting.moment(clock.of(entry.created_at), zone),
                         t(f"action.{entry.action}") if known(f"action.{entry.action}") else entry.action,
                         entry.actor,
                         found.names.get(entry.tenant_id, "") if entry.tenant_id else "",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import date
 
-from app import words
-from app.components import charts
-from app.components.html import div, empty, link, span, table, tag
-from app.components.report_parts import section
-from app.components.waits_table import waits_table
+from app import formatting
+from app.components.base import charts
+from app.components.base.html import div, empty, link, span, table, tag
+from app.components.report.parts import section
+from app.components.report.waits_table import waits_table
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import dashboards
-from app.services.access import Viewer
-from app.services.dashboards import RANGES, Dashboard
 from app.texts import language, t
+from services.access import Viewer
+from services.reports import dashboards
+from services.reports.dashboards import RANGES, Dashboard
 from synkro.metrics.registry import MANAGERS, SUMMARY
 
 SHOWN = 15
@@ -29,7 +29,7 @@ async def dashboards_page(viewer: Viewer, slug: str, days: int = 30) -> None:
         with heading(t("dashboards.title"), view.tenant.name), div("chips"):
             for one in RANGES:
                 link(
-                    words.plural(one, "plural.days"),
+                    formatting.plural(one, "plural.days"),
                     f"/t/{slug}/dashboards?days={one}",
                     "chip on" if one == view.days else "chip",
                     mark=f"days-{one}",
@@ -56,7 +56,7 @@ def _speed(view: Dashboard) -> None:
     response = [row.get("response_p50") for row in view.history]
     top = charts.top_of(first, response)
     with section(t("dashboards.speed"), lead=t("dashboards.speed_lead"), mark="speed"):
-        axis = [words.minutes(top * share) if share else "0" for share in (0, 0.5, 1)]
+        axis = [formatting.minutes(top * share) if share else "0" for share in (0, 0.5, 1)]
         charts.lines(_labels(view), first, response, title=t("dashboards.speed"), axis=axis)
         with div("legend"):
             for classes, metric in (("", SUMMARY["first_response_p50"]), ("two", SUMMARY["response_p50"])):
@@ -68,7 +68,7 @@ def _speed(view: Dashboard) -> None:
 def _load(view: Dashboard) -> None:
     messages = [row.get("messages") for row in view.history]
     tips = [
-        f"{words.day(date.fromisoformat(row['label_date']))}: {words.plural(row.get('messages') or 0, 'plural.messages')}"
+        f"{formatting.day(date.fromisoformat(row['label_date']))}: {formatting.plural(row.get('messages') or 0, 'plural.messages')}"
         for row in view.history
     ]
     with section(t("dashboards.load"), lead=t("dashboards.load_lead"), mark="load"):
@@ -94,7 +94,7 @@ def _managers(view: Dashboard) -> None:
                 (t("managers.name"), "lead"),
                 *((MANAGERS[column].short_label(language()), "num") for column in OF_MANAGERS),
             ],
-            [(str(row["name"]), *(words.number(row[column]) for column in OF_MANAGERS)) for row in view.managers],
+            [(str(row["name"]), *(formatting.number(row[column]) for column in OF_MANAGERS)) for row in view.managers],
         )
 
 
@@ -111,8 +111,8 @@ def _funnel(view: Dashboard) -> None:
             with div("stack tight"):
                 with div("line between"):
                     span("grow wrap", str(row["stage"] or ""))
-                    span("muted nowrap", words.number(row["deals"]))
-                    span("nowrap", words.money(row["amount"] or 0, view.currency))
+                    span("muted nowrap", formatting.number(row["deals"]))
+                    span("nowrap", formatting.money(row["amount"] or 0, view.currency))
                 with div("bar"):
                     tag("i").style(f"width: {100 * row['deals'] / top:.0f}%")
 
@@ -121,7 +121,7 @@ def _waiting(view: Dashboard) -> None:
     with tag("section", "card flush", mark="waiting-section"):
         with div("card-head"):
             tag("h2", "", t("report.waiting"))
-            span("small muted", t("report.as_of", when=words.moment(view.as_of, view.timezone)))
+            span("small muted", t("report.as_of", when=formatting.moment(view.as_of, view.timezone)))
         if view.waiting:
             waits_table(view.tenant.slug, view.waiting[:SHOWN], view.timezone, view.currency)
             if view.report_id and len(view.waiting) > SHOWN:

@@ -6,21 +6,21 @@ from typing import Any
 
 from nicegui import ui
 
-from analysis import vocabulary
 from analysis.intents.decision import SURE
-from app import words
-from app.components.actions import act
-from app.components.html import badge, button, div, facts, icon, link, pager, span, tag
-from app.components.report_parts import dialog_href, section
+from analysis.reading import vocabulary
+from app import formatting
+from app.components.base.actions import act
+from app.components.base.html import badge, button, div, facts, icon, link, pager, span, tag
+from app.components.report.parts import dialog_href, section
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import transcripts
-from app.services.access import Viewer
-from app.services.transcripts import Transcript, Wait
 from app.texts import known, language, t
-from synkro import intents
-from synkro.dialogs import Message
-from synkro.topics import OTHER
+from services.access import Viewer
+from services.reports import transcripts
+from services.reports.transcripts import Transcript, Wait
+from synkro.reporting import intents
+from synkro.reporting.dialogs import Message
+from synkro.tenancy.topics import OTHER
 
 
 @page("/t/{slug}/dialogs/{dialog_id:path}")
@@ -28,7 +28,7 @@ async def dialog_page(viewer: Viewer, slug: str, dialog_id: str, m: str = "", p:
     cited = [one for one in m.split(",") if one][:20]
     view = await off_loop(transcripts.load, viewer, slug, dialog_id, p, cited[0] if cited else None)
     card = view.card
-    name = words.person(card["client_name"], card["phone"])
+    name = formatting.person(card["client_name"], card["phone"])
     with frame(viewer, name, tenant=view.tenant, on="reports"):
         with heading(name, "", [(t("reports.title"), f"/t/{slug}/reports")]):
             pass
@@ -46,7 +46,7 @@ async def dialog_page(viewer: Viewer, slug: str, dialog_id: str, m: str = "", p:
 def _chat(view: Transcript, cited: set[str]) -> None:
     with div("chat", mark="chat"):
         for day, messages in view.days():
-            div("day", words.day(day, weekday=True, year=True))
+            div("day", formatting.day(day, weekday=True, year=True))
             author: tuple[str, str | None] | None = None
             for message in messages:
                 same = author == (message.kind, message.author_id)
@@ -63,8 +63,8 @@ def _message(view: Transcript, message: Message, *, is_cited: bool, shows_author
     with div(f"msg {message.kind}{' cited' if is_cited else ''}", id=f"m-{message.message_id}", mark="message"):
         if shows_author and message.kind != "client":
             div("who", _author(message))
-        div("pre", words.masked(message.body) if message.body else t("dialog.media"))
-        div("when", words.clock(message.sent_at, view.timezone))
+        div("pre", formatting.masked(message.body) if message.body else t("dialog.media"))
+        div("when", formatting.clock(message.sent_at, view.timezone))
     opened = view.opened.get(message.message_id)
     if opened is not None and opened.is_open:
         _open_wait(opened)
@@ -110,8 +110,8 @@ class Need:
 def _answered(wait: Wait) -> str:
     """Working time, or the clock's where no working minute had passed: «0 с» would read as an instant answer."""
     if wait.is_off_hours and wait.minutes_calendar is not None:
-        return t("dialog.answered_off_hours", time=words.minutes(float(wait.minutes_calendar)))
-    return t("dialog.answered_in", time=words.minutes(float(wait.minutes or 0)))
+        return t("dialog.answered_off_hours", time=formatting.minutes(float(wait.minutes_calendar)))
+    return t("dialog.answered_in", time=formatting.minutes(float(wait.minutes or 0)))
 
 
 def _author(message: Message) -> str:
@@ -124,7 +124,7 @@ def _author(message: Message) -> str:
 def _open_wait(wait: Wait) -> None:
     with div("wait late" if wait.is_breached else "wait", mark="open-wait"):
         icon("clock")
-        span("", t("dialog.waits_since", time=words.passed(wait.opened_at)))
+        span("", t("dialog.waits_since", time=formatting.passed(wait.opened_at)))
 
 
 def _client(view: Transcript, slug: str) -> None:
@@ -132,11 +132,11 @@ def _client(view: Transcript, slug: str) -> None:
     with section(t("dialog.client"), mark="client-card"):
         facts(
             [
-                (t("waits.phone"), words.phone(card["phone"]) or "—"),
+                (t("waits.phone"), formatting.phone(card["phone"]) or "—"),
                 (t("dialogs.channel"), str(card["channel"] or "—")),
-                (t("dialogs.messages"), words.number(view.total)),
-                (t("dialog.first"), words.moment(card["first_message_at"], view.timezone)),
-                (t("dialog.last"), words.moment(card["last_message_at"], view.timezone)),
+                (t("dialogs.messages"), formatting.number(view.total)),
+                (t("dialog.first"), formatting.moment(card["first_message_at"], view.timezone)),
+                (t("dialog.last"), formatting.moment(card["last_message_at"], view.timezone)),
                 (
                     t("rows.match"),
                     t(f"match.{card['match_status']}") if known(f"match.{card['match_status']}") else "—",
@@ -157,17 +157,17 @@ def _client(view: Transcript, slug: str) -> None:
                         dialog_href(slug, other["dialog_id"]),
                         mark="other-dialog",
                     )
-                    span("small muted", words.moment(other["last_message_at"], view.timezone))
+                    span("small muted", formatting.moment(other["last_message_at"], view.timezone))
 
 
 def _deal(view: Transcript, deal: dict[str, Any]) -> None:
     kinds = {"won": "good", "lost": "bad", "open": "accent"}
     with div("item stack tight"):
-        span("wrap", words.masked(deal["name"]))
+        span("wrap", formatting.masked(deal["name"]))
         with div("line"):
             badge(str(deal["stage"] or deal["stage_kind"] or ""), kinds.get(deal["stage_kind"], ""))
             if deal["price"]:
-                span("strong nowrap", words.money(float(deal["price"]), view.currency))
+                span("strong nowrap", formatting.money(float(deal["price"]), view.currency))
         parts = [deal["pipeline"], deal["manager_name"], deal["loss_reason"]]
         span("small muted wrap", " · ".join(str(part) for part in parts if part))
 
@@ -192,7 +192,7 @@ def _reading(view: Transcript) -> None:
     if not lines:
         return
     with section(t("dialog.reading"), mark="reading"):
-        facts((label, words.masked("; ".join(found))) for label, found in lines)
+        facts((label, formatting.masked("; ".join(found))) for label, found in lines)
         if model := (view.reading or {}).get("model"):
             span("small muted", f"{t('data.reader')}: {t(f'reader.{model}') if known(f'reader.{model}') else model}")
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app import words
-from app.components.html import badge, div, empty, facts, link, note, span, tag
-from app.components.report_parts import coverage_text, number_text, progress, run_badge, status_badge, step_text
+from app import formatting
+from app.components.base.html import badge, div, empty, facts, link, note, span, tag
+from app.components.report.parts import coverage_text, number_text, progress, run_badge, status_badge, step_text
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import overview
-from app.services.access import Viewer
-from app.services.overview import Card
 from app.texts import language, t
-from synkro import clock
+from services import overview
+from services.access import Viewer
+from services.overview import Card
+from synkro.core import clock
 from synkro.metrics.registry import SUMMARY
-from synkro.reconciliation import SOURCE_NAMES
+from synkro.reporting.reconciliation import SOURCE_NAMES
 
 
 @page("/")
@@ -51,14 +51,14 @@ def _card(card: Card, viewer: Viewer) -> None:
         facts(pairs)
         with div("line between"):
             if card.report:
-                span("small muted", words.span(card.report["period_start"], card.report["period_end"]))
+                span("small muted", formatting.span(card.report["period_start"], card.report["period_end"]))
                 status_badge(card.report["status"], card.report["is_complete"])
                 link(
                     t("overview.open_report"),
                     f"/t/{tenant.slug}/reports/{card.report['report_id']}",
                     "btn small",
                     mark="open-report",
-                    title=words.moment(clock.of(card.report["created_at"]), zone),
+                    title=formatting.moment(clock.of(card.report["created_at"]), zone),
                 )
             else:
                 span("small muted", t("overview.no_report"))
@@ -78,7 +78,7 @@ def _trouble(card: Card, viewer: Viewer) -> None:
         note(f"{t(f'kind.{kind}')}: {said}", "bad", mark="broken")
     if card.failed is not None:
         with div("note bad stack tight", mark="failed-run"):
-            span("strong", t("overview.failed", when=words.ago(clock.of(card.failed.finished_at))))
+            span("strong", t("overview.failed", when=formatting.ago(clock.of(card.failed.finished_at))))
             span("lines2", card.failed.error or t("run.no_cause"))
     if card.active is not None:
         with div("stack tight", mark="active-run"):
@@ -93,8 +93,8 @@ def _trouble(card: Card, viewer: Viewer) -> None:
 def _reach(card: Card, source: str, until: datetime | None) -> str:
     """«12 мин назад, история с 20 сентября 2026»."""
     since = card.since.get(source)
-    when = words.ago(until)
-    return t("overview.since", when=when, day=words.day(since, year=True)) if since else when
+    when = formatting.ago(until)
+    return t("overview.since", when=when, day=formatting.day(since, year=True)) if since else when
 
 
 def _numbers(card: Card) -> None:

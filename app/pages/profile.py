@@ -6,23 +6,23 @@ from collections.abc import Callable
 
 from nicegui import ui
 
-from app import words
-from app.components import forms
-from app.components.actions import act
-from app.components.html import badge, button, div, link, note, span, table, tag
-from app.components.report_parts import section
-from app.components.runtime_form import zones
-from app.components.session_list import close_open_pages, session_table
+from app import formatting
+from app.components.base import forms
+from app.components.base.actions import act
+from app.components.base.html import badge, button, div, link, note, span, table, tag
+from app.components.report.parts import section
+from app.components.settings.runtime_form import zones
+from app.components.settings.session_list import close_open_pages, session_table
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import accounts as sessions
-from app.services import people
-from app.services.access import Viewer
 from app.texts import NAMES, t
+from services.access import Viewer
+from services.people import accounts as sessions
+from services.people import profile
 from synkro import accounts
 from synkro.accounts import second_factor
-from synkro.sessions import OpenSession
-from synkro.settings import settings as env
+from synkro.accounts.sessions import OpenSession
+from synkro.core.settings import settings as env
 
 
 @page("/profile")
@@ -118,7 +118,9 @@ class Profile:
             with forms.row():
                 self.name = forms.text(t("profile.name"), "profile-name", user.full_name)
                 # the number itself is not shown again, like everywhere else
-                self.phone = forms.text(t("profile.phone"), "profile-phone", "", placeholder=words.phone(user.phone))
+                self.phone = forms.text(
+                    t("profile.phone"), "profile-phone", "", placeholder=formatting.phone(user.phone)
+                )
                 self.zone = forms.select(
                     t("profile.timezone"),
                     "profile-timezone",
@@ -133,7 +135,7 @@ class Profile:
     async def _save(self) -> None:
         name, phone = self.name.value or "", self.phone.value or self.user.phone or ""
         zone, language = self.zone.value or "", self.language.value
-        saved = await act(lambda who: people.save_profile(who, name, phone, zone, language), done=t("settings.saved"))
+        saved = await act(lambda who: profile.save_profile(who, name, phone, zone, language), done=t("settings.saved"))
         if saved is not None and saved.language != self.user.language:
             ui.navigate.reload()
         self.user = saved or self.user

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from analysis import page_text
-from app import words
-from app.components import corrections, quality, reconciliation
-from app.components import report_details as details
-from app.components import report_sections as sections
-from app.components.followup import FollowUp
-from app.components.html import button, div, link, note, span, tag
-from app.components.report_parts import coverage_text, evidence, section, status_badge
+from analysis.report import page_text
+from app import formatting
+from app.components.base.html import button, div, link, note, span, tag
+from app.components.report import details, quality, reconciliation, restatements, sections
+from app.components.report.followup import FollowUp
+from app.components.report.parts import coverage_text, evidence, section, status_badge
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import report_view
-from app.services.access import Viewer
-from app.services.report_view import ReportView
 from app.texts import t
-from synkro import clock
+from services.access import Viewer
+from services.reports import view as report_view
+from services.reports.view import ReportView
+from synkro.core import clock
 
 #: what an older report may not say of its gap
 _GAP = {"cause": "", "until": None, "next_attempt": ""}
@@ -26,7 +24,7 @@ _GAP = {"cause": "", "until": None, "next_attempt": ""}
 async def report_page(viewer: Viewer, slug: str, report_id: str) -> None:
     view = await off_loop(report_view.load, viewer, slug, report_id)
     report, tenant = view.report, view.tenant
-    title = words.span(report.period_start, report.period_end)
+    title = formatting.span(report.period_start, report.period_end)
     with frame(viewer, title, tenant=tenant, on="reports"):
         base = f"/t/{slug}/reports/{report.report_id}"
         with heading(
@@ -80,8 +78,8 @@ def _state(view: ReportView, zone: str) -> None:
         coverage = coverage_text(report.coverage)
         if coverage:
             span("", f"{t('report.read_dialogs')} {coverage}", mark="coverage")
-        span("", t("report.as_of", when=words.moment(report.as_of, zone)))
-        span("", f"{words.moment(report.window_start, zone)} – {words.moment(report.window_end, zone)}")
+        span("", t("report.as_of", when=formatting.moment(report.as_of, zone)))
+        span("", f"{formatting.moment(report.window_start, zone)} – {formatting.moment(report.window_end, zone)}")
     if not report.is_current:
         with div("note warn line"):
             span("", t("report.old_version"))
@@ -96,7 +94,7 @@ def _state(view: ReportView, zone: str) -> None:
             span("", page_text.incomplete_line(_GAP | incomplete | _promise(view), zone))
     elif not report.is_complete:
         note(t("report.incomplete_plain"), "warn", mark="incomplete")
-    corrections.draw(view)
+    restatements.draw(view)
     revision = body.get("revision")
     if isinstance(revision, dict):
         gained = str(revision.get("gained") or "")
@@ -105,7 +103,7 @@ def _state(view: ReportView, zone: str) -> None:
         note(str(reader["note"]), "", mark="reader-note")
     if view.lacks and report.is_current:
         when = view.next_attempt
-        text = t("report.next_attempt", when=words.moment(when, zone)) if when else t("report.no_attempt")
+        text = t("report.next_attempt", when=formatting.moment(when, zone)) if when else t("report.no_attempt")
         span("small muted", text, mark="next-attempt")
     if body.get("too_little_data"):
         note(t("report.too_little"), "", mark="too-little")
@@ -123,10 +121,10 @@ def _headline(view: ReportView) -> None:
     with tag("section", "card stack", mark="headline"):
         tag("h2", "", t("report.headline"))
         if not lines:
-            div("headline pre", words.masked(view.report.summary_text) or t("report.quiet"))
+            div("headline pre", formatting.masked(view.report.summary_text) or t("report.quiet"))
         for line in lines:
             text = line.get("text", "") if isinstance(line, dict) else str(line)
-            div("headline", words.masked(text))
+            div("headline", formatting.masked(text))
             if isinstance(line, dict):
                 evidence(view.tenant.slug, report_view.claims_at(view.report, line.get("claims")), 1)
 
@@ -142,4 +140,4 @@ def _versions(view: ReportView) -> None:
                     span("strong", label)
                 else:
                     link(label, f"/t/{view.tenant.slug}/reports/{version.report_id}", mark="version")
-                span("small muted", words.moment(clock.of(version.created_at), view.tenant.timezone))
+                span("small muted", formatting.moment(clock.of(version.created_at), view.tenant.timezone))

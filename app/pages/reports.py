@@ -7,30 +7,30 @@ from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
-from app import words
-from app.components import forms
-from app.components.actions import act
-from app.components.history_form import HistoryForm
-from app.components.html import badge, button, div, empty, link, pager, span, table, tag
-from app.components.report_parts import coverage_text, section, status_badge
-from app.components.runs_panel import RunsPanel
+from app import formatting
+from app.components.base import forms
+from app.components.base.actions import act
+from app.components.base.html import badge, button, div, empty, link, pager, span, table, tag
+from app.components.report.parts import coverage_text, section, status_badge
+from app.components.report.runs_panel import RunsPanel
+from app.components.settings.history_form import HistoryForm
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import reporting
-from app.services.access import Viewer
-from app.services.reporting import Listing
 from app.texts import t
-from synkro import clock
-from synkro.errors import SynkroError
-from synkro.reports import Report
-from synkro.windows import Window
+from services.access import Viewer
+from services.reports import runs
+from services.reports.runs import Listing
+from synkro.core import clock
+from synkro.core.errors import SynkroError
+from synkro.core.windows import Window
+from synkro.reporting.reports import Report
 
 
 @page("/t/{slug}/reports")
 async def reports_page(viewer: Viewer, slug: str, p: int = 1) -> None:
-    listing = await off_loop(reporting.listing, viewer, slug, p)
+    listing = await off_loop(runs.listing, viewer, slug, p)
     tenant = listing.tenant
-    progress = await off_loop(reporting.progress, viewer.user_id, tenant.tenant_id)
+    progress = await off_loop(runs.progress, viewer.user_id, tenant.tenant_id)
     with frame(viewer, t("reports.title"), tenant=tenant, on="reports"):
         with heading(t("reports.title"), tenant.name):
             pass
@@ -62,10 +62,10 @@ def _list(listing: Listing) -> None:
             [
                 (
                     _period(listing, report),
-                    lambda report=report: span("wrap lines2 small", words.masked(_gist(report))),  # type: ignore[misc]
+                    lambda report=report: span("wrap lines2 small", formatting.masked(_gist(report))),  # type: ignore[misc]
                     coverage_text(report.coverage),
                     lambda report=report: _status(listing, report),  # type: ignore[misc]
-                    words.moment(clock.of(report.created_at), zone),
+                    formatting.moment(clock.of(report.created_at), zone),
                 )
                 for report in listing.reports
             ],
@@ -91,7 +91,7 @@ def _gist(report: Report) -> str:
 def _period(listing: Listing, report: Report):  # type: ignore[no-untyped-def]
     def draw() -> None:
         link(
-            words.span(report.period_start, report.period_end),
+            formatting.span(report.period_start, report.period_end),
             f"/t/{listing.tenant.slug}/reports/{report.report_id}",
             "strong nowrap",
             mark="report",
@@ -99,7 +99,7 @@ def _period(listing: Listing, report: Report):  # type: ignore[no-untyped-def]
         detail = t(f"type.{report.report_type}")
         if report.report_type == "forced":
             zone = listing.config.timezone
-            detail += f", {words.clock(report.window_start, zone)}–{words.clock(report.window_end, zone)}"
+            detail += f", {formatting.clock(report.window_start, zone)}–{formatting.clock(report.window_end, zone)}"
         if report.version > 1:
             detail += f" · {t('report.version', n=report.version)}"
         span("small muted", detail)
@@ -111,7 +111,7 @@ def _form(listing: Listing, panel: RunsPanel, is_operator: bool) -> None:
     """A closed business day by one press, or any window within the limits."""
     config, tenant = listing.config, listing.tenant
     zone = ZoneInfo(config.timezone)
-    latest = reporting.last_closed(config)
+    latest = runs.last_closed(config)
     with section(t("force.title"), mark="force"):
         span(
             "small muted",
@@ -122,7 +122,7 @@ def _form(listing: Listing, panel: RunsPanel, is_operator: bool) -> None:
                 zone=config.timezone,
             ),
         )
-        choices = reporting.day_choices(config)
+        choices = runs.day_choices(config)
         start, end = _inputs(latest, zone)
         exceed = forms.text(t("force.exceed"), "force-exceed", hint=t("force.exceed.hint")) if is_operator else None
 
@@ -138,7 +138,7 @@ def _form(listing: Listing, panel: RunsPanel, is_operator: bool) -> None:
 
         with div("chips"):
             for number, (label, window) in enumerate(choices[:5]):
-                text = t("force.last_day") if number == 0 else words.day(datetime.fromisoformat(label).date())
+                text = t("force.last_day") if number == 0 else formatting.day(datetime.fromisoformat(label).date())
                 tag("button", "chip", text, type="button", mark=f"day-{number}").on(
                     "click", lambda window=window: pick(window), args=[]
                 )
@@ -146,7 +146,7 @@ def _form(listing: Listing, panel: RunsPanel, is_operator: bool) -> None:
         async def ask() -> None:
             say("")
             made = await act(
-                lambda who: reporting.request(
+                lambda who: runs.request(
                     who, tenant.slug, start.value or "", end.value or "", exceed.value or "" if exceed else ""
                 ),
                 on_error=lambda error: say(_beside(error)),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app import words
-from app.components.html import badge, div, empty, facts, note, pager, span, table, tag
-from app.components.report_parts import client_cell, number_text, rows_href, section
+from app import formatting
+from app.components.base.html import badge, div, empty, facts, note, pager, span, table, tag
+from app.components.report.parts import client_cell, number_text, rows_href, section
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import rows
-from app.services.access import Viewer
-from app.services.rows import Rows
 from app.texts import known, language, t
+from services.access import Viewer
+from services.reports import rows
+from services.reports.rows import Rows
 
 Columns = list[tuple[str, str]]
 
@@ -24,13 +24,13 @@ async def rows_page(
 ) -> None:
     found = await off_loop(rows.behind, viewer, slug, report_id, metric, p, manager_id=manager)
     report, zone = found.report, found.tenant.timezone
-    period = words.span(report.period_start, report.period_end)
+    period = formatting.span(report.period_start, report.period_end)
     base = f"/t/{slug}/reports/{report.report_id}"
     title = found.entry.label(language())
     if found.manager_name:
         title = f"{title}: {found.manager_name}"
     with frame(viewer, title, tenant=found.tenant, on="reports"):
-        lead = words.plural(found.total, "plural.rows")
+        lead = formatting.plural(found.total, "plural.rows")
         if found.value is not None:
             lead = t("rows.lead", value=_value(found, found.value), rows=lead)
         with heading(title, lead, [(t("reports.title"), f"/t/{slug}/reports"), (period, base)]):
@@ -59,8 +59,8 @@ def _origin(found: Rows, zone: str) -> None:
         if found.has_changed:
             old, new = _value(found, found.value), _value(found, found.recounted)
             note(t("rows.changed", old=old, new=new), "warn", mark="rows-changed")
-        window = f"{words.moment(report.window_start, zone)} – {words.moment(report.window_end, zone)}"
-        pairs = [(t("rows.window"), window), (t("data.as_of"), words.moment(report.as_of, zone))]
+        window = f"{formatting.moment(report.window_start, zone)} – {formatting.moment(report.window_end, zone)}"
+        pairs = [(t("rows.window"), window), (t("data.as_of"), formatting.moment(report.as_of, zone))]
         if found.entry.is_number:
             pairs.append((t("rows.recounted"), _value(found, found.recounted)))
         facts(pairs)
@@ -78,16 +78,16 @@ def _waits(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
     def outcome() -> None:
         if row["closed_at"] is None or row["closed_at"] > row["edge"]:
             passed = (row["edge"] - row["opened_at"]).total_seconds() / 60
-            badge(t("rows.waits", time=words.minutes(max(0, passed))), "warn")
+            badge(t("rows.waits", time=formatting.minutes(max(0, passed))), "warn")
         else:
             badge(t(f"closed.{row['closed_by']}") if known(f"closed.{row['closed_by']}") else str(row["closed_by"]))
 
     return (
         _client(row, slug),
-        words.moment(row["opened_at"], zone),
+        formatting.moment(row["opened_at"], zone),
         outcome,
-        words.minutes(_number(row["response_minutes"])) if row["response_minutes"] is not None else "",
-        words.minutes(_number(row["response_minutes_calendar"]))
+        formatting.minutes(_number(row["response_minutes"])) if row["response_minutes"] is not None else "",
+        formatting.minutes(_number(row["response_minutes_calendar"]))
         if row["response_minutes_calendar"] is not None
         else "",
         row["manager_name"] or t("waits.nobody"),
@@ -99,10 +99,10 @@ def _number(value: Any) -> float:
 
 
 def _messages(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
-    text = words.masked(row["body"]) or (t("dialog.media") if row["has_media"] else "")
+    text = formatting.masked(row["body"]) or (t("dialog.media") if row["has_media"] else "")
     return (
         _client(row, slug),
-        words.moment(row["sent_at"], zone),
+        formatting.moment(row["sent_at"], zone),
         t(f"sender.{row['kind']}") if known(f"sender.{row['kind']}") else row["kind"],
         row["manager_name"] or "",
         lambda: span("small wrap lines2", text),
@@ -113,11 +113,11 @@ def _sessions(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
     by = row["initiated_by"]
     return (
         _client(row, slug),
-        words.moment(row["started_at"], zone),
-        words.moment(row["ended_at"], zone) if row["ended_at"] else "",
+        formatting.moment(row["started_at"], zone),
+        formatting.moment(row["ended_at"], zone) if row["ended_at"] else "",
         t(f"sender.{by}") if known(f"sender.{by}") else str(by or ""),
-        words.number(row["message_count"]),
-        words.minutes(_number(row["first_response_minutes"])) if row["first_response_minutes"] is not None else "",
+        formatting.number(row["message_count"]),
+        formatting.minutes(_number(row["first_response_minutes"])) if row["first_response_minutes"] is not None else "",
     )
 
 
@@ -125,18 +125,18 @@ def _dialogs(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
     return (
         _client(row, slug),
         str(row["channel"] or ""),
-        words.number(row["messages"]),
-        words.number(row["waits"]),
+        formatting.number(row["messages"]),
+        formatting.number(row["waits"]),
         t(f"match.{row['match_status']}") if known(f"match.{row['match_status']}") else "",
-        words.masked(row["deal_name"]),
+        formatting.masked(row["deal_name"]),
     )
 
 
 def _clients(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
     return (
         _client(row, slug),
-        words.moment(row["first_message_at"], zone) if row["first_message_at"] else "",
-        words.number(row["messages"] or 0),
+        formatting.moment(row["first_message_at"], zone) if row["first_message_at"] else "",
+        formatting.number(row["messages"] or 0),
         t(f"match.{row['match_status']}") if known(f"match.{row['match_status']}") else "",
     )
 
@@ -145,8 +145,8 @@ def _deals(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
     stage = " · ".join(part for part in (row["pipeline"], row["stage"]) if part)
     return (
         _client(row, slug),
-        words.masked(row["deal_name"]),
-        words.number(row["price"]) if row["price"] else t("rows.no_price"),
+        formatting.masked(row["deal_name"]),
+        formatting.number(row["price"]) if row["price"] else t("rows.no_price"),
         stage + (f" · {row['loss_reason']}" if row["loss_reason"] else ""),
         row["manager_name"] or "",
     )
@@ -154,21 +154,21 @@ def _deals(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
 
 def _excluded(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
     return (
-        words.masked(row["client_name"]) or t("rows.no_name"),
+        formatting.masked(row["client_name"]) or t("rows.no_name"),
         str(row["channel"] or ""),
         t(f"excluded.{row['reason']}") if known(f"excluded.{row['reason']}") else str(row["reason"]),
-        words.number(row["messages"]),
-        words.moment(row["last_message_at"], zone),
+        formatting.number(row["messages"]),
+        formatting.moment(row["last_message_at"], zone),
     )
 
 
 def _windows(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
     lacking = [f"{gap.get('source', '')}: {gap.get('reason') or ''}" for gap in row["missing"] or []]
     return (
-        f"{words.moment(row['window_start'], zone)} – {words.moment(row['window_end'], zone)}",
+        f"{formatting.moment(row['window_start'], zone)} – {formatting.moment(row['window_end'], zone)}",
         t(f"type.{row['report_type']}") if known(f"type.{row['report_type']}") else str(row["report_type"]),
-        words.moment(row["as_of"], zone),
-        words.moment(row["now_at"], zone),
+        formatting.moment(row["as_of"], zone),
+        formatting.moment(row["now_at"], zone),
         t("rows.whole") if row["is_complete"] else ("; ".join(lacking) or t("report.incomplete")),
     )
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from app.components.calendar_editor import CalendarEditor
-from app.components.html import div, link, tag
-from app.components.integration_form import IntegrationForm
-from app.components.people_editor import PeopleEditor
-from app.components.runtime_form import RuntimeForm
-from app.components.telegram_chats import TelegramChats
-from app.components.topics_editor import TopicsEditor
+from app.components.base.html import div, link, tag
+from app.components.settings.calendar_editor import CalendarEditor
+from app.components.settings.integration_form import IntegrationForm
+from app.components.settings.people_editor import PeopleEditor
+from app.components.settings.runtime_form import RuntimeForm
+from app.components.settings.telegram_chats import TelegramChats
+from app.components.settings.topics_editor import TopicsEditor
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import settings, topics
-from app.services.access import Viewer
 from app.texts import t
-from synkro.integrations import KINDS
+from services.access import Viewer
+from services.settings import configuration, topics
+from synkro.connectors.integrations import KINDS
 
 TABS = ("integrations", "runtime", "calendar", "topics", "people")
 
 
 @page("/t/{slug}/settings")
 async def settings_page(viewer: Viewer, slug: str, tab: str = "integrations") -> None:
-    view = await off_loop(settings.load, viewer, slug)
+    view = await off_loop(configuration.load, viewer, slug)
     shown = tab if tab in TABS else TABS[0]
     asked_about = await off_loop(topics.load, viewer, slug) if shown == "topics" else None
     with frame(viewer, t("settings.title"), tenant=view.tenant, on="settings"):

@@ -9,28 +9,28 @@ from typing import Any
 from nicegui import ui
 
 from analysis import topics as known_topics
-from app import words
-from app.components import forms
-from app.components.actions import act
-from app.components.html import badge, button, div, link, note, span, table, tag
-from app.components.report_parts import run_badge, section
-from app.components.runtime_form import zones
+from app import formatting
+from app.components.base import forms
+from app.components.base.actions import act
+from app.components.base.html import badge, button, div, link, note, span, table, tag
+from app.components.report.parts import run_badge, section
+from app.components.settings.runtime_form import zones
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.services import operators
-from app.services.access import Viewer
-from app.services.operators import Installation, TenantLine
 from app.texts import known, language, t
-from synkro import clock
-from synkro.services import ALIVE
-from synkro.topics import CORE
+from services import companies
+from services.access import Viewer
+from services.companies import Installation, TenantLine
+from synkro.core import clock
+from synkro.runs.heartbeats import ALIVE
+from synkro.tenancy.topics import CORE
 
 
 @page("/tenants")
 async def tenants_page(viewer: Viewer) -> None:
-    view = await off_loop(operators.installation, viewer)
+    view = await off_loop(companies.installation, viewer)
     with frame(viewer, t("tenants.title"), on="tenants"):
-        with heading(t("tenants.title"), words.plural(len(view.tenants), "plural.tenants")):
+        with heading(t("tenants.title"), formatting.plural(len(view.tenants), "plural.tenants")):
             pass
         _services(view)
         TenantList(view).draw()
@@ -45,14 +45,16 @@ def _services(view: Installation) -> None:
         for service, beat in sorted(view.beats.items()):
             alive = datetime.now(UTC) - beat < ALIVE
             name = t(f"service.{service}") if known(f"service.{service}") else service
-            badge(f"{name}: {t('tenants.alive') if alive else words.ago(clock.of(beat))}", "good" if alive else "bad")
+            badge(
+                f"{name}: {t('tenants.alive') if alive else formatting.ago(clock.of(beat))}", "good" if alive else "bad"
+            )
     if view.failed_letters:
-        note(t("tenants.letters", n=words.number(view.failed_letters)), "bad")
+        note(t("tenants.letters", n=formatting.number(view.failed_letters)), "bad")
 
 
 def _usd(value: Decimal) -> str:
     """A call costs a fraction of a cent."""
-    return f"{words.number(float(value), 2 if not value or value >= Decimal('0.1') else 5)}{words.NBSP}$"
+    return f"{formatting.number(float(value), 2 if not value or value >= Decimal('0.1') else 5)}{formatting.NBSP}$"
 
 
 def _spending(view: Installation) -> None:
@@ -89,8 +91,8 @@ def _spend_row(line: TenantLine) -> tuple[Any, ...]:
         one.model or "—",
         call,
         "—" if one.last_report is None else _usd(one.last_report),
-        f"{_usd(one.today)} · {words.plural(one.calls_today, 'plural.calls')}",
-        words.number(one.refused_today),
+        f"{_usd(one.today)} · {formatting.plural(one.calls_today, 'plural.calls')}",
+        formatting.number(one.refused_today),
         _usd(one.month),
     )
 
@@ -128,7 +130,7 @@ class TenantList:
                 return
             with div("line"):
                 run_badge(line.last_run["status"])
-                span("small muted", words.ago(clock.of(line.last_run["created_at"])))
+                span("small muted", formatting.ago(clock.of(line.last_run["created_at"])))
             if line.last_run["error"]:
                 span("small bad wrap lines2", line.last_run["error"])
 
@@ -149,14 +151,14 @@ class TenantList:
             name,
             status,
             last,
-            words.number(line.failures_7d),
-            words.number(line.people),
+            formatting.number(line.failures_7d),
+            formatting.number(line.people),
             switch,
         )
 
     async def _set(self, slug: str, status: str) -> None:
-        if await act(lambda who: operators.set_status(who, slug, status), done=t("settings.saved")) is not None:
-            fresh = await act(operators.installation)
+        if await act(lambda who: companies.set_status(who, slug, status), done=t("settings.saved")) is not None:
+            fresh = await act(companies.installation)
             if fresh is not None:
                 self.view = fresh
                 self.draw.refresh()
@@ -186,7 +188,7 @@ class AddTenant:
         name, slug, zone = self.name.value or "", self.slug.value or "", self.zone.value or ""
         pack = str(self.pack.value or CORE)
         made = await act(
-            lambda who: operators.add_tenant(who, name, slug, zone, pack),
+            lambda who: companies.add_tenant(who, name, slug, zone, pack),
             on_error=lambda error: self.slug.wrong(error.message),
         )
         if made is not None:

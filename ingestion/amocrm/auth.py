@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ingestion.context import Session
-from synkro import db, integrations, vendors
-from synkro.amocrm_auth import AmocrmAuth
-from synkro.errors import ConfigurationError, DataError
-from synkro.http import VendorClient, client
+from ingestion.extract.context import Session
+from synkro.connectors import accounts, integrations
+from synkro.connectors.amocrm_oauth import AmocrmAuth
+from synkro.core.errors import ConfigurationError, DataError
+from synkro.database import db
+from synkro.http.factory import VendorClient, client
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def opened(session: Session) -> Iterator[tuple[VendorClient, dict[str, Any]]]:
     ctx = session.ctx
     with db.as_service("ingestion amocrm") as connection:
         integration = integrations.load(connection, ctx.tenant_id, "amocrm")
-    account = vendors.amocrm(integration.public, ctx.allow_local)
+    account = accounts.amocrm(integration.public, ctx.allow_local)
     auth = AmocrmAuth(ctx.tenant_id, integration.public, integrations.secrets(ctx.tenant_id, "amocrm"))
     with client(
         "amocrm",

@@ -1,6 +1,6 @@
 """amoCRM's rows as rows of ``raw_amocrm``: the keys and times beside the payload, and the payload as it came.
 
-Pure: a vendor row goes in, a raw row comes out or :class:`ingestion.rows.Rejected` says why not. Contacts get
+Pure: a vendor row goes in, a raw row comes out or :class:`ingestion.extract.rows.Rejected` says why not. Contacts get
 ``_synkro.phones``: every phone of every PHONE value in E.164.
 """
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ingestion.rows import Rejected, Row, identifier, integer, integer_or_none, not_future, seconds, word
-from synkro import phones
+from ingestion.extract.rows import Rejected, Row, identifier, integer, integer_or_none, not_future, seconds, word
+from synkro.core import phones
 
 Item = dict[str, Any]
 

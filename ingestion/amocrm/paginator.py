@@ -18,8 +18,8 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from synkro.errors import DataError, TransientError
-from synkro.http import VendorRefused
+from synkro.core.errors import DataError, TransientError
+from synkro.http.factory import VendorRefused
 
 Item = dict[str, Any]
 Page = list[Item]

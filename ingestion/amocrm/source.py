@@ -24,14 +24,15 @@ from ingestion.amocrm.mapping import Mapper, contacts_of
 from ingestion.amocrm.merged import MERGED, is_merge, losers
 from ingestion.amocrm.paginator import FilterIgnored
 from ingestion.amocrm.walks import Walk
-from ingestion.context import OVERLAP, Session
-from ingestion.parts import Point, Stream
-from ingestion.rows import Row, Tally
-from ingestion.start import left, start
-from synkro import clock, db
-from synkro.errors import PermanentError
-from synkro.http import VendorClient, VendorForbidden
-from synkro.watermarks import Backfill, StreamLoad
+from ingestion.extract.batches import Point, Stream
+from ingestion.extract.context import OVERLAP, Session
+from ingestion.extract.rows import Row, Tally
+from ingestion.extract.start import left, start
+from synkro.core import clock
+from synkro.core.errors import PermanentError
+from synkro.database import db
+from synkro.http.factory import VendorClient, VendorForbidden
+from synkro.runs.watermarks import Backfill, StreamLoad
 
 #: of the account's own event types these are read; an unknown one in a filter fails the whole request
 EVENTS = (
@@ -59,7 +60,7 @@ Read = Callable[[Tally], Iterator[list[Row]]]
 
 
 class Amocrm:
-    """One read of one account; ``streams()`` are to be given to :func:`ingestion.loading.run`."""
+    """One read of one account; ``streams()`` are to be given to :func:`ingestion.load.streams.run`."""
 
     def __init__(self, session: Session, http: VendorClient, account: dict[str, Any]) -> None:
         self._session, self._http, self._account = session, http, account

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ingestion.context import OVERLAP, Session
+from ingestion.extract.context import OVERLAP, Session
 
 
 class Walk:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ingestion.context import Session
+from ingestion.extract.context import Session
+from ingestion.extract.rows import Row, Tally
 from ingestion.radist import paginator
 from ingestion.radist.mapping import Mapper
-from ingestion.rows import Row, Tally
-from synkro.errors import Cancelled, DataError, LeaseLost, NotFoundError, PermanentError, SynkroError
-from synkro.http import VendorClient
+from synkro.core.errors import Cancelled, DataError, LeaseLost, NotFoundError, PermanentError, SynkroError
+from synkro.http.factory import VendorClient
 
 #: enough to keep 4.5 requests a second busy while an answer takes most of one
 _THREADS = 4

@@ -1,6 +1,6 @@
 """Radist's rows as rows of ``raw_radist``: the keys and times beside the payload, and the payload as it came.
 
-Pure: a vendor row goes in, a raw row comes out or :class:`ingestion.rows.Rejected` says why not. A dialog's
+Pure: a vendor row goes in, a raw row comes out or :class:`ingestion.extract.rows.Rejected` says why not. A dialog's
 payload is the chat with its contact's fields beside its own (the vendor lists contacts), plus
 ``_synkro.phone``: the client's phone in E.164 or null.
 """
@@ -12,17 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ingestion.rows import (
-    Rejected,
-    Row,
-    identifier,
-    integer,
-    integer_or_none,
-    iso,
-    not_future,
-    word,
-)
-from synkro import phones
+from ingestion.extract.rows import Rejected, Row, identifier, integer, integer_or_none, iso, not_future, word
+from synkro.core import phones
 
 Item = dict[str, Any]
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ingestion.radist.mapping import moment_of
-from synkro.errors import DataError, TransientError
+from synkro.core.errors import DataError, TransientError
 
 Get = Callable[..., Any]
 

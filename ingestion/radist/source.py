@@ -27,18 +27,21 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from ingestion.context import OVERLAP, Session
-from ingestion.parts import Point, Stream
+from ingestion.extract.batches import Point, Stream
+from ingestion.extract.context import OVERLAP, Session
+from ingestion.extract.rows import Row, Tally
+from ingestion.extract.start import left, start
 from ingestion.radist import paginator
 from ingestion.radist.dialogs import DialogReader, Task
 from ingestion.radist.mapping import Mapper, chats_of
-from ingestion.rows import Row, Tally
-from ingestion.start import left, start
-from synkro import clock, db, integrations, vendors, watermarks
-from synkro.errors import AuthenticationError, ConfigurationError, TransientError
-from synkro.http import ApiKeyAuth, VendorClient, client
-from synkro.ratelimit import RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND, Both, Limiter
-from synkro.watermarks import StreamLoad, Watermark
+from synkro.connectors import accounts, integrations
+from synkro.core import clock
+from synkro.core.errors import AuthenticationError, ConfigurationError, TransientError
+from synkro.database import db
+from synkro.http.factory import ApiKeyAuth, VendorClient, client
+from synkro.http.ratelimit import RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND, Both, Limiter
+from synkro.runs import watermarks
+from synkro.runs.watermarks import StreamLoad, Watermark
 
 
 @contextmanager
@@ -47,7 +50,7 @@ def opened(session: Session) -> Iterator[Radist]:
     ctx = session.ctx
     with db.as_service("ingestion radist") as connection:
         integration = integrations.load(connection, ctx.tenant_id, "radist")
-    company = vendors.radist_company(integration.public)
+    company = accounts.radist_company(integration.public)
     expected = integration.bound.get("company_id")
     if expected is not None and str(expected) != company:
         raise ConfigurationError(
@@ -57,7 +60,7 @@ def opened(session: Session) -> Iterator[Radist]:
     key = integrations.secrets(ctx.tenant_id, "radist").get("api_key")
     if not key:
         raise AuthenticationError("Radist не подключён: в настройках нет ключа.")
-    account = vendors.radist(integration.public, ctx.allow_local)
+    account = accounts.radist(integration.public, ctx.allow_local)
     wide = account.limiter(ctx.tenant_id)
     # a generous account is generous in both
     listing = account.per_second * RADIST_LISTING_PER_SECOND / RADIST_PER_SECOND
@@ -92,7 +95,7 @@ class _Known:
 
 
 class Radist:
-    """One read of one company; ``streams()`` are to be given to :func:`ingestion.loading.run`."""
+    """One read of one company; ``streams()`` are to be given to :func:`ingestion.load.streams.run`."""
 
     def __init__(self, session: Session, http: VendorClient, listing: Limiter, path: str) -> None:
         self._session, self._http, self._listing, self._path = session, http, listing, path

@@ -13,12 +13,13 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
-from synkro import db, mail, sessions, users
-from synkro.accounts import attempts, embedded, links, supabase
+from synkro.accounts import attempts, embedded, links, mail, sessions, supabase
 from synkro.accounts.passwords import check_password, one_time_password
-from synkro.errors import AuthenticationError, ConfigurationError, DataError, NotFoundError, SynkroError
-from synkro.settings import settings
-from synkro.users import User
+from synkro.core.errors import AuthenticationError, ConfigurationError, DataError, NotFoundError, SynkroError
+from synkro.core.settings import settings
+from synkro.database import db
+from synkro.tenancy import users
+from synkro.tenancy.users import User
 
 __all__ = [
     "Asked",

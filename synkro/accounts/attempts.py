@@ -21,10 +21,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from synkro import audit, db
-from synkro.errors import AuthenticationError
-from synkro.files import secret_file
-from synkro.settings import settings
+from synkro.core.errors import AuthenticationError
+from synkro.core.files import secret_file
+from synkro.core.settings import settings
+from synkro.database import db
+from synkro.tenancy import audit
 
 Kind = Literal["password", "code", "change"]
 WINDOW = timedelta(minutes=15)

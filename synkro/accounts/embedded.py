@@ -11,11 +11,11 @@ from uuid import UUID
 
 import psycopg
 
-from synkro import db, sessions
-from synkro.accounts import hashing
+from synkro.accounts import hashing, sessions
 from synkro.accounts.passwords import check_password
-from synkro.errors import AuthenticationError, DataError, TransientError
-from synkro.users import User, checked_email, get, make_profile
+from synkro.core.errors import AuthenticationError, DataError, TransientError
+from synkro.database import db
+from synkro.tenancy.users import User, checked_email, get, make_profile
 
 
 def add(

@@ -18,7 +18,7 @@ import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from synkro.errors import TransientError
+from synkro.core.errors import TransientError
 
 T = TypeVar("T")
 THREADS = 2

@@ -13,9 +13,9 @@ from typing import Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from synkro import db
-from synkro.errors import DataError
-from synkro.settings import settings
+from synkro.core.errors import DataError
+from synkro.core.settings import settings
+from synkro.database import db
 
 Kind = Literal["recovery", "email_change"]
 LIFETIME: dict[Kind, timedelta] = {

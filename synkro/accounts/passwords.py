@@ -13,8 +13,8 @@ from collections.abc import Collection
 from typing import Any
 
 from synkro.accounts import hashing
-from synkro.errors import DataError
-from synkro.settings import settings
+from synkro.core.errors import DataError
+from synkro.core.settings import settings
 
 MIN_PASSWORD = 12
 MAX_PASSWORD = 128

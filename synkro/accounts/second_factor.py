@@ -19,10 +19,12 @@ from uuid import UUID
 
 import pyotp
 
-from synkro import db, sessions, vault
-from synkro.errors import AuthenticationError, DataError
-from synkro.settings import settings
-from synkro.users import User
+from synkro.accounts import sessions
+from synkro.core import vault
+from synkro.core.errors import AuthenticationError, DataError
+from synkro.core.settings import settings
+from synkro.database import db
+from synkro.tenancy.users import User
 
 ISSUER = "Synkro"
 STEP_SECONDS = 30

@@ -1,7 +1,7 @@
 """Accounts kept by Supabase Auth, through the ``supabase`` client. Nothing here writes a table of ``auth``.
 
 A client is made for each call and forgotten: it refreshes nothing and keeps no session, and what a sign-in opened at
-Supabase is closed at once, because the browser's session is ours (``synkro/sessions.py``). All clients share the
+Supabase is closed at once, because the browser's session is ours (``synkro/accounts/sessions.py``). All clients share the
 connections of one HTTP client.
 
 Facts of the API: github.com/supabase/auth (``internal/api``), supabase.com/docs/guides/auth/debugging/error-codes,
@@ -19,9 +19,9 @@ from typing import Any
 from uuid import UUID
 
 from synkro.accounts.passwords import check_password
-from synkro.errors import AuthenticationError, ConfigurationError, DataError, SynkroError, TransientError
-from synkro.http import client_for_supabase
-from synkro.settings import settings
+from synkro.core.errors import AuthenticationError, ConfigurationError, DataError, SynkroError, TransientError
+from synkro.core.settings import settings
+from synkro.http.factory import client_for_supabase
 
 #: only a key of this form lets a server name the address of the person it asks for
 _FORWARDS = "sb_secret_"

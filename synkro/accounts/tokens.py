@@ -15,11 +15,11 @@ from uuid import UUID
 
 import jwt
 
-from synkro import db
 from synkro.accounts import supabase
-from synkro.errors import AuthenticationError, NotFoundError, TransientError
-from synkro.settings import settings
-from synkro.users import User, get, make_profile
+from synkro.core.errors import AuthenticationError, NotFoundError, TransientError
+from synkro.core.settings import settings
+from synkro.database import db
+from synkro.tenancy.users import User, get, make_profile
 
 #: seconds the published keys are believed
 KEYS_FOR = 600.0

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from synkro import db
+from synkro.core.windows import Window
+from synkro.database import db
 from synkro.metrics.metric import Metric
-from synkro.windows import Window
 
 
 def parameters(tenant_id: UUID, window: Window, manager_id: str | None = None) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from synkro import db
+from synkro.core.windows import Window
+from synkro.database import db
 from synkro.metrics import lineage
 from synkro.metrics.registry import SUMMARY
-from synkro.windows import Window
 
 
 def plain(value: Any) -> Any:

@@ -12,11 +12,11 @@ import httpx
 import pytest
 import uvicorn
 
-from sandbox import llm
-from sandbox.faults import Faults
-from sandbox.journal import Journal
-from tests.analysis.shop import Shop, busy_day, open_shop
-from tests.sockets import NO_CERTIFICATES
+from sandbox.faults.catalogue import Faults
+from sandbox.faults.request_log import Journal
+from sandbox.vendors.llm import app
+from tests.analysis.mart_fixtures import Shop, busy_day, open_shop
+from tests.support.sockets import NO_CERTIFICATES
 
 
 @pytest.fixture
@@ -49,18 +49,18 @@ class Model:
 
 @pytest.fixture(scope="session")
 def _model_server() -> Iterator[Model]:
-    from sandbox.wire import Protocol
+    from sandbox.faults.middleware import Protocol
 
     world = SimpleNamespace(company=SimpleNamespace(seed=7))
     journal, faults = Journal(), Faults()
-    config = uvicorn.Config(llm.build_app(world, journal, faults), port=0, log_level="warning", http=Protocol)  # type: ignore[arg-type]
+    config = uvicorn.Config(app.build_app(world, journal, faults), port=0, log_level="warning", http=Protocol)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Model(f"http://127.0.0.1:{port}/v1", llm.api_key(7), faults, journal)
+    yield Model(f"http://127.0.0.1:{port}/v1", app.api_key(7), faults, journal)
     server.should_exit = True
     server.force_exit = True
     thread.join(5)

@@ -12,11 +12,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from analysis.context import ReadingsOutcome
-from analysis.facts import Facts
-from analysis.writing import compose
+from analysis.reading.context import ReadingsOutcome
+from analysis.report.builder import compose
+from analysis.report.inputs import Facts
 from delivery.message import telegram_message
-from synkro.reports import Draft
+from synkro.reporting.reports import Draft
 from tests.analysis.inputs import (
     DAY,
     FURNITURE,

@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from analysis.context import AnalysisContext, DialogReading, ReadingsOutcome
-from analysis.facts import Facts
-from analysis.shapes import Item, Promise, Reading, Score
+from analysis.reading.context import AnalysisContext, DialogReading, ReadingsOutcome
+from analysis.reading.models import Item, Promise, Reading, Score
+from analysis.report.inputs import Facts
 from analysis.topics import pack
-from synkro.dialogs import Dialog
+from synkro.core.windows import Window
 from synkro.metrics.queries import Waiting
-from synkro.windows import Window
+from synkro.reporting.dialogs import Dialog
 
 FURNITURE = pack("furniture").catalogue
 WINDOW = Window(datetime(2026, 11, 19, 17, 1, tzinfo=UTC), datetime(2026, 11, 20, 17, 1, tzinfo=UTC))

@@ -8,15 +8,15 @@ from decimal import Decimal
 
 import pytest
 
-from analysis import prompts
-from analysis.reading import read_dialogs
-from analysis.wording import folded
+from analysis.llm import prompts
+from analysis.reading.dialogs import read_dialogs
+from analysis.reading.normalisation import folded
 from bench import ai
-from bench.ai_dialogs import KINDS, bank, make
-from synkro.rubric import DEFAULT
+from bench.support.ai_dialogs import KINDS, bank, make
+from synkro.tenancy.rubric import DEFAULT
 from tests.analysis.conftest import Model
 from tests.analysis.inputs import FURNITURE
-from tests.analysis.shop import Shop
+from tests.analysis.mart_fixtures import Shop
 
 
 def test_the_dialogs_are_what_they_say() -> None:
@@ -51,7 +51,7 @@ def test_what_is_sent_is_hardly_more_than_the_dialog() -> None:
 
 def test_the_prefix_is_identical_across_calls(busy: Shop, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Providers cache a prefix that is the same to the byte: the system text is, and the schema too."""
-    from analysis.provider import Provider
+    from analysis.llm.provider import Provider
 
     seen: list[tuple[str, str]] = []
     honest = Provider._arguments
@@ -98,8 +98,8 @@ def test_the_harness_is_pointed_at_a_server_by_the_environment(
 )
 def test_a_real_server_reads_and_nothing_ungrounded_is_kept(busy: Shop) -> None:
     """Any OpenAI-compatible server on the loopback, llama.cpp's for example. Quality is not judged, safety is."""
-    from analysis.context import Limits
-    from tests.analysis.test_report import report, ungrounded
+    from analysis.reading.context import Limits
+    from tests.analysis.report.test_report import report, ungrounded
 
     ctx = busy.context_with_ai(
         os.environ["SYNKRO_TEST_AI_URL"],

@@ -18,11 +18,11 @@ from nicegui.functions.notify import notify
 from nicegui.testing import User
 from nicegui.testing.general import nicegui_reset_globals
 
-from app.services import access
-from app.services.access import Viewer
-from synkro.settings import settings
-from tests.app import world as worlds
-from tests.app.world import PASSWORD, World
+from services import access
+from services.access import Viewer
+from synkro.core.settings import settings
+from tests.app import fixtures as worlds
+from tests.app.fixtures import PASSWORD, World
 from tests.conftest import doors_open
 
 ORIGIN = {"Origin": "http://test"}
@@ -31,7 +31,7 @@ ORIGIN = {"Origin": "http://test"}
 @pytest.fixture(scope="module")
 def shared_world(make_database: Callable[[str | None], str], template: str) -> Iterator[World]:
     """One world a module: making it takes two seconds, so its tests leave each other's rows alone."""
-    # a demo: its operator signs in without the second step, which tests/app/test_second_factor.py is about
+    # a demo: its operator signs in without the second step, which tests/app/accounts/test_second_factor.py is about
     more = {"SYNKRO_WEB_SECRET": "f3a9c1e07b5d4826a1c0e9d8b7f65432", "SYNKRO_ENV": "demo"}
     with doors_open(make_database(template), **more) as url:
         yield worlds.fill(url)

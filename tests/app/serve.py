@@ -13,16 +13,17 @@ from uuid import uuid4
 
 import psycopg
 
-from synkro import app_login, db, migrations, vault
-from synkro.settings import settings
-from tests.app import world
-from tests.cluster import APP_PASSWORD
-from tests.moment import offset_seconds
+from synkro.core import vault
+from synkro.core.settings import settings
+from synkro.database import app_login, db, migrations
+from tests.app import fixtures
+from tests.support.cluster import APP_PASSWORD
+from tests.support.moment import offset_seconds
 
 
-def prepare(server_url: str, url: str | None = None) -> world.World:
+def prepare(server_url: str, url: str | None = None) -> fixtures.World:
     """Make and fill a database, open the kernel's doors to it."""
-    from orchestration.dbt import deploy
+    from orchestration.dbt.project import deploy
 
     if url is None:
         name = f"web_{uuid4().hex[:8]}"
@@ -43,17 +44,17 @@ def prepare(server_url: str, url: str | None = None) -> world.World:
     settings.cache_clear()
     app_login.settle(url)
     deploy(url, Path(os.environ["SYNKRO_DATA_DIR"]))
-    return world.fill(url)
+    return fixtures.fill(url)
 
 
 def main() -> None:
     from app.main import run
-    from synkro import log
+    from synkro.core import log
 
     log.setup("INFO")
     made = prepare(sys.argv[1])
     for name in made.people:
-        print(f"{name}@example.com  {world.PASSWORD}", flush=True)
+        print(f"{name}@example.com  {fixtures.PASSWORD}", flush=True)
     run("127.0.0.1", int(sys.argv[2]))
 
 

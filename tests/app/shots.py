@@ -23,7 +23,7 @@ SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 def launch(playwright: Any) -> Browser:
     """The system's chromium, headless and quiet. Its clock is its own, also on another day: a moved one stops its processes."""
     chromium = shutil.which("chromium")
-    assert chromium is not None, "no chromium: python -m tests.needs installs it"
+    assert chromium is not None, "no chromium: python -m tests.support.needs installs it"
     own = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD" and "FAKETIME" not in name}
     return playwright.chromium.launch(executable_path=chromium, args=ARGS, env=own)
 

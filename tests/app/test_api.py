@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from app.services import health
-from synkro import db
+from services import health
+from synkro.database import db
 from tests.app.conftest import ORIGIN, Site
-from tests.app.world import World
+from tests.app.fixtures import World
 
 REPORT_KEYS = [
     "id", "version", "is_current", "status", "report_type", "window_start", "window_end", "as_of", "is_complete",
@@ -145,9 +145,9 @@ async def test_health_names_what_is_unwell(site: Site, world: World, monkeypatch
             (await operator.get("/api/health")).json()["checks"]["telegram"]["message"].startswith("Не отправлено: 1")
         )
         with db.as_service("test") as connection:
-            from synkro import services
+            from synkro.runs import heartbeats
 
-            services.beat(connection, "engine")
+            heartbeats.beat(connection, "engine")
             connection.execute("delete from synkro.outbox where destination = '1' and status = 'failed'")
         assert (await operator.get("/api/health")).json()["status"] == "ok"
         for _ in range(50):

@@ -21,13 +21,16 @@ import uvicorn
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from app import auth, guard, plain
-from orchestration.webserver import BehindKey
-from synkro import dagster_ui, db, sessions, users
-from synkro.errors import ConfigurationError
-from synkro.settings import settings
+from app import auth, middleware, static_pages
+from orchestration.process.webserver import BehindKey
+from synkro.accounts import sessions
+from synkro.core.errors import ConfigurationError
+from synkro.core.settings import settings
+from synkro.database import db
+from synkro.runs import dagster_ui
+from synkro.tenancy import users
 from tests.app.conftest import ORIGIN, Site
-from tests.app.world import World
+from tests.app.fixtures import World
 
 GRAPHQL = dagster_ui.GRAPHQL
 LIMIT = "mutation m($key: String!) { setConcurrencyLimit(concurrencyKey: $key, limit: 3) }"
@@ -174,7 +177,7 @@ async def test_no_page_of_somebody_else_acts_in_it(dagster: Dagster, site: Site,
         await operator.post(GRAPHQL, content=f"[{text}]", headers=as_json),
         await operator.post(GRAPHQL, content=question["query"], headers=as_json),
         await operator.post(GRAPHQL, content="[" * 100_000, headers=as_json),
-        await operator.post(GRAPHQL, content=text + " " * guard.MAX_BODY, headers=as_json),
+        await operator.post(GRAPHQL, content=text + " " * middleware.MAX_BODY, headers=as_json),
         # by another method or door
         await operator.put(GRAPHQL, content=text, headers=as_json),
         await operator.post("/dagster/report_asset_materialization/evil", content=b"{}", headers=as_json),
@@ -266,7 +269,7 @@ async def test_a_page_says_that_dagster_is_down(dagster: Dagster, site: Site, mo
     page, asked = await operator.get("/dagster/runs"), await ask(operator, LIMITS)
     assert page.status_code == asked.status_code == 502
     assert "Dagster не отвечает" in page.text and "остановлен" in asked.json()["errors"][0]["message"]
-    assert page.content == plain.dagster_down().body
+    assert page.content == static_pages.dagster_down().body
     async with opened(site, operator.cookies[auth.cookie_name()]) as browser:
         assert await browser.said() == {"type": "websocket.close", "code": 1013, "reason": ""}
 
@@ -370,7 +373,7 @@ async def test_a_socket_ends_with_the_session_and_with_the_role(dagster: Dagster
         finally:
             with db.as_service("test") as connection:
                 users.grant(connection, world.people["operator"].user_id, None, "super_admin")
-    assert guard.watch._held == {}
+    assert middleware.watch._held == {}
 
 
 # --- the web server itself --------------------------------------------------------------------------------
@@ -402,14 +405,14 @@ def test_the_web_server_answers_who_shows_the_key(made: Any) -> None:
 def test_the_command_puts_the_key_before_dagster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from dagster_webserver import cli
 
-    from cli import serve
-    from orchestration import webserver
+    from cli.commands import serve
+    from orchestration.process import webserver
 
     monkeypatch.setenv("SYNKRO_DAGSTER_READ_ONLY", "1")
     monkeypatch.setenv("SYNKRO_DATA_DIR", str(tmp_path))
     settings.cache_clear()
     command = serve._webserver(tmp_path, serve.LOOPBACK)
-    assert command[1:3] == ["-m", "orchestration.webserver"]
+    assert command[1:3] == ["-m", "orchestration.process.webserver"]
     served: list[tuple[Any, dict[str, Any]]] = []
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))

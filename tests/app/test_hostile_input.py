@@ -25,7 +25,7 @@ from nicegui import Client
 
 from app import layout
 from tests.app.conftest import ORIGIN, Site
-from tests.app.world import World
+from tests.app.fixtures import World
 
 #: as bytes: what a client may send, not what a library would
 VALUES: dict[str, bytes] = {

@@ -17,25 +17,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from app.services import (
-    access,
-    audit_log,
-    dashboards,
-    export,
-    members,
-    overview,
-    questions,
-    report_view,
-    reporting,
-    rows,
-    topics,
-    transcripts,
-)
-from app.services import settings as settings_service
-from app.services.access import Forbidden, Viewer
-from synkro import db, users
-from synkro.errors import NotFoundError
-from tests.app.world import World
+from services import access, audit_log, overview
+from services.access import Forbidden, Viewer
+from services.people import members
+from services.reports import dashboards, export, questions, rows, runs, transcripts, view
+from services.settings import configuration as settings_service
+from services.settings import topics
+from synkro.core.errors import NotFoundError
+from synkro.database import db
+from synkro.tenancy import users
+from tests.app.fixtures import World
 
 READS = int(os.environ.get("SYNKRO_TEST_ISOLATION_READS", "1000"))
 STEPS = 50
@@ -46,8 +37,8 @@ Read = Callable[[World, Viewer, str], Any]
 
 #: what members read of a company, by address of it; ``admin``: its administrators alone
 MEMBERS: dict[str, Read] = {
-    "reports": lambda w, v, slug: reporting.listing(v, slug),
-    "report": lambda w, v, slug: report_view.load(v, slug, w.reports[slug].report_id),
+    "reports": lambda w, v, slug: runs.listing(v, slug),
+    "report": lambda w, v, slug: view.load(v, slug, w.reports[slug].report_id),
     "rows": lambda w, v, slug: rows.behind(v, slug, w.reports[slug].report_id, "messages"),
     "dialog": lambda w, v, slug: transcripts.load(v, slug, f"{slug}:d/0"),
     "dashboards": lambda w, v, slug: dashboards.load(v, slug),
@@ -158,7 +149,7 @@ class Roles(RuleBasedStateMachine):
     def _crossed(self, viewer: Viewer, slug: str, other: str, what: str) -> Any:
         report = self.world.reports[other].report_id
         return {
-            "report": lambda: report_view.load(viewer, slug, report),
+            "report": lambda: view.load(viewer, slug, report),
             "rows": lambda: rows.behind(viewer, slug, report, "messages"),
             "csv": lambda: export.report_csv(viewer, slug, report, "waits"),
             "questions": lambda: questions.thread(viewer, slug, report),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.main import _listen
-from synkro.errors import ConfigurationError
-from tests.sockets import sends_at_once
+from synkro.core.errors import ConfigurationError
+from tests.support.sockets import sends_at_once
 
 APP = Path(__file__).parents[2] / "app"
 

@@ -14,13 +14,16 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from app.services import access, rows
-from synkro import db, reports, users
+from services import access
+from services.reports import rows
 from synkro.accounts import embedded
-from synkro.errors import NotFoundError
+from synkro.core.errors import NotFoundError
+from synkro.database import db
 from synkro.metrics.queries import plain
 from synkro.metrics.registry import NUMBERS
-from synkro.reports import Draft
+from synkro.reporting import reports
+from synkro.reporting.reports import Draft
+from synkro.tenancy import users
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
 

@@ -18,28 +18,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import auth
-from app.services import (
-    access,
-    audit_log,
-    calendars,
-    dashboards,
-    export,
-    members,
-    operators,
-    overview,
-    people,
-    questions,
-    report_view,
-    reporting,
-    rows,
-    settings,
-    transcripts,
-)
-from app.services.access import Forbidden, Viewer
-from synkro import audit, checks, clock, db, integrations, runs, spending, telegram_chats
-from synkro.errors import DataError, NotFoundError, SynkroError
+from services import access, audit_log, companies, overview
+from services.access import Forbidden, Viewer
+from services.people import members, profile
+from services.reports import dashboards, export, questions, rows, runs, transcripts
+from services.reports import view as report_view
+from services.settings import calendars, configuration
+from synkro.connectors import checks, integrations
+from synkro.core import clock
+from synkro.core.errors import DataError, NotFoundError, SynkroError
+from synkro.database import db
 from synkro.metrics.registry import NUMBERS
-from tests.app.world import HOSTILE, SECRET, World
+from synkro.reporting import spending, telegram_chats
+from synkro.runs import queue
+from synkro.tenancy import audit
+from tests.app.fixtures import HOSTILE, SECRET, World
 
 Who = Callable[[str], Viewer]
 
@@ -48,14 +41,14 @@ def test_reading_is_for_the_tenants_people(world: World, who: Who) -> None:
     report = world.reports["alpha"].report_id
     questions.ask(who("user"), "alpha", report, "Что нового?")
     reads: list[Callable[[Viewer], object]] = [
-        lambda viewer: reporting.listing(viewer, "alpha"),
+        lambda viewer: runs.listing(viewer, "alpha"),
         lambda viewer: report_view.load(viewer, "alpha", report),
         lambda viewer: rows.behind(viewer, "alpha", report, "messages"),
         lambda viewer: transcripts.load(viewer, "alpha", "alpha:d/0"),
         lambda viewer: dashboards.load(viewer, "alpha"),
         lambda viewer: export.report_csv(viewer, "alpha", report, "numbers"),
         lambda viewer: questions.thread(viewer, "alpha", report),
-        lambda viewer: reporting.run_of(viewer, world.runs["failed"].run_id),
+        lambda viewer: runs.run_of(viewer, world.runs["failed"].run_id),
     ]
     for read in reads:
         for name in ("user", "admin", "operator"):
@@ -68,21 +61,21 @@ def test_reading_is_for_the_tenants_people(world: World, who: Who) -> None:
 def test_a_viewer_that_lies_about_tenants_still_sees_nothing(world: World, who: Who) -> None:
     """The database, not the viewer object, decides: a forged list of tenants opens no row."""
     liar = replace(who("stranger"), tenants=(world.tenants["alpha"],), is_operator=True)
-    assert reporting.listing(who("user"), "alpha").reports
+    assert runs.listing(who("user"), "alpha").reports
     with pytest.raises(SynkroError):
-        reporting.listing(liar, "alpha")
+        runs.listing(liar, "alpha")
     with pytest.raises(NotFoundError):
         report_view.load(liar, "alpha", world.reports["alpha"].report_id)
     for write in (
-        lambda: settings.save_runtime(liar, "alpha", {"sla_target_minutes": 1}),
-        lambda: settings.save_integration(
+        lambda: configuration.save_runtime(liar, "alpha", {"sla_target_minutes": 1}),
+        lambda: configuration.save_integration(
             liar, "alpha", "radist", {"company_id": "1"}, {"api_key": "stolen-key-000000"}
         ),
-        lambda: settings.check_integration(liar, "alpha", "amocrm"),
+        lambda: configuration.check_integration(liar, "alpha", "amocrm"),
         lambda: members.invite(liar, "alpha", "evil@example.com", "", "admin_lite"),
         lambda: members.revoke(liar, "alpha", world.people["user"].user_id),
-        lambda: operators.add_tenant(liar, "X", "xtenant", "Asia/Almaty"),
-        lambda: operators.set_status(liar, "alpha", "paused"),
+        lambda: companies.add_tenant(liar, "X", "xtenant", "Asia/Almaty"),
+        lambda: companies.set_status(liar, "alpha", "paused"),
     ):
         with pytest.raises(Forbidden):
             write()
@@ -131,11 +124,11 @@ def test_transcript_marks_waits_and_pages(world: World, who: Who) -> None:
 
 def test_forced_window_limits_are_the_configs(world: World, who: Who) -> None:
     now = clock.now()
-    config = reporting.listing(who("user"), "alpha").config
-    choices = reporting.day_choices(config, now)
-    assert choices and choices[0][1] == reporting.last_closed(config, now)
+    config = runs.listing(who("user"), "alpha").config
+    choices = runs.day_choices(config, now)
+    assert choices and choices[0][1] == runs.last_closed(config, now)
     for _, window in choices:
-        assert reporting._type_of(window, config) == "daily"
+        assert runs._type_of(window, config) == "daily"
     for start, end, word in (
         (now - timedelta(days=30), now - timedelta(days=29, hours=10), "слишком давно"),
         (now - timedelta(hours=40), now - timedelta(hours=2), "сократите"),
@@ -143,21 +136,21 @@ def test_forced_window_limits_are_the_configs(world: World, who: Who) -> None:
         (now - timedelta(hours=2), now - timedelta(hours=3), "позже начала"),
     ):
         with pytest.raises(DataError, match=word):
-            reporting.request(who("user"), "alpha", start.isoformat(), end.isoformat())
+            runs.request(who("user"), "alpha", start.isoformat(), end.isoformat())
     with pytest.raises(DataError, match="from"):
-        reporting.request(who("user"), "alpha", "'; drop table", "2026-01-01")
+        runs.request(who("user"), "alpha", "'; drop table", "2026-01-01")
 
 
 def test_progress_speaks_of_silence(world: World) -> None:
     run = world.runs["running"]
     fresh = replace(run, status="running", heartbeat_at=datetime.now(UTC))
-    assert reporting.silence(fresh) is None
-    quiet = reporting.silence(replace(fresh, heartbeat_at=datetime.now(UTC) - timedelta(minutes=4)))
+    assert runs.silence(fresh) is None
+    quiet = runs.silence(replace(fresh, heartbeat_at=datetime.now(UTC) - timedelta(minutes=4)))
     assert quiet is not None and 3.9 < quiet < 4.2
     waiting = replace(run, status="pending", picked_at=None, created_at=datetime.now(UTC) - timedelta(minutes=2))
-    assert reporting.silence(waiting) is not None
+    assert runs.silence(waiting) is not None
     shares = [
-        reporting.percent(replace(run, current_step=step, progress={"done": 1, "total": 2}))
+        runs.percent(replace(run, current_step=step, progress={"done": 1, "total": 2}))
         for step in ("queued", "sources", "marts", "readings", "report", "delivery", "done")
     ]
     assert shares == sorted(shares) and shares[-1] == 1.0
@@ -165,42 +158,42 @@ def test_progress_speaks_of_silence(world: World) -> None:
 
 def test_progress_is_empty_for_a_stranger(world: World) -> None:
     alpha = world.tenants["alpha"].tenant_id
-    assert reporting.progress(world.people["user"].user_id, alpha).runs
-    foreign = reporting.progress(world.people["stranger"].user_id, alpha)
+    assert runs.progress(world.people["user"].user_id, alpha).runs
+    foreign = runs.progress(world.people["stranger"].user_id, alpha)
     assert (foreign.runs, foreign.events) == ([], {})
 
 
 def test_stop_and_retry_are_for_members(world: World, who: Who) -> None:
     failed = world.runs["failed"].run_id
     with pytest.raises(NotFoundError):
-        reporting.retry(who("stranger"), failed)
-    again, made = reporting.retry(who("user"), failed)
+        runs.retry(who("stranger"), failed)
+    again, made = runs.retry(who("user"), failed)
     assert made and again.attempt == 2 and again.requested_by == who("user").user_id
     with pytest.raises(NotFoundError):
-        reporting.stop(who("stranger"), again.run_id)
-    assert reporting.stop(who("user"), again.run_id).status == "cancelled"
+        runs.stop(who("stranger"), again.run_id)
+    assert runs.stop(who("user"), again.run_id).status == "cancelled"
 
 
 # --- settings ---------------------------------------------------------------------------------------------
 
 
 def test_settings_are_for_administrators(world: World, who: Who) -> None:
-    assert settings.load(who("admin"), "alpha").config.sla_target_minutes
+    assert configuration.load(who("admin"), "alpha").config.sla_target_minutes
     with pytest.raises(Forbidden):
-        settings.load(who("user"), "alpha")
+        configuration.load(who("user"), "alpha")
     with pytest.raises(NotFoundError):
-        settings.load(who("stranger"), "alpha")
+        configuration.load(who("stranger"), "alpha")
     with pytest.raises(Forbidden):
-        settings.save_runtime(who("user"), "alpha", {"sla_target_minutes": 5})
+        configuration.save_runtime(who("user"), "alpha", {"sla_target_minutes": 5})
     with pytest.raises(Forbidden):
-        settings.save_integration(who("user"), "alpha", "radist", {}, {"api_key": "x" * 20})
+        configuration.save_integration(who("user"), "alpha", "radist", {}, {"api_key": "x" * 20})
 
 
 def test_runtime_versions_and_messages(world: World, who: Who) -> None:
     admin = who("admin")
-    before = settings.load(admin, "gamma")
-    assert settings.save_runtime(admin, "gamma", {"sla_target_minutes": "15"}).version == before.config.version
-    after = settings.save_runtime(
+    before = configuration.load(admin, "gamma")
+    assert configuration.save_runtime(admin, "gamma", {"sla_target_minutes": "15"}).version == before.config.version
+    after = configuration.save_runtime(
         admin,
         "gamma",
         {
@@ -212,9 +205,9 @@ def test_runtime_versions_and_messages(world: World, who: Who) -> None:
     assert after.version == before.config.version + 1 and after.sla_target_minutes == 20
     assert after.excluded_phones == ["+77015550001", "+77015550002"]
     assert after.bot_senders == ["Робот Синица", "bot@alpha.example"]
-    view = settings.load(admin, "gamma")
+    view = configuration.load(admin, "gamma")
     assert [row["version"] for row in view.versions] == [2, 1] and view.versions[0]["author"] == "Admin"
-    wrong = settings.validate(
+    wrong = configuration.validate(
         {
             "sla_target_minutes": "0",
             "timezone": "+05:00",
@@ -227,21 +220,23 @@ def test_runtime_versions_and_messages(world: World, who: Who) -> None:
 
 
 def test_every_runtime_key_is_on_the_form() -> None:
-    from synkro.runtime import RuntimeConfig
+    from synkro.tenancy.runtime_config import RuntimeConfig
 
     keys = set(RuntimeConfig.__dataclass_fields__) - {"version"}
-    assert keys == {*settings.RUNTIME_FIELDS, "calendar"}
+    assert keys == {*configuration.RUNTIME_FIELDS, "calendar"}
 
 
 def test_a_secret_goes_in_and_never_comes_out(world: World, who: Who) -> None:
     admin = who("admin")
     secret = "canary-radist-key-77aa88bb"
-    saved = settings.save_integration(admin, "gamma", "radist", {"company_id": " 205 "}, {"api_key": f" {secret} "})
+    saved = configuration.save_integration(
+        admin, "gamma", "radist", {"company_id": " 205 "}, {"api_key": f" {secret} "}
+    )
     assert saved.public == {"company_id": "205"} and saved.hints["api_key"]["tail"] == "88bb"
-    assert secret not in repr(settings.load(admin, "gamma"))
+    assert secret not in repr(configuration.load(admin, "gamma"))
     gamma = world.tenants["gamma"].tenant_id
     assert integrations.secrets(gamma, "radist") == {"api_key": secret}
-    settings.save_integration(admin, "gamma", "radist", {"company_id": "206"}, {"api_key": ""})
+    configuration.save_integration(admin, "gamma", "radist", {"company_id": "206"}, {"api_key": ""})
     assert integrations.secrets(gamma, "radist") == {"api_key": secret}, "an empty field leaves it alone"
     with db.as_user(admin.user_id) as connection:
         entries = [e for e in audit.recent(connection, tenant_id=gamma) if e.action.startswith("integration.")]
@@ -251,7 +246,7 @@ def test_a_secret_goes_in_and_never_comes_out(world: World, who: Who) -> None:
         ("integration.saved", {"kind": "radist", "public": {"company_id": ["205", "206"]}}),
     ]
     assert secret not in repr(entries)
-    settings.forget_secret(admin, "gamma", "radist", "api_key")
+    configuration.forget_secret(admin, "gamma", "radist", "api_key")
     assert integrations.secrets(gamma, "radist") == {}
     assert integrations.secrets(world.tenants["alpha"].tenant_id, "amocrm") == {"access_token": SECRET}
 
@@ -264,12 +259,12 @@ def test_a_secret_is_not_saved_without_its_line(world: World, who: Who, monkeypa
         if "secret" in action:
             raise DataError("Журнал не пишется.")
 
-    settings.save_integration(admin, "gamma", "radist", {}, {"api_key": "canary-radist-key-before-1"})
+    configuration.save_integration(admin, "gamma", "radist", {}, {"api_key": "canary-radist-key-before-1"})
     monkeypatch.setattr(audit, "write", refuse)
     with pytest.raises(DataError):
-        settings.save_integration(admin, "gamma", "radist", {}, {"api_key": "canary-radist-key-after-22"})
+        configuration.save_integration(admin, "gamma", "radist", {}, {"api_key": "canary-radist-key-after-22"})
     with pytest.raises(DataError):
-        settings.forget_secret(admin, "gamma", "radist", "api_key")
+        configuration.forget_secret(admin, "gamma", "radist", "api_key")
     assert integrations.secrets(gamma, "radist") == {"api_key": "canary-radist-key-before-1"}
 
 
@@ -287,16 +282,16 @@ def test_the_company_sees_that_an_operator_looked(world: World, who: Who) -> Non
 
 
 def test_changed_settings_are_told_with_both_values(world: World, who: Who) -> None:
-    before = settings.load(who("admin"), "gamma").config.sla_target_minutes
+    before = configuration.load(who("admin"), "gamma").config.sla_target_minutes
     changed = {"sla_target_minutes": "21", "excluded_phones": "+77010000055"}
-    settings.save_runtime(who("admin"), "gamma", changed)
+    configuration.save_runtime(who("admin"), "gamma", changed)
     entry = audit_log.audit_page(who("admin"), "gamma").entries[0]
     assert entry.metadata["changed"]["sla_target_minutes"] == [str(before), "21"]
     assert "7010000055" not in str(entry.metadata) and "0055" in str(entry.metadata["changed"]["excluded_phones"])
 
 
 def test_the_log_is_exported_to_those_who_read_it(world: World, who: Who) -> None:
-    settings.save_runtime(who("admin"), "gamma", {"sla_target_minutes": "22"})
+    configuration.save_runtime(who("admin"), "gamma", {"sla_target_minutes": "22"})
     name, text = audit_log.audit_csv(who("admin"), "gamma")
     assert name == "synkro-audit-gamma.csv" and "runtime.changed" in text and world.tenants["gamma"].name in text
     with pytest.raises(access.Forbidden):
@@ -308,11 +303,11 @@ def test_the_log_is_exported_to_those_who_read_it(world: World, who: Who) -> Non
 
 def test_a_token_in_a_public_field_is_refused(world: World, who: Who) -> None:
     with pytest.raises(DataError, match="токен"):
-        settings.save_integration(
+        configuration.save_integration(
             who("admin"), "gamma", "telegram", {"chat_id": "123456789:AAErKk0e8pl-4VxSANcP0x3Q5zQb3bq9abc"}, {}
         )
     with pytest.raises(DataError, match="не число"):
-        settings.save_integration(who("admin"), "gamma", "ai", {"monthly_cap_usd": "много"}, {})
+        configuration.save_integration(who("admin"), "gamma", "ai", {"monthly_cap_usd": "много"}, {})
 
 
 def test_a_chat_is_bound_by_a_code_and_not_by_a_number(world: World, who: Who) -> None:
@@ -320,24 +315,24 @@ def test_a_chat_is_bound_by_a_code_and_not_by_a_number(world: World, who: Who) -
     admin, gamma = who("admin"), world.tenants["gamma"].tenant_id
     for typed in ("-1001", "-1001, 42", "@channel"):
         with pytest.raises(DataError, match="кодом"):
-            settings.save_integration(admin, "gamma", "telegram", {"chat_id": typed}, {})
+            configuration.save_integration(admin, "gamma", "telegram", {"chat_id": typed}, {})
     with db.as_user(admin.user_id) as connection, pytest.raises(DataError, match="кодом"):
         integrations.save_public(connection, gamma, "telegram", {"chat_id": "-66001"}, admin.user_id)
-    settings.save_integration(admin, "gamma", "telegram", {}, {})
+    configuration.save_integration(admin, "gamma", "telegram", {}, {})
     with db.as_user(admin.user_id) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(
             "update synkro.integration_configs set public_config = '{\"chat_id\": [-66001]}'"
             " where tenant_id = %s and kind = 'telegram'",
             (gamma,),
         )
-    assert "chat_id" not in settings.form_fields("telegram")[0]
-    settings.save_integration(admin, "gamma", "telegram", {}, {"bot_token": "123456789:" + "A" * 35})
-    made = settings.telegram_code(admin, "gamma")
+    assert "chat_id" not in configuration.form_fields("telegram")[0]
+    configuration.save_integration(admin, "gamma", "telegram", {}, {"bot_token": "123456789:" + "A" * 35})
+    made = configuration.telegram_code(admin, "gamma")
     with db.as_service("test") as connection:
         assert telegram_chats.bind(connection, gamma, made.code, "-66001", "Отдел", "Сауле") == "bound"
-    saved = settings.save_integration(admin, "gamma", "telegram", {}, {})
+    saved = configuration.save_integration(admin, "gamma", "telegram", {}, {})
     assert telegram_chats.chats(saved.public) == [telegram_chats.Chat("-66001", "Отдел")]
-    left = settings.unbind_chat(admin, "gamma", "-66001")
+    left = configuration.unbind_chat(admin, "gamma", "-66001")
     assert telegram_chats.ids(left.public) == []
     with db.as_user(admin.user_id) as connection:
         lines = [entry.action for entry in audit.recent(connection, tenant_id=gamma)][:3]
@@ -352,18 +347,18 @@ def test_check_stores_what_the_vendor_said(world: World, who: Who, monkeypatch: 
         return {"account_id": 7, "name": "Алатау"}
 
     monkeypatch.setitem(checks.CHECKS, "amocrm", good)
-    checked = settings.check_integration(admin, "alpha", "amocrm")
+    checked = configuration.check_integration(admin, "alpha", "amocrm")
     assert checked.is_ok and checked.integration.status == "ok" and checked.integration.bound["name"] == "Алатау"
 
     def bad(*_: object) -> dict[str, object]:
         raise SynkroError(f"Токен {SECRET} не подошёл")
 
     monkeypatch.setitem(checks.CHECKS, "amocrm", bad)
-    checked = settings.check_integration(admin, "alpha", "amocrm")
+    checked = configuration.check_integration(admin, "alpha", "amocrm")
     assert not checked.is_ok and checked.integration.status == "error"
     assert SECRET not in checked.message and SECRET not in (checked.integration.last_error or "")
     with pytest.raises(Forbidden):
-        settings.check_integration(who("user"), "alpha", "amocrm")
+        configuration.check_integration(who("user"), "alpha", "amocrm")
 
 
 def joined(who: Who, slug: str, name: str, role: str) -> None:
@@ -396,11 +391,11 @@ def test_a_right_taken_away_is_gone_at_once(world: World, who: Who) -> None:
     """The viewer of an open page still claims the right; the transaction that writes asks again."""
     joined(who, "gamma", "user", "admin_lite")
     stale = who("user")
-    settings.save_runtime(stale, "gamma", {"session_gap_hours": 30})
+    configuration.save_runtime(stale, "gamma", {"session_gap_hours": 30})
     members.revoke(who("admin"), "gamma", stale.user_id)
     with pytest.raises((Forbidden, NotFoundError)):
-        settings.save_runtime(stale, "gamma", {"session_gap_hours": 31})
-    assert settings.load(who("admin"), "gamma").config.session_gap_hours == 30
+        configuration.save_runtime(stale, "gamma", {"session_gap_hours": 31})
+    assert configuration.load(who("admin"), "gamma").config.session_gap_hours == 30
 
 
 # --- operator, profile, audit -----------------------------------------------------------------------------
@@ -409,31 +404,31 @@ def test_a_right_taken_away_is_gone_at_once(world: World, who: Who) -> None:
 def test_the_operator_adds_and_pauses(world: World, who: Who) -> None:
     operator = who("operator")
     slug = f"t{uuid4().hex[:10]}"
-    made = operators.add_tenant(operator, "Ещё одна", slug, "Europe/Moscow")
-    assert settings.load(who("operator"), slug).config.timezone == "Europe/Moscow"
+    made = companies.add_tenant(operator, "Ещё одна", slug, "Europe/Moscow")
+    assert configuration.load(who("operator"), slug).config.timezone == "Europe/Moscow"
     with pytest.raises(DataError, match="уже занят"):
-        operators.add_tenant(operator, "Ещё одна", slug, "Europe/Moscow")
+        companies.add_tenant(operator, "Ещё одна", slug, "Europe/Moscow")
     with pytest.raises(DataError, match="часовой пояс"):
-        operators.add_tenant(operator, "Ещё", f"x{slug}", "UTC+5")
-    assert operators.set_status(who("operator"), slug, "paused").status == "paused"
+        companies.add_tenant(operator, "Ещё", f"x{slug}", "UTC+5")
+    assert companies.set_status(who("operator"), slug, "paused").status == "paused"
     with pytest.raises(DataError, match="паузе"):
-        reporting.request(who("operator"), slug, "2026-01-01T00:00", "2026-01-01T01:00")
-    assert {line.tenant.slug for line in operators.installation(who("operator")).tenants} >= {slug, "alpha"}
+        runs.request(who("operator"), slug, "2026-01-01T00:00", "2026-01-01T01:00")
+    assert {line.tenant.slug for line in companies.installation(who("operator")).tenants} >= {slug, "alpha"}
     for name in ("admin", "user", "stranger"):
         with pytest.raises(Forbidden):
-            operators.installation(who(name))
+            companies.installation(who(name))
     assert made.slug == slug
 
 
 def test_the_operator_sees_what_the_ai_costs(world: World, who: Who) -> None:
-    made = operators.add_tenant(who("operator"), "Расходы", f"t{uuid4().hex[:10]}", "Asia/Almaty")
+    made = companies.add_tenant(who("operator"), "Расходы", f"t{uuid4().hex[:10]}", "Asia/Almaty")
     caps = spending.Caps(Decimal(1), Decimal(5), Decimal(5), Decimal(1000))
 
     def sent(purpose: str) -> spending.Sent:
         return spending.Sent(purpose, "model-x", "0" * 16, 100, Decimal("0.50"))
 
     with db.as_service("test") as connection:
-        before = operators.installation(who("operator")).spent_today
+        before = companies.installation(who("operator")).spent_today
         for cost in ("0.10", "0.30"):
             call, over = spending.reserve(connection, made.tenant_id, None, sent("reading"), caps)
             assert call is not None, over
@@ -442,7 +437,7 @@ def test_the_operator_sees_what_the_ai_costs(world: World, who: Who) -> None:
         assert spending.reserve(connection, made.tenant_id, None, sent("asking"), caps)[0]
         spending.refused(connection, made.tenant_id, None, sent("asking"), "call")
 
-    view = operators.installation(who("operator"))
+    view = companies.installation(who("operator"))
     spend = next(line.spend for line in view.tenants if line.tenant.tenant_id == made.tenant_id)
     assert spend is not None
     assert (spend.today, spend.month) == (Decimal("0.90"), Decimal("0.90"))
@@ -453,7 +448,7 @@ def test_the_operator_sees_what_the_ai_costs(world: World, who: Who) -> None:
 
 
 def test_profile(world: World, who: Who) -> None:
-    saved = people.save_profile(who("nobody"), " Имя ", "8 701 555 77 66", "Asia/Tashkent", "en")
+    saved = profile.save_profile(who("nobody"), " Имя ", "8 701 555 77 66", "Asia/Tashkent", "en")
     assert (saved.full_name, saved.phone, saved.language) == ("Имя", "+77015557766", "en")
     for name, phone, zone, language in (
         ("x" * 300, "", "Asia/Almaty", "ru"),
@@ -462,7 +457,7 @@ def test_profile(world: World, who: Who) -> None:
         ("x", "", "Asia/Almaty", "kk"),
     ):
         with pytest.raises(DataError):
-            people.save_profile(who("nobody"), name, phone, zone, language)
+            profile.save_profile(who("nobody"), name, phone, zone, language)
 
 
 def test_audit_is_for_administrators_and_pages(world: World, who: Who) -> None:
@@ -524,13 +519,13 @@ def test_a_long_dialog_is_read_in_pages(world: World, who: Who, monkeypatch: pyt
 
 def test_the_queue_of_a_company_is_capped(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked again, a window gives its waiting run; a new one beyond the cap is refused in words; a place frees it."""
-    config = settings.load(who("admin"), "gamma").config
-    windows = [window for _, window in reporting.day_choices(config)][:2]
-    monkeypatch.setattr(runs, "MOST_WAITING", 1)
+    config = configuration.load(who("admin"), "gamma").config
+    windows = [window for _, window in runs.day_choices(config)][:2]
+    monkeypatch.setattr(queue, "MOST_WAITING", 1)
 
-    def ask(number: int) -> tuple[runs.Run, bool]:
+    def ask(number: int) -> tuple[queue.Run, bool]:
         window = windows[number]
-        return reporting.request(who("admin"), "gamma", window.start.isoformat(), window.end.isoformat())
+        return runs.request(who("admin"), "gamma", window.start.isoformat(), window.end.isoformat())
 
     first, made = ask(0)
     again, was_made = ask(0)
@@ -538,15 +533,15 @@ def test_the_queue_of_a_company_is_capped(world: World, who: Who, monkeypatch: p
     with pytest.raises(DataError, match="Больше 1 сразу не принимаем"):
         ask(1)
     with db.as_service("test") as connection:
-        scheduled, is_new = runs.request(
+        scheduled, is_new = queue.request(
             connection, first.tenant_id, windows[1], mode="radist_only", trigger_type="scheduled", report_type="daily"
         )
     assert is_new, "the schedule is not counted"
     for run in (first, scheduled):
-        reporting.stop(who("admin"), run.run_id)
+        runs.stop(who("admin"), run.run_id)
     second, made = ask(1)
     assert made
-    reporting.stop(who("admin"), second.run_id)
+    runs.stop(who("admin"), second.run_id)
 
 
 def test_a_profile_of_who_has_left_is_not_shown(world: World, who: Who) -> None:

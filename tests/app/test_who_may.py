@@ -1,7 +1,7 @@
 """Every function of the services against every role, with the database's own refusals out of the way.
 
 The door of people is opened onto a role that no policy holds back, with the person's claims still there: what is refused
-here is refused by the service, with its own error. That the database refuses too is in tests/synkro/test_role_matrix.py.
+here is refused by the service, with its own error. That the database refuses too is in tests/synkro/database/test_role_matrix.py.
 """
 
 from __future__ import annotations
@@ -22,30 +22,19 @@ import pytest
 
 import app.services
 from app import auth
-from app.services import (
-    access,
-    accounts,
-    audit_log,
-    dashboards,
-    export,
-    members,
-    operators,
-    overview,
-    people,
-    questions,
-    report_view,
-    reporting,
-    rows,
-    settings,
-    topics,
-    transcripts,
-)  # fmt: skip
-from app.services.access import Forbidden, Viewer
-from synkro import checks, db, integrations, invitations, reports, sessions, users
-from synkro.accounts import embedded
-from synkro.errors import AuthenticationError, NotFoundError
+from services import access, audit_log, companies, overview
+from services.access import Forbidden, Viewer
+from services.people import accounts, members, profile
+from services.reports import dashboards, export, questions, rows, runs, transcripts, view
+from services.settings import configuration, topics  # fmt: skip
+from synkro.accounts import embedded, sessions
+from synkro.connectors import checks, integrations
+from synkro.core.errors import AuthenticationError, NotFoundError
+from synkro.database import db
+from synkro.reporting import reports
+from synkro.tenancy import invitations, users
 from tests.app.conftest import ORIGIN, Site
-from tests.app.world import PASSWORD, World
+from tests.app.fixtures import PASSWORD, World
 
 ACTORS = ("operator", "admin", "user", "stranger", "nobody")
 YES = "yes"
@@ -126,16 +115,16 @@ CASES: dict[str, Case] = {
     "accounts.end_other_sessions": Case(lambda w, v: accounts.end_other_sessions(v, "x"), EVERYONE),
     "export.report_csv": Case(lambda w, v: export.report_csv(v, "alpha", report_of(w), "waits"), MEMBERS),
     "overview.cards": Case(lambda w, v: overview.cards(v), EVERYONE),
-    "people.save_profile": Case(lambda w, v: people.save_profile(v, "Имя", "", "Asia/Almaty", "ru"), EVERYONE),
+    "people.save_profile": Case(lambda w, v: profile.save_profile(v, "Имя", "", "Asia/Almaty", "ru"), EVERYONE),
     "questions.answer": Case(lambda w, v: questions.answer(v, "alpha", asked(w)), MEMBERS),
     "questions.ask": Case(lambda w, v: questions.ask(v, "alpha", report_of(w), "Сколько ждут?"), MEMBERS),
     "questions.thread": Case(lambda w, v: questions.thread(v, "alpha", report_of(w)), MEMBERS),
-    "report_view.load": Case(lambda w, v: report_view.load(v, "alpha", report_of(w)), MEMBERS),
-    "reporting.listing": Case(lambda w, v: reporting.listing(v, "alpha"), MEMBERS),
-    "reporting.request": Case(lambda w, v: reporting.request(v, "alpha", *hour(w)), MEMBERS),
-    "reporting.retry": Case(lambda w, v: reporting.retry(v, w.runs["failed"].run_id), MEMBERS),
-    "reporting.run_of": Case(lambda w, v: reporting.run_of(v, w.runs["failed"].run_id), MEMBERS),
-    "reporting.stop": Case(lambda w, v: reporting.stop(v, w.runs["running"].run_id), MEMBERS),
+    "report_view.load": Case(lambda w, v: view.load(v, "alpha", report_of(w)), MEMBERS),
+    "reporting.listing": Case(lambda w, v: runs.listing(v, "alpha"), MEMBERS),
+    "reporting.request": Case(lambda w, v: runs.request(v, "alpha", *hour(w)), MEMBERS),
+    "reporting.retry": Case(lambda w, v: runs.retry(v, w.runs["failed"].run_id), MEMBERS),
+    "reporting.run_of": Case(lambda w, v: runs.run_of(v, w.runs["failed"].run_id), MEMBERS),
+    "reporting.stop": Case(lambda w, v: runs.stop(v, w.runs["running"].run_id), MEMBERS),
     "rows.behind": Case(lambda w, v: rows.behind(v, "alpha", report_of(w), "messages"), MEMBERS),
     "transcripts.correct": Case(
         lambda w, v: transcripts.correct(v, "alpha", "alpha:d/0", "alpha0-0", False), MEMBERS
@@ -151,21 +140,21 @@ CASES: dict[str, Case] = {
         lambda w, v: audit_log.audit_page(v, "alpha"), {**ADMINS, "nobody": NO}, asks_again=True
     ),
     "reporting.load_history": Case(
-        lambda w, v: reporting.load_history(v, "alpha", (w.day - timedelta(days=20)).isoformat()), ADMINS, asks_again=True
+        lambda w, v: runs.load_history(v, "alpha", (w.day - timedelta(days=20)).isoformat()), ADMINS, asks_again=True
     ),
-    "settings.check_integration": Case(lambda w, v: settings.check_integration(v, "alpha", "amocrm"), ADMINS, asks_again=True),
-    "settings.forget_secret": Case(lambda w, v: settings.forget_secret(v, "alpha", "amocrm", "access_token"), ADMINS, asks_again=True),
-    "settings.telegram_code": Case(lambda w, v: bot_saved(w) or settings.telegram_code(v, "alpha"), ADMINS, asks_again=True),
+    "settings.check_integration": Case(lambda w, v: configuration.check_integration(v, "alpha", "amocrm"), ADMINS, asks_again=True),
+    "settings.forget_secret": Case(lambda w, v: configuration.forget_secret(v, "alpha", "amocrm", "access_token"), ADMINS, asks_again=True),
+    "settings.telegram_code": Case(lambda w, v: bot_saved(w) or configuration.telegram_code(v, "alpha"), ADMINS, asks_again=True),
     "settings.unbind_chat": Case(
-        lambda w, v: bot_saved(w, "-55001") or settings.unbind_chat(v, "alpha", "-55001"), ADMINS, asks_again=True
+        lambda w, v: bot_saved(w, "-55001") or configuration.unbind_chat(v, "alpha", "-55001"), ADMINS, asks_again=True
     ),
-    "settings.telegram": Case(lambda w, v: bot_saved(w) or settings.telegram(v, "alpha"), ADMINS, asks_again=True),
-    "settings.load": Case(lambda w, v: settings.load(v, "alpha"), ADMINS, asks_again=True),
+    "settings.telegram": Case(lambda w, v: bot_saved(w) or configuration.telegram(v, "alpha"), ADMINS, asks_again=True),
+    "settings.load": Case(lambda w, v: configuration.load(v, "alpha"), ADMINS, asks_again=True),
     "settings.save_integration": Case(
-        lambda w, v: settings.save_integration(v, "alpha", "radist", {"company_id": "1"}, {"api_key": "k" * 20}), ADMINS,
+        lambda w, v: configuration.save_integration(v, "alpha", "radist", {"company_id": "1"}, {"api_key": "k" * 20}), ADMINS,
         asks_again=True,
     ),
-    "settings.save_runtime": Case(lambda w, v: settings.save_runtime(v, "alpha", {"sla_target_minutes": 21}), ADMINS, asks_again=True),
+    "settings.save_runtime": Case(lambda w, v: configuration.save_runtime(v, "alpha", {"sla_target_minutes": 21}), ADMINS, asks_again=True),
     "topics.choose": Case(lambda w, v: topics.choose(v, "alpha", "windows", 1), ADMINS, asks_again=True),
     "topics.extend": Case(lambda w, v: topics.extend(v, "alpha", "look", ["штора"], 1), ADMINS, asks_again=True),
     "topics.load": Case(lambda w, v: topics.load(v, "alpha"), ADMINS, asks_again=True),
@@ -184,10 +173,10 @@ CASES: dict[str, Case] = {
     "accounts.reset_second_factor": Case(
         lambda w, v: accounts.reset_second_factor(v, of(w, "user")), OPERATOR, asks_again=True
     ),
-    "operators.add_tenant": Case(lambda w, v: operators.add_tenant(v, "Н", "newcompany", "Asia/Almaty"), OPERATOR, asks_again=True),
-    "operators.installation": Case(lambda w, v: operators.installation(v), OPERATOR, asks_again=True),
+    "operators.add_tenant": Case(lambda w, v: companies.add_tenant(v, "Н", "newcompany", "Asia/Almaty"), OPERATOR, asks_again=True),
+    "operators.installation": Case(lambda w, v: companies.installation(v), OPERATOR, asks_again=True),
     "operators.set_status": Case(
-        lambda w, v: operators.set_status(v, "alpha", "paused"), {**OPERATOR, "stranger": NONE, "nobody": NONE}, asks_again=True
+        lambda w, v: companies.set_status(v, "alpha", "paused"), {**OPERATOR, "stranger": NONE, "nobody": NONE}, asks_again=True
     ),
 }  # fmt: skip
 

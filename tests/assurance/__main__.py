@@ -21,9 +21,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from synkro.settings import ROOT
-from tests import needs
+from synkro.core.settings import ROOT
 from tests.assurance.lines import LINES, Line, chosen
+from tests.support import needs
 
 FOLDER = ROOT / "build" / "assurance"
 

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 
 from cli import alive
-from orchestration.celery_worker import node_name
-from synkro import dagster_ui, db, services
-from synkro.settings import override, settings
+from orchestration.process.celery_worker import node_name
+from synkro.core.settings import override, settings
+from synkro.database import db
+from synkro.runs import dagster_ui, heartbeats
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,7 @@ def test_the_code_server_takes_connections() -> None:
 def test_the_sender_beats(database: str) -> None:
     assert alive.main("sender") == 1
     with db.as_service("test") as connection:
-        services.beat(connection, "sender")
+        heartbeats.beat(connection, "sender")
     assert alive.main("sender") == 0
     with psycopg.connect(database) as owner:
         owner.execute("update private.services set heartbeat_at = now() - interval '2 minutes'")

@@ -16,10 +16,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from synkro import clock, db, vault
+from synkro.core import clock, vault
+from synkro.database import db
 from tests.cli.warm import Warm, warm
-from tests.cluster import APP_PASSWORD
-from tests.moment import offset_seconds
+from tests.support.cluster import APP_PASSWORD
+from tests.support.moment import offset_seconds
 
 
 @dataclass
@@ -293,7 +294,7 @@ COMPOSE_ONLY = ("POSTGRES_PASSWORD", "APP_DATABASE_PASSWORD", "DAGSTER_DATABASE_
 
 def test_the_documented_settings_are_the_settings() -> None:
     """``.env.example`` and the code name the same variables."""
-    from synkro.settings import ROOT, Settings
+    from synkro.core.settings import ROOT, Settings
 
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     documented = {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
@@ -304,10 +305,11 @@ def test_the_documented_settings_are_the_settings() -> None:
 def test_the_first_administrator_is_made_once_and_must_change_the_password(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cli.serve import bootstrap
-    from synkro import db, users
+    from cli.commands.serve import bootstrap
     from synkro.accounts import embedded
-    from synkro.settings import settings
+    from synkro.core.settings import settings
+    from synkro.database import db
+    from synkro.tenancy import users
 
     monkeypatch.setenv("SYNKRO_BOOTSTRAP_EMAIL", "first@x.example")
     monkeypatch.setenv("SYNKRO_BOOTSTRAP_PASSWORD", "первый пароль установки")

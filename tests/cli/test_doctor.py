@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from cli import doctor
-from synkro.errors import ConfigurationError, SynkroError
+from cli.commands import doctor
+from synkro.core.errors import ConfigurationError, SynkroError
 
 
 def well() -> str:

@@ -9,11 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from cli import doctor
-from sandbox.supabase.project import HostedProject
-from synkro import addresses, db, isolation, migrations, supabase_auth
-from synkro.errors import ConfigurationError, SynkroError, TransientError
-from synkro.settings import settings
+from cli.commands import doctor
+from sandbox.vendors.supabase.project import HostedProject
+from synkro.connectors import supabase_auth
+from synkro.core.errors import ConfigurationError, SynkroError, TransientError
+from synkro.core.settings import settings
+from synkro.database import addresses, db, migrations, rls_audit
 from tests.conftest import doors_open
 
 
@@ -48,14 +49,14 @@ def wanted(monkeypatch: pytest.MonkeyPatch, **variables: str | None) -> None:
 
 
 def test_what_belongs_to_supabase_is_no_hole(project: HostedProject) -> None:
-    assert isolation.findings(project.session_url) == []
+    assert rls_audit.findings(project.session_url) == []
 
 
 def test_our_own_grant_on_what_is_supabases_is_a_hole(project: HostedProject) -> None:
     with psycopg.connect(project.session_url, autocommit=True) as connection:
         connection.execute("grant select on auth.users to synkro_app")
         try:
-            found = isolation.findings(project.session_url)
+            found = rls_audit.findings(project.session_url)
         finally:
             connection.execute("revoke select on auth.users from synkro_app")
     assert found == ["auth.users: not ours, yet synkro_app may SELECT it by our grant"]
@@ -66,7 +67,7 @@ def test_the_same_schema_is_ours_where_we_made_it(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("alter table auth.users disable row level security")
         connection.execute("grant select on auth.users to authenticated")
-    found = isolation.findings(database)
+    found = rls_audit.findings(database)
     assert any(said.startswith("auth.users: ") for said in found), found
 
 

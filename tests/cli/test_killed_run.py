@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from synkro import db, reports, runs
-from tests.town import Town, open_town
+from synkro.database import db
+from synkro.reporting import reports
+from synkro.runs import queue
+from tests.support.e2e import Town, open_town
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def test_killed_told_and_retried(town: Town, step: str) -> None:
         child.wait(timeout=120)
     town.mend()
     with db.as_service("test") as connection:
-        alive = runs.get(connection, run.run_id)
+        alive = queue.get(connection, run.run_id)
         assert alive.status == "running" and alive.lease_until is not None
         # a minute later, without the minute
         connection.execute(
@@ -73,10 +75,10 @@ def test_killed_told_and_retried(town: Town, step: str) -> None:
     assert numbers(town) == after_the_kill
 
 
-def wait_for_step(town: Town, step: str) -> runs.Run:
+def wait_for_step(town: Town, step: str) -> queue.Run:
     for _ in range(6000):
         with db.as_service("test") as connection:
-            for run in runs.active(connection, town.tenant_id):
+            for run in queue.active(connection, town.tenant_id):
                 if run.status == "running" and run.current_step == step:
                     return run
         time.sleep(0.05)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from analysis import chat_file
+from analysis.chats import files
 from cli.main import main
 
 ASKED = {
@@ -82,7 +82,7 @@ def test_messages_are_judged_in_order_of_time_and_named_by_their_place(
     (row,) = rows(out)
     assert [one["needs_reply"] for one in row["messages"]] == [False, False, True]
     assert (row["reading"]["wish"]["message_ids"], row["reading"]["outcome"]["message_ids"]) == (["2"], ["0"])
-    parsed = chat_file.parse(Path(file).read_text(encoding="utf-8"), name="chats.jsonl").chats[0]
+    parsed = files.parse(Path(file).read_text(encoding="utf-8"), name="chats.jsonl").chats[0]
     assert [message.number for message in parsed.messages] == [2, 1, 0]
 
 
@@ -171,7 +171,7 @@ def test_what_whatsapp_exports(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     (row,) = rows(out)
     assert [one["needs_reply"] for one in row["messages"]] == [True, False, True]
     assert row["reading"]["wish"]["text"] == "сколько стоит стрижка"
-    asked, ours, picture = chat_file.parse(text, name="chat.txt", us=["Салон"]).chats[0].messages
+    asked, ours, picture = files.parse(text, name="chat.txt", us=["Салон"]).chats[0].messages
     assert asked.text == "здравствуйте\nсколько стоит стрижка"
     assert (picture.text, picture.media) in {("", ("photo",)), ("", ("file",))}
     assert [(m.at.month, m.at.day, m.at.hour, m.at.minute) for m in (asked, ours, picture)] == [

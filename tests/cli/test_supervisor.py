@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from cli import serve
-from cli import supervisor as module
-from cli.supervisor import Supervisor
-from synkro.errors import ConfigurationError
-from synkro.settings import ROOT, override, settings
-from tests.virtual_time import VirtualTime
+from cli.commands import serve
+from cli.process import supervisor as module
+from cli.process.supervisor import Supervisor
+from synkro.core.errors import ConfigurationError
+from synkro.core.settings import ROOT, override, settings
+from tests.support.virtual_time import VirtualTime
 
 #: a child that starts a child of its own, notes both, and sleeps
 PAIR = (
@@ -117,8 +117,8 @@ def test_a_child_that_keeps_dying_is_started_ever_more_seldom(
 #: a supervisor of three that reports itself and waits to be killed: ``MOMENT`` says when it is ready for that
 KILLED = """
 import os, pathlib, signal, sys, threading, time
-from cli import supervisor as module
-from cli.supervisor import Supervisor
+from cli.process import supervisor as module
+from cli.process.supervisor import Supervisor
 moment, folder, child = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 module.GRACE = 1.0
 made = Supervisor(lambda text: None)

@@ -13,14 +13,18 @@ from uuid import UUID
 
 import pytest
 
-from delivery import bot as bot_module
+from delivery.bot import listener as bot_module
 from delivery.sender import letters_for
 from sandbox import server
 from sandbox.server import Sandbox
-from synkro import clock, db, integrations, migrations, outbox, reports, runtime, settings, tenants
-from synkro.outbox import Item
-from synkro.reports import Report
-from synkro.windows import Window
+from synkro.connectors import integrations
+from synkro.core import clock, settings
+from synkro.core.windows import Window
+from synkro.database import db, migrations
+from synkro.reporting import outbox, reports
+from synkro.reporting.outbox import Item
+from synkro.reporting.reports import Report
+from synkro.tenancy import runtime_config, tenants
 from tests.delivery.bodies import ordinary
 
 END = datetime(2026, 11, 20, 17, 1, tzinfo=UTC)
@@ -195,7 +199,7 @@ def make_company(database_of_delivery: None, telegram: Telegram) -> Callable[...
         slug = f"company{next(_slugs)}"
         with db.as_service("test") as connection:
             tenant = tenants.add(connection, "Мебель", slug, "Asia/Almaty")
-            runtime.start(connection, tenant.tenant_id, "Asia/Almaty")
+            runtime_config.start(connection, tenant.tenant_id, "Asia/Almaty")
         company = Company(telegram, tenant.tenant_id, slug)
         company.connect(*chats, token=token)
         return company

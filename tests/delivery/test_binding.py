@@ -11,11 +11,15 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from delivery import binding, conversation
+from delivery.bot import binding, conversation
 from delivery.sender import send_due
-from synkro import audit, clock, db, integrations, runtime, telegram_chats
-from synkro.errors import DataError, TransientError
-from synkro.telegram_chats import Code
+from synkro.connectors import integrations
+from synkro.core import clock
+from synkro.core.errors import DataError, TransientError
+from synkro.database import db
+from synkro.reporting import telegram_chats
+from synkro.reporting.telegram_chats import Code
+from synkro.tenancy import audit, runtime_config
 from tests.delivery.conftest import Company, Telegram
 from tests.delivery.test_bot import Analyst, poll
 
@@ -286,7 +290,7 @@ def test_recipients_that_were_there_before_stay(make_company: MakeCompany, teleg
 
 def limited(company: Company, **values: int) -> None:
     with db.as_service("test") as connection:
-        runtime.change(connection, company.tenant_id, values)
+        runtime_config.change(connection, company.tenant_id, values)
 
 
 @pytest.mark.parametrize(

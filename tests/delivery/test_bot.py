@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from delivery import conversation, inbox
-from delivery.bot import poll_once, run_bot
+from delivery.bot import conversation, inbox
+from delivery.bot.listener import poll_once, run_bot
 from delivery.sender import send_due
-from synkro import clock, db, isolation
-from synkro.errors import TransientError
-from synkro.reports import Message, Report
+from synkro.core import clock
+from synkro.core.errors import TransientError
+from synkro.database import db, rls_audit
+from synkro.reporting.reports import Message, Report
 from tests.delivery.conftest import Company, Telegram
 
 MakeCompany = Callable[..., Company]
@@ -379,7 +380,7 @@ def test_the_offset_confirms_only_what_is_handled(database_of_delivery: None, ma
 
 
 def test_the_table_is_closed_to_people(delivery_url: str, database_of_delivery: None) -> None:
-    assert [finding for finding in isolation.findings(delivery_url) if "telegram_updates" in finding] == []
+    assert [finding for finding in rls_audit.findings(delivery_url) if "telegram_updates" in finding] == []
     with (
         pytest.raises(Exception, match="permission denied"),
         db.as_user("00000000-0000-0000-0000-000000000001") as connection,
@@ -390,7 +391,7 @@ def test_the_table_is_closed_to_people(delivery_url: str, database_of_delivery: 
 def test_the_loop_serves_and_stops(
     make_company: MakeCompany, telegram: Telegram, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("delivery.bot.POLL_SECONDS", 1)
+    monkeypatch.setattr("delivery.bot.listener.POLL_SECONDS", 1)
     chat = telegram.chat()
     company = make_company(chat)
     company.publish(deadline=LATER)

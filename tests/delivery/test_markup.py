@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from delivery.markup import (
+from delivery.telegram.markup import (
     LIMIT,
     clip,
     clusters,
@@ -19,7 +19,7 @@ from delivery.markup import (
     visible_length,
     visible_text,
 )
-from sandbox.telegram.text import parse, utf16
+from sandbox.vendors.telegram.text import parse, utf16
 
 PIECES = st.sampled_from(
     [

@@ -7,9 +7,9 @@ import random
 import pytest
 
 from delivery.links import is_public
-from delivery.markup import LIMIT
 from delivery.message import LONGEST, telegram_message, visible_length
-from sandbox.telegram.text import parse, utf16
+from delivery.telegram.markup import LIMIT
+from sandbox.vendors.telegram.text import parse, utf16
 from tests.delivery.bodies import ordinary, quiet
 
 URL = "https://app.synkro.example/t/alma/reports/1b2c3d4e-5f60-4711-8123-456789abcdef"

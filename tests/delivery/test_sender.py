@@ -10,12 +10,13 @@ from collections.abc import Callable
 
 import pytest
 
-from delivery.client import TelegramClient
-from delivery.markup import LIMIT
 from delivery.sender import STOPPED_SECONDS, SendOutcome, backoff, letters_for, send_due
-from sandbox.telegram.text import utf16
-from synkro import db, outbox
-from synkro.errors import Cancelled
+from delivery.telegram.client import TelegramClient
+from delivery.telegram.markup import LIMIT
+from sandbox.vendors.telegram.text import utf16
+from synkro.core.errors import Cancelled
+from synkro.database import db
+from synkro.reporting import outbox
 from tests.delivery.bodies import ordinary
 from tests.delivery.conftest import BASE_URL, Company, Telegram
 

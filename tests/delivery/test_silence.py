@@ -9,14 +9,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.services import health
-from cli import doctor
+from cli.commands import doctor
 from delivery import destinations, service
-from delivery import silence as letters
+from delivery import missing_reports as letters
 from delivery.sender import send_due
-from synkro import clock, db, leases, runs, runtime, silence, tenants
-from synkro.errors import SynkroError
-from synkro.windows import Window
+from services import health
+from synkro.core import clock
+from synkro.core.errors import SynkroError
+from synkro.core.windows import Window
+from synkro.database import db
+from synkro.reporting import missing_reports
+from synkro.runs import leases, queue
+from synkro.tenancy import runtime_config, tenants
 from tests.delivery.conftest import Company, Telegram
 
 MakeCompany = Callable[..., Company]
@@ -30,7 +34,7 @@ def reported(company: Company, hours: float | None) -> None:
         company.hurry()
         send_due(tenant_id=company.tenant_id)
     with db.as_service("test") as connection:
-        runtime.change(connection, company.tenant_id, {"is_schedule_enabled": True})
+        runtime_config.change(connection, company.tenant_id, {"is_schedule_enabled": True})
         for query in (
             "update synkro.tenants set status_since = now() - interval '30 days' where tenant_id = %(tenant)s",
             "update synkro.tenant_runtime_configs set created_at = %(month_ago)s where tenant_id = %(tenant)s",
@@ -42,7 +46,7 @@ def reported(company: Company, hours: float | None) -> None:
 
 def silent() -> list[str]:
     with db.as_service("test") as connection:
-        return [one.slug for one in silence.found(connection)]
+        return [one.slug for one in missing_reports.found(connection)]
 
 
 def tell() -> int:
@@ -80,7 +84,7 @@ def test_the_cause_of_the_last_failure_is_told(make_company: MakeCompany, telegr
     company = make_company(chat)
     reported(company, 30)
     with db.as_service("test") as connection:
-        run, _ = runs.request(
+        run, _ = queue.request(
             connection, company.tenant_id, WINDOW, mode="radist_only", trigger_type="scheduled", report_type="daily"
         )
         leases.finish(connection, leases.claim(connection, run.run_id), "failed", error="Radist не принимает наш ключ.")
@@ -100,9 +104,9 @@ def test_a_company_at_rest_is_not_missed(make_company: MakeCompany, telegram: Te
             "update synkro.tenants set status_since = now() - interval '30 days' where tenant_id = %s",
             (paused.tenant_id,),
         )
-        runtime.change(connection, off.tenant_id, {"is_schedule_enabled": False})
+        runtime_config.change(connection, off.tenant_id, {"is_schedule_enabled": False})
         # switched on a moment ago: its first report is not late yet
-        runtime.change(connection, fresh.tenant_id, {"is_schedule_enabled": True})
+        runtime_config.change(connection, fresh.tenant_id, {"is_schedule_enabled": True})
     assert silent() == [] and tell() == 0
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from delivery.updates import Incoming, Moved, Removed, slice_utf16, understand
-from tests.analysis.test_injections import INJECTIONS
+from delivery.telegram.updates import Incoming, Moved, Removed, slice_utf16, understand
+from tests.analysis.llm.test_injections import INJECTIONS
 
 BOT, NAME = 700100200, "synkro_demo_bot"
 GROUP = {"id": -1009000000001, "type": "supergroup", "title": "Отдел продаж"}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from delivery.verdicts import judge
-from synkro.errors import ConfigurationError, PermanentError, SynkroError, TransientError
-from synkro.http import VendorForbidden, VendorNotFound, VendorRefused, VendorUnauthorized, VendorUnavailable
+from delivery.telegram.error_classes import judge
+from synkro.core.errors import ConfigurationError, PermanentError, SynkroError, TransientError
+from synkro.http.factory import VendorForbidden, VendorNotFound, VendorRefused, VendorUnauthorized, VendorUnavailable
 
 
 def answered(kind: type[Any], status: int, description: str, **parameters: Any) -> SynkroError:

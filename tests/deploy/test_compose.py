@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from cli import alive
-from synkro.settings import ROOT
+from synkro.core.settings import ROOT
 from tests.deploy.test_manifests import KNOWN, parse
 
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")

@@ -19,9 +19,9 @@ import pytest
 import yaml
 
 from cli.main import cli as command_line
-from orchestration.instance import render, runs_at_once
-from synkro.errors import ConfigurationError
-from synkro.settings import ROOT, Settings, settings
+from orchestration.process.instance import render, runs_at_once
+from synkro.core.errors import ConfigurationError
+from synkro.core.settings import ROOT, Settings, settings
 from tests.deploy import kinds
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -185,7 +185,7 @@ def test_a_run_of_kubernetes_is_a_job_that_finds_its_storage(tmp_path: Path, mon
     pod = job.spec.template.spec
     (container,) = pod.containers
     assert container.image == "registry.example/synkro:1"
-    assert container.command == ["python", "-m", "orchestration.instance"]
+    assert container.command == ["python", "-m", "orchestration.process.instance"]
     assert container.args[:3] == ["dagster", "api", "execute_run"]
     assert {source.config_map_ref.name for source in container.env_from if source.config_map_ref} == {"synkro"}
     assert {source.secret_ref.name for source in container.env_from if source.secret_ref} == {"synkro"}

@@ -17,13 +17,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox.supabase.project import HostedProject
-from synkro import migrations
-from synkro.embedded import EmbeddedPostgres
-from synkro.settings import ROOT
-from tests import needs
+from sandbox.vendors.supabase.project import HostedProject
+from synkro.core.settings import ROOT
+from synkro.database import migrations
+from synkro.database.embedded.postgres import EmbeddedPostgres
 from tests.conftest import system_binaries
-from tests.schema import differences, snapshot
+from tests.support import needs
+from tests.support.schema import differences, snapshot
 
 README = (ROOT / "supabase" / "README.md").read_text(encoding="utf-8")
 FILES = migrations.available()

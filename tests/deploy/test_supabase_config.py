@@ -9,9 +9,9 @@ import psycopg
 import yaml
 from psycopg.rows import dict_row
 
-from synkro import runtime, tenants
 from synkro.accounts import passwords
-from synkro.settings import ROOT, Settings
+from synkro.core.settings import ROOT, Settings
+from synkro.tenancy import runtime_config, tenants
 
 CONFIG = tomllib.loads((ROOT / "supabase" / "config.toml").read_text(encoding="utf-8"))
 SEED = (ROOT / "supabase" / "seed.sql").read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def test_the_seed_can_be_repeated(database: str) -> None:
             connection.execute(SEED.encode())
         made = tenants.visible(connection)
         assert [one.slug for one in made] == ["local"]
-        assert runtime.current(connection, made[0].tenant_id) == runtime.start(
+        assert runtime_config.current(connection, made[0].tenant_id) == runtime_config.start(
             connection, tenants.add(connection, "Другая", "other", made[0].timezone).tenant_id, made[0].timezone
         )
         assert connection.execute("select count(*) as n from auth.users").fetchone() == {"n": 0}

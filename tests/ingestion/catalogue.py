@@ -1,6 +1,6 @@
 """The fault catalogue: every way a vendor is known to fail, what becomes of a read under it, and the streams it strikes.
 
-How a fault looks on the wire is in :mod:`sandbox.faults`; here stands what the product must make of it.
+How a fault looks on the wire is in :mod:`sandbox.faults.catalogue`; here stands what the product must make of it.
 """
 
 from __future__ import annotations

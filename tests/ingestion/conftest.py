@@ -15,12 +15,16 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-import synkro.http
-from ingestion.context import LoadContext, SourceResult
+import synkro.http.factory
+from ingestion.extract.context import LoadContext, SourceResult
 from ingestion.pipelines import read_amocrm, read_radist
 from sandbox import server
-from synkro import clock, db, integrations, tenants, watermarks
-from synkro.windows import Window
+from synkro.connectors import integrations
+from synkro.core import clock
+from synkro.core.windows import Window
+from synkro.database import db
+from synkro.runs import watermarks
+from synkro.tenancy import tenants
 from tests.conftest import doors_open
 
 READ = {"amocrm": read_amocrm, "radist": read_radist}
@@ -61,8 +65,8 @@ def vendors(outside: server.Sandbox) -> Iterator[server.Sandbox]:
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same number of tries, shorter pauses between them."""
-    usual = synkro.http.Bounds
-    monkeypatch.setattr(synkro.http, "Bounds", lambda **given: usual(**{"backoff": 0.02, **given}))
+    usual = synkro.http.factory.Bounds
+    monkeypatch.setattr(synkro.http.factory, "Bounds", lambda **given: usual(**{"backoff": 0.02, **given}))
 
 
 @dataclass

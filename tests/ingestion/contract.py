@@ -13,9 +13,9 @@ from datetime import timedelta
 import pytest
 
 from sandbox import server
-from sandbox.model import Change, Chat, Contact, Message, RadistContact, Timeline
-from sandbox.world import World
-from synkro import clock
+from sandbox.company.model import Change, Chat, Contact, Message, RadistContact, Timeline
+from sandbox.company.world import World
+from synkro.core import clock
 from tests.ingestion.conftest import Company
 
 VENDORS = ("amocrm", "radist")

@@ -45,12 +45,12 @@ def _import_all() -> None:
     import dbt.cli.main
     import dlt.destinations
 
-    import analysis.reading
-    import analysis.writing
+    import analysis.reading.dialogs
+    import analysis.report.builder
     import delivery.sender
     import ingestion.pipelines
     import orchestration.definitions
-    import orchestration.launch
+    import orchestration.queue.launch
 
     assert dbt and dlt and analysis and delivery and ingestion and orchestration
     # one graph of assets for all children: making it costs more than a run
@@ -79,7 +79,7 @@ def _child(order: dict[str, Any]) -> None:
 
 
 def _whole(run_id: UUID) -> int:
-    from orchestration.launch import execute
+    from orchestration.queue.launch import execute
 
     run = execute(run_id)
     print(run.status, run.error, run.error_detail)
@@ -88,9 +88,9 @@ def _whole(run_id: UUID) -> int:
 
 def _first_step(run_id: UUID) -> int:
     """Read both vendors under a lease, as the run's first step does."""
-    from orchestration.assets.sources import extract
-    from orchestration.worker import Worker
-    from synkro import db
+    from orchestration.defs.assets.sources import extract
+    from orchestration.run.worker import Worker
+    from synkro.database import db
 
     with Worker.claim(run_id, None) as worker:
         with worker.step("sources", "Читаем"):
@@ -140,7 +140,7 @@ def _request(method: str, piece: str, number: int = 1) -> Callable[..., bool]:
 
 
 def _http() -> Any:
-    from synkro.http import VendorClient
+    from synkro.http.factory import VendorClient
 
     return VendorClient
 
@@ -196,7 +196,7 @@ def after_normalize(kill: Kill, run_id: UUID) -> None:
 
 def _while_holding(table: str, kill: Kill, seen: Callable[[psycopg.Connection[Any]], bool]) -> None:
     """Hold ``table`` against writers; kill once ``seen``, asked on a connection of its own every millisecond, is true."""
-    from synkro import db
+    from synkro.database import db
 
     locked = threading.Event()
 
@@ -248,16 +248,16 @@ def _when_it_waits_for(table: str) -> Plant:
 
 
 def before_dbt(kill: Kill, run_id: UUID) -> None:
-    import orchestration.dbt
+    import orchestration.dbt.project
 
-    _wrapped(orchestration.dbt, "build_tenant", kill, before=_always)
+    _wrapped(orchestration.dbt.project, "build_tenant", kill, before=_always)
 
 
 def mid_dbt(kill: Kill, run_id: UUID) -> None:
     """Two models are built."""
-    import orchestration.dbt
+    import orchestration.dbt.project
 
-    true, built = orchestration.dbt.build_tenant, 0
+    true, built = orchestration.dbt.project.build_tenant, 0
 
     def build(*args: Any, on_event: Any = None, **options: Any) -> Any:
         def hear(name: str) -> None:
@@ -269,7 +269,7 @@ def mid_dbt(kill: Kill, run_id: UUID) -> None:
 
         return true(*args, on_event=hear, **options)
 
-    orchestration.dbt.build_tenant = build
+    orchestration.dbt.project.build_tenant = build
 
 
 POINTS: dict[str, Plant] = {

@@ -13,8 +13,8 @@ from typing import Any
 
 import psycopg
 
-from sandbox.model import Change, Timeline
-from sandbox.world import World
+from sandbox.company.model import Change, Timeline
+from sandbox.company.world import World
 
 Facts = dict[str, dict[Any, Any]]
 

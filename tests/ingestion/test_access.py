@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from synkro import checks, db, integrations, vendors
-from synkro.errors import AuthenticationError, ConfigurationError, ReadOnlyViolation
-from synkro.http import client
-from synkro.ratelimit import RADIST_PER_SECOND, LocalLimiter
+from synkro.connectors import accounts, checks, integrations
+from synkro.core.errors import AuthenticationError, ConfigurationError, ReadOnlyViolation
+from synkro.database import db
+from synkro.http.factory import client
+from synkro.http.ratelimit import RADIST_PER_SECOND, LocalLimiter
 from tests.ingestion.conftest import Company
 
 
@@ -17,7 +18,7 @@ from tests.ingestion.conftest import Company
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
 def test_writing_is_refused_before_a_byte_is_sent(company: Company, kind: Any, method: str) -> None:
     public = company.integration(kind).public
-    account = getattr(vendors, kind)(public, True)
+    account = getattr(accounts, kind)(public, True)
     with client(kind, account.base_url, account_key="t", limiter=LocalLimiter(1000), allow_local=True) as http:
         path = "/api/v4/leads" if kind == "amocrm" else "/companies/1001/messaging/messages/"
         with pytest.raises(ReadOnlyViolation):
@@ -61,7 +62,7 @@ def test_checks_of_wrong_credentials(company: Company) -> None:
     ("typed", "pace"), [(None, RADIST_PER_SECOND), ("", RADIST_PER_SECOND), ("0.5", 0.5), (1000, 1000.0)]
 )
 def test_a_pace_left_empty_is_the_usual_one(typed: object, pace: float) -> None:
-    account = vendors.radist({"company_id": 1, "requests_per_second": typed}, allow_local=False)
+    account = accounts.radist({"company_id": 1, "requests_per_second": typed}, allow_local=False)
     assert account.per_second == pace
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from ingestion.amocrm import paginator
 from ingestion.amocrm.source import CALLS, EVENTS, Amocrm
-from sandbox.model import Change
+from sandbox.company.model import Change
 from sandbox.server import Sandbox
-from synkro import clock
-from synkro.errors import AuthenticationError, Cancelled, ConfigurationError, TransientError
+from synkro.core import clock
+from synkro.core.errors import AuthenticationError, Cancelled, ConfigurationError, TransientError
 from tests.ingestion.conftest import Company
 
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
@@ -354,7 +354,7 @@ def test_two_tenants_at_once_into_the_same_tables(make_company: Callable[[], Com
 
 
 def test_a_window_older_than_anything_read_is_read_too(company: Company) -> None:
-    from synkro.windows import Window
+    from synkro.core.windows import Window
 
     now = clock.now()
     company.read("amocrm", history_from=now - timedelta(days=2))

@@ -23,11 +23,13 @@ from typing import Any
 import pytest
 
 from ingestion.radist import paginator as radist_paginator
-from sandbox.model import Change, Note
-from sandbox.world import World
-from synkro import clock, db, integrations
-from synkro.errors import AuthenticationError
-from synkro.windows import Window
+from sandbox.company.model import Change, Note
+from sandbox.company.world import World
+from synkro.connectors import integrations
+from synkro.core import clock
+from synkro.core.errors import AuthenticationError
+from synkro.core.windows import Window
+from synkro.database import db
 from tests.ingestion.conftest import Company
 from tests.ingestion.contract import (
     PHONE,

@@ -32,16 +32,21 @@ import pytest
 from psycopg.rows import dict_row
 
 from sandbox import server
-from sandbox.amocrm.oauth import credentials
-from synkro import clock, db, integrations, outbox, reaper, reports, runs, runtime, windows
-from synkro.amocrm_auth import NEEDS_REAUTH
-from synkro.settings import settings
-from synkro.windows import Window
-from tests import town
+from sandbox.vendors.amocrm.oauth import credentials
+from synkro.connectors import integrations
+from synkro.connectors.amocrm_oauth import NEEDS_REAUTH
+from synkro.core import clock, windows
+from synkro.core.settings import settings
+from synkro.core.windows import Window
+from synkro.database import db
+from synkro.reporting import outbox, reports
+from synkro.runs import queue, reaper
+from synkro.tenancy import runtime_config
 from tests.ingestion import oracle
 from tests.ingestion.crash import POINTS
-from tests.representatives import representatives
-from tests.sockets import NO_CERTIFICATES
+from tests.support import e2e
+from tests.support.representatives import representatives
+from tests.support.sockets import NO_CERTIFICATES
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +62,7 @@ class Runner:
     process: subprocess.Popen[str]
     log: Path
 
-    def run(self, run: runs.Run, *, point: str = "", by: str = "", whole: bool = False) -> dict[str, Any]:
+    def run(self, run: queue.Run, *, point: str = "", by: str = "", whole: bool = False) -> dict[str, Any]:
         order = {"run_id": str(run.run_id), "point": point, "signal": by, "whole": whole, "log": str(self.log)}
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(order) + "\n")
@@ -112,9 +117,9 @@ class Tenant:
     outside: server.Sandbox
     window: Window
 
-    def ask(self) -> runs.Run:
+    def ask(self) -> queue.Run:
         with db.as_service("test") as connection:
-            return runs.request(
+            return queue.request(
                 connection,
                 self.tenant_id,
                 self.window,
@@ -140,10 +145,10 @@ class Tenant:
 def make_tenant(database: str, outside: server.Sandbox) -> Callable[[], Tenant]:
     def make() -> Tenant:
         slug = f"t{os.urandom(5).hex()}"
-        tenant_id = town.connect(slug, outside.addresses, with_ai=False)
+        tenant_id = e2e.connect(slug, outside.addresses, with_ai=False)
         busiest = max(outside.world.company.chats, key=lambda chat: len(chat.messages))
         with db.as_service("test") as connection:
-            config = runtime.current(connection, tenant_id)
+            config = runtime_config.current(connection, tenant_id)
             connection.execute("delete from private.vendor_limits")
         day = busiest.messages[0].at.date()
         window = windows.business_day_window(day, config.business_day_start, config.timezone)
@@ -155,7 +160,7 @@ def make_tenant(database: str, outside: server.Sandbox) -> Callable[[], Tenant]:
 # --- what is looked at ----------------------------------------------------------------------------------------
 
 
-def bury(tenant: Tenant, run: runs.Run) -> runs.Run:
+def bury(tenant: Tenant, run: queue.Run) -> queue.Run:
     """The dead run's minute is over, and somebody looks."""
     with db.as_service("test") as connection:
         connection.execute(
@@ -163,7 +168,7 @@ def bury(tenant: Tenant, run: runs.Run) -> runs.Run:
             (run.run_id,),
         )
         reaper.reap(connection)
-        return runs.get(connection, run.run_id)
+        return queue.get(connection, run.run_id)
 
 
 def marked(tenant: Tenant) -> set[tuple[str, str]]:
@@ -183,7 +188,7 @@ def check_marks_are_true(tenant: Tenant) -> None:
         assert found[stream] == told[stream], (source, stream)
 
 
-def check_loads(tenant: Tenant, run: runs.Run) -> None:
+def check_loads(tenant: Tenant, run: queue.Run) -> None:
     rows = tenant.sql("select * from synkro.stream_loads where tenant_id = %s", " and run_id = %s", run.run_id)
     assert len(rows) == len(STREAMS) + 1
     assert all(row["status"] == "complete" and row["seen"] == row["loaded"] and row["rejected"] == 0 for row in rows)

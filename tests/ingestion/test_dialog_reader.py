@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from ingestion.extract.rows import Tally
 from ingestion.radist import dialogs, paginator
 from ingestion.radist.dialogs import DialogReader, Task
 from ingestion.radist.mapping import Mapper
-from ingestion.rows import Tally
-from synkro.errors import (
+from synkro.core.errors import (
     AuthenticationError,
     Cancelled,
     ConfigurationError,
@@ -24,7 +24,7 @@ from synkro.errors import (
     PermanentError,
     TransientError,
 )
-from synkro.watermarks import StreamLoad
+from synkro.runs.watermarks import StreamLoad
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

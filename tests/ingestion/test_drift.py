@@ -20,12 +20,14 @@ import psycopg
 import pytest
 from starlette.responses import Response
 
-from orchestration import dbt
-from sandbox import radist
-from sandbox.amocrm import account_pages, log_pages, query
-from synkro import clock, db, runtime
-from synkro.settings import settings
-from synkro.windows import Window
+from orchestration.dbt import project
+from sandbox.vendors.amocrm import account_pages, log_pages, query
+from sandbox.vendors.radist import app
+from synkro.core import clock
+from synkro.core.settings import settings
+from synkro.core.windows import Window
+from synkro.database import db
+from synkro.tenancy import runtime_config
 from tests.ingestion.conftest import Company
 from tests.ingestion.contract import EVERY, STREAMS, VENDORS, outside
 
@@ -145,7 +147,7 @@ def drifting(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Change]], D
         drift = Drift(changes)
         for module in (query, account_pages, log_pages):
             monkeypatch.setattr(module, "hal", lambda payload: drift.answer(payload, "application/hal+json"))
-        monkeypatch.setattr(radist, "_json", lambda payload: drift.answer(payload, "application/json"))
+        monkeypatch.setattr(app, "_json", lambda payload: drift.answer(payload, "application/json"))
         return drift
 
     return start
@@ -244,15 +246,17 @@ def test_the_marts_are_built_over_them(
     now = clock.now()
     window = Window(now - timedelta(days=10), now)
     with db.as_service("test") as connection:
-        config = runtime.start(connection, company.tenant_id, "Asia/Almaty")
+        config = runtime_config.start(connection, company.tenant_id, "Asia/Almaty")
         first = (now - timedelta(days=60)).date()
-        runtime.fill_working_intervals(connection, company.tenant_id, config, first, now.date() + timedelta(days=30))
+        runtime_config.fill_working_intervals(
+            connection, company.tenant_id, config, first, now.date() + timedelta(days=30)
+        )
         connection.execute(
             "insert into synkro.report_windows (tenant_id, window_start, window_end, label_date, as_of, is_complete)"
             " values (%s, %s, %s, %s, %s, true)",
             (company.tenant_id, window.start, window.end, now.date(), now),
         )
-    nodes = dbt.build_tenant(
+    nodes = project.build_tenant(
         company.url, settings().data_dir, tenant_id=company.tenant_id, window_start=window.start,
         window_end=window.end, windows=[window], work_dir=tmp_path,
     )  # fmt: skip

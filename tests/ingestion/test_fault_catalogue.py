@@ -33,18 +33,20 @@ from typing import Any
 import httpx
 import pytest
 
-import synkro.http
+import synkro.http.factory
 from ingestion.amocrm import paginator as amocrm
-from ingestion.context import SourceResult
+from ingestion.extract.context import SourceResult
 from ingestion.radist import paginator as radist
 from sandbox import server
-from sandbox.company import generate
-from synkro import clock, db, integrations, vendors
+from sandbox.company.builder import generate
+from synkro.connectors import accounts, integrations
+from synkro.core import clock
+from synkro.database import db
 from tests.ingestion import oracle
 from tests.ingestion.catalogue import KINDS, TARGETS, Target
 from tests.ingestion.conftest import Company
-from tests.representatives import representatives
-from tests.sockets import NO_CERTIFICATES
+from tests.support.representatives import representatives
+from tests.support.sockets import NO_CERTIFICATES
 
 pytestmark = pytest.mark.slow
 
@@ -200,9 +202,9 @@ def test_complete_or_said_so(
     oauth = vendor == "amocrm" and kind_name.startswith("401")
     if oauth:
         by_oauth(company, pair)
-    short = synkro.http.Bounds
+    short = synkro.http.factory.Bounds
     with monkeypatch.context() as patch, oracle.as_it_was(world):
-        patch.setattr(synkro.http, "Bounds", lambda **given: short(**{**kind.bounds, **given}))
+        patch.setattr(synkro.http.factory, "Bounds", lambda **given: short(**{**kind.bounds, **given}))
         before = oracle.told(world, vendor)
         outside.faults[vendor].add({**kind.fault, "path": path, "after": after})
         fault = outside.faults[vendor]._active[-1]
@@ -306,5 +308,5 @@ def refuses_until_a_person_looked(company: Company) -> None:
     refused = company.read("amocrm")
     assert refused.status == "failed" and "остановлены" in str(refused.error)
     assert company.outside.journals["amocrm"].requests() == []
-    account = vendors.amocrm(company.integration("amocrm").public, True)
+    account = accounts.amocrm(company.integration("amocrm").public, True)
     account.limiter(company.tenant_id).unblock()

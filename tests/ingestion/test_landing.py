@@ -11,14 +11,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from ingestion import loading, parts
-from ingestion.context import Session
-from ingestion.parts import Limits, Stream
-from ingestion.rows import Row, Tally
-from synkro import connections
-from synkro.watermarks import StreamLoad
+from ingestion.extract import batches
+from ingestion.extract.batches import Limits, Stream
+from ingestion.extract.context import Session
+from ingestion.extract.rows import Row, Tally
+from ingestion.load import streams
+from synkro.database import connections
+from synkro.runs.watermarks import StreamLoad
 from tests.ingestion.conftest import Company
-from tests.pooled import pooled
+from tests.support.pooled import pooled
 
 NOW = datetime(2026, 2, 10, 12, 0, 0, 123456, tzinfo=UTC)
 TEXTS = {
@@ -65,7 +66,7 @@ def land(company: Company, rows: list[Row], page: int = 3) -> StreamLoad:
         for first in range(0, len(rows), page):
             yield tally.keep(rows[first : first + page], lambda row: row, lambda row: row["id"])
 
-    result = loading.run(Session(company.context(), "amocrm"), [Stream("events", tally, read)])
+    result = streams.run(Session(company.context(), "amocrm"), [Stream("events", tally, read)])
     assert (result.status, result.error) == ("complete", None)
     return tally.load
 
@@ -98,7 +99,7 @@ def test_ids_and_times_come_back(company: Company) -> None:
 def test_a_row_that_comes_again_in_another_part_is_the_newer_one(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "LIMITS", Limits(rows=2))
+    monkeypatch.setattr(batches, "LIMITS", Limits(rows=2))
     rows = [event(company, f"e{number}", "старый") for number in range(12)] + [event(company, "e0", "новый")]
     load = land(company, rows, page=1)
     assert load.seen == load.loaded == 13
@@ -134,7 +135,7 @@ def test_a_pool_that_stays_lent_is_named_as_the_cause(company: Company, monkeypa
     with pooled(company.url, size=2) as made, psycopg.connect(made.url(company.url)):
         # the second one holds the lock of the load: dlt gets none
         context = dataclasses.replace(company.context(), database_url=made.url(company.url))
-        result = loading.run(Session(context, "amocrm"), [Stream("events", tally, read)])
+        result = streams.run(Session(context, "amocrm"), [Stream("events", tally, read)])
         assert made.pooler.refused > 1
     assert result.status == "failed" and result.error is not None
     assert "Пул соединений Supabase занят" in result.error.message
@@ -145,7 +146,7 @@ def test_the_destination_can_what_dlts_own_can() -> None:
     """Without resolving a configuration each time: dlt asks twenty times a load."""
     from dlt.destinations import postgres
 
-    from ingestion.destination import Postgres
+    from ingestion.load.destination import Postgres
 
     url = "postgresql://nobody:x@localhost/none"
     ours, theirs = Postgres(url).capabilities(), postgres(url).capabilities()
@@ -154,7 +155,7 @@ def test_the_destination_can_what_dlts_own_can() -> None:
 
 
 def test_asking_what_the_destination_can_resolves_no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ingestion.destination import Postgres
+    from ingestion.load.destination import Postgres
 
     made = Postgres("postgresql://nobody:x@localhost/none")
     # counted, for dlt passes over what goes wrong there

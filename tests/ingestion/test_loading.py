@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from ingestion import loading, tables
-from ingestion.context import Session
+from ingestion.extract.context import Session
+from ingestion.load import streams, tables
 from ingestion.pipelines import read_amocrm
-from synkro.errors import LeaseLost, TransientError
+from synkro.core.errors import LeaseLost, TransientError
 from tests.ingestion.conftest import Company
 
 CATALOG = (
@@ -66,18 +66,18 @@ def test_a_load_makes_nothing_in_the_shared_schemas(company: Company) -> None:
 
 def test_tables_are_never_emptied() -> None:
     """``replace`` and ``refresh`` empty a table for every tenant: the words stand in no argument."""
-    for path in Path(loading.__file__).parent.rglob("*.py"):
+    for path in Path(streams.__file__).parent.rglob("*.py"):
         code = re.sub(r'"""[\s\S]*?"""|#.*', "", path.read_text(encoding="utf-8"))
         assert not re.search(r"refresh\s*=|[\"']replace[\"']|drop_sources|drop_data", code), path
 
 
 def test_rows_that_did_not_arrive_stop_the_mark(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    true_count = loading._rows_of
+    true_count = streams._rows_of
 
     def one_less(connection: Any, session: Any, table: str, load_id: str) -> int:
         return true_count(connection, session, table, load_id) - (table == "leads")
 
-    monkeypatch.setattr(loading, "_rows_of", one_less)
+    monkeypatch.setattr(streams, "_rows_of", one_less)
     result = company.read("amocrm")
     loads = {load.stream: load for load in result.loads}
     assert (result.status, loads["leads"].status) == ("incomplete", "incomplete")

@@ -20,13 +20,15 @@ import httpx
 import pytest
 
 from sandbox import server
-from synkro import checks, clock, db, integrations
-from synkro.amocrm_auth import NEEDS_REAUTH, AmocrmAuth
-from synkro.errors import AuthenticationError
-from synkro.http import VendorClient, client
-from synkro.ratelimit import LocalLimiter
+from synkro.connectors import checks, integrations
+from synkro.connectors.amocrm_oauth import NEEDS_REAUTH, AmocrmAuth
+from synkro.core import clock
+from synkro.core.errors import AuthenticationError
+from synkro.database import db
+from synkro.http.factory import VendorClient, client
+from synkro.http.ratelimit import LocalLimiter
 from tests.ingestion.conftest import Company
-from tests.sockets import NO_CERTIFICATES
+from tests.support.sockets import NO_CERTIFICATES
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,11 +36,11 @@ ROOT = Path(__file__).parents[2]
 WORKERS = """
 import sys, threading
 from uuid import UUID
-from synkro import db, integrations
-from synkro.amocrm_auth import AmocrmAuth
-from synkro.errors import SynkroError
-from synkro.http import client
-from synkro.ratelimit import LocalLimiter
+from synkro.database import db; from synkro.connectors import integrations
+from synkro.connectors.amocrm_oauth import AmocrmAuth
+from synkro.core.errors import SynkroError
+from synkro.http.factory import client
+from synkro.http.ratelimit import LocalLimiter
 tenant, count = UUID(sys.argv[1]), int(sys.argv[2])
 with db.as_service("test") as connection:
     public = integrations.load(connection, tenant, "amocrm").public
@@ -65,7 +67,7 @@ db.close()
 KILLED = (
     """
 import os, signal
-from synkro import integrations
+from synkro.connectors import integrations
 integrations.save_secrets = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 """
     + WORKERS

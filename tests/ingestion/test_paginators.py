@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ingestion.amocrm import paginator as amocrm
 from ingestion.radist import paginator as radist
-from synkro.errors import DataError, TransientError
+from synkro.core.errors import DataError, TransientError
 
 START = datetime(2026, 2, 10, 9, 0, tzinfo=UTC)
 

@@ -14,15 +14,18 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ingestion import context, loading, parts
 from ingestion.amocrm import paginator as amocrm_pages
 from ingestion.amocrm.source import Amocrm
-from ingestion.context import LoadContext
-from ingestion.parts import Limits
+from ingestion.extract import batches, context
+from ingestion.extract.batches import Limits
+from ingestion.extract.context import LoadContext
+from ingestion.load import streams
 from ingestion.radist import paginator as radist_pages
-from synkro import clock, db, watermarks
-from synkro.errors import Cancelled, LeaseLost
-from synkro.watermarks import Backfill
+from synkro.core import clock
+from synkro.core.errors import Cancelled, LeaseLost
+from synkro.database import db
+from synkro.runs import watermarks
+from synkro.runs.watermarks import Backfill
 from tests.ingestion.conftest import READ, Company
 
 TABLES = {
@@ -42,7 +45,7 @@ SMALL = (
     (amocrm_pages, "PAGE", 4),
     (amocrm_pages, "EVENT_PAGES", (10,)),
     (radist_pages, "PAGE", 12),
-    (parts, "LIMITS", Limits(rows=30)),
+    (batches, "LIMITS", Limits(rows=30)),
 )
 
 
@@ -54,7 +57,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def after_parts(number: int, do: Callable[[], None]) -> Callable[..., None]:
     """``loading._settle`` that does something once so many parts stand."""
-    true_settle, numbers = loading._settle, count(1)
+    true_settle, numbers = streams._settle, count(1)
 
     def settle(*given: Any) -> None:
         true_settle(*given)
@@ -68,7 +71,7 @@ def killed_read(source: str, ctx: LoadContext, number: int) -> None:
     """In a process of its own: read, and be killed the moment part ``number`` stands."""
     for module, name, value in SMALL:
         setattr(module, name, value)
-    loading._settle = after_parts(number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    streams._settle = after_parts(number, lambda: os.kill(os.getpid(), signal.SIGKILL))
     READ[source](ctx)
 
 
@@ -79,7 +82,7 @@ def cut(company: Company, source: str, monkeypatch: pytest.MonkeyPatch, number: 
         raise Cancelled("Запуск остановлен.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading, "_settle", after_parts(number, stop))
+        patch.setattr(streams, "_settle", after_parts(number, stop))
         with pytest.raises(Cancelled):
             company.read(source, **options)
 
@@ -88,7 +91,7 @@ def only(patch: pytest.MonkeyPatch, *names: str) -> None:
     """These streams of amoCRM alone, in the smallest parts: what stands after some parts is no matter of luck."""
     true_streams = Amocrm.streams
     patch.setattr(Amocrm, "streams", lambda self: [found for found in true_streams(self) if found.name in names])
-    patch.setattr(parts, "LIMITS", Limits(rows=8))
+    patch.setattr(batches, "LIMITS", Limits(rows=8))
 
 
 def places(company: Company) -> dict[str, Backfill]:
@@ -134,17 +137,17 @@ def test_parts_of_one_row_hold_the_same(
 ) -> None:
     small, large = make_company(), make_company()
     landed: list[int] = []
-    true_settle = loading._settle
+    true_settle = streams._settle
 
     def settle(*given: Any) -> None:
         landed.append(1)
         true_settle(*given)
 
-    monkeypatch.setattr(loading, "_settle", settle)
+    monkeypatch.setattr(streams, "_settle", settle)
     monkeypatch.setattr(amocrm_pages, "PAGE", 25)
     one = large.read(source)
     assert (one.status, len(landed)) == ("complete", 1)
-    monkeypatch.setattr(parts, "LIMITS", Limits(rows=1))
+    monkeypatch.setattr(batches, "LIMITS", Limits(rows=1))
     many = small.read(source)
     assert many.status == "complete" and len(landed) > 6
     assert small.content(*TABLES[source]) == large.content(*TABLES[source])
@@ -163,7 +166,7 @@ def test_an_order_to_stop_keeps_the_parts_before(
         if stood:
             raise stop
 
-    monkeypatch.setattr(loading, "_settle", after_parts(2, lambda: stood.append(company.ids("raw_amocrm.leads"))))
+    monkeypatch.setattr(streams, "_settle", after_parts(2, lambda: stood.append(company.ids("raw_amocrm.leads"))))
     with pytest.raises(type(stop)):
         company.read("amocrm", checkpoint=checkpoint)
     assert stood[0] and company.ids("raw_amocrm.leads") == stood[0]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ingestion.radist import paginator
-from sandbox.model import Message
+from sandbox.company.model import Message
 from sandbox.server import Sandbox
-from synkro import clock
-from synkro.errors import Cancelled, ConfigurationError, TransientError
+from synkro.core import clock
+from synkro.core.errors import Cancelled, ConfigurationError, TransientError
 from tests.ingestion.conftest import Company
 
 HISTORY = timedelta(days=62)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.amocrm import mapping as amocrm
+from ingestion.extract.rows import NOTES, REASONS, Rejected, Tally, identifier, integer, iso, payload, seconds, word
 from ingestion.radist import mapping as radist
-from ingestion.rows import NOTES, REASONS, Rejected, Tally, identifier, integer, iso, payload, seconds, word
-from synkro.watermarks import StreamLoad
+from synkro.runs.watermarks import StreamLoad
 
 NOW = datetime(2026, 2, 10, 12, 0, tzinfo=UTC)
 AMOCRM = amocrm.Mapper(str(uuid4()), NOW)

@@ -22,11 +22,15 @@ from typing import Any
 
 import pytest
 
-from ingestion.context import SourceResult
+from ingestion.extract.context import SourceResult
 from sandbox import server
-from synkro import clock, db, integrations, ratelimit_turns, tenants
-from synkro.errors import AuthenticationError, Cancelled, TransientError
-from synkro.ratelimit import AMOCRM_PER_SECOND, RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND
+from synkro.connectors import integrations
+from synkro.core import clock
+from synkro.core.errors import AuthenticationError, Cancelled, TransientError
+from synkro.database import db
+from synkro.http import permits
+from synkro.http.ratelimit import AMOCRM_PER_SECOND, RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND
+from synkro.tenancy import tenants
 from tests.ingestion.conftest import READ, Company
 
 pytestmark = pytest.mark.slow
@@ -142,9 +146,9 @@ def assert_within_limits(servers: list[server.Sandbox]) -> None:
     met = set()
     for row in rows:
         vendor = row["account_key"].partition(":")[0]
-        places, span = ratelimit_turns.meter(pace[vendor])
+        places, span = permits.meter(pace[vendor])
         if row["account_key"].endswith("/listing"):
-            places, span = ratelimit_turns.meter(RADIST_LISTING_PER_SECOND)
+            places, span = permits.meter(RADIST_LISTING_PER_SECOND)
         moments = sorted(at.timestamp() for at in row["let_go"])
         spans = [later - first for first, later in zip(moments, moments[places:], strict=False)]
         assert not spans or min(spans) > span - 0.001, row["account_key"]

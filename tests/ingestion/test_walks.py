@@ -11,9 +11,9 @@ import pytest
 
 from ingestion.amocrm.log import Slices
 from ingestion.amocrm.walks import Walk
-from ingestion.start import Left, Start, start
-from synkro.watermarks import Backfill, Watermark
-from synkro.windows import Window
+from ingestion.extract.start import Left, Start, start
+from synkro.core.windows import Window
+from synkro.runs.watermarks import Backfill, Watermark
 
 NOW = datetime(2026, 2, 10, 12, 0, tzinfo=UTC)
 SESSION: Any = SimpleNamespace(started_at=NOW, until=NOW)

@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from synkro.settings import ROOT
+from synkro.core.settings import ROOT
 
 FOLDER = ROOT / "tests" / "mutants"
 AREAS = ("synkro", "ingestion", "transforms", "analysis", "delivery", "orchestration", "app", "sandbox", "cli")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.conftest import doors_open
-from tests.town import Town, open_town
+from tests.support.e2e import Town, open_town
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from dagster import AssetKey
 
-from orchestration.assets.sources import STREAMS
-from orchestration.dbt import GUARDED, ensure_manifest
+from orchestration.dbt.project import GUARDED, ensure_manifest
 from orchestration.definitions import build
-from synkro.settings import settings
+from orchestration.defs.assets.sources import STREAMS
+from synkro.core.settings import settings
 from tests.orchestration.graph import FILE, picture
 
 

@@ -14,10 +14,10 @@ from datetime import UTC, date, datetime
 import httpx
 import pytest
 
-from sandbox.company import generate
-from sandbox.model import Company
+from sandbox.company.builder import generate
+from sandbox.company.model import Company
 from sandbox.server import Sandbox, start
-from tests.sockets import NO_CERTIFICATES
+from tests.support.sockets import NO_CERTIFICATES
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 FIRST, LAST = date(2026, 10, 12), date(2026, 11, 20)

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import FIRST, NOW, amo, root
-from tests.sockets import NO_CERTIFICATES
+from tests.support.sockets import NO_CERTIFICATES
 
 LONG_AGO = datetime(2026, 9, 1, tzinfo=UTC)
 
@@ -305,7 +305,7 @@ def test_grace_keeps_the_old_pair_until_the_new_one_is_used(own: Sandbox) -> Non
 
 
 def test_tokens_by_form_and_by_code(own: Sandbox) -> None:
-    from sandbox import amocrm
+    from sandbox.vendors import amocrm
 
     a, code = own.addresses["amocrm"], amocrm.credentials(7).code
     body = {

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from sandbox import texts
-from sandbox.company import generate
-from sandbox.grammar import say
-from sandbox.model import LOST, WON, Chat, Company, Message
-from sandbox.people import phone_number
-from sandbox.world import World
+from sandbox.company.builder import generate
+from sandbox.company.grammar import say
+from sandbox.company.model import LOST, WON, Chat, Company, Message
+from sandbox.company.people import phone_number
+from sandbox.company.texts import general
+from sandbox.company.world import World
 from tests.sandbox.conftest import FIRST, LAST, NOW
 
 DAY_END = datetime(2026, 11, 20, 17, 1, tzinfo=UTC)  # 22:01 in Almaty
@@ -109,7 +109,7 @@ def is_thanks(message: Message) -> bool:
         return True
     text = (message.text or "").lower()
     return "?" not in text and (
-        text in texts.STICKERS or bool(re.match(r"(спасибо|ок\b|рахмет|хорошо|поня|супер|ага|угу|\+)", text))
+        text in general.STICKERS or bool(re.match(r"(спасибо|ок\b|рахмет|хорошо|поня|супер|ага|угу|\+)", text))
     )
 
 
@@ -161,7 +161,7 @@ def stickers(c: Company) -> int:
 
 
 def emoji_alone(c: Company) -> int:
-    return sum(m.text in texts.STICKERS for ch in c.chats for m in ch.messages)
+    return sum(m.text in general.STICKERS for ch in c.chats for m in ch.messages)
 
 
 def thanks_with_a_question(c: Company) -> int:

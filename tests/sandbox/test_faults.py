@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox import spoil
-from sandbox.faults import KINDS
+from sandbox.faults import transport_faults
+from sandbox.faults.catalogue import KINDS
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import amo, radist, root
-from tests.sockets import NO_CERTIFICATES
-from tests.virtual_time import VirtualTime
+from tests.support.sockets import NO_CERTIFICATES
+from tests.support.virtual_time import VirtualTime
 
 LISTING = "/messaging/chats/with_contacts/"
 MESSAGES = "/messaging/messages/"
@@ -103,7 +103,7 @@ def test_gateway_errors_come_in_a_burst(sandbox: Sandbox) -> None:
 
 def test_a_storm_passes(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = VirtualTime()
-    monkeypatch.setattr(spoil, "time", clock)
+    monkeypatch.setattr(transport_faults, "time", clock)
     strike(sandbox, {"kind": "rate_limit_storm", "seconds": 60})
     with amo(sandbox) as client:
         assert [client.get("/leads").status_code for _ in range(3)] == [429] * 3

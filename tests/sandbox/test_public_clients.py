@@ -28,10 +28,10 @@ import amocrm_api
 import pytest
 from amocrm_api.errors import AmoException
 
-from sandbox import amocrm
-from sandbox.amocrm.oauth import API_DOMAIN
+from sandbox.company.world import World
 from sandbox.server import Sandbox
-from sandbox.world import World
+from sandbox.vendors import amocrm
+from sandbox.vendors.amocrm.oauth import API_DOMAIN
 from tests.sandbox.conftest import NOW
 from tests.sandbox.tls_host import Host, self_made_certificate
 

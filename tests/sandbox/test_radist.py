@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.model import Chat
+from sandbox.company.model import Chat
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import NOW, radist, root
-from tests.sockets import NO_CERTIFICATES
+from tests.support.sockets import NO_CERTIFICATES
 
 LISTING = "/messaging/chats/with_contacts/"
 MESSAGES = "/messaging/messages/"

@@ -13,14 +13,15 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from sandbox import amocrm, radist, telegram
-from sandbox.company import generate
-from sandbox.faults import Faults
-from sandbox.journal import Journal
+from sandbox.company.builder import generate
+from sandbox.company.world import World
+from sandbox.faults.catalogue import Faults
+from sandbox.faults.request_log import Journal
 from sandbox.server import PortBusy, Sandbox, _bind, start
-from sandbox.world import World
+from sandbox.vendors import amocrm, telegram
+from sandbox.vendors.radist import app as radist
 from tests.sandbox.conftest import NOW
-from tests.sockets import NO_CERTIFICATES, sends_at_once
+from tests.support.sockets import NO_CERTIFICATES, sends_at_once
 
 FEW = {"first_day": date(2026, 11, 17), "last_day": date(2026, 11, 20)}
 

@@ -15,10 +15,10 @@ import psycopg
 import pytest
 from supabase_auth.errors import AuthRetryableError, AuthWeakPasswordError
 
-from sandbox.supabase.project import HostedProject
+from sandbox.vendors.supabase.project import HostedProject
 from supabase import AuthApiError, Client, ClientOptions, create_client
 from tests.conftest import system_binaries
-from tests.sockets import NO_CERTIFICATES
+from tests.support.sockets import NO_CERTIFICATES
 
 pytestmark = pytest.mark.postgres
 

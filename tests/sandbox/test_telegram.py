@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox import telegram as vendor
-from sandbox.journal import Journal
+from sandbox.faults.request_log import Journal
 from sandbox.server import Sandbox
-from sandbox.telegram.text import BadText, parse, utf16
+from sandbox.vendors import telegram as vendor
+from sandbox.vendors.telegram.text import BadText, parse, utf16
 from tests.sandbox.conftest import root, telegram
-from tests.sockets import NO_CERTIFICATES
+from tests.support.sockets import NO_CERTIFICATES
 
 GROUP, OWNER = vendor.GROUP_CHAT, vendor.OWNER_CHAT
 

@@ -12,15 +12,15 @@ import pytest
 
 from analysis.intents.linear import CLOSED_REASONS, OPEN_REASONS
 from bench import corpus
-from cli import demo
-from cli import sandbox as command
-from sandbox import labels, trades
-from sandbox.company import SIZES, TRADES, generate
-from sandbox.grammar import marked, say_many, spoken
-from sandbox.labels import Label, label, of_dialogs
-from sandbox.model import Chat, Company, Deal, Message
-from sandbox.styles import STYLES, Writer
-from sandbox.texts import Wording
+from cli.commands import demo
+from cli.commands import sandbox as command
+from sandbox.company import labels, verticals
+from sandbox.company.builder import SIZES, TRADES, generate
+from sandbox.company.grammar import marked, say_many, spoken
+from sandbox.company.labels import Label, label, of_dialogs
+from sandbox.company.model import Chat, Company, Deal, Message
+from sandbox.company.styles import STYLES, Writer
+from sandbox.company.texts.general import Wording
 from tests.sandbox.conftest import FIRST, LAST, NOW
 
 NEW = ("auto_service", "clinic", "education")
@@ -58,9 +58,9 @@ def test_the_command_line_offers_every_trade() -> None:
 def test_a_trade_is_named_and_its_file_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="auto_service, clinic, education"):
         generate(1, "small", FIRST, LAST, trade="bakery")
-    whole = (trades.FOLDER / "clinic.toml").read_text(encoding="utf-8")
-    monkeypatch.setattr(trades, "FOLDER", tmp_path)
-    monkeypatch.setattr(trades, "TRADES", (*TRADES, "bad"))
+    whole = (verticals.FOLDER / "clinic.toml").read_text(encoding="utf-8")
+    monkeypatch.setattr(verticals, "FOLDER", tmp_path)
+    monkeypatch.setattr(verticals, "TRADES", (*TRADES, "bad"))
     for broken, said in (
         (whole.replace("[lines]", "[lines]\nOPEN_TALE = []", 1), "OPEN_TALE"),
         (whole.replace('city = "Шымкент"', ""), "city"),
@@ -68,7 +68,7 @@ def test_a_trade_is_named_and_its_file_is_checked(monkeypatch: pytest.MonkeyPatc
     ):
         (tmp_path / "bad.toml").write_text(broken, encoding="utf-8")
         with pytest.raises(ValueError, match=said):
-            trades.trade("bad")
+            verticals.trade("bad")
 
 
 def test_nothing_of_a_template_is_left_in_a_line(company: Company) -> None:

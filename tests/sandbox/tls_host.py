@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sandbox import amocrm
-from sandbox.faults import Faults
-from sandbox.journal import Journal
-from sandbox.wire import Protocol
-from sandbox.world import World
+from sandbox.company.world import World
+from sandbox.faults.catalogue import Faults
+from sandbox.faults.middleware import Protocol
+from sandbox.faults.request_log import Journal
+from sandbox.vendors import amocrm
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""An installation on a hosted project: its stand-in (``sandbox/supabase``), our migrations, and the app before it."""
+"""An installation on a hosted project: its stand-in (``sandbox/vendors/supabase``), our migrations, and the app before it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from sandbox.supabase.project import HostedProject
-from synkro import db, migrations
+from sandbox.vendors.supabase.project import HostedProject
 from synkro.accounts import supabase, tokens
-from synkro.settings import settings
+from synkro.core.settings import settings
+from synkro.database import db, migrations
 from tests.app.conftest import Site, running
-from tests.cluster import APP_PASSWORD
 from tests.conftest import doors_open, system_binaries
+from tests.support.cluster import APP_PASSWORD
 
 #: as the runbook asks for: the address of the installation may be returned to, and people's addresses are forwarded; the limits stand in
 #: the way of the tests that are not about them

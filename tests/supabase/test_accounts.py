@@ -17,15 +17,18 @@ import pyotp
 import pytest
 
 from app import auth
-from app.services import access, members
-from app.services.access import Viewer
-from sandbox.supabase.project import HostedProject
-from synkro import accounts, db, sessions, tenants, users
-from synkro.accounts import second_factor, supabase, tokens
-from synkro.errors import AuthenticationError, ConfigurationError, DataError, SynkroError, TransientError
-from synkro.settings import settings
+from sandbox.vendors.supabase.project import HostedProject
+from services import access
+from services.access import Viewer
+from services.people import members
+from synkro import accounts
+from synkro.accounts import second_factor, sessions, supabase, tokens
+from synkro.core.errors import AuthenticationError, ConfigurationError, DataError, SynkroError, TransientError
+from synkro.core.settings import settings
+from synkro.database import db
+from synkro.tenancy import tenants, users
 from tests.app.conftest import ORIGIN, Site
-from tests.sockets import NO_CERTIFICATES
+from tests.support.sockets import NO_CERTIFICATES
 
 pytestmark = pytest.mark.postgres
 PASSWORD = "Пять разных слов и 1 число"
@@ -269,7 +272,7 @@ def test_somebody_auth_knows_is_taken_in_and_keeps_the_password(
 
 
 def test_the_first_administrator_is_made_once(project: HostedProject, setting: Any) -> None:
-    from cli.serve import bootstrap
+    from cli.commands.serve import bootstrap
 
     setting("BOOTSTRAP_EMAIL", "first@company.example")
     setting("BOOTSTRAP_PASSWORD", PASSWORD)

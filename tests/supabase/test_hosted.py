@@ -17,14 +17,15 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from orchestration.dbt import deploy
-from sandbox.supabase.project import HostedProject
-from synkro import analysts, app_login, db, isolation, migrations, runtime, tenants, users
-from synkro.errors import ConfigurationError
-from synkro.settings import settings
-from tests.cluster import APP_PASSWORD
+from orchestration.dbt.project import deploy
+from sandbox.vendors.supabase.project import HostedProject
+from synkro.core.errors import ConfigurationError
+from synkro.core.settings import settings
+from synkro.database import analysts, app_login, db, migrations, rls_audit
+from synkro.tenancy import runtime_config, tenants, users
 from tests.conftest import doors_open
 from tests.supabase.conftest import SWITCHES, bin_dir
+from tests.support.cluster import APP_PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
@@ -141,11 +142,11 @@ def test_a_first_installation_stays_within_the_pool(installed: Installed) -> Non
 
 def test_every_table_is_closed_to_the_wrong_company(installed: Installed) -> None:
     """The platform's own tables raise no alarm; a right we gave on one of them does."""
-    assert isolation.findings(installed.url) == []
+    assert rls_audit.findings(installed.url) == []
     with psycopg.connect(installed.project.direct_url, autocommit=True) as owner:
         owner.execute("grant select on auth.users to authenticated")
         try:
-            assert any("auth.users" in text for text in isolation.findings(installed.url))
+            assert any("auth.users" in text for text in rls_audit.findings(installed.url))
         finally:
             owner.execute("revoke select on auth.users from authenticated")
 
@@ -156,7 +157,7 @@ def test_what_only_a_superuser_closes_is_named_and_watched(installed: Installed)
         password = analysts.add(owner, "hosted", [], 60)
         address = analysts.connection_string(installed.project.direct_url, "hosted", password)
         try:
-            assert [text for text in isolation.findings(installed.url) if "only a superuser may take it away" in text]
+            assert [text for text in rls_audit.findings(installed.url) if "only a superuser may take it away" in text]
             with closing(psycopg.connect(address, autocommit=True)) as session:
                 session.execute("set default_transaction_read_only = off")
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -169,7 +170,7 @@ def test_what_only_a_superuser_closes_is_named_and_watched(installed: Installed)
                 owner.execute("select pg_advisory_lock(7)")
         finally:
             analysts.remove(owner, "hosted")
-    assert isolation.findings(installed.url) == []
+    assert rls_audit.findings(installed.url) == []
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +182,7 @@ def companies(installed: Installed) -> dict[str, tuple[UUID, UUID]]:
         user_id = installed.project.create_user(email, "Пять разных слов и 1 число")
         with db.as_service("test") as connection:
             company = tenants.add(connection, slug.title(), slug, "Asia/Almaty")
-            runtime.start(connection, company.tenant_id, "Asia/Almaty")
+            runtime_config.start(connection, company.tenant_id, "Asia/Almaty")
             connection.execute(
                 "insert into synkro.user_profiles (user_id, email, full_name) values (%s, %s, %s)",
                 (user_id, email, slug),

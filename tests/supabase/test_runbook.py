@@ -29,13 +29,14 @@ from playwright.sync_api import expect, sync_playwright
 
 from cli.main import cli
 from sandbox.server import Sandbox, start
-from sandbox.supabase.project import HostedProject
-from synkro import clock, db
-from synkro.settings import ROOT
+from sandbox.vendors.supabase.project import HostedProject
+from synkro.core import clock
+from synkro.core.settings import ROOT
+from synkro.database import db
 from tests.app import shots
-from tests.cluster import APP_PASSWORD
-from tests.fleet import free_port
 from tests.supabase.conftest import SWITCHES, bin_dir
+from tests.support.celery_cluster import free_port
+from tests.support.cluster import APP_PASSWORD
 
 PATHS = ("supabase", "postgres", "embedded")
 RUNBOOK = ROOT / "docs" / "runbook.md"

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from synkro import db, runtime, tenants
+from synkro.database import db
+from synkro.tenancy import runtime_config, tenants
 
 
 @pytest.fixture
@@ -14,5 +15,5 @@ def tenant(database: str) -> UUID:
     """A tenant with version 1 of its settings, in a database of its own."""
     with db.as_service("test") as connection:
         made = tenants.add(connection, "Альфа", "alpha", "Asia/Almaty")
-        runtime.start(connection, made.tenant_id, "Asia/Almaty")
+        runtime_config.start(connection, made.tenant_id, "Asia/Almaty")
     return made.tenant_id

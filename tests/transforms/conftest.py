@@ -15,10 +15,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from orchestration import dbt
-from synkro import runtime, tenants
-from synkro.settings import settings
-from synkro.windows import Window
+from orchestration.dbt import project
+from synkro.tenancy import runtime_config, tenants
+from synkro.core.settings import settings
+from synkro.core.windows import Window
 
 OFFICE = [["09:00", "13:00"], ["14:00", "18:00"]]
 CALENDAR = {"weekly": {day: OFFICE for day in ("mon", "tue", "wed", "thu", "fri")}}
@@ -40,12 +40,12 @@ class Company:
         if not self.connection.execute(
             "select from synkro.tenant_runtime_configs where tenant_id = %s", (self.tenant_id,)
         ).fetchone():
-            runtime.start(self.connection, self.tenant_id, self.timezone)
+            runtime_config.start(self.connection, self.tenant_id, self.timezone)
         self.configure(calendar=CALENDAR, business_day_start="06:00")
 
     def configure(self, **values: Any) -> None:
-        config = runtime.change(self.connection, self.tenant_id, values)
-        runtime.fill_working_intervals(self.connection, self.tenant_id, config, date(2026, 1, 1), date(2026, 6, 1))
+        config = runtime_config.change(self.connection, self.tenant_id, values)
+        runtime_config.fill_working_intervals(self.connection, self.tenant_id, config, date(2026, 1, 1), date(2026, 6, 1))
 
     def at(self, text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
@@ -123,8 +123,8 @@ class Company:
         )
         return window
 
-    def build(self, *windows: Window, work: Path, **options: Any) -> list[dbt.NodeResult]:
-        return dbt.build_tenant(
+    def build(self, *windows: Window, work: Path, **options: Any) -> list[project.NodeResult]:
+        return project.build_tenant(
             self.url, settings().data_dir, tenant_id=self.tenant_id, window_start=windows[0].start,
             window_end=windows[0].end, windows=windows, work_dir=work, **options,
         )  # fmt: skip

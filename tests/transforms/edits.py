@@ -12,7 +12,7 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from synkro import runtime
+from synkro.tenancy import runtime_config
 from tests.transforms.conftest import CALENDAR, Company
 
 Edit = Callable[["Company", Random], None]
@@ -237,8 +237,8 @@ def a_day_passes(c: Company, dice: Random) -> None:
 def a_week_passes(c: Company, dice: Random) -> None:
     """Open waits become abandoned ones; the calendar is expanded further."""
     _look_at(c, "2026-03-12 12:00")
-    config = runtime.current(c.connection, c.tenant_id)
-    runtime.fill_working_intervals(c.connection, c.tenant_id, config, date(2025, 12, 20), date(2026, 6, 8))
+    config = runtime_config.current(c.connection, c.tenant_id)
+    runtime_config.fill_working_intervals(c.connection, c.tenant_id, config, date(2025, 12, 20), date(2026, 6, 8))
 
 
 def the_watermark_goes_back(c: Company, dice: Random) -> None:

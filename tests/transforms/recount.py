@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 
 from synkro.metrics.metric import Metric
-from synkro.windows import Window
+from synkro.core.windows import Window
 from synkro.metrics import lineage
 from synkro.metrics.registry import MANAGERS, SUMMARY
 

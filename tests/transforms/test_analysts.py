@@ -19,10 +19,11 @@ from click.testing import CliRunner
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from cli.analysts import analyst
-from synkro import analysts, db, tenants, users
+from cli.commands.analysts import analyst
+from synkro.database import analysts, db
+from synkro.tenancy import tenants, users
 from synkro.accounts import embedded
-from synkro.errors import DataError, NotFoundError
+from synkro.core.errors import DataError, NotFoundError
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
 

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from app import words
-from synkro import analysts, db, migrations, phones, tenants, users
+from app import formatting
+from synkro.database import analysts, db, migrations
+from synkro.core import phones
+from synkro.tenancy import tenants, users
 from synkro.accounts import embedded
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
@@ -130,9 +132,9 @@ def test_a_person_sees_no_phone_whatever_the_role(ground: Ground, role: str) -> 
         body = connection.execute("select body from api.fct_messages order by message_id limit 1").fetchone()
         report = connection.execute("select * from api.reports").fetchone()
     assert client and body and report
-    assert (client["phone"], client["name"]) == (words.phone(PHONE), words.masked(f"Клиент {SAID}"))
-    assert body["body"] == words.masked(f"Мой номер {SAID}, перезвоните") == "Мой номер •••• 2233, перезвоните"
-    assert report["summary_text"] == words.masked(f"Позвоните {SAID}")
+    assert (client["phone"], client["name"]) == (formatting.phone(PHONE), formatting.masked(f"Клиент {SAID}"))
+    assert body["body"] == formatting.masked(f"Мой номер {SAID}, перезвоните") == "Мой номер •••• 2233, перезвоните"
+    assert report["summary_text"] == formatting.masked(f"Позвоните {SAID}")
     assert report["numbers"] == {"money": 77001112233} and report["claims"] == [
         {"quote": "•••• 2233", "price": 77001112233}
     ]
@@ -276,7 +278,7 @@ def test_the_two_masks_are_one_rule(sql: psycopg.Connection[Any]) -> None:
     assert in_sql(sql, "masked_phone", texts) == [phones.mask(text) for text in texts]
     assert sql.execute("select synkro.phone_in_text()").fetchone() == (phones.IN_TEXT,)
     nulls = "select synkro.masked(null::text), synkro.masked_phone(null), synkro.masked_phone(''), synkro.masked('')"
-    assert sql.execute(nulls.encode()).fetchone() == (None, None, words.phone(""), "")
+    assert sql.execute(nulls.encode()).fetchone() == (None, None, formatting.phone(""), "")
 
 
 @given(

@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from orchestration.dbt_invoke import NodeResult, run
-from orchestration.outcomes import outcome_of
-from synkro.errors import DataError, TransientError
-from synkro.settings import settings
-from tests.fleet import free_port
-from tests.orchestration.installation import wait_for
+from orchestration.dbt.invoke import NodeResult, run
+from orchestration.run.results import outcome_of
+from synkro.core.errors import DataError, TransientError
+from synkro.core.settings import settings
+from tests.support.celery_cluster import free_port
+from tests.chaos.installation import wait_for
 
 pytestmark = pytest.mark.postgres
 LOST = "База данных перестала отвечать. Проверьте её и запустите отчёт ещё раз."

@@ -20,10 +20,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from orchestration import dbt
-from synkro import isolation, users
+from orchestration.dbt import project
+from synkro.database import rls_audit
+from synkro.tenancy import users
 from synkro.accounts import embedded
-from synkro.settings import ROOT, settings
+from synkro.core.settings import ROOT, settings
 from tests.transforms.conftest import Company
 from tests.transforms.test_increment import _copy, differences, snapshot
 
@@ -33,17 +34,17 @@ BUILDER = """
 import json, sys
 from datetime import datetime
 from pathlib import Path
-from orchestration import dbt, dbt_scope
-from synkro.windows import Window
+from orchestration.dbt import project, scope
+from synkro.core.windows import Window
 url, data, tenant, work = sys.argv[1:]
 print("ready", flush=True)
 for line in sys.stdin:
     order = json.loads(line)
     spans = [Window(*map(datetime.fromisoformat, pair)) for pair in order["windows"]]
     try:
-        dbt.build_tenant(url, Path(data), tenant_id=tenant, window_start=spans[0].start, window_end=spans[0].end,
+        project.build_tenant(url, Path(data), tenant_id=tenant, window_start=spans[0].start, window_end=spans[0].end,
                          windows=spans, work_dir=Path(work), everything=order["everything"])
-        print(dbt_scope.last(url, tenant), flush=True)
+        print(scope.last(url, tenant), flush=True)
     except Exception as error:
         print(repr(error), getattr(error, "detail", ""), flush=True)
 """
@@ -115,7 +116,7 @@ def test_four_build_at_once_and_see_nothing_of_each_other(
     assert seen.foreign == 0 and seen.polls > 3
     # the watch could have seen: its own rows came, and the others' were there for one who may see them
     assert seen.own > 0 and seen.others > 0
-    assert isolation.findings(marts_db) == []
+    assert rls_audit.findings(marts_db) == []
     counts = [len(tenant.rows("marts.fct_messages")) for tenant in four]
     assert counts == [12 * 2 * 3] * 4
     copy = _copy(four[2], "autumn_alone")
@@ -178,7 +179,7 @@ def _day(company: Company, day: int) -> None:
 
 def _build_alone(like: Company, tenant_id: UUID, work: Path) -> None:
     windows = _windows(like, 4)
-    dbt.build_tenant(
+    project.build_tenant(
         like.url, settings().data_dir, tenant_id=tenant_id, window_start=windows[0].start,
         window_end=windows[0].end, windows=windows, work_dir=work,
     )  # fmt: skip

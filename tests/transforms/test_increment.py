@@ -20,10 +20,11 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from orchestration import dbt
-from synkro import reconciliation, tenants
-from synkro.settings import ROOT, settings
-from synkro.windows import Window
+from orchestration.dbt import project
+from synkro.reporting import reconciliation
+from synkro.tenancy import tenants
+from synkro.core.settings import ROOT, settings
+from synkro.core.windows import Window
 from tests.transforms import edits
 from tests.transforms.conftest import Company
 
@@ -63,7 +64,7 @@ def test_every_increment_equals_a_full_rebuild(
             assert _counted(company) == _counted_row_by_row(company), step
             expected[seed, step] = (_copy(company, f"{slug}step{number}"), snapshot(connection, company.tenant_id))
 
-    dbt.full_refresh(marts_db, settings().data_dir)
+    project.full_refresh(marts_db, settings().data_dir)
 
     assert len(expected) >= (4 if shares[0] else 40)
     for (seed, step), (copy, rows) in expected.items():
@@ -193,7 +194,7 @@ def _windows(company: Company) -> list[Window]:
 
 def _build(company: Company, work: Path, *, everything: bool = False) -> None:
     windows = _windows(company)
-    dbt.build_tenant(
+    project.build_tenant(
         company.url, settings().data_dir, tenant_id=company.tenant_id, window_start=windows[0].start,
         window_end=windows[0].end, windows=windows, work_dir=work, everything=everything,
     )  # fmt: skip
@@ -208,8 +209,8 @@ def _scope(company: Company) -> str:
 def _kill_after(model: str, company: Company, work: Path) -> None:
     """A build in a process of its own that dies, without a word, when this model stands."""
     program = (
-        "import os, sys\nfrom pathlib import Path\nfrom synkro.windows import Window\nfrom datetime import datetime\n"
-        "from orchestration import dbt\n"
+        "import os, sys\nfrom pathlib import Path\nfrom synkro.core.windows import Window\nfrom datetime import datetime\n"
+        "from orchestration.dbt import project\n"
         "url, data, tenant, work, model, *moments = sys.argv[1:]\n"
         "spans = [Window(*map(datetime.fromisoformat, pair.split('/'))) for pair in moments]\n"
         "die = lambda name: os._exit(9) if name == model else None\n"

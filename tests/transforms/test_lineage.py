@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from synkro.metrics.generated import FILES, statements, table
-from synkro.windows import Window
+from synkro.core.windows import Window
 from tests.transforms.oracle import database
 from tests.transforms.oracle.generator import company as make
 from tests.transforms.recount import REGISTRIES, columns, recount

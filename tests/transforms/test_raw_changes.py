@@ -107,21 +107,21 @@ def test_a_tombstone_without_a_moment_counts_from_when_it_was_seen(company: Comp
 
 def test_a_change_is_seen_when_it_commits(company: Company, marts_db: str) -> None:
     """A load that began before a build and commits after its claim is not lost: its rows are unclaimed."""
-    from orchestration import dbt_scope
+    from orchestration.dbt import scope
 
     company.window("2026-03-02 06:00", "2026-03-03 06:00")
     with psycopg.connect(marts_db) as load:
         load.execute("update raw_radist.chats set connection_id = 2 where tenant_id = %s", (company.tenant_id,))
         change(company, "update raw_amocrm.leads set created_at = null where tenant_id = %s")
-        build = dbt_scope.begin(marts_db, company.tenant_id, "state")
+        build = scope.begin(marts_db, company.tenant_id, "state")
         load.commit()
-    dbt_scope.stood(marts_db, build)
+    scope.stood(marts_db, build)
 
     assert noted(company) == {("chat", "1")}
 
 
 def test_an_emptied_table_makes_every_build_a_full_one(company: Company, marts_db: str) -> None:
-    from orchestration import dbt_scope
+    from orchestration.dbt import scope as dbt_scope
 
     company.window("2026-03-02 06:00", "2026-03-03 06:00")
     dbt_scope.stood(marts_db, dbt_scope.begin(marts_db, company.tenant_id, "state"))

@@ -14,11 +14,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestration import dbt, opening
-from synkro import isolation, runtime
-from synkro.errors import Cancelled, DataError
-from synkro.settings import ROOT, settings
-from synkro.windows import Window
+from orchestration.dbt import project
+from orchestration.run import window_registration
+from synkro.database import rls_audit
+from synkro.tenancy import runtime_config
+from synkro.core.errors import Cancelled, DataError
+from synkro.core.settings import ROOT, settings
+from synkro.core.windows import Window
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
 
@@ -72,12 +74,12 @@ def test_a_full_refresh_keeps_rows_policies_grants_and_views(
 ) -> None:
     before, doors = snapshot(connection), _doors(connection)
 
-    dbt.full_refresh(marts_db, settings().data_dir)
+    project.full_refresh(marts_db, settings().data_dir)
 
     assert snapshot(connection) == before
     assert _doors(connection) == doors
     assert len(doors["views"]) >= 11
-    assert isolation.findings(marts_db) == []
+    assert rls_audit.findings(marts_db) == []
 
 
 def test_a_full_refresh_and_a_build_wait_for_each_other(
@@ -87,11 +89,11 @@ def test_a_full_refresh_and_a_build_wait_for_each_other(
     north, _, monday, _ = filled
     before = snapshot(connection)
     refresh = (
-        "import sys\nfrom pathlib import Path\nfrom orchestration import dbt\n"
+        "import sys\nfrom pathlib import Path\nfrom orchestration.dbt import project\n"
         "dbt.full_refresh(sys.argv[1], Path(sys.argv[2]), lambda text: print(text, flush=True))\n"
     )
     command = [sys.executable, "-c", refresh, marts_db, str(settings().data_dir)]
-    connection.execute("select pg_advisory_lock_shared(%s)", (dbt._BUILDS_KEY,))
+    connection.execute("select pg_advisory_lock_shared(%s)", (project._BUILDS_KEY,))
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
         try:
@@ -127,9 +129,9 @@ def test_a_deploy_is_done_once_and_touches_no_row(
 ) -> None:
     before, doors = snapshot(connection), _doors(connection)
 
-    assert dbt.deploy(marts_db, settings().data_dir) is False
+    assert project.deploy(marts_db, settings().data_dir) is False
     connection.execute("comment on schema marts is 'synkro dbt of yesterday'")
-    assert dbt.deploy(marts_db, settings().data_dir) is True
+    assert project.deploy(marts_db, settings().data_dir) is True
 
     assert snapshot(connection) == before
     assert _doors(connection) == doors
@@ -198,7 +200,7 @@ def test_a_calendar_from_a_past_day_builds_the_windows_it_concerns_and_no_others
     before = west.rows("marts.period_summary", "response_p50, breached", order="window_start")
     assert [row["response_p50"] for row in before] == [80, 80, 30]
 
-    config = runtime.change(
+    config = runtime_config.change(
         west.connection,
         west.tenant_id,
         {"calendar": {"valid_from": "2026-03-12", "weekly": {"thu": [["10:00", "17:10"]]}}},
@@ -209,7 +211,7 @@ def test_a_calendar_from_a_past_day_builds_the_windows_it_concerns_and_no_others
     )
     worker: Any = SimpleNamespace(config=config, run=run, tenant=west, memory={})
     with doors_open(marts_db):
-        opening.open_windows(worker, [])
+        window_registration.open_windows(worker, [])
     opened = worker.memory["windows"]
     assert {wednesday, thursday} < set(opened) and monday not in opened
     west.build(*opened, work=work)
@@ -237,7 +239,7 @@ def test_other_rules_reach_the_windows_a_run_does_not_name(company: Callable[...
     east.build(*days, work=work)
     assert [row["messages"] for row in east.rows("marts.period_summary", "messages")] == [1, 1]
 
-    runtime.change(east.connection, east.tenant_id, {"excluded_phones": ["+77000000004"]})
+    runtime_config.change(east.connection, east.tenant_id, {"excluded_phones": ["+77000000004"]})
     east.build(days[1], work=work)
 
     with_old_rules = east.rows("synkro.report_windows", "window_start", "is_outdated")
@@ -258,7 +260,7 @@ def test_a_window_without_a_row_is_refused(filled: Filled, work: Path) -> None:
 
 def test_a_run_without_a_tenant_stops(marts_db: str, work: Path) -> None:
     with pytest.raises(DataError) as refused:
-        dbt.run(marts_db, settings().data_dir, ["run", "--select", "fct_deals"], {}, work)
+        project.run(marts_db, settings().data_dir, ["run", "--select", "fct_deals"], {}, work)
 
     assert "no tenant" in (refused.value.detail or "")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestration import dbt, dbt_invoke
-from synkro.settings import settings
+from orchestration.dbt import project, invoke
+from synkro.core.settings import settings
 
 WORKED_CASES = {"01", "02", "03", "04", "07", "08", "09", "10", "11", "14"}
 #: the kinds metrics.md leaves to be written, and the borders of its rules: what each unit test must be there for
@@ -52,7 +52,7 @@ UNITS = {
 def documented(marts_db: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     """``dbt docs generate``: the manifest and the catalog."""
     work = tmp_path_factory.mktemp("docs")
-    outcome = dbt_invoke._invoke(marts_db, ["docs", "generate"], {"no_tenants": True}, work)
+    outcome = invoke._invoke(marts_db, ["docs", "generate"], {"no_tenants": True}, work)
     assert outcome.success, outcome.exception
     manifest, catalog = (json.loads((work / "target" / name).read_text()) for name in ("manifest.json", "catalog.json"))
     return manifest, catalog
@@ -61,7 +61,7 @@ def documented(marts_db: str, tmp_path_factory: pytest.TempPathFactory) -> tuple
 def test_every_unit_test_of_the_project_passes(
     marts_db: str, work: Path, documented: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
-    results = dbt.unit_test(marts_db, settings().data_dir, work)
+    results = project.unit_test(marts_db, settings().data_dir, work)
 
     assert {result.unique_id: result.message for result in results if result.status != "pass"} == {}
     names = {result.unique_id.split(".")[-1] for result in results}

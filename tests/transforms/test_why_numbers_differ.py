@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from synkro import corrections, db, reports
-from synkro.reports import Draft
-from synkro.windows import Window
+from synkro.reporting import restatements, reports
+from synkro.database import db
+from synkro.reporting.reports import Draft
+from synkro.core.windows import Window
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
 from synkro.metrics import queries
@@ -161,12 +162,12 @@ def test_yesterdays_numbers_change(told: tuple[Company, Window], marts_db: str, 
             day = window.end.date()
             draft = Draft("daily", window, day, day, window.end, True, "", {}, before, {}, [])
             report = reports.publish(connection, ours.tenant_id, None, draft, [])
-            assert corrections.of_report(connection, report) is None
+            assert restatements.of_report(connection, report) is None
         ours.say(11, TUE + "09:30", "us", "Доброе утро", by=71, contact=11)
         ours.window(MON + "06:00", TUE + "06:00", as_of=TUE + "12:00")
         ours.build(window, work=work)
         with db.as_service("test") as connection:
-            found = corrections.of_report(connection, reports.get(connection, report.report_id))
+            found = restatements.of_report(connection, reports.get(connection, report.report_id))
     assert found is not None and found.as_of == ours.at(TUE + "12:00")
     changed = {one.key: (one.old, one.new) for one in found.changes}
     assert wait_of(ours, 11)["response_minutes"] == 90

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from orchestration import dbt
-from synkro.settings import settings
-from synkro.windows import Window
+from orchestration.dbt import project
+from synkro.core.settings import settings
+from synkro.core.windows import Window
 from tests.transforms.conftest import Company
 
 MON, TUE, THU = "2026-03-02 ", "2026-03-03 ", "2026-03-05 "
@@ -189,7 +189,7 @@ def test_managers_add_up_to_the_summary(built: Built) -> None:
 
 def test_every_data_test_passes(built: Built, work: Path) -> None:
     ours, _, window = built
-    results = dbt.test_tenant(
+    results = project.test_tenant(
         ours.url, settings().data_dir, tenant_id=ours.tenant_id, window_start=window.start, window_end=window.end,
         work_dir=work, everything=True,
     )  # fmt: skip

@@ -2,7 +2,7 @@
   Label of the business day that contains a moment: the local date of the day's midpoint.
   Start 22:01 → [D-1 22:01, D 22:01) is D; start 06:00 → [D 06:00, D+1 06:00) is D.
   Wall-clock arithmetic in the tenant's zone, so a day of 23 or 25 hours keeps its label. Where the clock shows the start
-  of a day twice, the day starts the first time (as in synkro/windows.py); Postgres reads such a time as the second.
+  of a day twice, the day starts the first time (as in synkro/core/windows.py); Postgres reads such a time as the second.
 #}
 {% macro business_date(moment, timezone, day_start) -%}
     {%- set day = "((" ~ moment ~ " at time zone " ~ timezone ~ ") - " ~ day_start ~ "::interval)::date" -%}

@@ -12,10 +12,11 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ingestion.radist.mapping import phone_of
-from orchestration import dbt
-from synkro import calendar, clock, tenants
-from synkro.settings import settings
-from synkro.windows import Window
+from orchestration.dbt import project
+from synkro.core import calendar, clock
+from synkro.tenancy import tenants
+from synkro.core.settings import settings
+from synkro.core.windows import Window
 from tests.transforms.oracle import Company, Table
 from tests.transforms.oracle.raw import Row
 
@@ -79,7 +80,7 @@ def add(connection: Connection, tenant_id: UUID, company: Company, before: Compa
 
 def build(url: str, company: Company, tenant_id: UUID, work: Path) -> None:
     windows = [Window(row["window_start"], row["window_end"]) for row in company.windows]
-    dbt.build_tenant(
+    project.build_tenant(
         url, settings().data_dir, tenant_id=tenant_id, window_start=windows[0].start, window_end=windows[0].end,
         windows=windows, work_dir=work,
     )  # fmt: skip

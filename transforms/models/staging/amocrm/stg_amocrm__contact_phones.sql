@@ -1,4 +1,4 @@
--- Normalised at loading (one home for the rule: synkro/phones.py); here they are only unpacked.
+-- Normalised at loading (one home for the rule: synkro/core/phones.py); here they are only unpacked.
 select distinct
     c.tenant_id,
     c.id as raw_id,

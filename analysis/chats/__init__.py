@@ -1,0 +1,1 @@
+"""Chats from a file, read with nothing connected."""

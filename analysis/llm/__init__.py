@@ -1,0 +1,1 @@
+"""Language models: the provider, prompts, masking of personal data, budget and prices."""

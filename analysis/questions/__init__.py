@@ -1,0 +1,1 @@
+"""Questions about a report: the metric layer, the search, the answer."""

@@ -1,0 +1,112 @@
+"""What a report is written from: numbers, waits and lost deals of the window, read once.
+
+Everything after :func:`gather` is pure: the same facts give the same report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from analysis.reading.context import AnalysisContext
+from analysis.reading.grounding import find_quote
+from analysis.reading.normalisation import one_line
+from synkro.database import db
+from synkro.metrics import queries
+from synkro.metrics.queries import Waiting, plain
+from synkro.reporting import dialogs
+
+#: waits that get their quote looked up: the report shows ten
+_QUOTED = 15
+_SOURCES = {"amocrm": "amoCRM", "radist": "Radist.Online"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The window's numbers with the usual ones, who waits, who works, what was lost and why."""
+
+    numbers: Mapping[str, Any]
+    usual: Mapping[str, float] = field(default_factory=dict)
+    managers: Sequence[Mapping[str, Any]] = ()
+    waiting: Sequence[Waiting] = ()
+    #: wait id → (message id, quote) of the client's last question
+    quotes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    lost: Sequence[Mapping[str, Any]] = ()
+    currency: str | None = None
+
+    @property
+    def has_chats(self) -> bool:
+        return bool(self.numbers.get("messages") or self.usual.get("messages"))
+
+    @property
+    def has_deals(self) -> bool:
+        return any(self.numbers.get(key) or self.usual.get(key) for key in ("deals", "deals_won", "deals_lost"))
+
+
+def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
+    """Read the marts (service door)."""
+    waits = queries.waiting(connection, ctx.tenant_id, ctx.window)
+    quotes: dict[str, tuple[str, str]] = {}
+    quoted = [w for w in waits if w.last_text][:_QUOTED]
+    ids = list({wait.dialog_id for wait in quoted})
+    said_in = dialogs.messages_of_window(connection, ctx.tenant_id, ids, ctx.window)
+    for wait in quoted:
+        quote = one_line(wait.last_text, 10_000)
+        quote = quote if len(quote) <= 200 else quote[:200].rpartition(" ")[0]
+        found = find_quote(quote, [m for m in said_in[wait.dialog_id] if m.kind == "client"])
+        if found is not None:
+            quotes[wait.wait_id] = (found, quote)
+    return Facts(
+        numbers=queries.summary(connection, ctx.tenant_id, ctx.window) or {},
+        usual=queries.usual(connection, ctx.tenant_id, ctx.window),
+        managers=queries.managers(connection, ctx.tenant_id, ctx.window),
+        waiting=waits,
+        quotes=quotes,
+        lost=_lost(connection, ctx),
+        currency=_currency(connection, ctx),
+    )
+
+
+def _currency(connection: db.Connection, ctx: AnalysisContext) -> str | None:
+    """The currency of the CRM's deals: an account of amoCRM has one."""
+    row = connection.execute(
+        "select currency from marts.fct_deals where tenant_id = %s and currency <> ''"
+        " group by currency order by count(*) desc, currency limit 1",
+        (ctx.tenant_id,),
+    ).fetchone()
+    return str(row["currency"]) if row else None
+
+
+def _lost(connection: db.Connection, ctx: AnalysisContext) -> list[dict[str, Any]]:
+    """Reasons of the deals lost in the window, as the CRM has them."""
+    rows = connection.execute(
+        "select coalesce(nullif(loss_reason, ''), 'Причина не указана') as reason, count(*) as count,"
+        " coalesce(sum(price), 0) as amount from marts.fct_deals"
+        " where tenant_id = %s and stage_kind = 'lost' and not is_deleted and closed_at >= %s and closed_at < %s"
+        " group by 1 order by 2 desc, 3 desc, 1",
+        (ctx.tenant_id, ctx.window.start, ctx.window.end),
+    )
+    return [{key: plain(value) for key, value in row.items()} for row in rows]
+
+
+def incomplete(ctx: AnalysisContext, facts: Facts) -> dict[str, Any] | None:
+    """Why and until when the data is complete, and what happens next; None for a whole window."""
+    if not ctx.missing and facts.numbers.get("is_complete", True):
+        return None
+    causes = []
+    for gap in ctx.missing:
+        name = _SOURCES.get(str(gap.get("source")), str(gap.get("source") or "Источник"))
+        causes.append(f"{name}: {str(gap.get('reason') or 'данные не получены').rstrip('. ')}")
+    untils = [str(gap["until"]) for gap in ctx.missing if gap.get("until")]
+    attempts = [str(gap["next_attempt"]) for gap in ctx.missing if gap.get("next_attempt")]
+    as_of = facts.numbers.get("as_of")
+    # «полные до» of a moment after the window would contradict the line it stands in
+    is_inside = as_of is not None and datetime.fromisoformat(str(as_of)) < ctx.window.end
+    return {
+        "cause": "; ".join(causes) or "данные прочитаны не до конца окна",
+        "until": min(untils) if untils else as_of if is_inside else None,
+        "next_attempt": attempts[0] if attempts else "при следующем запуске по расписанию",
+        "sources": sorted({str(gap.get("source")) for gap in ctx.missing if gap.get("source")}),
+    }

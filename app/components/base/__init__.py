@@ -1,0 +1,1 @@
+"""Elements every page uses: HTML, forms, charts, actions."""

@@ -1,0 +1,187 @@
+"""The first sections of a report: what to do, the numbers, who waits, the managers. A body from an older or thinner report lacks keys: a section without content is not drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app import formatting
+from app.components.base.html import Cell, div, link, span, table, tag
+from app.components.report.parts import dialog_href, evidence, number_text, number_tile, rows_href, section
+from app.components.report.waits_table import waits_table
+from app.texts import known, language, t
+from services.reports.view import ReportView, claims_at, headline_numbers
+from synkro.metrics.registry import MANAGERS, NUMBERS, SUMMARY
+
+#: what a person can do in a day
+TODAY = 3
+#: tiles of numbers, rows of a table: the rest is one press away
+TILES, ROWS = 9, 10
+#: the columns of the managers' table
+OF_MANAGERS = ("waits_answered", "response_p50", "within_target", "open_overdue", "messages_sent")
+
+
+def items_of(view: ReportView, key: str) -> list[dict[str, Any]]:
+    found = view.report.body.get(key)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def quotes(view: ReportView, item: dict[str, Any], limit: int = 2) -> None:
+    evidence(view.tenant.slug, claims_at(view.report, item.get("claims")), limit)
+
+
+def dialog_link(view: ReportView, item: dict[str, Any], mark: str) -> None:
+    if item.get("dialog_id"):
+        cited = claims_at(view.report, item.get("claims"))
+        ids = next((c.get("message_ids") for c in cited if c.get("dialog_id") == item["dialog_id"]), None)
+        link(
+            t("report.open_dialog"),
+            dialog_href(view.tenant.slug, item["dialog_id"], ids),
+            "btn small no-print",
+            mark=mark,
+        )
+
+
+def actions(view: ReportView) -> None:
+    items = items_of(view, "actions")
+    of_type = f"report.actions.{view.report.report_type}"
+    with section(t(of_type if known(of_type) else "report.actions"), mark="actions"):
+        if not items:
+            span("muted", t("report.no_actions"))
+        for number, item in enumerate(items[:TODAY], 1):
+            _action(view, item, number)
+        if len(items) > TODAY:
+            with tag("details"):
+                tag("summary", "small", t("report.more_actions", n=len(items) - TODAY), mark="more-actions")
+                for number, item in enumerate(items[TODAY:], TODAY + 1):
+                    _action(view, item, number)
+
+
+def _action(view: ReportView, item: dict[str, Any], number: int) -> None:
+    with div("action", mark=f"action-{number}"):
+        span("n", str(number))
+        with div("stack tight"):
+            span("strong wrap", formatting.masked(item.get("text") or ""))
+            who = [item.get("who"), formatting.masked(item.get("client")), item.get("phone_masked")]
+            span("small muted wrap", " · ".join(str(part) for part in who if part))
+            if item.get("why"):
+                span("small wrap", formatting.masked(item["why"]))
+            quotes(view, item, 1)
+        with div("stack tight side"):
+            money = item.get("money_display") or (
+                formatting.money(item["money"], view.currency) if item.get("money") else ""
+            )
+            if money:
+                span("money", str(money))
+            dialog_link(view, item, "action-dialog")
+
+
+def numbers(view: ReportView) -> None:
+    report = view.report
+    base = f"/t/{view.tenant.slug}/reports/{report.report_id}/rows"
+    lines = headline_numbers(report)
+    if not lines and not report.numbers:
+        return
+    with section(t("report.numbers"), lead=t("report.numbers_lead"), mark="numbers"):
+        with div("numbers"):
+            for line in lines[:TILES]:
+                key = line["key"]
+                line = {**line, "value": line.get("value", report.numbers.get(key))}
+                number_tile(
+                    line,
+                    href=f"{base}/{key}",
+                    currency=view.currency,
+                    usual=view.usual.get(key),
+                    history=[day.get(key) for day in view.history],
+                    n=report.numbers.get(SUMMARY[key].denominator) if key in SUMMARY else None,
+                )
+        with tag("details", "no-print"):
+            tag("summary", "small", t("report.all_numbers"), mark="all-numbers")
+            _all_numbers(view, base)
+
+
+def _all_numbers(view: ReportView, base: str) -> None:
+    report = view.report
+
+    def value(key: str) -> Callable[[], Any]:
+        text = number_text(SUMMARY[key], report.numbers.get(key), view.currency)
+        return lambda: link(text, f"{base}/{key}", mark=f"rows-{key}")
+
+    table(
+        [(t("export.number"), ""), (t("export.value"), "num"), (t("export.usual"), "num muted")],
+        [
+            (
+                SUMMARY[key].label(language()),
+                value(key),
+                number_text(SUMMARY[key], view.usual.get(key), view.currency),
+            )
+            for key in NUMBERS
+            if key in report.numbers
+        ],
+        cards=False,
+    )
+
+
+def waiting(view: ReportView) -> None:
+    total = view.report.numbers.get("unanswered_now")
+    lead = t("report.waiting_lead", n=formatting.number(total)) if total else ""
+    if not view.waiting:
+        with section(t("report.waiting"), mark="waiting-section"):
+            span("muted", t("report.nobody_waits"))
+        return
+    with tag("section", "card flush", mark="waiting-section"):
+        with div("card-head"):
+            tag("h2", "", t("report.waiting"))
+            span("small muted", lead)
+        waits_table(view.tenant.slug, view.waiting[:ROWS], view.tenant.timezone, view.currency)
+        all_of(view, "unanswered_now", len(view.waiting))
+
+
+def all_of(view: ReportView, metric: str, total: int) -> None:
+    """The way to the rest of a table."""
+    if total > ROWS:
+        base = f"/t/{view.tenant.slug}/reports/{view.report.report_id}/rows"
+        with div("pager no-print"):
+            link(
+                t("report.show_all", n=formatting.number(total)), f"{base}/{metric}", "btn small", mark=f"all-{metric}"
+            )
+
+
+def managers(view: ReportView) -> None:
+    said = {str(item.get("manager_id")): item.get("text") for item in items_of(view, "managers")}
+    rows = view.managers
+    if not rows and not said:
+        return
+    with tag("section", "card flush", mark="managers"):
+        with div("card-head"):
+            tag("h2", "", t("report.managers"))
+        # the table says the same, and more
+        for item in [] if rows else items_of(view, "managers"):
+            with div("item").style("padding: 0 16px 8px"):
+                span("strong", f"{item.get('name') or ''}: ")
+                span("wrap", formatting.masked(item.get("text") or ""))
+        if rows:
+            table(
+                [
+                    (t("managers.name"), "lead"),
+                    *((MANAGERS[column].short_label(language()), "num") for column in OF_MANAGERS),
+                ],
+                [manager_row(view, row) for row in rows],
+            )
+
+
+def manager_row(view: ReportView, row: dict[str, Any]) -> tuple[Cell, ...]:
+    """A share of fewer than ten waits is not shown: it would rank people by chance."""
+    base = f"/t/{view.tenant.slug}/reports/{view.report.report_id}"
+
+    def cell(column: str) -> Cell:
+        metric = MANAGERS[column]
+        if metric.is_too_few(row.get(metric.denominator)):
+            return t("number.small")
+        text, href = (
+            number_text(metric, row.get(column), view.currency),
+            rows_href(base, column, str(row["manager_id"])),
+        )
+        return lambda: link(text, href, mark=f"manager-{column}")
+
+    return (str(row["name"]), *map(cell, OF_MANAGERS))

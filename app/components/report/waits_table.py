@@ -1,0 +1,54 @@
+"""Who waits for an answer, with the money behind it: on the report and on the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from app import formatting
+from app.components.base.html import badge, span, table
+from app.components.report.parts import client_cell
+from app.texts import t
+from synkro.metrics.queries import Waiting
+
+
+def waits_table(slug: str, waiting: Sequence[Waiting], timezone: str, currency: str | None) -> None:
+    table(
+        [
+            (t("waits.client"), "lead"),
+            (t("waits.waiting"), "nowrap"),
+            (t("waits.money"), "num"),
+            (t("waits.manager"), ""),
+            (t("waits.said"), "full"),
+        ],
+        [
+            (
+                _client(slug, wait),
+                _since(wait, timezone),
+                formatting.money(wait.price, currency) if wait.price else "",
+                wait.manager_name or t("waits.nobody"),
+                _said(wait),
+            )
+            for wait in waiting
+        ],
+        mark="waiting",
+    )
+
+
+def _client(slug: str, wait: Waiting) -> Callable[[], object]:
+    def deal() -> None:
+        if wait.deal_name:
+            span("small muted wrap lines2", formatting.masked(wait.deal_name))
+
+    return client_cell(slug, wait.client_name, wait.phone, wait.dialog_id, below=deal, mark="wait")
+
+
+def _since(wait: Waiting, timezone: str) -> Callable[[], None]:
+    def draw() -> None:
+        badge(formatting.minutes(wait.waiting_minutes), "bad" if wait.is_overdue else "warn")
+        span("small muted", formatting.moment(wait.opened_at, timezone))
+
+    return draw
+
+
+def _said(wait: Waiting) -> Callable[[], object]:
+    return lambda: span("small muted wrap lines2", formatting.masked(wait.last_text))

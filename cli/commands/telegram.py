@@ -1,0 +1,71 @@
+"""``synkro telegram``: which chats get a company's reports."""
+
+from __future__ import annotations
+
+import click
+
+from cli.commands.people import ACTOR
+from cli.output import emit, json_option, table
+from synkro.connectors import integrations
+from synkro.database import db
+from synkro.metrics.queries import plain
+from synkro.reporting import telegram_chats
+from synkro.tenancy import audit, tenants
+
+
+@click.group()
+def telegram() -> None:
+    """Чаты Telegram, которые получают отчёты компании."""
+
+
+@telegram.command("code")
+@click.argument("slug")
+@json_option
+def telegram_code(slug: str, as_json: bool) -> None:
+    """Одноразовый код: кто отправит его боту в своём чате, подключит этот чат. Действует 10 минут."""
+    with db.as_service("command line") as connection:
+        tenant = tenants.by_slug(connection, slug)
+        made = telegram_chats.new_code(connection, tenant.tenant_id)
+        audit.write(connection, "telegram.code_made", tenant_id=tenant.tenant_id, actor=ACTOR)
+    private = (
+        f"В личном чате откройте: {made.link}"
+        if made.link
+        else f"В личном чате отправьте боту: /start {made.code}\nСсылка появится после synkro integration check {slug} telegram."
+    )
+    emit(
+        {"code": made.code, "link": made.link, "group_command": made.command, "expires_at": plain(made.expires_at)},
+        as_json,
+        f"Код {made.code} действует {telegram_chats.CODE_MINUTES} минут и один раз.\n{private}\n"
+        f"В группе добавьте бота и отправьте: {made.command}",
+    )
+
+
+@telegram.command("list")
+@click.argument("slug")
+@json_option
+def telegram_list(slug: str, as_json: bool) -> None:
+    """Подключённые чаты."""
+    with db.as_service("command line") as connection:
+        tenant = tenants.by_slug(connection, slug)
+        found = integrations.find(connection, tenant.tenant_id, "telegram")
+    chats = telegram_chats.chats(found.public) if found else []
+    emit(
+        [{"chat_id": chat.chat_id, "title": chat.title} for chat in chats],
+        as_json,
+        table(
+            ["ЧАТ", "НАЗВАНИЕ"],
+            [[chat.chat_id, chat.title or "—"] for chat in chats],
+            f"Чатов пока нет. Подключите: synkro telegram code {slug}.",
+        ),
+    )
+
+
+@telegram.command("unbind", context_settings={"ignore_unknown_options": True})
+@click.argument("slug")
+@click.argument("chat_id")
+def telegram_unbind(slug: str, chat_id: str) -> None:
+    """Отключить чат CHAT_ID: он больше ничего не получит, и его может подключить другая компания."""
+    with db.as_service("command line") as connection:
+        tenant = tenants.by_slug(connection, slug)
+        telegram_chats.unbind(connection, tenant.tenant_id, chat_id, actor=ACTOR)
+    click.echo("Чат отключён.")

@@ -1,0 +1,1 @@
+"""The bot people write to: its inbox, conversation, binding of chats."""

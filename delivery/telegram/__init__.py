@@ -1,0 +1,1 @@
+"""The Telegram Bot API: its client, markup, updates, errors, rate limit."""

@@ -1,0 +1,1 @@
+"""Reading streams: context, start, rows, payload types, batches."""

@@ -1,0 +1,1 @@
+"""Loading batches into raw by dlt: destination, staging, raw tables."""

@@ -1,0 +1,1 @@
+"""Dagster's definitions: assets, jobs, schedules, sensors, resources, partitions."""

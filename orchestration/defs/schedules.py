@@ -1,0 +1,200 @@
+"""Whose reports are due: pure rules over the tenants' runtime configuration, written into the queue.
+
+A window is owed once its scheduled time has passed. After an outage every window that fell due meanwhile is queued,
+once, the oldest first; what fell due while the schedule was off, or the tenant paused, is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from synkro.core import calendar, clock
+from synkro.core.windows import (
+    Window,
+    business_date,
+    business_day_window,
+    instant,
+    last_closed,
+    month_window,
+    week_window,
+)
+from synkro.database import db
+from synkro.reporting import revisions
+from synkro.runs import queue
+from synkro.tenancy import runtime_config
+
+#: after a longer outage the older windows are for a person to decide
+CATCH_UP = timedelta(days=7)
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A window that is owed since ``at``; ``key`` names it for ever."""
+
+    window: Window
+    report_type: str
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class _State:
+    """What became of a window so far."""
+
+    attempts: int
+    last_attempt: int
+    last_status: str
+    last_finished_at: datetime | None
+
+
+def due(config: runtime_config.RuntimeConfig, now: datetime, since: datetime) -> list[Due]:
+    """What has fallen due by ``now``, oldest first. ``since``: from when on the schedule has been in force."""
+    if not config.is_schedule_enabled:
+        return []
+    # a schedule that is switched on reports the day that closed last, though it fell due before
+    last = last_closed(now, config.business_day_start, config.timezone)
+    owed = [
+        one
+        for one in (*_days(config, now), *_weeks(config, now), *_months(config, now))
+        if one.at <= now <= one.at + CATCH_UP and (one.at >= since or one.window == last)
+    ]
+    return sorted(owed, key=lambda one: (one.at, one.window.end - one.window.start))
+
+
+def _days(config: runtime_config.RuntimeConfig, now: datetime) -> Iterator[Due]:
+    today = business_date(now, config.business_day_start, config.timezone)
+    for back in range(1, CATCH_UP.days + 2):
+        label = today - back * _DAY
+        window = business_day_window(label, config.business_day_start, config.timezone)
+        yield Due(window, "daily", f"daily:{label.isoformat()}", _scheduled(config, window))
+
+
+def _weeks(config: runtime_config.RuntimeConfig, now: datetime) -> Iterator[Due]:
+    """The week before, on Monday."""
+    if not config.is_weekly_enabled:
+        return
+    today = business_date(now, config.business_day_start, config.timezone)
+    for weeks in (1, 2):
+        monday = today - (today.weekday() + 7 * weeks) * _DAY
+        window = week_window(monday, config.business_day_start, config.timezone)
+        yield Due(window, "weekly", f"weekly:{monday.isoformat()}", _scheduled(config, window, monday + 7 * _DAY))
+
+
+def _months(config: runtime_config.RuntimeConfig, now: datetime) -> Iterator[Due]:
+    """The month before, on the first day of the month on which anybody works."""
+    if not config.is_monthly_enabled:
+        return
+    first = business_date(now, config.business_day_start, config.timezone).replace(day=1)
+    window = month_window(first - _DAY, config.business_day_start, config.timezone)
+    works = calendar.parse(config.calendar).shifts
+    working = next((day for day in (first + n * _DAY for n in range(28)) if works(day)), first)
+    key = f"monthly:{(first - _DAY):%Y-%m}"
+    yield Due(window, "monthly", key, _scheduled(config, window, working))
+
+
+def _scheduled(config: runtime_config.RuntimeConfig, window: Window, earliest: date | None = None) -> datetime:
+    """The first scheduled time after the window has closed, not before the local date ``earliest``.
+
+    The day closes at 22:01 and the report is asked for at 09:00: that is the next morning.
+    """
+    where = ZoneInfo(config.timezone)
+    closed_on = window.end.astimezone(where).date()
+    day = max(closed_on, earliest or closed_on)
+    at = instant(day, config.scheduled_run_time, where)
+    return at if at >= window.end else instant(day + _DAY, config.scheduled_run_time, where)
+
+
+# --- into the queue ---------------------------------------------------------------------------------------
+
+_TENANTS = """
+select t.tenant_id, {columns},
+       {since} as since
+from synkro.tenants t
+join synkro.tenant_runtime_configs c on c.tenant_id = t.tenant_id and c.is_current
+where t.status = 'active' and c.is_schedule_enabled
+order by t.slug
+"""
+
+_ATTEMPTS = """
+select distinct on (tenant_id, window_start, window_end)
+       tenant_id, window_start, window_end, attempt as last_attempt, status as last_status,
+       finished_at as last_finished_at, count(*) over (partition by tenant_id, window_start, window_end) as attempts
+from synkro.job_runs
+where window_end > %(after)s
+order by tenant_id, window_start, window_end, attempt desc
+"""
+
+_WHOLE = "select tenant_id, window_start, window_end from synkro.reports where is_current and is_complete and window_end > %(after)s"
+
+_Key = tuple[UUID, datetime, datetime]
+
+
+def enqueue_due(connection: db.Connection, now: datetime) -> list[queue.Run]:
+    """Queue what is due for every active tenant; asking again for the same window makes nothing.
+
+    Three queries, however many tenants there are: this is asked every five seconds.
+    """
+    after = {"after": now - CATCH_UP - 2 * _DAY}
+    states: dict[_Key, _State] = {}
+    for row in connection.execute(_ATTEMPTS, after):
+        states[_key(row)] = _State(
+            row["attempts"], row["last_attempt"], row["last_status"], clock.of(row["last_finished_at"])
+        )
+    # somebody asked for this very day by hand: a second report would say the same and be sent again
+    whole = {_key(row) for row in connection.execute(_WHOLE, after)}
+    made = []
+    for tenant_id, config, since in _schedules(connection):
+        for one in due(config, now, since):
+            place = (tenant_id, one.window.start, one.window.end)
+            key = None if place in whole else _next_key(states.get(place), one.key, now, config)
+            if key is None:
+                continue
+            run, was_made = queue.request(
+                connection,
+                tenant_id,
+                one.window,
+                mode=config.mode,
+                trigger_type="scheduled",
+                report_type=one.report_type,
+                idempotency_key=key,
+            )
+            if was_made:
+                made.append(run)
+    return made
+
+
+def _schedules(connection: db.Connection) -> list[tuple[UUID, runtime_config.RuntimeConfig, datetime]]:
+    """(tenant, configuration in force, since when its schedule has been on) of every tenant that has one."""
+    query = _TENANTS.format(
+        columns=", ".join(f"c.{name}" for name in runtime_config.NAMES), since=runtime_config.SCHEDULE_SINCE
+    )
+    found = []
+    for row in connection.execute(query, {"offset": clock.offset()}).fetchall():
+        tenant_id, since = row.pop("tenant_id"), row.pop("since")
+        found.append((tenant_id, runtime_config.RuntimeConfig(**row), since))
+    return found
+
+
+def _key(row: dict[str, Any]) -> _Key:
+    return row["tenant_id"], row["window_start"], row["window_end"]
+
+
+def _next_key(state: _State | None, key: str, now: datetime, config: runtime_config.RuntimeConfig) -> str | None:
+    """The key of the next attempt, ``None`` while none is due.
+
+    A window that failed is tried again a few times, with growing pauses; one that a person stopped is left alone, and
+    a report that lacks something has its follow-ups (``synkro/reporting/revisions.py``).
+    """
+    if state is None:
+        return key
+    at = revisions.again_at(config, state.attempts, state.last_finished_at) if state.last_status == "failed" else None
+    if at is None or now < at:
+        return None
+    return f"{key}:{state.last_attempt + 1}"

@@ -1,0 +1,77 @@
+"""Dagster's code server, whose runs are forked from a process that has everything imported.
+
+``python -m orchestration.process.code_server`` takes the arguments of ``dagster api grpc`` and is it in everything but one: Dagster
+gives each run a fresh interpreter, which spends 5–7 s of processor on imports before it asks for its row. Here the run
+is a child of multiprocessing's fork server, which has imported :mod:`orchestration.process.preload` and does nothing else. A run is
+still a process of its own, started, watched and terminated by Dagster as before; the fork server outlives a killed code
+server as long as a run of it lives, and a killed fork server is started again with the next run.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import sys
+import threading
+from multiprocessing import forkserver, util
+from typing import Any
+
+from orchestration.queue import listener
+
+logger = logging.getLogger(__name__)
+
+#: a platform without it starts its runs cold
+START_METHOD = "forkserver"
+#: bytes: the path of the fork server's socket may have 107, its own name takes some twenty
+LONGEST_FOLDER = 80
+#: seconds after the code server's own start
+WARM_UP_AFTER = 10.0
+
+
+def warm_servicer() -> type[Any]:
+    """Dagster's servicer with the context of its runs' processes replaced. The attribute is Dagster's own business: a
+    version without it starts its runs cold, and a test of ours fails."""
+    from dagster._grpc.server import DagsterApiServer
+
+    class WarmApiServer(DagsterApiServer):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            if not hasattr(self, "_mp_ctx"):
+                logger.warning("this Dagster starts its runs in another way: they start cold")
+                return
+            try:
+                context = multiprocessing.get_context(START_METHOD)
+                context.set_forkserver_preload(["orchestration.process.preload"])
+                if len(util.get_temp_dir()) > LONGEST_FOLDER:
+                    raise ValueError("the folder for temporary files has too long a name")
+            except ValueError:
+                logger.warning("no fork server here: the runs start cold", exc_info=True)
+                return
+            # the first run would start it; until then the processes beside us have a start of their own to make
+            warm_up = threading.Timer(WARM_UP_AFTER, forkserver.ensure_running)
+            warm_up.daemon = True
+            warm_up.start()
+            self._mp_ctx = context  # type: ignore[assignment]
+
+        def _check_for_orphaned_runs(self) -> None:
+            try:
+                super()._check_for_orphaned_runs()
+            except Exception:
+                # asked every few seconds by a thread that an error would end, and with it the watch over every run: one that died
+                # with the database would go on for ever in Dagster, and its company would wait behind it
+                logger.warning("the runs could not be looked after, again in a moment", exc_info=True)
+
+    return WarmApiServer
+
+
+def main() -> None:
+    from dagster._cli.api import grpc_command
+    from dagster._grpc import server
+
+    listener.enable()
+    server.DagsterApiServer = warm_servicer()  # type: ignore[misc]
+    grpc_command(sys.argv[1:], prog_name="synkro code server")
+
+
+if __name__ == "__main__":
+    main()

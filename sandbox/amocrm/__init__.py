@@ -1,6 +1,0 @@
-"""amoCRM API v4 over HTTP: ``build_app(world, journal, faults)``; what it promises is in the module's ``app``."""
-
-from sandbox.amocrm.app import build_app
-from sandbox.amocrm.oauth import Credentials, credentials
-
-__all__ = ["Credentials", "build_app", "credentials"]

@@ -1,0 +1,1 @@
+"""The invented company: people, scenarios, texts, and the world the vendors show."""

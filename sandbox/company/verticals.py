@@ -1,0 +1,288 @@
+"""The trades the sandbox knows: what a company of each sells, its pipeline, its connections and its robot's lines.
+
+Furniture and windows stand here and in ``texts_*.py``, the others in ``trades/*.toml``, read when one is asked for. Ids are
+fixed: they belong to the account, not to a day of the story.
+"""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sandbox.company.model import LOST, WON, Connection, Pipeline, Stage
+from sandbox.company.texts import furniture, windows
+from sandbox.company.texts.general import Topic, Wording
+
+#: the trades beside the two that stand below
+FOLDER = Path(__file__).parent / "verticals"
+
+WEEKDAYS = ("в понедельник", "во вторник", "в среду", "в четверг", "в пятницу", "в субботу", "в воскресенье")
+DEADLINES = (
+    "до понедельника",
+    "до вторника",
+    "до среды",
+    "до четверга",
+    "до пятницы",
+    "до субботы",
+    "до воскресенья",
+)
+
+PHONE_FIELD, EMAIL_FIELD, SOURCE_FIELD, DISTRICT_FIELD, DELIVERY_FIELD = 201, 202, 210, 211, 212
+SOURCES = {401: "Instagram", 402: "2ГИС", 403: "Сайт", 404: "Рекомендация", 405: "WhatsApp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Everything that tells one trade from another."""
+
+    key: str
+    name: str
+    subdomain: str
+    city: str
+    products: tuple[tuple[str, str, str, int, int, tuple[str, ...]], ...]
+    topics: tuple[Topic, ...]
+    colors: tuple[str, ...]
+    districts: tuple[str, ...]
+    competitors: tuple[str, ...]
+    showrooms: tuple[str, ...]
+    included: str
+    delivered: str
+    handover: str
+    stages: tuple[str, str, str, str, str]
+    bot_day: str
+    bot_night: str
+    broadcasts: tuple[str, ...]
+    days: tuple[int, int]
+    wording: Wording = field(default_factory=Wording)
+    #: the group chat and the one colleague the rule list leaves out
+    inner_group: str = "Доставка и склад"
+    inner_person: str = "Ерлан замерщик"
+    #: its clients write in styles of their own unless a company asks for none
+    has_styles: bool = False
+
+
+def _marked(topics: tuple[Topic, ...]) -> tuple[Topic, ...]:
+    return tuple(topic.with_marks() for topic in topics)
+
+
+FURNITURE = Trade(
+    key="furniture",
+    name="Мебель Алатау",
+    subdomain="mebelalatau",
+    city="Алматы",
+    products=furniture.PRODUCTS,
+    topics=_marked(furniture.TOPICS),
+    colors=furniture.COLORS,
+    districts=furniture.DISTRICTS,
+    competitors=furniture.COMPETITORS,
+    showrooms=furniture.SHOWROOMS,
+    included="сборка включена",
+    delivered="привезли",
+    handover="доставка",
+    stages=(
+        "Новая заявка",
+        "Взято в работу",
+        "Подбор и замер",
+        "Расчёт отправлен",
+        "Предоплата и изготовление",
+    ),
+    bot_day="Здравствуйте! Вы написали в «Мебель Алатау» 🛋 Менеджер ответит в течение 15 минут. Каталог и цены: mebelalatau.example/katalog",
+    bot_night="Здравствуйте! Спасибо за сообщение. Мы работаем ежедневно с 9:00 до 20:00, менеджер напишет вам утром. «Мебель Алатау»",
+    broadcasts=(
+        "Дорогие друзья! Только до воскресенья скидка 15% на диваны из наличия. Ждём вас на Райымбека 212 и Суюнбая 90. «Мебель Алатау»",
+        "Новая коллекция кухонь уже в салоне! Бесплатный замер и 3D-проект в подарок. Ответьте «замер», и мы запишем вас. «Мебель Алатау»",
+        "Рассрочка 0-0-12 на всю мебель до конца месяца. Без переплат и первого взноса. «Мебель Алатау»",
+        "Распродажа выставочных образцов: до минус 40%. Список пришлём в ответ на слово «список». «Мебель Алатау»",
+    ),
+    days=(14, 30),
+)
+WINDOWS = Trade(
+    key="windows",
+    name="Студия окон",
+    subdomain="studiaokon",
+    city="Караганда",
+    products=windows.PRODUCTS,
+    topics=_marked(windows.TOPICS),
+    colors=windows.COLORS,
+    districts=windows.DISTRICTS,
+    competitors=windows.COMPETITORS,
+    showrooms=windows.SHOWROOMS,
+    included="монтаж включён",
+    delivered="установили",
+    handover="монтаж",
+    stages=("Новая заявка", "Взято в работу", "Замер", "Смета отправлена", "Договор и монтаж"),
+    bot_day="Здравствуйте! Это «Студия окон». Мастер-консультант ответит вам в ближайшее время.",
+    bot_night="Здравствуйте! «Студия окон» работает с 9:00 до 19:00. Ответим утром, спасибо за ожидание.",
+    broadcasts=(
+        "До холодов успеем всем! Скидка 10% на остекление балконов при договоре на этой неделе. «Студия окон»",
+        "Осенняя регулировка окон всего 6 000 тг за створку. Ответьте «мастер» и мы позвоним. «Студия окон»",
+    ),
+    days=(5, 12),
+)
+
+
+TRADES = ("furniture", "windows", *sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+@lru_cache
+def trade(key: str) -> Trade:
+    """One of :data:`TRADES`; raises ``ValueError`` for another name or a file that does not hold what a trade needs."""
+    if key not in TRADES:
+        raise ValueError(f"unknown trade {key!r}: one of {', '.join(TRADES)}")
+    for known in (FURNITURE, WINDOWS):
+        if known.key == key:
+            return known
+    path = FOLDER / f"{key}.toml"
+    try:
+        return _of_file(key, tomllib.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name}: {error}") from error
+
+
+def _of_file(key: str, raw: dict[str, Any]) -> Trade:
+    """Lists of a file are tuples here; names in capitals under ``lines`` stand for those of :mod:`sandbox.company.texts.general`."""
+    lines: dict[str, Any] = {name: _frozen(value) for name, value in raw.pop("lines").items()}
+    for name in ("PICTURE_CAPTION", "FILE_CAPTION"):
+        lines[name] = tuple(caption or None for caption in lines[name])
+    for name in ("QUALIFY", "THANKS_QUESTION"):
+        if name in lines:
+            lines[name] = tuple(Topic(**topic) for topic in lines[name])
+    topics = _marked(tuple(Topic(**_frozen(topic)) for topic in raw.pop("topics")))
+    return Trade(
+        key=key, topics=topics, wording=Wording(lines), has_styles=True, **_frozen(raw)
+    )  # fmt: skip
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _frozen(one) for name, one in value.items()}
+    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
+
+
+def pipelines(trade: Trade) -> list[Pipeline]:
+    """The selling pipeline, the one for complaints, and an archived one."""
+    colors = ("#99ccff", "#ffff99", "#ffcc66", "#ffdc7f", "#deff81")
+    ends = (
+        Stage(WON, "Успешно реализовано", 10000, "#CCFF66"),
+        Stage(LOST, "Закрыто и не реализовано", 11000, "#D5D8DB"),
+    )
+    sales = tuple(Stage(60002 + i, name, 20 + 10 * i, colors[i]) for i, name in enumerate(trade.stages))
+    service = (Stage(61002, "Обращение", 20), Stage(61003, "Мастер назначен", 30))
+    return [
+        Pipeline(
+            501,
+            "Продажи",
+            1,
+            (Stage(60001, "Неразобранное", 10, "#c1c1c1", True), *sales, *ends),
+            is_main=True,
+        ),
+        Pipeline(502, "Рекламации", 2, (Stage(61001, "Неразобранное", 10, "#c1c1c1", True), *service, *ends)),
+        Pipeline(
+            503,
+            "Опт (не используется)",
+            3,
+            (Stage(62001, "Неразобранное", 10, "#c1c1c1", True), *ends),
+            is_archive=True,
+        ),
+    ]
+
+
+LOSS_REASONS = {
+    41: "Дорого",
+    42: "Выбрали конкурента",
+    43: "Передумали",
+    44: "Не устроили сроки",
+    45: "Нет нужного варианта",
+    46: "Не отвечает",
+    47: "Спам или ошибка",
+}
+TAGS = {31: "instagram", 32: "повторный", 33: "срочно", 34: "салон", 35: "опт?"}
+
+
+def connections() -> list[Connection]:
+    """Messenger accounts; the last type is one no extractor has heard of."""
+    return [
+        Connection(501, "whatsapp", "WhatsApp отдела продаж", "+77000990001"),
+        Connection(503, "waba", "WhatsApp Business API", "+77000990002"),
+        Connection(504, "telegram", "Telegram"),
+        Connection(506, "max_personal", "MAX", "+77000990001"),
+    ]
+
+
+def cast_slots(rng: random.Random, trade: Trade, name: str) -> dict[str, str]:
+    """What one client talks about: a product, its price, his district and the rest of the slots that do not move."""
+    product, product_acc, product_dat, low, high, sizes = rng.choice(trade.products)
+    price = rng.randrange(low, high + 1) * 1000 - rng.choice((0, 0, 100, 1000 if low > 90 else 0))
+    months = rng.choice((6, 12, 12, 24))
+    return {
+        "name": name,
+        "company": f"«{trade.name}»",
+        "product": product,
+        "product_acc": product_acc,
+        "product_dat": product_dat,
+        "price_number": str(price),
+        "price": rng.choice(
+            (
+                f"{price:,} тг".replace(",", " "),
+                f"{price:,} ₸".replace(",", " "),
+                f"{price:,} тенге".replace(",", " "),
+            )
+        ),
+        "price_short": f"{round(price / 1000 / 10) * 10 or 30} тыс",
+        "discount_price": f"{round(price * rng.choice((0.95, 0.93, 0.9)) / 1000) * 1000:,} тг".replace(",", " "),
+        "monthly": f"{round(price / months / 100) * 100:,} тг".replace(",", " "),
+        "months": str(months),
+        "prepay": f"{round(price * rng.choice((0.3, 0.5, 0.7)) / 1000) * 1000:,} тг".replace(",", " "),
+        "size": rng.choice(sizes),
+        "color": rng.choice(trade.colors),
+        "district": rng.choice(trade.districts),
+        "showroom": rng.choice(trade.showrooms),
+        "competitor": rng.choice(trade.competitors),
+        "order": str(rng.randrange(1200, 9800)),
+        "days": str(rng.randrange(*trade.days)),
+        "included": trade.included,
+        "delivered": trade.delivered,
+        "handover": trade.handover,
+    }
+
+
+def moment_slots(rng: random.Random, local: datetime) -> Mapping[str, Any]:
+    """The slots that depend on when something is said: the greeting, the promised day, the hour."""
+    hello = "Доброе утро" if 5 <= local.hour < 11 else "Добрый день" if local.hour < 17 else "Добрый вечер"
+    hello = hello if rng.random() < 0.6 else "Здравствуйте"
+    ahead = local + timedelta(days=rng.choice((1, 2, 3)))
+    far = local + timedelta(days=rng.choice((2, 3, 5, 6)))
+    by_weekday = (DEADLINES[ahead.weekday()], ahead)
+    tomorrow = local + timedelta(days=1)
+    deadline, due = rng.choice(
+        (
+            by_weekday,
+            by_weekday,
+            ("до завтра", tomorrow),
+            ("до конца дня", local),
+            ("сегодня до вечера", local),
+            ("завтра до обеда", tomorrow),
+        )
+    )
+    day, day_on = rng.choice(
+        ((WEEKDAYS[ahead.weekday()], ahead), (WEEKDAYS[ahead.weekday()], ahead), ("завтра", tomorrow))
+    )
+    return {
+        "hello": hello,
+        "hello_low": hello.lower(),
+        "deadline": deadline,
+        "deadline_cap": deadline.capitalize(),
+        "day": day,
+        "delivery_day": f"{WEEKDAYS[far.weekday()]}, {far.day:02d}.{far.month:02d}",
+        "time": f"{rng.randrange(10, 19)}:{rng.choice(('00', '30'))}",
+        # for the marks of promises
+        "due": due.date(),
+        "day_on": day_on.date(),
+        "today": local.date(),
+    }

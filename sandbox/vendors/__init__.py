@@ -1,0 +1,1 @@
+"""The vendors as local HTTP servers."""

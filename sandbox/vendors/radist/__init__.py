@@ -1,0 +1,1 @@
+"""Radist.Online API v2 over HTTP."""

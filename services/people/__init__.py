@@ -1,0 +1,1 @@
+"""Accounts, members of a company, one's own profile."""

@@ -1,0 +1,1 @@
+"""Reports, their runs, rows, transcripts, questions, exports."""

@@ -1,0 +1,75 @@
+"""Charts over days, read from the marts as they are (counts of days are added, nothing is computed): speed, hours, managers, the funnel, who waits now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services import access
+from services.access import Viewer
+from services.reports import view
+from synkro.core.windows import Window
+from synkro.database import db
+from synkro.metrics import queries
+from synkro.metrics.queries import Waiting
+from synkro.reporting import reports
+from synkro.tenancy import runtime_config
+from synkro.tenancy.tenants import Tenant
+
+RANGES = (14, 30, 90)
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    tenant: Tenant
+    timezone: str
+    days: int
+    currency: str | None
+    #: one row of period_summary a business day, oldest first
+    history: list[dict[str, Any]]
+    #: weekday 0..6 → 24 counts of client messages in the tenant's zone
+    heatmap: list[list[int]]
+    managers: list[dict[str, Any]]
+    funnel: list[dict[str, Any]]
+    waiting: list[Waiting]
+    as_of: datetime | None
+    #: the report whose rows hold all who wait
+    report_id: UUID | None
+
+
+def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
+    tenant = access.tenant(who, slug)
+    days = days if days in RANGES else 30
+    tenant_id = tenant.tenant_id
+    with db.as_user(who.user_id) as connection:
+        config = runtime_config.current(connection, tenant_id)
+        latest = connection.execute(
+            "select p.window_start, p.window_end, p.as_of from marts.period_summary p join synkro.report_windows w"
+            " using (tenant_id, window_start, window_end) where p.tenant_id = %s and w.report_type = 'daily'"
+            " order by p.window_end desc limit 1",
+            (tenant_id,),
+        ).fetchone()
+        window = Window(latest["window_start"], latest["window_end"]) if latest else None
+        report = reports.current(connection, tenant_id, window) if window else None
+        return Dashboard(
+            tenant=tenant,
+            timezone=config.timezone,
+            days=days,
+            currency=view.currency_of(connection, tenant_id),
+            history=queries.history(connection, tenant_id, window, days) if window else [],
+            heatmap=_grid(queries.hours(connection, tenant_id, window, days) if window else []),
+            managers=queries.managers_over(connection, tenant_id, window, days) if window else [],
+            funnel=queries.funnel(connection, tenant_id),
+            waiting=queries.waiting(connection, tenant_id, window, 50) if window else [],
+            as_of=latest["as_of"] if latest else None,
+            report_id=report.report_id if report else None,
+        )
+
+
+def _grid(hours: list[dict[str, Any]]) -> list[list[int]]:
+    grid = [[0] * 24 for _ in range(7)]
+    for row in hours:
+        grid[row["weekday"] - 1][row["hour"]] = row["client_messages"]
+    return grid

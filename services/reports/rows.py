@@ -1,0 +1,166 @@
+"""The rows behind a number: every number of a report opens the list it was counted from (metrics.md).
+
+Which rows those are is said in ``synkro/metrics``; here they get names and are listed, 50 a page, and the number is
+counted from them once more: a difference means that the rows changed after the report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from services.access import Viewer
+from services.reports import view
+from synkro.core.errors import NotFoundError
+from synkro.database import db
+from synkro.metrics import lineage, queries
+from synkro.metrics.metric import Metric
+from synkro.metrics.queries import plain
+from synkro.metrics.registry import MANAGERS, SUMMARY
+from synkro.reporting.reports import Report
+from synkro.tenancy.tenants import Tenant
+
+PAGE_SIZE = 50
+
+_CLIENT = " left join marts.dim_clients c on c.tenant_id = r.tenant_id and c.client_id = r.client_id"
+_DIALOG = " left join marts.dim_dialogs d on d.tenant_id = r.tenant_id and d.dialog_id = r.dialog_id"
+_NAME = "coalesce(nullif(c.name, ''), d.contact_name, '') as client_name, c.phone"
+_LAST_DIALOG = (
+    "(select x.dialog_id from marts.dim_dialogs x where x.tenant_id = r.tenant_id and x.client_id = r.client_id"
+    " order by x.last_message_at desc nulls last limit 1) as dialog_id"
+)
+
+
+def _manager(alias: str, column: str) -> str:
+    return (
+        f" left join marts.dim_managers {alias} on {alias}.tenant_id = r.tenant_id and {alias}.manager_id = r.{column}"
+    )
+
+
+#: row set → what is shown of its rows, and from where, and in what order
+_SHOWN: dict[str, tuple[str, str, str]] = {
+    "waits": (
+        f"{_NAME}, r.opened_by_message_id as message_id, coalesce(a.name, o.name) as manager_name, r.now_at as edge",
+        _DIALOG + _CLIENT + _manager("a", "replied_by") + _manager("o", "responsible_at_open"),
+        "r.is_open_now desc, r.opened_at, r.wait_id",
+    ),
+    "messages": (
+        f"{_NAME}, a.name as manager_name",
+        _DIALOG + _CLIENT + _manager("a", "author_id"),
+        "r.sent_at desc, r.message_id",
+    ),
+    "sessions": (
+        f"{_LAST_DIALOG}, coalesce(c.name, '') as client_name, c.phone",
+        _CLIENT,
+        "r.started_at desc, r.session_id",
+    ),
+    "dialogs": (
+        f"{_NAME}, d.channel, f.name as deal_name, f.price",
+        _DIALOG + _CLIENT + " left join marts.fct_deals f on f.tenant_id = r.tenant_id and f.deal_id = r.deal_id",
+        "r.messages desc, r.dialog_id",
+    ),
+    "clients": (
+        f"{_LAST_DIALOG}, r.name as client_name,"
+        " (select count(*) from marts.fct_messages m where m.tenant_id = r.tenant_id and m.client_id = r.client_id"
+        " and m.sent_at >= %(start)s and m.sent_at < %(end)s) as messages",
+        "",
+        "r.first_message_at desc nulls last, r.client_id",
+    ),
+    "deals": (
+        f"{_LAST_DIALOG}, r.name as deal_name, coalesce(c.name, '') as client_name, c.phone, m.name as manager_name",
+        _CLIENT + _manager("m", "responsible_id"),
+        "r.price desc nulls last, r.deal_id",
+    ),
+    "excluded": ("r.contact_name as client_name", "", "r.messages desc, r.dialog_id"),
+    "windows": ("1 as window", "", "r.window_start"),
+    "managers": ("r.name as manager_name", "", "r.manager_id"),
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    tenant: Tenant
+    report: Report
+    entry: Metric
+    #: the manager whose number it is, and their name
+    manager_id: str | None
+    manager_name: str | None
+    rows: list[dict[str, Any]]
+    total: int
+    page: int
+    #: as the report says it; ``None`` too where the report does not have it
+    value: Any
+    #: the same, counted from the rows as they are now
+    recounted: Any
+    currency: str | None
+
+    @property
+    def metric(self) -> str:
+        return self.entry.column
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // PAGE_SIZE))
+
+    @property
+    def has_changed(self) -> bool:
+        return self.value is not None and self.value != self.recounted
+
+    @property
+    def sql(self) -> str:
+        """The rows as a statement that a person can run."""
+        return lineage.literal(self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id)
+
+
+def behind(
+    who: Viewer,
+    slug: str,
+    report_id: UUID | str,
+    metric: str,
+    page: int = 1,
+    *,
+    manager_id: str | None = None,
+    limit: int = PAGE_SIZE,
+) -> Rows:
+    """The rows of a number of the report, or of one manager's.
+
+    Raises :class:`NotFoundError` for an unknown metric or manager, like for an unknown report.
+    """
+    with db.as_user(who.user_id) as connection:
+        tenant, report = view.find(connection, who, slug, report_id)
+        entry = (SUMMARY if manager_id is None else MANAGERS).get(metric)
+        if entry is None:
+            raise NotFoundError("Такого показателя нет.")
+        value, name = _said(connection, report, metric, manager_id)
+        page = max(1, min(page, 10_000))
+        wanted = lineage.parameters(tenant.tenant_id, report.window, manager_id)
+        shown, joins, order = _SHOWN[entry.row_set]
+        query = (
+            f"{entry.rows()}select r.*, {shown}, n.total from (select count(*) as total from rows) n cross join rows r{joins}"
+            f" order by {order} limit %(limit)s offset %(offset)s"
+        )
+        found = connection.execute(query.encode(), {**wanted, "limit": limit, "offset": (page - 1) * limit}).fetchall()
+        return Rows(
+            tenant=tenant,
+            report=report,
+            entry=entry,
+            manager_id=manager_id,
+            manager_name=name,
+            rows=[{key: plain(value) if key == "price" else value for key, value in row.items()} for row in found],
+            total=found[0]["total"] if found else 0,
+            page=page,
+            value=value,
+            recounted=plain(lineage.recount(connection, entry, tenant.tenant_id, report.window, manager_id)),
+            currency=view.currency_of(connection, tenant.tenant_id),
+        )
+
+
+def _said(connection: db.Connection, report: Report, metric: str, manager_id: str | None) -> tuple[Any, str | None]:
+    """The number as it was published and, for a manager's, whose it is."""
+    if manager_id is None:
+        return report.numbers.get(metric), None
+    for row in queries.managers(connection, report.tenant_id, report.window):
+        if row["manager_id"] == manager_id:
+            return row.get(metric), row["name"]
+    raise NotFoundError("Такого сотрудника в отчёте нет.")

@@ -1,0 +1,130 @@
+"""Everything the page of one report shows, read in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services import access
+from services.access import Viewer
+from synkro.core.errors import NotFoundError
+from synkro.database import db
+from synkro.metrics import queries
+from synkro.metrics.queries import Waiting
+from synkro.reporting import dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
+from synkro.reporting.dialogs import Dialog
+from synkro.reporting.outbox import Item
+from synkro.reporting.reconciliation import Count, Line
+from synkro.reporting.reports import Message, Report
+from synkro.reporting.restatements import Correction
+from synkro.runs import queue
+from synkro.runs.queue import Event
+from synkro.tenancy.tenants import Tenant
+
+#: rows of one table on the page; the rest is behind the number
+CAP = 100
+
+
+@dataclass(frozen=True)
+class ReportView:
+    tenant: Tenant
+    report: Report
+    versions: list[Report]
+    thread: list[Message]
+    waiting: list[Waiting]
+    managers: list[dict[str, Any]]
+    dialogs: list[Dialog]
+    dialogs_total: int
+    history: list[dict[str, Any]]
+    usual: dict[str, float]
+    #: vendor → raw by stream, raw → marts by day
+    lines: list[Line]
+    counts: list[Count]
+    #: the log of the run that made the report
+    log: list[Event]
+    letters: list[Item]
+    #: numbers that changed after it was published
+    correction: Correction | None = None
+    #: when it will be tried to complete it; None: nothing is planned
+    next_attempt: datetime | None = None
+    #: sources that were not read whole, and «ai»
+    lacks: list[str] = field(default_factory=list)
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    currency: str | None = None
+
+
+def currency_of(connection: db.Connection, tenant_id: UUID) -> str | None:
+    """The currency of the tenant's CRM account."""
+    row = connection.execute(
+        "select currency from marts.fct_deals where tenant_id = %s and currency is not null limit 1", (tenant_id,)
+    ).fetchone()
+    return row["currency"] if row else None
+
+
+def find(connection: db.Connection, who: Viewer, slug: str, report_id: UUID | str) -> tuple[Tenant, Report]:
+    """Raises the same :class:`NotFoundError` for a foreign, an absent and a misplaced report."""
+    tenant = access.tenant(who, slug)
+    report = reports.get(connection, report_id)
+    if report.tenant_id != tenant.tenant_id:
+        raise NotFoundError("Отчёт не найден.")
+    return tenant, report
+
+
+def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
+    with db.as_user(who.user_id) as connection:
+        tenant, report = find(connection, who, slug, report_id)
+        tenant_id, window = tenant.tenant_id, report.window
+        found = dialogs.in_window(connection, tenant_id, window)
+        log = queue.events(connection, tenant_id, report.run_id) if report.run_id else []
+        return ReportView(
+            tenant=tenant,
+            report=report,
+            versions=reports.versions(connection, report),
+            thread=reports.thread(connection, report),
+            waiting=queries.waiting(connection, tenant_id, window, CAP),
+            managers=queries.managers(connection, tenant_id, window),
+            dialogs=found[:CAP],
+            dialogs_total=len(found),
+            history=queries.history(connection, tenant_id, window),
+            usual=queries.usual(connection, tenant_id, window),
+            lines=reconciliation.of_report(connection, report),
+            counts=reconciliation.counts_of(connection, report),
+            log=[event for event in log if event.level != "debug"],
+            letters=outbox.of_report(connection, tenant_id, report.report_id),
+            correction=restatements.of_report(connection, report),
+            next_attempt=revisions.next_attempts(connection, tenant_id).get(report.report_id),
+            lacks=revisions.lacking_of(connection, tenant_id, report.report_id),
+            missing=report_windows.missing_of(connection, tenant_id, window),
+            currency=currency_of(connection, tenant_id),
+        )
+
+
+def headline_numbers(report: Report) -> list[dict[str, Any]]:
+    """The report's own lines of numbers; for a body without them, the same lines from its summary."""
+    lines = report.body.get("numbers")
+    if lines:
+        return [line for line in lines if isinstance(line, dict) and line.get("key")]
+    return [{"key": key, "value": report.numbers.get(key)} for key in DEFAULT_NUMBERS if key in report.numbers]
+
+
+#: what a report without lines of its own shows
+DEFAULT_NUMBERS = (
+    "messages",
+    "dialogs",
+    "unanswered_now",
+    "first_response_p50",
+    "answered_within_target",
+    "money_at_risk",
+    "deals_won",
+)
+
+
+def claims_at(report: Report, indexes: Any) -> list[dict[str, Any]]:
+    """The evidence a line refers to; an index that points nowhere is left out."""
+    found = []
+    for index in indexes if isinstance(indexes, list) else []:
+        if isinstance(index, int) and 0 <= index < len(report.claims):
+            found.append(report.claims[index])
+    return found

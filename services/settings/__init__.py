@@ -1,0 +1,1 @@
+"""Integrations, runtime configuration, calendar, topics of a company."""

@@ -1,0 +1,1 @@
+"""The one outbound HTTP factory: allow-list, read-only vendors, deadlines, rate limits, redaction."""

@@ -1,0 +1,1 @@
+"""Runs: the queue, leases, the reaper, watermarks, the initial history, heartbeats of processes."""

@@ -1,0 +1,150 @@
+"""One look of the queue's sensor: partitions come and go with the tenants, every kind of owed run is offered once."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from uuid import UUID
+
+import pytest
+from dagster import (
+    AddDynamicPartitionsRequest,
+    DagsterInstance,
+    DagsterRunStatus,
+    DeleteDynamicPartitionsRequest,
+    SensorResult,
+)
+from dagster._core.test_utils import create_run_for_test
+
+from orchestration.defs.partitions import RUN_TAG, TENANTS
+from orchestration.defs.sensors import OFFER_AGAIN, tick
+from orchestration.queue.concurrency import LANE_TAG
+from synkro.core import clock
+from synkro.core.windows import Window
+from synkro.database import db
+from synkro.reporting import reports, revisions
+from synkro.runs import queue
+from synkro.tenancy import runtime_config, tenants
+from tests.orchestration.queue.test_fairness import ORIGIN
+
+
+def company(connection: db.Connection, slug: str) -> UUID:
+    made = tenants.add(connection, slug, slug, "Asia/Almaty")
+    runtime_config.start(connection, made.tenant_id, "Asia/Almaty")
+    return made.tenant_id
+
+
+def changes(result: SensorResult) -> tuple[set[str], set[str]]:
+    """Partitions added and retired."""
+    asked = result.dynamic_partitions_requests or []
+    added = {key for one in asked if isinstance(one, AddDynamicPartitionsRequest) for key in one.partition_keys}
+    gone = {key for one in asked if isinstance(one, DeleteDynamicPartitionsRequest) for key in one.partition_keys}
+    return added, gone
+
+
+def test_partitions_follow_the_tenants(database: str) -> None:
+    with db.as_service("test") as connection:
+        ids = {slug: company(connection, slug) for slug in ("alpha", "beta", "gamma", "delta")}
+        tenants.set_status(connection, ids["beta"], "paused")
+        tenants.set_status(connection, ids["gamma"], "disabled")
+    with DagsterInstance.ephemeral() as instance:
+        assert changes(tick(instance)) == ({"alpha", "beta", "delta"}, set()), "a paused one keeps its history in view"
+        instance.add_dynamic_partitions(TENANTS, ["alpha", "beta", "delta"])
+        with db.as_service("test") as connection:
+            tenants.set_status(connection, ids["beta"], "disabled")
+            tenants.set_status(connection, ids["gamma"], "active")
+            connection.execute("delete from synkro.tenants where slug = 'delta'")
+        assert changes(tick(instance)) == ({"gamma"}, {"beta", "delta"})
+
+
+def test_a_follow_up_that_is_due_is_offered_once(database: str) -> None:
+    now = clock.now()
+    window = Window(now - timedelta(hours=26), now - timedelta(hours=2))
+    with db.as_service("test") as connection:
+        tenant = company(connection, "alpha")
+        draft = reports.Draft(
+            report_type="forced", window=window, period_start=date(2026, 3, 2), period_end=date(2026, 3, 2), as_of=None,
+            is_complete=False, summary_text="", body={}, numbers={}, coverage={}, claims=[],
+        )  # fmt: skip
+        report = reports.publish(connection, tenant, None, draft, [])
+        revisions.note(connection, tenant, report.report_id, ["radist"], revisions.Plan(1, 4, now))
+    with DagsterInstance.ephemeral() as instance:
+        (offered,) = tick(instance).run_requests or []
+        assert tick(instance).run_requests == []
+    with db.as_service("test") as connection:
+        (run,) = queue.of_window(connection, tenant, window)
+    assert (run.job_type, run.status) == ("followup", "pending")
+    assert (offered.tags[RUN_TAG], offered.tags[LANE_TAG], offered.tags["dagster/priority"]) == (
+        str(run.run_id),
+        "main",
+        "-1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "is_offered"),
+    [
+        (None, True),
+        (DagsterRunStatus.QUEUED, False),
+        (DagsterRunStatus.STARTING, False),
+        (DagsterRunStatus.FAILURE, True),
+        (DagsterRunStatus.SUCCESS, True),
+    ],
+)
+def test_a_row_offered_in_vain_is_offered_again(
+    database: str, found: DagsterRunStatus | None, is_offered: bool
+) -> None:
+    """… but not while Dagster, or the broker behind it, has a run for it that has not begun."""
+    now = clock.now()
+    with db.as_service("test") as connection:
+        tenant = company(connection, "alpha")
+        window = Window(now - timedelta(hours=26), now - timedelta(hours=2))
+        run, _ = queue.request(
+            connection, tenant, window, mode="amocrm_radist", report_type="forced", trigger_type="manual"
+        )
+    with DagsterInstance.ephemeral() as instance:
+        (first,) = tick(instance).run_requests or []
+        if found is not None:
+            create_run_for_test(instance, tags=first.tags, status=found, remote_job_origin=ORIGIN)
+        assert tick(instance).run_requests == [], "it was offered a moment ago"
+        with db.as_service("test") as connection:
+            connection.execute("update synkro.job_runs set picked_at = now() - %s", (OFFER_AGAIN * 2,))
+        again = tick(instance).run_requests or []
+        assert [request.tags[RUN_TAG] for request in again] == [str(run.run_id)] * is_offered
+        assert all(request.run_key != first.run_key for request in again), "Dagster knows a run key for ever"
+
+
+@pytest.mark.parametrize("is_tagged", [True, False], ids=["offered here", "launched by a backfill"])
+@pytest.mark.parametrize(
+    ("status", "closed", "shown", "becomes"),
+    [
+        ("failed", 31, DagsterRunStatus.STARTED, DagsterRunStatus.FAILURE),
+        ("cancelled", 31, DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED),
+        ("failed", 20, DagsterRunStatus.STARTED, DagsterRunStatus.STARTED),
+        ("running", None, DagsterRunStatus.STARTED, DagsterRunStatus.STARTED),
+        ("failed", 31, DagsterRunStatus.STARTING, DagsterRunStatus.STARTING),
+    ],
+    ids=["long over", "stopped", "its process may be writing still", "under way", "not begun"],
+)
+def test_a_run_that_died_unseen_keeps_no_place_in_dagster(
+    database: str, status: str, closed: int | None, shown: DagsterRunStatus, becomes: DagsterRunStatus, is_tagged: bool
+) -> None:
+    now = clock.now()
+    with DagsterInstance.ephemeral() as instance:
+        with db.as_service("test") as connection:
+            tenant = company(connection, "alpha")
+            run, _ = queue.request(
+                connection, tenant, Window(now - timedelta(hours=26), now - timedelta(hours=2)), mode="amocrm_radist",
+                trigger_type="manual", report_type="daily",
+            )  # fmt: skip
+            tags = {RUN_TAG: str(run.run_id)} if is_tagged else {}
+            known = create_run_for_test(instance, job_name="report_job", status=shown, tags=tags)
+            foreign = create_run_for_test(instance, job_name="report_job", status=DagsterRunStatus.STARTED)
+            connection.execute(
+                "update synkro.job_runs set status = %s, dagster_run_id = %s, finished_at = now() - make_interval(secs => %s),"
+                " lease_until = case when %s = 'running' then now() + interval '1 minute' end where run_id = %s",
+                (status, known.run_id, closed, status, run.run_id),
+            )
+        tick(instance)
+        told = {made.run_id: made.status for made in instance.get_runs()}
+    assert told[known.run_id] is becomes
+    assert told[foreign.run_id] is DagsterRunStatus.STARTED, "one that has no row of ours yet"

@@ -1,0 +1,164 @@
+"""Who needs an answer, from raw to the marts: decided once, decided anew where something changed, and a person's word counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from analysis import intents as deciding
+from orchestration.defs.assets import intents as step
+from services.access import Viewer, viewer
+from services.reports import transcripts
+from synkro.accounts import embedded
+from synkro.core.errors import NotFoundError
+from synkro.database import db
+from synkro.reporting import intents
+from synkro.reporting.intents import RawMessage
+from synkro.tenancy import users
+from tests.support.e2e import Town, open_town
+
+START = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def town(shared_database: str) -> Iterator[Town]:
+    with open_town("intents", with_ai=False) as made:
+        assert made.build().status == "success"
+        yield made
+
+
+@pytest.fixture(scope="module")
+def member(town: Town) -> Viewer:
+    with db.as_service("test") as connection:
+        person = embedded.add(connection, f"{uuid4().hex[:8]}@x.example", "пароль для проверки")
+        users.grant(connection, person.user_id, town.tenant_id, "user")
+    return viewer(person)
+
+
+def rows(town: Town, sql: str, **values: Any) -> list[dict[str, Any]]:
+    with db.as_service("test") as connection:
+        return connection.execute(sql.encode(), {"tenant": town.tenant_id, **values}).fetchall()
+
+
+def said(*lines: tuple[int, str, str], kind: str = "text") -> list[RawMessage]:
+    """Messages by second, side and text."""
+    return [
+        RawMessage(f"m{i}", START + timedelta(seconds=second), direction, False, kind, body, False)
+        for i, (second, direction, body) in enumerate(lines)
+    ]
+
+
+def test_an_instant_answer_is_a_robots() -> None:
+    """What a robot asked is not what we asked: «да» after it is no answer to us."""
+    asked = "Вам перезвонить?"
+    by_robot = step.decided_of(said((0, "inbound", "здравствуйте"), (2, "outbound", asked), (60, "inbound", "ау")))
+    talk = [
+        deciding.Said(who, text, START + timedelta(seconds=second))
+        for second, who, text in ((0, "client", "здравствуйте"), (2, "bot", asked), (60, "client", "ау"))
+    ]
+    expected = [one for one in deciding.decide(talk) if one]
+    assert [one.needs_reply for one in by_robot] == [one.needs_reply for one in expected]
+    assert [one.confidence for one in by_robot] == [round(one.confidence, 3) for one in expected]
+
+
+def test_media_are_told_from_words() -> None:
+    sticker = said(
+        (0, "inbound", "сколько стоит?"), (60, "outbound", "десять тысяч"), (90, "inbound", ""), kind="sticker"
+    )
+    assert step.decided_of(sticker)[-1].needs_reply is False
+
+
+def test_every_message_of_a_client_is_decided_and_the_marts_say_so(town: Town) -> None:
+    found = rows(
+        town,
+        "select count(*) as all_of_them, count(needs_reply_reason) as decided,"
+        " count(*) filter (where needs_reply is distinct from i.needs_reply) as differ"
+        " from marts.fct_messages f left join private.message_intents i using (tenant_id, dialog_id, message_id)"
+        " where f.tenant_id = %(tenant)s and f.kind = 'client'".replace(
+            "where needs_reply is", "where f.needs_reply is"
+        ),
+    )[0]
+    assert found["all_of_them"] == found["decided"] > 100
+    assert found["differ"] == 0
+    others = rows(
+        town,
+        "select distinct kind from marts.fct_messages where tenant_id = %(tenant)s and kind <> 'client'"
+        " and (needs_reply or needs_reply_reason is not null)",
+    )
+    assert others == []
+
+
+def test_nothing_new_is_nothing_to_decide_and_another_version_is_everything(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.as_service("test") as connection:
+        assert intents.waiting(connection, town.tenant_id, deciding.VERSION) == []
+        everything = intents.waiting(connection, town.tenant_id, "another")
+    assert len(everything) > 10
+    before = rows(
+        town, "select count(*) as n, min(built_at) as at from private.mart_builds where tenant_id = %(tenant)s"
+    )
+    assert town.build().status == "success"
+    scope = rows(town, "select scope from private.mart_builds where tenant_id = %(tenant)s")
+    assert scope == [{"scope": "touched"}], before
+    monkeypatch.setattr(deciding, "VERSION", "intents-test")
+    assert town.build().status == "success"
+    versions = rows(town, "select distinct version from private.decided_dialogs where tenant_id = %(tenant)s")
+    scope = rows(town, "select scope from private.mart_builds where tenant_id = %(tenant)s")
+    assert versions == [{"version": "intents-test"}]
+    assert scope == [{"scope": "all"}], "what every number means has changed"
+
+
+def test_a_persons_word_changes_the_wait(town: Town, member: Viewer) -> None:
+    wait = rows(
+        town,
+        "select w.wait_id, w.dialog_id, w.opened_by_message_id as message_id from marts.fct_waits w"
+        " where w.tenant_id = %(tenant)s and w.is_open order by w.opened_at desc limit 1",
+    )[0]
+    where = {"dialog": wait["dialog_id"], "message": wait["message_id"]}
+    assert transcripts.correct(member, town.slug, wait["dialog_id"], wait["message_id"], False) is False
+    shown = transcripts.load(member, town.slug, wait["dialog_id"])
+    assert shown.corrected == {wait["message_id"]: False}
+    assert town.build().status == "success"
+    message = rows(
+        town,
+        "select needs_reply, needs_reply_reason from marts.fct_messages"
+        " where tenant_id = %(tenant)s and dialog_id = %(dialog)s and message_id = %(message)s",
+        **where,
+    )
+    assert message == [{"needs_reply": False, "needs_reply_reason": "person"}]
+    still = rows(
+        town,
+        "select 1 from marts.fct_waits where tenant_id = %(tenant)s and dialog_id = %(dialog)s"
+        " and opened_by_message_id = %(message)s",
+        **where,
+    )
+    assert still == [], "nobody waits because of this message any more"
+    noted = rows(
+        town,
+        "select actor, metadata ->> 'needs_reply' as word from synkro.audit_log"
+        " where tenant_id = %(tenant)s and action = 'message.corrected'",
+    )
+    assert noted == [{"actor": member.user.email, "word": "false"}]
+    label = rows(town, "select was_needs_reply, needs_reply from synkro.reply_labels where tenant_id = %(tenant)s")
+    assert label == [{"was_needs_reply": True, "needs_reply": False}]
+
+
+def test_nobody_else_has_a_say(town: Town, member: Viewer) -> None:
+    with db.as_service("test") as connection:
+        stranger = viewer(embedded.add(connection, f"{uuid4().hex[:8]}@x.example", "пароль для проверки"))
+    with pytest.raises(NotFoundError):
+        transcripts.correct(stranger, town.slug, "1", "m", False)
+    with pytest.raises(NotFoundError):
+        transcripts.correct(member, town.slug, "no such dialog", "m", False)
+    with pytest.raises(psycopg.Error), db.as_user(stranger.user_id) as connection:
+        connection.execute(
+            "insert into synkro.reply_labels (tenant_id, dialog_id, message_id, needs_reply, was_needs_reply, author_id)"
+            " values (%s, '1', 'm', true, false, %s)",
+            (town.tenant_id, stranger.user_id),
+        )

@@ -1,0 +1,48 @@
+"""The plan of the house: arrows between the rooms, the tree's promises. A change of plan has to be deliberate."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from synkro.core.settings import ROOT
+from tests.lockfiles import LOCKS
+
+ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "sandbox", "cli")
+
+
+def test_the_arrows_run_one_way() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports"))], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_importing_a_room_builds_nothing() -> None:
+    """No network, no file and no environment is needed to import: only functions build."""
+    script = (
+        "import os, sys; [os.environ.pop(n) for n in list(os.environ) if n.startswith('SYNKRO_')];"
+        "import synkro.db, synkro.settings, analysis.writing, delivery.message, cli.main;"
+        "heavy = {'dlt', 'openai', 'nicegui', 'dagster', 'dbt'} & set(sys.modules);"
+        "print(sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", "heavy libraries are imported where they are used"
+
+
+def test_every_room_says_what_it_is() -> None:
+    for room in ROOMS:
+        text = (ROOT / room / "__init__.py").read_text(encoding="utf-8").strip()
+        assert text.startswith('"""') and len(text) > 20, f"{room} has no docstring"
+
+
+def test_the_lock_files_hold_versions_and_hashes_only() -> None:
+    """Each library by its exact version and the hashes of the files pip may choose (``python -m tests.lockfiles``); no address."""
+    pin = r"[a-z0-9._-]+(?:\[[a-z,]+\])?==[^\s;\\]+(?: ;[^\\\n]*)?"
+    for name in LOCKS:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert len(re.findall(f"(?m)^{pin}", text)) > 100
+        left = re.sub(rf"(?m)^{pin}(?: \\\n    --hash=sha256:[0-9a-f]{{64}})+\n", "", text)
+        assert left == "", f"{name}: {left[:200]}"
