@@ -25,6 +25,7 @@ COPY cli/ cli/
 COPY delivery/ delivery/
 COPY ingestion/ ingestion/
 COPY orchestration/ orchestration/
+COPY services/ services/
 COPY synkro/ synkro/
 COPY supabase/ supabase/
 COPY transforms/ transforms/

@@ -29,7 +29,6 @@ from analysis.llm.provider import Provider
 from analysis.reading import by_model as reader
 from analysis.reading.context import Limits
 from analysis.reading.models import Reading
-from analysis.rules import reader as rules
 from bench.support.ai_dialogs import KINDS, Planted, make
 from synkro.core.errors import SynkroError
 from synkro.http import allowlist
@@ -127,7 +126,7 @@ def show(title: str, scores: Scores) -> None:
 
 
 async def by_model(dialogs: Sequence[Planted], url: str, model: str, key: str, cap: Decimal) -> None:
-    """Read with a server and print what it found, took and cost. Raises an error of ``synkro.errors`` for a wrong address."""
+    """Read with a server and print what it found, took and cost. Raises an error of ``synkro.core.errors`` for a wrong address."""
     public = {"base_url": url, "model": model}
     extra = os.environ.get("SYNKRO_AI_PRICES")
     price, note = price_of(

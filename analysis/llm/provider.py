@@ -4,7 +4,7 @@ In: a system text that is the same for every call of its kind (so that providers
 with one fenced JSON document, a JSON schema. Out: the decoded JSON object with its cost. Promises: only hosts of the
 allow-list, no redirects, at most ``Limits.tries`` requests a call (a retry and a repair both count), a deadline over
 all of them, a bounded answer; every request is journalled with sizes and a hash; nothing is sent that the budget
-does not allow. Errors are those of ``synkro.errors``.
+does not allow. Errors are those of ``synkro.core.errors``.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Provider:
     ) -> Answer:
         """One question; ``check`` says what is wrong with an answer, which costs the second try.
 
-        Raises an error of ``synkro.errors``: :class:`BudgetExceeded`, authentication and configuration (a person
+        Raises an error of ``synkro.core.errors``: :class:`BudgetExceeded`, authentication and configuration (a person
         has to act), transient (the provider), data (the answer stayed unusable).
         """
         seconds = self._limits.call_seconds * self._limits.tries

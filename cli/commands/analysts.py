@@ -32,7 +32,7 @@ def analyst_add(name: str, slugs: tuple[str, ...], timeout: int, as_json: bool) 
     with db.as_service("command line") as connection:
         found = [tenants.by_slug(connection, slug) for slug in dict.fromkeys(slugs)]
     with connections.connect(db.owner_url(), "question", autocommit=True) as owner:
-        password = analysts.add(owner, name, found, timeout)
+        password = analysts.add(owner, name, [tenant.tenant_id for tenant in found], timeout)
     with db.as_service("command line") as connection:
         for tenant in found:
             audit.write(connection, "analyst.add", tenant_id=tenant.tenant_id, actor=ACTOR, message=name)

@@ -1,7 +1,7 @@
 """«Проверить»: one harmless request to a vendor, and what it says about itself.
 
 Each check takes the integration's public part and its secrets in clear and returns what to bind the
-integration to; it raises an error of ``synkro.errors`` with a sentence for the person who pressed the button.
+integration to; it raises an error of ``synkro.core.errors`` with a sentence for the person who pressed the button.
 A check is also how a person lets an account go on that the vendor had stopped.
 """
 

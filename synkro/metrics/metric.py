@@ -1,7 +1,7 @@
 """What is known of one number: its definition, the rows behind it, how they make it, and how it is shown.
 
 Whoever shows a number reads this: pages, Telegram, answers to questions, exports, the documentation, the columns of the
-marts. ``tests/synkro/test_metric_registry.py`` fails when one of these facts is written anywhere else.
+marts. ``tests/synkro/metrics/test_registry.py`` fails when one of these facts is written anywhere else.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-import app.services
+import services
 from app import auth
 from services import access, audit_log, companies, overview
 from services.access import Forbidden, Viewer
@@ -212,10 +212,10 @@ NOBODYS = {
 
 def test_every_function_has_its_line() -> None:
     found = set()
-    for module in pkgutil.walk_packages(app.services.__path__, "app.services."):
+    for module in pkgutil.walk_packages(services.__path__, "services."):
         for name, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
             if function.__module__ == module.name and not name.startswith("_"):
-                found.add(f"{module.name.removeprefix('app.services.')}.{name}")
+                found.add(f"{module.name.removeprefix('services.')}.{name}")
     assert found == {*CASES, *NOBODYS}
 
 

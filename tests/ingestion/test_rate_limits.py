@@ -36,7 +36,7 @@ from synkro.http.factory import BearerAuth, client
 from uuid import UUID
 base_url, token, tenant = sys.argv[1:]
 over = threading.Event()
-account = vendors.amocrm({"base_url": base_url, "requests_per_second": 40}, True)
+account = accounts.amocrm({"base_url": base_url, "requests_per_second": 40}, True)
 def work():
     with client("amocrm", account.base_url, auth=BearerAuth(token), account_key="t", limiter=account.limiter(UUID(tenant)), allow_local=True) as http:
         while not over.is_set():

@@ -17,8 +17,8 @@ from synkro.core.settings import ROOT, settings
 from synkro.database import db
 from synkro.runs import watermarks
 from synkro.tenancy import runtime_config, tenants
+from tests.support.packages import ALL
 
-ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "cli", "sandbox")
 BACK = timedelta(days=300)
 
 #: who may ask the real time, and why; a new place is a decision
@@ -160,8 +160,8 @@ def _name(node: ast.AST) -> str:
 def test_the_real_time_is_asked_only_where_it_is_meant() -> None:
     found = {
         place
-        for room in ROOMS
-        for path in sorted((ROOT / room).rglob("*.py"))
+        for package in ALL
+        for path in sorted((ROOT / package).rglob("*.py"))
         if not path.relative_to(ROOT).as_posix().startswith(OWN_CLOCK)
         for place in places(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
     }

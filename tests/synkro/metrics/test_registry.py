@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from synkro.core.settings import ROOT
 from synkro.metrics.generated import FILES
 from synkro.metrics.metric import NUMERIC
 from synkro.metrics.registry import MANAGERS, NUMBERS, REPORTED, SUMMARY, TABLES, of_manager
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = ("synkro", "analysis", "app", "cli", "delivery", "ingestion", "orchestration", "services")
 ALL = (*SUMMARY.values(), *MANAGERS.values())
 COLUMNS = {metric.column for metric in ALL if metric.is_number}
