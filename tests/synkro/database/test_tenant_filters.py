@@ -363,7 +363,7 @@ NEITHER = {
     "synkro.core.vault.seal": "no query: the company is in the seal",
     "synkro.core.vault.reseal": "no query",
     "synkro.core.vault.unseal": "no query",
-    **{f"synkro.checks.check_{kind}": "asks a vendor" for kind in integrations.KINDS},
+    **{f"synkro.connectors.checks.check_{kind}": "asks a vendor" for kind in integrations.KINDS},
     "synkro.connectors.checks.run": "asks a vendor; what it reads and writes are functions of integrations",
     "delivery.bot.listener.poll_once": "asks Telegram; what it reads and writes are functions of inbox and destinations",
     "delivery.sender.send_due": "asks Telegram; what it reads and writes are functions of outbox and destinations",
