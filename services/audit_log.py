@@ -6,10 +6,8 @@ import json
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.texts import t
 from services import access
 from services.access import Viewer
-from services.reports import export
 from synkro.database import db
 from synkro.tenancy import audit
 from synkro.tenancy.audit import Entry
@@ -42,12 +40,12 @@ def audit_page(who: Viewer, slug: str | None = None, before: int | None = None) 
     )
 
 
-def audit_csv(who: Viewer, slug: str | None = None) -> tuple[str, str]:
-    """``(file name, text)`` of every line the person may read; the export itself is a line."""
+def exported(who: Viewer, slug: str | None = None) -> tuple[str, list[list[object]]]:
+    """``(file name without its ending, lines)``: when, action, actor, company, detail, address of every line the person may
+    read; the export itself is a line."""
     tenant = _readable(who, slug)
     names = {tenant.tenant_id: tenant.name for tenant in who.tenants}
-    columns = ["when", "action", "actor", "company", "detail", "ip"]
-    rows: list[list[object]] = [[t(f"audit.{name}") for name in columns]]
+    rows: list[list[object]] = []
     with db.as_user(who.user_id) as connection:
         _check_now(connection, tenant)
         for line in audit.every(connection, tenant.tenant_id if tenant else None):
@@ -67,9 +65,9 @@ def audit_csv(who: Viewer, slug: str | None = None) -> tuple[str, str]:
             who,
             "audit.exported",
             tenant_id=tenant.tenant_id if tenant else None,
-            metadata={"lines": len(rows) - 1},
+            metadata={"lines": len(rows)},
         )
-    return f"synkro-audit-{tenant.slug if tenant else 'all'}.csv", export.csv_text(rows)
+    return f"synkro-audit-{tenant.slug if tenant else 'all'}", rows
 
 
 def note_look(who: Viewer, tenant: str | UUID, address: str) -> None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from analysis.reading.context import AnalysisContext
 from analysis.reading.grounding import find_quote
 from analysis.reading.normalisation import one_line
+from analysis.report.context import AnalysisContext
 from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.queries import Waiting, plain

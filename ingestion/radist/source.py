@@ -27,10 +27,10 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from ingestion.extract.batches import Point, Stream
 from ingestion.extract.context import OVERLAP, Session
 from ingestion.extract.rows import Row, Tally
 from ingestion.extract.start import left, start
+from ingestion.load.batches import Point, Stream
 from ingestion.radist import paginator
 from ingestion.radist.dialogs import DialogReader, Task
 from ingestion.radist.mapping import Mapper, chats_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.texts import LANGUAGES
 from services import access
 from services.access import Viewer
 from synkro.core import windows
@@ -12,7 +11,7 @@ from synkro.core.errors import DataError
 from synkro.core.phones import normalise
 from synkro.database import db
 from synkro.tenancy import audit, users
-from synkro.tenancy.users import User
+from synkro.tenancy.users import LANGUAGES, User
 
 
 def save_profile(who: Viewer, full_name: str, phone: str, timezone: str, language: str) -> User:

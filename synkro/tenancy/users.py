@@ -12,6 +12,8 @@ from synkro.core.errors import DataError, NotFoundError
 from synkro.database import db
 
 Role = Literal["super_admin", "admin_lite", "user"]
+#: languages a person may choose; ``app/texts`` holds each of them
+LANGUAGES = ("ru", "en")
 ROLES: tuple[Role, ...] = ("super_admin", "admin_lite", "user")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 

@@ -16,10 +16,10 @@ import pytest
 
 from ingestion.amocrm import paginator as amocrm_pages
 from ingestion.amocrm.source import Amocrm
-from ingestion.extract import batches, context
-from ingestion.extract.batches import Limits
+from ingestion.extract import context
 from ingestion.extract.context import LoadContext
-from ingestion.load import streams
+from ingestion.load import batches, streams
+from ingestion.load.batches import Limits
 from ingestion.radist import paginator as radist_pages
 from synkro.core import clock
 from synkro.core.errors import Cancelled, LeaseLost

@@ -65,7 +65,7 @@ class Town:
 
     def build(self) -> queue.Run:
         """Ask for the report of the last closed day and execute it here, through Dagster."""
-        from orchestration.queue.launch import execute
+        from orchestration.process.launch import execute
 
         return execute(self.request().run_id)
 

@@ -16,8 +16,8 @@ import pytest
 
 from analysis.llm.budget import Budget, BudgetExceeded, DatabaseLedger, caps_of
 from analysis.llm.prices import CAUTIOUS, FREE, Price, cost, price_of
-from analysis.reading.dialogs import read_dialogs
 from analysis.report.builder import write_report
+from analysis.report.dialogs import read_dialogs
 from synkro.core.errors import ConfigurationError
 from synkro.core.settings import settings
 from synkro.core.windows import Window

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from analysis.reading.context import Limits
-from analysis.reading.dialogs import read_dialogs
+from analysis.llm.limits import Limits
 from analysis.report.builder import write_report
+from analysis.report.dialogs import read_dialogs
 from synkro.database import db
 from synkro.reporting.reports import Draft
 from tests.analysis.conftest import Model

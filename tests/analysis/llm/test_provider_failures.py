@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from analysis.reading import by_model
-from analysis.reading import dialogs as reading
-from analysis.reading.context import Limits
-from analysis.reading.dialogs import read_dialogs
+from analysis.llm import reader
+from analysis.llm.limits import Limits
+from analysis.reading import morphology
+from analysis.report import dialogs as reading
 from analysis.report.builder import coverage_line
-from analysis.rules import morphology
+from analysis.report.dialogs import read_dialogs
 from synkro.core.settings import settings
 from synkro.reporting import revisions
 from tests.analysis.conftest import Model
@@ -152,14 +152,14 @@ def test_a_flood_of_dialogs_is_read_in_time_or_left_to_the_next_run(
     many(shop, dialogs)
     model.breaks("llm_slow", seconds=0.3)
     begun = 0
-    honest = by_model.read
+    honest = reader.read
 
     def read(*what: Any, **more: Any) -> Any:
         nonlocal begun
         begun += 1
         return honest(*what, **more)
 
-    monkeypatch.setattr(by_model, "read", read)
+    monkeypatch.setattr(reader, "read", read)
     monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: begun * 100.0))
     limits = replace(UNHURRIED, reading_seconds=2500.05)
     ctx = shop.context_with_ai(model.base_url, model.api_key, limits=limits)

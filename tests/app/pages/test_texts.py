@@ -8,13 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from app import formatting
+from app import formatting, texts
 from app.texts import EN, RU, speaking, t
 from services.reports import runs
 from services.settings import configuration
 from synkro.connectors.integrations import FIELDS, KINDS
 from synkro.core import clock
 from synkro.core.settings import ROOT
+from synkro.tenancy import users
 from synkro.tenancy.runtime_config import MODES
 
 #: whatever puts texts before people
@@ -26,6 +27,7 @@ def fields(text: str) -> set[str]:
 
 
 def test_languages_have_equal_keys_and_values() -> None:
+    assert set(texts.LANGUAGES) == set(users.LANGUAGES)
     assert RU.keys() == EN.keys()
     assert len(RU) > 400
     assert [key for key in RU if fields(RU[key]) != fields(EN[key])] == []

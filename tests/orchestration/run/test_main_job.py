@@ -168,7 +168,7 @@ def test_a_person_stops_a_run(mended: Town) -> None:
                     return
             time.sleep(0.05)
 
-    from orchestration.queue.launch import execute
+    from orchestration.process.launch import execute
 
     stopper = threading.Thread(target=stop)
     stopper.start()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from orchestration.queue.launch import execute
+from orchestration.process.launch import execute
 from synkro.connectors import integrations
 from synkro.core import clock
 from synkro.database import db

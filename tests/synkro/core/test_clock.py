@@ -27,7 +27,7 @@ REAL: dict[str, set[str]] = {
     "a lease, its heartbeat, its end": {
         *(f"synkro/runs/leases.py::{name}" for name in ("claim", "heartbeat", "is_stopping", "hold", "finish")),
         "synkro/runs/reaper.py::reap",
-        "orchestration/process/cleanup.py::clear",
+        "orchestration/run/cleanup.py::clear",
         "orchestration/queue/stale_runs.py::_over",
         "services/reports/runs.py::silence",
     },
@@ -97,7 +97,7 @@ REAL: dict[str, set[str]] = {
         "orchestration/dbt/scope.py::stood",
     },
     "the last week's failures, by such stamps": {"services/companies.py::_line"},
-    "Dagster's own stamps": {"orchestration/process/retention.py::build"},
+    "Dagster's own stamps": {"orchestration/defs/retention.py::build"},
     "the hour beside a line on the terminal": {"cli/commands/reports.py::_watch"},
     "a simulated vendor: the clock it has when it is given none": {
         "sandbox/server.py::start",
