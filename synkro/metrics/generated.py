@@ -16,7 +16,7 @@ from synkro.metrics.row_sets import EDGE, NAMED, ROW_SETS, WAITS
 _BETTER = {"more": "больше", "less": "меньше", "": "—"}
 #: what the type of a column does not say
 _OF_UNIT = {
-    "minutes": "null of nothing",
+    "minutes": "minutes; null of nothing",
     "share": "a share 0..1; null of nothing",
     "money": "in the account's currency",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synkro.metrics.metric import AMOUNT, COUNT, P50, P90, WITHIN, Metric, the_one
+from synkro.metrics.metric import AMOUNT, COUNT, P50, P90, WITHIN, Metric, share_of, the_one
 from synkro.metrics.row_sets import AT_RISK, CLOSED, CREATED, IN_PLAY, NEW_CLIENT, SPOKE
 
 _OPENED = "r.is_of_window"
@@ -214,6 +214,14 @@ COLUMNS = (
         label_ru="Ответы в срок", label_en="Answered in time",
         better="more", denominator="answered_within_target_n", place=40,
         asked=r"в срок|вовремя|\bsla\b|норматив", asked_place=90,
+    ),
+    Metric(
+        "answered_within_5", "share", "waits", _JUDGED, share_of("r.is_answered and r.response_minutes <= 5"),
+        ru="Доля отвеченных за 5 рабочих минут и быстрее среди отвеченных и просроченных без ответа: тех же ожиданий, что и для ответов в срок.",
+        en="Share answered within 5 working minutes of all answered or overdue: the same waits as of those answered in time.",
+        label_ru="Ответы за 5 минут", label_en="Answered within 5 minutes",
+        better="more", denominator="answered_within_target_n", place=45,
+        asked=r"(?:за|в течение) (?:5|пят[ьи]) мин", asked_place=85,
     ),
     Metric(
         "answered_within_target_n", "count", "waits", _JUDGED, COUNT,

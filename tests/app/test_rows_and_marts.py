@@ -20,7 +20,7 @@ from synkro.accounts import embedded
 from synkro.core.errors import NotFoundError
 from synkro.database import db
 from synkro.metrics.queries import plain
-from synkro.metrics.registry import NUMBERS
+from synkro.metrics.registry import NUMBERS, SUMMARY
 from synkro.reporting import reports
 from synkro.reporting.reports import Draft
 from synkro.tenancy import users
@@ -117,8 +117,8 @@ def test_the_rows_make_the_number(built: Built, metric: str) -> None:
     elif metric == "match_rate":
         matched = sum(row["match_status"] == "matched" for row in found.rows)
         assert round(matched / len(found.rows), 4) == float(number)
-    elif metric == "answered_within_target":
-        assert len(found.rows) == built.summary["answered_within_target_n"]
+    elif SUMMARY[metric].unit == "share":
+        assert len(found.rows) == built.summary[SUMMARY[metric].denominator]
     else:
         assert len(found.rows) == number
 

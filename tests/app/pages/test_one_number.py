@@ -193,8 +193,8 @@ def test_the_report_is_the_mart(told: Told) -> None:
 
 def is_small(key: str, mart: dict[str, Any]) -> bool:
     """A share of fewer than ten is not shown (metrics.md)."""
-    share_of = {"answered_within_target": "answered_within_target_n", "match_rate": "dialogs"}
-    return key in share_of and mart[share_of[key]] < 10
+    metric = SUMMARY[key]
+    return metric.unit == "share" and mart[metric.denominator] < 10
 
 
 async def test_the_page_and_its_rows(told: Told, site: Site) -> None:

@@ -169,3 +169,9 @@ def test_the_rules_of_showing() -> None:
     assert [count.digits(value) for value in (3, 3.0, 2.5)] == [0, 0, 1] and median.digits(2.5) == 0
     assert of_manager("answered_within_target") is MANAGERS["within_target"] and of_manager("match_rate") is None
     assert "messages" in NUMBERS and "label_date" not in NUMBERS
+
+
+def test_the_oracle_knows_nothing_of_the_registry() -> None:
+    oracle = list((ROOT / "tests" / "transforms" / "oracle").rglob("*.py"))
+    assert len(oracle) > 5
+    assert [path.name for path in oracle if "synkro.metrics" in path.read_text(encoding="utf-8")] == []
