@@ -19,6 +19,7 @@ from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.metric import Metric
 from synkro.metrics.registry import REPORTED, of_manager
+from synkro.reporting.body import Manager
 from synkro.reporting.reports import Report
 
 #: the window of the report, the one before it, the usual same weekday
@@ -55,12 +56,12 @@ _USUAL = re.compile(r"\bобычн\w{1,20}|как правило|в средне
 _LIST = re.compile(r"\bкто\b|\bкаки[ех]\b|\bпочему\b|\bу кого\b")
 
 
-def manager_in(report: Report, asked: str) -> Mapping[str, Any] | None:
+def manager_in(report: Report, asked: str) -> Manager | None:
     """The report's manager whose name, in any case, stands in the folded question."""
-    for row in report.body.get("managers", ()):
-        for word in str(row["name"]).split():
+    for row in report.body.managers:
+        for word in row.name.split():
             if len(word) >= 3 and re.search(rf"\b{name_stem(folded(word))}\b", asked):
-                return dict(row)
+                return row
     return None
 
 
@@ -76,7 +77,7 @@ def by_words(report: Report, asked: str) -> Pick | None:
     period = (
         "usual" if _USUAL.search(asked) else "previous" if _PREVIOUS.search(asked.replace("вчера", "")) else "report"
     )
-    return Pick(key, str(manager["manager_id"]) if manager else "", period)
+    return Pick(key, str(manager.manager_id) if manager else "", period)
 
 
 def is_list(asked: str) -> bool:
@@ -112,10 +113,10 @@ def compute(connection: db.Connection, report: Report, pick: Pick) -> Answer:
     if pick.manager:
         return _of_manager(report, pick)
     if pick.period == "report":
-        row = next((r for r in report.body.get("numbers", ()) if r["key"] == metric.column), None)
+        row = next((r for r in report.body.numbers if r.key == metric.column), None)
         if row is None:
             return _unknown(label, _when(report))
-        return _number(metric, row["value"], row["label"], f"{number_line(row)}. Период: {_when(report)}.")
+        return _number(metric, row.value, row.label, f"{number_line(row)}. Период: {_when(report)}.")
     currency = (report.metadata or {}).get("currency")
     if pick.period == "usual":
         value = queries.usual(connection, report.tenant_id, report.window).get(metric.column)
@@ -127,7 +128,7 @@ def compute(connection: db.Connection, report: Report, pick: Pick) -> Answer:
         when = f"прошлый период, до {russian.day(_date(last['label_date']))}" if last else "прошлый период"
     if not isinstance(value, int | float) or isinstance(value, bool):
         return _unknown(label, when)
-    now = next((r["display"] for r in report.body.get("numbers", ()) if r["key"] == metric.column), None)
+    now = next((r.display for r in report.body.numbers if r.key == metric.column), None)
     text = f"{label}, {when}: {figures.show(metric, value, currency)}."
     return _number(metric, value, label, text + (f" В этом отчёте: {now}." if now else ""))
 
@@ -137,23 +138,23 @@ def _number(metric: Metric, value: Any, label: str, text: str) -> Answer:
 
 
 def _of_manager(report: Report, pick: Pick) -> Answer:
-    row = next((r for r in report.body.get("managers", ()) if str(r["manager_id"]) == pick.manager), None)
+    row = next((r for r in report.body.managers if str(r.manager_id) == pick.manager), None)
     if row is None:
         return Answer("Не знаю: в данных этого отчёта нет такого менеджера.")
-    evidence = [{"section": "managers", "manager_id": row["manager_id"], "text": row["text"]}]
+    evidence = [{"section": "managers", "manager_id": row.manager_id, "text": row.text}]
     known = of_manager(pick.metric)
-    value = row["facts"].get(known.column) if known else None
-    few = known is not None and known.is_too_few(row["facts"].get(known.denominator))
+    value = row.facts.get(known.column) if known else None
+    few = known is not None and known.is_too_few(row.facts.get(known.denominator))
     if known is None or few or pick.period != "report" or not isinstance(value, int | float):
-        return Answer(f"{row['name']}: {row['text']}. Период: {_when(report)}.", evidence)
+        return Answer(f"{row.name}: {row.text}. Период: {_when(report)}.", evidence)
     told = f"{known.label_ru.lower()} — {figures.show(known, value, None)}"
-    return Answer(f"{row['name']}: {told}. Всего: {row['text']}. Период: {_when(report)}.", evidence)
+    return Answer(f"{row.name}: {told}. Всего: {row.text}. Период: {_when(report)}.", evidence)
 
 
-def manager_answer(report: Report, row: Mapping[str, Any]) -> Answer:
+def manager_answer(report: Report, row: Manager) -> Answer:
     """All that is known of one manager."""
-    evidence = [{"section": "managers", "manager_id": row["manager_id"], "text": row["text"]}]
-    return Answer(f"{row['name']}: {row['text']}. Период: {_when(report)}.", evidence)
+    evidence = [{"section": "managers", "manager_id": row.manager_id, "text": row.text}]
+    return Answer(f"{row.name}: {row.text}. Период: {_when(report)}.", evidence)
 
 
 def _unknown(label: str, when: str) -> Answer:

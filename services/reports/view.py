@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.queries import Waiting
 from synkro.reporting import dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
+from synkro.reporting.body import Number
 from synkro.reporting.dialogs import Dialog
 from synkro.reporting.outbox import Item
 from synkro.reporting.reconciliation import Count, Line
@@ -101,12 +103,11 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
         )
 
 
-def headline_numbers(report: Report) -> list[dict[str, Any]]:
+def headline_numbers(report: Report) -> list[Number]:
     """The report's own lines of numbers; for a body without them, the same lines from its summary."""
-    lines = report.body.get("numbers")
-    if lines:
-        return [line for line in lines if isinstance(line, dict) and line.get("key")]
-    return [{"key": key, "value": report.numbers.get(key)} for key in DEFAULT_NUMBERS if key in report.numbers]
+    if report.body.numbers:
+        return [line for line in report.body.numbers if line.key]
+    return [Number(key=key, value=report.numbers.get(key)) for key in DEFAULT_NUMBERS if key in report.numbers]
 
 
 #: what a report without lines of its own shows
@@ -121,10 +122,6 @@ DEFAULT_NUMBERS = (
 )
 
 
-def claims_at(report: Report, indexes: Any) -> list[dict[str, Any]]:
+def claims_at(report: Report, indexes: Sequence[int]) -> list[dict[str, Any]]:
     """The evidence a line refers to; an index that points nowhere is left out."""
-    found = []
-    for index in indexes if isinstance(indexes, list) else []:
-        if isinstance(index, int) and 0 <= index < len(report.claims):
-            found.append(report.claims[index])
-    return found
+    return [report.claims[index] for index in indexes if 0 <= index < len(report.claims)]

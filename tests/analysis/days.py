@@ -16,6 +16,7 @@ from analysis.report.builder import compose
 from analysis.report.context import ReadingsOutcome
 from analysis.report.inputs import Facts
 from delivery.message import telegram_message
+from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft
 from tests.analysis.inputs import (
     DAY,
@@ -129,7 +130,10 @@ def _model(**changes: Any) -> ReadingsOutcome:
 def _revised() -> Draft:
     """What a revision adds to the body stands there when it is sent."""
     draft = compose(context(), _outcome(), _facts())
-    return replace(draft, body={**draft.body, "revision": {"of_version": 1, "gained": "данные Radist и AI-раздел"}})
+    return replace(
+        draft,
+        body=Body.read({**draft.body.stored(), "revision": {"of_version": 1, "gained": "данные Radist и AI-раздел"}}),
+    )
 
 
 DAYS: dict[str, Callable[[], Draft]] = {
@@ -160,7 +164,7 @@ def body_text(draft: Draft) -> str:
 
     So is the digest of the topics: a word more in a pack is no other report.
     """
-    whole = asdict(draft)
+    whole = asdict(draft) | {"body": draft.body.stored()}
     for name in ("cost_usd", "report_id", "summary_text"):
         del whole[name]
     whole["window"] = [draft.window.start, draft.window.end]

@@ -22,6 +22,7 @@ from synkro.database import db
 from synkro.metrics.queries import plain
 from synkro.metrics.registry import NUMBERS, SUMMARY
 from synkro.reporting import reports
+from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft
 from synkro.tenancy import users
 from tests.conftest import doors_open
@@ -54,7 +55,7 @@ def built(
         with db.as_service("test") as service:
             user = embedded.add(service, "reader@example.com", "correct horse battery")
             users.grant(service, user.user_id, company.tenant_id, "user")
-            draft = Draft("daily", window, date(2026, 3, 2), date(2026, 3, 2), None, True, "", {}, {}, {}, [])
+            draft = Draft("daily", window, date(2026, 3, 2), date(2026, 3, 2), None, True, "", Body(), {}, {}, [])
             report = reports.publish(service, company.tenant_id, None, draft, [])
         found = connection.execute(
             "select * from marts.period_summary where tenant_id = %s", (company.tenant_id,)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from synkro.reporting import restatements, reports
+from synkro.reporting.body import Body
 from synkro.database import db
 from synkro.reporting.reports import Draft
 from synkro.core.windows import Window
@@ -160,7 +161,7 @@ def test_yesterdays_numbers_change(told: tuple[Company, Window], marts_db: str, 
             before = queries.summary(connection, ours.tenant_id, window)
             assert before is not None
             day = window.end.date()
-            draft = Draft("daily", window, day, day, window.end, True, "", {}, before, {}, [])
+            draft = Draft("daily", window, day, day, window.end, True, "", Body(), before, {}, [])
             report = reports.publish(connection, ours.tenant_id, None, draft, [])
             assert restatements.of_report(connection, report) is None
         ours.say(11, TUE + "09:30", "us", "Доброе утро", by=71, contact=11)

@@ -14,6 +14,7 @@ from services.reports import runs
 from synkro.core import clock
 from synkro.metrics.metric import Metric
 from synkro.metrics.registry import SUMMARY
+from synkro.reporting.body import Number
 from synkro.runs.queue import Event, Run
 
 _RUN = {
@@ -122,15 +123,16 @@ def number_text(metric: Metric | None, value: Any, currency: str | None) -> str:
     return writers[metric.unit](value)
 
 
-def number_label(line: dict[str, Any]) -> str:
+def number_label(line: Number) -> str:
     """As the registry has it today, whatever it was called when the report was written."""
-    metric = SUMMARY.get(line["key"])
-    return metric.label(language()) if metric else str(line.get("label") or line["key"])
+    metric = SUMMARY.get(line.key)
+    return metric.label(language()) if metric else line.label or line.key
 
 
 def number_tile(
-    line: dict[str, Any],
+    line: Number,
     *,
+    value: Any,
     href: str,
     currency: str | None,
     usual: float | None,
@@ -138,36 +140,35 @@ def number_tile(
     n: int | None,
 ) -> None:
     """A number, what is usual on this weekday, its fortnight, and the way to its rows."""
-    key = line["key"]
+    key = line.key
     metric = SUMMARY.get(key)
-    value = line.get("value")
     is_small = metric is not None and metric.is_too_few(n)
-    own = language() == "ru" and line.get("display")
+    own = language() == "ru" and line.display
     shown = t("number.small") if is_small else str(own or number_text(metric, value, currency))
     holder = anchor(href, "number", mark=f"number-{key}") if metric else div("number", mark=f"number-{key}")
     with holder:
         span("label", number_label(line))
         span("value", shown)
         # a line that has no usual value was not compared on purpose: its data is incomplete
-        usual = line.get("usual", usual)
+        usual = line.usual if line.has("usual") else usual
         if usual is not None and not is_small:
             with span("usual"):
                 _arrow(line, metric, value, usual)
                 span("", t("number.usual", value=number_text(metric, usual, currency)))
-        if line.get("note"):
-            span("usual", formatting.masked(str(line["note"])))
+        if line.note:
+            span("usual", formatting.masked(line.note))
         spark(history, number_label(line))
 
 
-def _arrow(line: dict[str, Any], metric: Metric | None, value: Any, usual: float) -> None:
+def _arrow(line: Number, metric: Metric | None, value: Any, usual: float) -> None:
     """Which way the number moved and whether that is good, as the report says it; a line of an older report says nothing."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    direction = line.get("direction") or ("same" if value == usual else "up" if value > usual else "down")
+    direction = line.direction or ("same" if value == usual else "up" if value > usual else "down")
     if direction not in ("up", "down"):
         return
     own = metric.is_good(direction) if metric else None
-    is_good = line["good"] if "direction" in line and "good" in line else own
+    is_good = line.good if line.has("direction") and line.has("good") else own
     tone = "" if is_good is None else "good" if is_good else "bad"
     span(tone, ("↑" if direction == "up" else "↓") + "\u00a0")
 

@@ -112,16 +112,21 @@ def test_an_obedient_model_changes_nothing(busy: Shop, model: Model) -> None:
 
     # no claim without its quote, no number of its own, no sentence of its own
     assert ungrounded(ctx, draft) == []
-    assert draft.numbers == honest.numbers and draft.body["numbers"] == honest.body["numbers"]
-    assert draft.metadata["headline_by"] == "code" and draft.body["headline"] == honest.body["headline"]
+    assert draft.numbers == honest.numbers and draft.body.stored()["numbers"] == honest.body.stored()["numbers"]
     assert (
-        draft.body["managers"] == honest.body["managers"] and draft.body["lost_reasons"] == honest.body["lost_reasons"]
+        draft.metadata["headline_by"] == "code" and draft.body.stored()["headline"] == honest.body.stored()["headline"]
+    )
+    assert (
+        draft.body.stored()["managers"] == honest.body.stored()["managers"]
+        and draft.body.stored()["lost_reasons"] == honest.body.stored()["lost_reasons"]
     )
     stored = json.dumps(
         [row[0] for row in busy.connection.execute("select reading from synkro.dialog_readings")], ensure_ascii=False
     )
     whole = (
-        json.dumps(draft.body, ensure_ascii=False) + draft.summary_text + json.dumps(draft.claims, ensure_ascii=False)
+        json.dumps(draft.body.stored(), ensure_ascii=False)
+        + draft.summary_text
+        + json.dumps(draft.claims, ensure_ascii=False)
     )
     for text in (stored, whole):
         assert CANARY not in text and "тайна" not in text and model.api_key not in text

@@ -20,6 +20,7 @@ from app.texts import speaking
 from services.access import Viewer
 from services.reports.view import ReportView
 from synkro.core import clock
+from synkro.reporting.body import Body
 from synkro.reporting.outbox import Item
 from synkro.reporting.reports import Draft, Message, Report
 from synkro.reporting.restatements import Change, Correction
@@ -126,7 +127,7 @@ def _old() -> ReportView:
     """A version that is not the current one, of a report whose body lacks nearly everything."""
     draft = replace(
         DAYS["quiet"](),
-        body={"headline": []},
+        body=Body.read({"headline": []}),
         summary_text="Звоните +7 701 555 44 33",
         numbers={"messages": 4, "dialogs": 2, "deals_won": 1},
     )

@@ -203,7 +203,7 @@ async def test_the_page_and_its_rows(told: Told, site: Site) -> None:
     await person.open(base)
     for key in NUMBERS:
         assert same(text_of(person, f"rows-{key}"), SUMMARY[key].unit, mart[key]), key
-    for line in told.report.body["numbers"][:TILES]:
+    for line in told.report.body.stored()["numbers"][:TILES]:
         (tile,) = person.find(marker=f"number-{line['key']}").elements
         texts = [str(one.text) for one in tile.descendants() if getattr(one, "text", "")]  # type: ignore[attr-defined]
         assert same(texts[1], SUMMARY[line["key"]].unit, mart[line["key"]]), texts
@@ -255,7 +255,7 @@ def test_the_letter(told: Told) -> None:
         line = re.search(rf"^• {re.escape(metric.short_label('ru'))}: ([^↑↓(,\n]+)", text, re.M)
         if line:
             found[key] = line.group(1)
-    assert set(found) == {line["key"] for line in told.report.body["numbers"][:5]}
+    assert set(found) == {line["key"] for line in told.report.body.stored()["numbers"][:5]}
     assert len(found) >= 4
     for key, shown in found.items():
         assert same(shown, SUMMARY[key].unit, mart[key]), (key, shown)

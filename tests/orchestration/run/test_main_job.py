@@ -153,7 +153,7 @@ def test_the_model_down_leaves_the_numbers(mended: Town) -> None:
     assert run.status == "success", run.error
     report = current(mended)
     assert report.numbers == mart(mended)
-    assert report.body["header"]["reader"]["note"], "the report says that the model did not read"
+    assert report.body.stored()["header"]["reader"]["note"], "the report says that the model did not read"
 
 
 def test_a_person_stops_a_run(mended: Town) -> None:

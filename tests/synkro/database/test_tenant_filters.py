@@ -48,6 +48,7 @@ from synkro.reporting import (
     spending,
     telegram_chats,
 )
+from synkro.reporting.body import Body
 from synkro.reporting.reconciliation import Count
 from synkro.runs import history, leases, queue, watermarks
 from synkro.runs.watermarks import Backfill, StreamLoad
@@ -61,7 +62,7 @@ T = OURS
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 CAPS = spending.Caps(Decimal(9), Decimal(9), Decimal(99), Decimal(999), Decimal(99))
 SENT = spending.Sent("reading", "m", "h", 1, Decimal(1))
-DRAFT = reports.Draft("daily", WINDOW, DAY, DAY, AT, True, "итог", {}, {}, {}, [])
+DRAFT = reports.Draft("daily", WINDOW, DAY, DAY, AT, True, "итог", Body(), {}, {}, [])
 LETTER = reports.Letter(CHAT, {"text": "т"})
 KEYS = [(CHAT, "transcript_hash")]
 
