@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from synkro.core import russian
-from synkro.reporting.body import Action, Body, Incomplete, Number, Promise, Quality, Uncovered
+from synkro.reporting.body import Action, Body, Incomplete, Number, Promise, Quality, Sale, Uncovered
 
 _TODAY = {"daily": "Сделать сегодня", "weekly": "Сделать на этой неделе", "monthly": "Сделать в этом месяце"}
 _SHOWN = {"actions": 10, "numbers": 12, "managers": 15, "topics": 6, "objections": 6, "promises": 10, "lost": 6}
@@ -27,6 +27,7 @@ def build(body: Body, timezone: str) -> str:
     if not (body.quiet or body.too_little_data):
         parts += [
             _section("Менеджеры", [f"{m.name}: {m.text}" for m in body.managers[: _SHOWN["managers"]]]),
+            _section("Продажи по менеджерам", [sale_line(row, header.currency) for row in body.sales or ()]),
             _section("Риски", [row.text for row in body.risks]),
             _section("О чём спрашивают", [f"{t.topic}: {t.count}" for t in body.topics[: _SHOWN["topics"]]]),
             _uncovered(body.uncovered),
@@ -105,6 +106,18 @@ def quality_lines(quality: Quality | None) -> list[str]:
         ]
         + [f"{row.name}: {row.display}, диалогов {russian.number(row.n)}" for row in quality.managers]
     )
+
+
+def sale_line(row: Sale, currency: str | None) -> str:
+    """«Асель: 2 продажи на 870 000 ₸, потеряно 1»."""
+    parts = []
+    if row.won:
+        parts.append(russian.count(row.won, "продажа", "продажи", "продаж"))
+        if row.amount:
+            parts[0] += f" на {russian.money(row.amount, currency)}"
+    if row.lost:
+        parts.append(f"потеряно {russian.number(row.lost)}")
+    return f"{row.name}: {', '.join(parts)}"
 
 
 def promise_line(row: Promise) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.report import page_text
 from app import formatting
 from app.components.base.html import button, div, link, note, span, tag
-from app.components.report import details, quality, reconciliation, restatements, sections
+from app.components.report import details, quality, reconciliation, restatements, sales, sections
 from app.components.report.followup import FollowUp
 from app.components.report.parts import coverage_text, evidence, section, status_badge
 from app.layout import frame, heading, page
@@ -53,6 +53,7 @@ def content(view: ReportView, viewer: Viewer) -> None:
             sections.numbers(view)
             sections.waiting(view)
             sections.managers(view)
+            sales.draw(view)
             quality.draw(view)
             details.risks(view)
             details.topics(view, may_name=viewer.is_admin(view.tenant.tenant_id))

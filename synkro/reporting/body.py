@@ -32,6 +32,10 @@ def _rows(value: Any) -> Any:
     return [one for one in value if isinstance(one, Mapping | BaseModel)] if isinstance(value, list | tuple) else []
 
 
+def _rows_if_any(value: Any) -> Any:
+    return None if value is None else _rows(value)
+
+
 def _part(value: Any) -> Any:
     return value if isinstance(value, Mapping | BaseModel) else None
 
@@ -197,6 +201,16 @@ class LostReason(_Model):
     amount: Number_ = None
 
 
+class Sale(_Model):
+    """Deals of one manager that were closed in the window."""
+
+    manager_id: str | None = None
+    name: Text = ""
+    won: int = 0
+    amount: int | float = 0
+    lost: int = 0
+
+
 class Incomplete(_Model):
     """Why the data is not whole, until when it is, and what happens next."""
 
@@ -225,6 +239,8 @@ class Body(_Model):
     quality: Part[Quality] = None
     uncovered: Part[Uncovered] = None
     lost_reasons: Rows[LostReason] = []
+    #: None: a company without deals, or a report that was written before there was this section
+    sales: Annotated[list[Sale] | None, BeforeValidator(_rows_if_any)] = None
     quiet: bool = False
     too_little_data: bool = False
     incomplete: Part[Incomplete] = None

@@ -53,8 +53,8 @@ def _facts(**changes: Any) -> Facts:
             {"manager_id": "8", "name": "Данияр", "waits_answered": 4, "response_p50": 31, "within_target": 0.5, "within_target_n": 4,
              "open_overdue": 1, "messages_sent": 9},
             {"manager_id": "7", "name": "Асель Ахметова", "waits_answered": 24, "response_p50": 6, "within_target": 0.92,
-             "within_target_n": 25, "open_overdue": 0, "messages_sent": 40},
-            {"manager_id": "9", "name": "Бахыт", "waits_answered": 0, "messages_sent": 2},
+             "within_target_n": 25, "open_overdue": 0, "messages_sent": 40, "deals_won": 2, "deals_won_amount": 870_000, "deals_lost": 1},
+            {"manager_id": "9", "name": "Бахыт", "waits_answered": 0, "messages_sent": 2, "deals_won": 0, "deals_won_amount": 0, "deals_lost": 2},
         ],
         "waiting": [
             wait("w1", 300, client_name="Айгерим", phone="+77010000001", is_overdue=True, deal_id="deal-1", deal_name="Кухня", price=450_000, **_ASEL),

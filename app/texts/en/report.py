@@ -38,6 +38,8 @@ WORDS: dict[str, str] = {
     "report.waiting_lead": "{n} in all, dearest deals first",
     "report.nobody_waits": "Nobody is waiting for an answer.",
     "report.managers": "Managers",
+    "report.sales": "Sales by manager",
+    "report.no_sales": "No deals were closed in this time.",
     "report.quality": "Quality of answers",
     "quality.criterion": "Criterion",
     "quality.weight": "Weight",

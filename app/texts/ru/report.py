@@ -40,6 +40,8 @@ WORDS: dict[str, str] = {
     "report.waiting_lead": "всего {n}, сначала дорогие сделки",
     "report.nobody_waits": "Ответа никто не ждёт.",
     "report.managers": "Менеджеры",
+    "report.sales": "Продажи по менеджерам",
+    "report.no_sales": "Сделок за это время не закрывали.",
     "report.quality": "Качество ответов",
     "quality.criterion": "Критерий",
     "quality.weight": "Вес",

@@ -168,3 +168,13 @@ def test_a_stored_body_of_the_first_version_opens() -> None:
         "incomplete",
     ):
         assert f"data-testid={mark}" in text, mark
+
+
+def test_sales_by_manager() -> None:
+    """A company without deals has no such section; one that closed none is told so."""
+    assert "data-testid=sales" not in page({"body": {"sales": None}})
+    empty = page({"body": {"sales": []}}).partition("data-testid=sales")[2].partition("section")[0]
+    assert "Сделок за это время не закрывали." in empty and "table" not in empty
+    text = page({"body": {"sales": [{"manager_id": "7", "name": "Асель", "won": 2, "amount": 870_000, "lost": 1}]}})
+    (line,) = rows(text, "data-testid=sale-deals_won_amount")
+    assert line.startswith("a «870 000 ₸»") and "rows/deals_won_amount?manager=7" in line
