@@ -71,33 +71,33 @@ def test_numbers_of_a_source_that_is_not_there_are_left_out() -> None:
 def test_the_registry() -> None:
     """Labels, units, which way is good, where from, and what a share is of."""
     known = [
-        ("dialogs", "Диалоги", "count", "", "radist", ""),
-        ("new_clients", "Новые клиенты", "count", "more", "radist", ""),
-        ("first_response_p50", "Первый ответ (медиана)", "minutes", "less", "radist", "first_response_n"),
-        ("answered_within_target", "Ответы в срок", "share", "more", "radist", "answered_within_target_n"),
-        ("unanswered_now", "Без ответа сейчас", "count", "less", "radist", ""),
-        ("unanswered_overdue", "Без ответа дольше цели", "count", "less", "radist", ""),
-        ("money_at_risk", "Деньги под риском", "money", "less", "amocrm", ""),
-        ("deals_won", "Продажи", "count", "more", "amocrm", ""),
-        ("deals_won_amount", "Сумма продаж", "money", "more", "amocrm", ""),
-        ("deals_lost", "Потерянные сделки", "count", "less", "amocrm", ""),
-        ("deals_lost_amount", "Сумма потерянных сделок", "money", "less", "amocrm", ""),
-        ("deals_new", "Новые сделки", "count", "more", "amocrm", ""),
-        ("deals", "Сделки", "count", "", "amocrm", ""),
-        ("first_response_p90", "Первый ответ (90 % быстрее)", "minutes", "less", "radist", "first_response_n"),
-        ("response_p50", "Любой ответ (медиана)", "minutes", "less", "radist", "response_n"),
-        ("response_p90", "Любой ответ (90 % быстрее)", "minutes", "less", "radist", "response_n"),
-        ("breached", "Ответы и ожидания дольше цели", "count", "less", "radist", ""),
-        ("off_hours_answers", "Ответы вне рабочего времени", "count", "", "radist", ""),
-        ("waits", "Ожидания ответа", "count", "", "radist", ""),
-        ("sessions", "Обращения", "count", "", "radist", ""),
-        ("messages", "Сообщения", "count", "", "radist", ""),
-        ("clients", "Клиенты", "count", "", "radist", ""),
-        ("match_rate", "Диалоги, связанные со сделкой", "share", "more", "radist", "dialogs"),
+        ("dialogs", "Диалоги", "count", "", "dialogs", ""),
+        ("new_clients", "Новые клиенты", "count", "more", "dialogs", ""),
+        ("first_response_p50", "Первый ответ (медиана)", "minutes", "less", "dialogs", "first_response_n"),
+        ("answered_within_target", "Ответы в срок", "share", "more", "dialogs", "answered_within_target_n"),
+        ("unanswered_now", "Без ответа сейчас", "count", "less", "dialogs", ""),
+        ("unanswered_overdue", "Без ответа дольше цели", "count", "less", "dialogs", ""),
+        ("money_at_risk", "Деньги под риском", "money", "less", "deals", ""),
+        ("deals_won", "Продажи", "count", "more", "deals", ""),
+        ("deals_won_amount", "Сумма продаж", "money", "more", "deals", ""),
+        ("deals_lost", "Потерянные сделки", "count", "less", "deals", ""),
+        ("deals_lost_amount", "Сумма потерянных сделок", "money", "less", "deals", ""),
+        ("deals_new", "Новые сделки", "count", "more", "deals", ""),
+        ("deals", "Сделки", "count", "", "deals", ""),
+        ("first_response_p90", "Первый ответ (90 % быстрее)", "minutes", "less", "dialogs", "first_response_n"),
+        ("response_p50", "Любой ответ (медиана)", "minutes", "less", "dialogs", "response_n"),
+        ("response_p90", "Любой ответ (90 % быстрее)", "minutes", "less", "dialogs", "response_n"),
+        ("breached", "Ответы и ожидания дольше цели", "count", "less", "dialogs", ""),
+        ("off_hours_answers", "Ответы вне рабочего времени", "count", "", "dialogs", ""),
+        ("waits", "Ожидания ответа", "count", "", "dialogs", ""),
+        ("sessions", "Обращения", "count", "", "dialogs", ""),
+        ("messages", "Сообщения", "count", "", "dialogs", ""),
+        ("clients", "Клиенты", "count", "", "dialogs", ""),
+        ("match_rate", "Диалоги, связанные со сделкой", "share", "more", "dialogs", "dialogs"),
     ]
     columns = {column for column, *_ in known}
     assert [
-        (m.column, m.short_label("ru"), m.unit, m.better, m.source, m.denominator)
+        (m.column, m.short_label("ru"), m.unit, m.better, m.made_of, m.denominator)
         for m in REPORTED.values()
         if m.column in columns
     ] == known
