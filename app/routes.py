@@ -350,7 +350,7 @@ async def report_csv(request: Request, slug: str, report_id: str, what: str) -> 
     try:
         if what not in ("numbers", "waits"):
             raise NotFoundError("Такого файла нет.")
-        name, text = await off_loop(export.report_csv, viewer, slug, report_id, what)
+        name, text = await off_loop(export.report_csv, viewer, slug, report_id, what, t)
     except NotFoundError:
         return static_pages.not_found()
     return _csv(name, text)
@@ -360,7 +360,7 @@ async def report_csv(request: Request, slug: str, report_id: str, what: str) -> 
 async def audit_csv(request: Request, tenant: str = "") -> Response:
     viewer = await off_loop(access.viewer, request.state.caller.user, _ip(request))
     try:
-        name, text = await off_loop(audit_log.audit_csv, viewer, tenant or None)
+        name, text = await off_loop(audit_log.audit_csv, viewer, tenant or None, t)
     except NotFoundError:
         return static_pages.not_found()
     except access.Forbidden as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.texts import LANGUAGES
 from services import access
 from services.access import Viewer
 from synkro.core import windows
@@ -16,13 +15,13 @@ from synkro.tenancy.users import User
 
 
 def save_profile(who: Viewer, full_name: str, phone: str, timezone: str, language: str) -> User:
-    """Raises :class:`DataError` naming the field."""
+    """A person's own name, phone, zone and language. Audited as ``profile.changed``; raises :class:`DataError` naming the field."""
     if len(full_name) > 200:
         raise DataError("Имя длиннее 200 знаков. Сократите его.")
     number = normalise(phone) if phone.strip() else None
     if phone.strip() and number is None:
         raise DataError("Телефон не похож на номер. Укажите его целиком, например +77000000001.")
-    if language not in LANGUAGES:
+    if language not in users.LANGUAGES:
         raise DataError("Выберите язык из списка.")
     user = replace(
         who.user,

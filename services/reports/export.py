@@ -6,17 +6,16 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app import formatting
-from app.texts import t
 from services import access
 from services.access import Viewer
 from services.reports import view
 from synkro import evidence, numbers
+from synkro.core import phones
 from synkro.database import db
 from synkro.reporting.reports import Report
 
@@ -28,6 +27,8 @@ _SPLIT = re.compile(
     "([;,|\\t])(?=[\\s\"'`\u200b\ufeff]{0,40}[=+\\-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05\ufe66\ufe62\ufe63\ufe6b\ufe6a\u207a\u207b\u207c\u208a\u208b\u208c\u2212])"
 )
 _BOM = "\ufeff"
+#: the text of a key in the language of whoever reads the file
+Texts = Callable[[str], str]
 
 
 def cell(value: Any) -> Any:
@@ -54,14 +55,14 @@ def csv_text(rows: Sequence[Sequence[Any]]) -> str:
     return _BOM + out.getvalue()
 
 
-def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str) -> tuple[str, str]:
-    """``(file name, text)`` of the report's ``numbers`` or ``waits``; the export is written to the audit log."""
+def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str, t: Texts) -> tuple[str, str]:
+    """``(file name, text)`` of the report's ``numbers`` or ``waits``. For members; audited as ``report.exported``."""
     with db.as_user(who.user_id) as connection:
         tenant, report = view.find(connection, who, slug, report_id)
         if what == "waits":
-            text = csv_text(_waits(connection, report))
+            text = csv_text(_waits(connection, report, t))
         else:
-            what, text = "numbers", csv_text(_numbers(connection, report))
+            what, text = "numbers", csv_text(_numbers(connection, report, t))
         access.note(
             connection,
             who,
@@ -72,7 +73,7 @@ def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str) -> tupl
     return f"synkro-{tenant.slug}-{report.period_end.isoformat()}-{what}.csv", text
 
 
-def _numbers(connection: db.Connection, report: Report) -> list[list[Any]]:
+def _numbers(connection: db.Connection, report: Report, t: Texts) -> list[list[Any]]:
     usual = numbers.usual(connection, report.tenant_id, report.window)
     rows: list[list[Any]] = [[t("export.number"), t("export.value"), t("export.usual"), t("export.unit")]]
     for key in evidence.NUMBERS:
@@ -82,7 +83,7 @@ def _numbers(connection: db.Connection, report: Report) -> list[list[Any]]:
     return rows
 
 
-def _waits(connection: db.Connection, report: Report) -> list[list[Any]]:
+def _waits(connection: db.Connection, report: Report, t: Texts) -> list[list[Any]]:
     rows: list[list[Any]] = [
         [
             t("waits.client"),
@@ -99,15 +100,15 @@ def _waits(connection: db.Connection, report: Report) -> list[list[Any]]:
     for wait in numbers.waiting(connection, report.tenant_id, report.window):
         rows.append(
             [
-                formatting.person(wait.client_name, wait.phone),
-                formatting.phone(wait.phone),
+                phones.person(wait.client_name, wait.phone, t("words.nameless")),
+                phones.mask(wait.phone) if wait.phone else "",
                 wait.opened_at,
                 round(wait.waiting_minutes),
                 wait.is_overdue,
                 wait.manager_name,
-                formatting.masked(wait.deal_name),
+                phones.mask_in(wait.deal_name or ""),
                 wait.price,
-                formatting.masked(wait.last_text),
+                phones.mask_in(wait.last_text or ""),
             ]
         )
     return rows

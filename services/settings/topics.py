@@ -58,7 +58,7 @@ def load(who: Viewer, slug: str) -> TopicsView:
     """For administrators."""
     tenant = access.administered(who, slug)
     with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
+        access.check_admin_now(connection, who, tenant.tenant_id)
         chosen = topics.current(connection, tenant.tenant_id)
         catalogue = known.resolve(chosen)
         return TopicsView(
@@ -192,7 +192,7 @@ def _save(
 ) -> TopicList:
     tenant = access.administered(who, slug)
     with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
+        access.check_admin_now(connection, who, tenant.tenant_id)
         before = topics.current(connection, tenant.tenant_id)
         pack, changed = change(before)
         if changed is not None and topics.check(changed) == known.resolve(TopicList(pack)).topics:

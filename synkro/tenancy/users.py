@@ -13,6 +13,8 @@ from synkro.database import db
 
 Role = Literal["super_admin", "admin_lite", "user"]
 ROLES: tuple[Role, ...] = ("super_admin", "admin_lite", "user")
+#: that a profile may name; ``app/texts`` has the words of each
+LANGUAGES = ("ru", "en")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from app.texts import t
 from services import access, audit_log, overview
 from services.access import Forbidden, Viewer
 from services.people import members
@@ -42,12 +43,12 @@ MEMBERS: dict[str, Read] = {
     "rows": lambda w, v, slug: rows.behind(v, slug, w.reports[slug].report_id, "messages"),
     "dialog": lambda w, v, slug: transcripts.load(v, slug, f"{slug}:d/0"),
     "dashboards": lambda w, v, slug: dashboards.load(v, slug),
-    "csv": lambda w, v, slug: export.report_csv(v, slug, w.reports[slug].report_id, "waits"),
+    "csv": lambda w, v, slug: export.report_csv(v, slug, w.reports[slug].report_id, "waits", t),
     "questions": lambda w, v, slug: questions.thread(v, slug, w.reports[slug].report_id),
 }
 ADMINS: dict[str, Read] = {
     "audit": lambda w, v, slug: audit_log.audit_page(v, slug),
-    "audit csv": lambda w, v, slug: audit_log.audit_csv(v, slug),
+    "audit csv": lambda w, v, slug: audit_log.audit_csv(v, slug, t),
     "settings": lambda w, v, slug: settings_service.load(v, slug),
     "topics": lambda w, v, slug: topics.load(v, slug),
     "invitations": lambda w, v, slug: members.open_invitations(v, slug),
@@ -151,7 +152,7 @@ class Roles(RuleBasedStateMachine):
         return {
             "report": lambda: view.load(viewer, slug, report),
             "rows": lambda: rows.behind(viewer, slug, report, "messages"),
-            "csv": lambda: export.report_csv(viewer, slug, report, "waits"),
+            "csv": lambda: export.report_csv(viewer, slug, report, "waits", t),
             "questions": lambda: questions.thread(viewer, slug, report),
         }[what]()
 

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import auth
+from app.texts import t
 from services import access, audit_log, companies, overview
 from services.access import Forbidden, Viewer
 from services.people import members, profile
@@ -46,7 +47,7 @@ def test_reading_is_for_the_tenants_people(world: World, who: Who) -> None:
         lambda viewer: rows.behind(viewer, "alpha", report, "messages"),
         lambda viewer: transcripts.load(viewer, "alpha", "alpha:d/0"),
         lambda viewer: dashboards.load(viewer, "alpha"),
-        lambda viewer: export.report_csv(viewer, "alpha", report, "numbers"),
+        lambda viewer: export.report_csv(viewer, "alpha", report, "numbers", t),
         lambda viewer: questions.thread(viewer, "alpha", report),
         lambda viewer: runs.run_of(viewer, world.runs["failed"].run_id),
     ]
@@ -292,12 +293,12 @@ def test_changed_settings_are_told_with_both_values(world: World, who: Who) -> N
 
 def test_the_log_is_exported_to_those_who_read_it(world: World, who: Who) -> None:
     configuration.save_runtime(who("admin"), "gamma", {"sla_target_minutes": "22"})
-    name, text = audit_log.audit_csv(who("admin"), "gamma")
+    name, text = audit_log.audit_csv(who("admin"), "gamma", t)
     assert name == "synkro-audit-gamma.csv" and "runtime.changed" in text and world.tenants["gamma"].name in text
     with pytest.raises(access.Forbidden):
-        audit_log.audit_csv(who("user"), None)
+        audit_log.audit_csv(who("user"), None, t)
     with pytest.raises(NotFoundError):
-        audit_log.audit_csv(who("stranger"), "gamma")
+        audit_log.audit_csv(who("stranger"), "gamma", t)
     assert audit_log.audit_page(who("admin"), "gamma").entries[0].action == "audit.exported"
 
 
@@ -568,12 +569,12 @@ def test_a_profile_of_who_has_left_is_not_shown(world: World, who: Who) -> None:
 
 
 def test_export_is_csv_without_formulas(world: World, who: Who) -> None:
-    name, text = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "waits")
+    name, text = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "waits", t)
     table = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
     assert name.endswith("-waits.csv") and len(table) == 6
     assert any(HOSTILE[0] in cell for row in table for cell in row)
     assert "7015551234" not in text and "•••• 1234" in text
-    _, numbers = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "numbers")
+    _, numbers = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "numbers", t)
     assert "8750000" in numbers
     with db.as_user(who("admin").user_id) as connection:
         assert audit.recent(connection, tenant_id=world.tenants["alpha"].tenant_id)[0].action == "report.exported"

@@ -6,19 +6,23 @@ import re
 import string
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from app import formatting
-from app.texts import EN, RU, speaking, t
+from app.texts import EN, LANGUAGES, RU, speaking, t
 from services.reports import runs
 from services.settings import configuration
 from synkro import evidence
 from synkro.connectors.integrations import FIELDS, KINDS
 from synkro.core import clock
+from synkro.tenancy import users
+from synkro.tenancy.audit.actions import RENAMED, Action
 from synkro.tenancy.runtime_config import MODES
 
 APP = Path(__file__).parents[3] / "app"
+SERVICES = APP.parent / "services"
 
 
 def fields(text: str) -> set[str]:
@@ -45,10 +49,21 @@ def test_the_interface_is_russian_and_calm() -> None:
 
 def test_every_key_in_the_code_exists() -> None:
     wanted: set[str] = set()
-    for path in APP.rglob("*.py"):
+    for path in (*APP.rglob("*.py"), *SERVICES.rglob("*.py")):
         wanted |= set(re.findall(r"""\bt\(\s*["']([a-z_0-9.]+)["']""", path.read_text(encoding="utf-8")))
     assert len(wanted) > 250
     assert sorted(wanted - RU.keys()) == []
+
+
+def test_every_action_of_the_audit_log_has_a_title() -> None:
+    """No title stands for an action nobody writes, and a renamed one leads to one that is written."""
+    titles = {key.removeprefix("action.") for key in RU if key.startswith("action.")}
+    assert titles == set(get_args(Action))
+    assert set(RENAMED.values()) <= titles and not titles & RENAMED.keys()
+
+
+def test_a_profile_may_name_the_languages_there_are() -> None:
+    assert tuple(LANGUAGES) == users.LANGUAGES
 
 
 def test_every_family_of_keys_is_whole() -> None:
