@@ -10,11 +10,10 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.background import BackgroundTask
 
-from app import auth, static_pages
+from app import auth, spreadsheets, static_pages
 from app.offload import off_loop
 from app.texts import t
-from services import access, audit_log
-from services.reports import export
+from services import access
 from synkro import accounts
 from synkro.accounts import second_factor
 from synkro.accounts.passwords import WeakPassword
@@ -350,7 +349,7 @@ async def report_csv(request: Request, slug: str, report_id: str, what: str) -> 
     try:
         if what not in ("numbers", "waits"):
             raise NotFoundError("Такого файла нет.")
-        name, text = await off_loop(export.report_csv, viewer, slug, report_id, what, t)
+        name, text = await off_loop(spreadsheets.report_csv, viewer, slug, report_id, what)
     except NotFoundError:
         return static_pages.not_found()
     return _csv(name, text)
@@ -360,7 +359,7 @@ async def report_csv(request: Request, slug: str, report_id: str, what: str) -> 
 async def audit_csv(request: Request, tenant: str = "") -> Response:
     viewer = await off_loop(access.viewer, request.state.caller.user, _ip(request))
     try:
-        name, text = await off_loop(audit_log.audit_csv, viewer, tenant or None, t)
+        name, text = await off_loop(spreadsheets.audit_csv, viewer, tenant or None)
     except NotFoundError:
         return static_pages.not_found()
     except access.Forbidden as error:

@@ -21,13 +21,12 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from analysis import topics
-from analysis.llm import prompts
+from analysis.llm import prompts, reader
 from analysis.llm.budget import Budget
+from analysis.llm.limits import Limits
 from analysis.llm.masking import Mask
 from analysis.llm.prices import estimate_tokens, price_of
 from analysis.llm.provider import Provider
-from analysis.reading import by_model as reader
-from analysis.reading.context import Limits
 from analysis.reading.models import Reading
 from bench.support.ai_dialogs import KINDS, Planted, make
 from synkro.core.errors import SynkroError

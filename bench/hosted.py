@@ -65,7 +65,7 @@ def project() -> Iterator[HostedProject]:
 
 def builds(count: int) -> list[float]:
     """Wall seconds of so many builds of the last closed day, after one that is not counted. In this process."""
-    from orchestration.queue.launch import execute
+    from orchestration.process.launch import execute
 
     found = []
     with db.as_service("bench") as connection:

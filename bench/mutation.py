@@ -36,7 +36,7 @@ from typing import Any
 from bench.support.mutation_operators import Change, compiles, of_python, of_sql
 from synkro.core.settings import ROOT
 
-PACKAGES = ("synkro", "app", "delivery", "analysis", "ingestion", "orchestration", "transforms")
+PACKAGES = ("synkro", "services", "app", "delivery", "analysis", "ingestion", "orchestration", "transforms")
 _IN_COPY = (*PACKAGES, "bench", "sandbox", "cli", "tests", "deploy", "supabase", "docs")
 #: edges of the import graph from a test to the file; further away everything reaches everything
 _FARTHEST = 4

@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def days() -> list[date]:
-    from orchestration.defs.partitions import DAYS
+    from orchestration.queue.partitions import DAYS
 
     today = datetime.now(UTC).date()
     return [today - timedelta(days=back) for back in range(DAYS, -1, -1)]
@@ -110,8 +110,8 @@ def fill(slugs: list[str]) -> None:
     """The partitions, and a year of materializations of the report of every tenth company."""
     from dagster import AssetKey, AssetMaterialization
 
-    from orchestration.defs.partitions import TENANTS, key_of
     from orchestration.process import instance
+    from orchestration.queue.partitions import TENANTS, key_of
 
     dagster = instance.get()
     dagster.add_dynamic_partitions(TENANTS, slugs)
@@ -123,7 +123,7 @@ def fill(slugs: list[str]) -> None:
 
 def measure(dagster: Plant, slugs: list[str]) -> float:
     from orchestration.defs.jobs import REPORT_JOB
-    from orchestration.defs.partitions import key_of
+    from orchestration.queue.partitions import key_of
 
     repository = {"repositoryLocationName": "synkro", "repositoryName": "__repository__"}
     client = httpx.Client(timeout=120, headers={dagster_ui.KEY_HEADER: dagster_ui.key()})

@@ -198,7 +198,7 @@ def _has_events(connection: psycopg.Connection[Any]) -> bool:
 
 def history(sandbox: Sandbox, slug: str, until: datetime) -> UUID:
     """A tenant whose past is read and built up to ``until``."""
-    from orchestration.queue.launch import execute
+    from orchestration.process.launch import execute
 
     for faults in sandbox.faults.values():
         faults.add({"kind": "rate", "per_second": None})

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from ingestion.amocrm import auth as amocrm
 from ingestion.amocrm.source import Amocrm
-from ingestion.extract.batches import Stream
 from ingestion.extract.context import LoadContext, Session, SourceResult
 from ingestion.extract.rows import Tally
+from ingestion.load.batches import Stream
 from ingestion.load.streams import record, result, run
 from ingestion.radist import source as radist
 from synkro.connectors import integrations

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dagster import Definitions, definitions, in_process_executor
 
 from orchestration.dbt.project import ensure_manifest
-from orchestration.defs import sensors
+from orchestration.defs import anchoring, retention, sensors
 from orchestration.defs.assets import insight, intents, marts, sources
 from orchestration.defs.jobs import report_job
 from orchestration.defs.resources import RunWorker
-from orchestration.process import anchoring, retention
 from synkro.core.settings import settings
 
 

@@ -35,7 +35,7 @@ def add(who: Operator, name: str, slugs: Sequence[str], timeout_seconds: int) ->
     access.check_machine(who)
     found = tuple(access.tenant(who, slug) for slug in dict.fromkeys(slugs))
     with connections.connect(db.owner_url(), "question", autocommit=True) as owner:
-        password = analysts.add(owner, name, found, timeout_seconds)
+        password = analysts.add(owner, name, [tenant.tenant_id for tenant in found], timeout_seconds)
     with access.transaction(who) as connection:
         for tenant in found:
             access.note(

@@ -11,7 +11,6 @@ from uuid import UUID
 from services import access
 from services.access import Actor, Viewer
 from services.machine import Operator
-from services.reports import export
 from synkro.database import db
 from synkro.tenancy import audit
 from synkro.tenancy.audit import Entry
@@ -28,10 +27,10 @@ class AuditPage:
     names: dict[UUID, str]
 
 
-def audit_page(who: Actor, slug: str | None = None, before: int | None = None) -> AuditPage:
+def audit_page(who: Viewer, slug: str | None = None, before: int | None = None) -> AuditPage:
     """Newest first. Administrators see their tenants' lines, the operator all of them; ``Forbidden`` for others."""
     tenant = _readable(who, slug)
-    with access.transaction(who) as connection:
+    with db.as_user(who.user_id) as connection:
         _check_now(connection, who, tenant)
         entries = audit.recent(
             connection, tenant_id=tenant.tenant_id if tenant else None, limit=PAGE + 1, before=before
@@ -40,17 +39,17 @@ def audit_page(who: Actor, slug: str | None = None, before: int | None = None) -
     return AuditPage(
         shown,
         shown[-1].audit_id if len(entries) > PAGE else None,
-        {tenant.tenant_id: tenant.name for tenant in access.visible(who)},
+        {tenant.tenant_id: tenant.name for tenant in who.tenants},
     )
 
 
-def audit_csv(who: Actor, slug: str | None, t: export.Texts) -> tuple[str, str]:
-    """``(file name, text)`` of every line :func:`audit_page` shows. Audited as ``audit.exported``."""
+def exported(who: Viewer, slug: str | None = None) -> tuple[str, list[list[object]]]:
+    """``(file name without its ending, lines)``: when, action, actor, company, detail, address of every line that
+    :func:`audit_page` shows. Audited as ``audit.exported``."""
     tenant = _readable(who, slug)
-    names = {tenant.tenant_id: tenant.name for tenant in access.visible(who)}
-    columns = ["when", "action", "actor", "company", "detail", "ip"]
-    rows: list[list[object]] = [[t(f"audit.{name}") for name in columns]]
-    with access.transaction(who) as connection:
+    names = {tenant.tenant_id: tenant.name for tenant in who.tenants}
+    rows: list[list[object]] = []
+    with db.as_user(who.user_id) as connection:
         _check_now(connection, who, tenant)
         for line in audit.every(connection, tenant.tenant_id if tenant else None):
             detail = json.dumps(line["metadata"], ensure_ascii=False) if line["metadata"] else ""
@@ -64,8 +63,8 @@ def audit_csv(who: Actor, slug: str | None, t: export.Texts) -> tuple[str, str]:
                     line["ip_address"],
                 ]
             )
-        _note_export(connection, who, tenant, len(rows) - 1)
-    return f"synkro-audit-{tenant.slug if tenant else 'all'}.csv", export.csv_text(rows)
+        _note_export(connection, who, tenant, len(rows))
+    return f"synkro-audit-{tenant.slug if tenant else 'all'}", rows
 
 
 def audit_lines(who: Operator, slug: str | None = None) -> Iterator[dict[str, Any]]:
@@ -105,13 +104,13 @@ def note_look(who: Viewer, tenant: str | UUID, address: str) -> None:
         )
 
 
-def _readable(who: Actor, slug: str | None) -> Tenant | None:
-    if isinstance(who, Viewer) and not who.is_any_admin:
+def _readable(who: Viewer, slug: str | None) -> Tenant | None:
+    if not who.is_any_admin:
         raise access.Forbidden(access.ADMINS_READ)
     return access.administered(who, slug) if slug else None
 
 
-def _check_now(connection: db.Connection, who: Actor, tenant: Tenant | None) -> None:
+def _check_now(connection: db.Connection, who: Viewer, tenant: Tenant | None) -> None:
     if tenant:
         access.check_admin_now(connection, who, tenant.tenant_id)
     else:

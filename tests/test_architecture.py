@@ -1,4 +1,4 @@
-"""The plan of the house: arrows between the rooms, the tree's promises. A change of plan has to be deliberate."""
+"""The architecture: arrows between packages, imports without side effects, lock files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 
 from synkro.core.settings import ROOT
 from tests.lockfiles import LOCKS
-
-ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "services", "app", "sandbox", "cli")
+from tests.support.packages import ALL
 
 
 def test_the_arrows_run_one_way() -> None:
@@ -20,7 +19,7 @@ def test_the_arrows_run_one_way() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_importing_a_room_builds_nothing() -> None:
+def test_importing_a_package_builds_nothing() -> None:
     """No network, no file and no environment is needed to import: only functions build."""
     script = (
         "import os, sys; [os.environ.pop(n) for n in list(os.environ) if n.startswith('SYNKRO_')];"
@@ -32,10 +31,10 @@ def test_importing_a_room_builds_nothing() -> None:
     assert done.stdout.strip() == "[]", "heavy libraries are imported where they are used"
 
 
-def test_every_room_says_what_it_is() -> None:
-    for room in ROOMS:
-        text = (ROOT / room / "__init__.py").read_text(encoding="utf-8").strip()
-        assert text.startswith('"""') and len(text) > 20, f"{room} has no docstring"
+def test_every_package_has_a_docstring() -> None:
+    for package in ALL:
+        text = (ROOT / package / "__init__.py").read_text(encoding="utf-8").strip()
+        assert text.startswith('"""') and len(text) > 20, f"{package} has no docstring"
 
 
 def test_the_lock_files_hold_versions_and_hashes_only() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from analysis.chats.files import Chat
 from analysis.intents import Intent, Said, decide
+from analysis.llm import reader as by_model
 from analysis.llm.provider import Provider
-from analysis.reading import by_model
 from analysis.reading.models import Reading
 from analysis.rules import reader
 from analysis.topics import Catalogue

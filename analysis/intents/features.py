@@ -9,8 +9,8 @@ from functools import cached_property, lru_cache
 
 from analysis.intents import words
 from analysis.intents.talk import Said
+from analysis.reading.morphology import is_person, tagged
 from analysis.reading.normalisation import folded
-from analysis.rules.morphology import is_person, tagged
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _MARKS = re.compile(r":(imp|will[123]?|pres[123]?|past|inf|done|more)\b")

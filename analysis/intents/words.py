@@ -1,6 +1,6 @@
 """Classes of words that say what a line does: thanks, consent, a question, a reminder, a promise of ours.
 
-Russian by dictionary form (:mod:`analysis.rules.morphology`), chat shorthand and Kazakh by the word as it stands. A class is what
+Russian by dictionary form (:mod:`analysis.reading.morphology`), chat shorthand and Kazakh by the word as it stands. A class is what
 a language has for an act, not what one company's clients happened to write.
 """
 

@@ -19,9 +19,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from analysis.llm.budget import Budget, Held
+from analysis.llm.limits import Limits
 from analysis.llm.prices import cost, estimate_tokens
 from analysis.llm.provider_errors import classify, may_cost, refuses_schema
-from analysis.reading.context import Limits
 from synkro.core.errors import DataError, SynkroError, TransientError
 from synkro.http import allowlist
 from synkro.reporting.spending import Settled

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.llm import prompts
+from analysis.llm.limits import Limits
 from analysis.llm.masking import Mask
 from analysis.questions import metrics, searching
 from analysis.questions.metrics import Answer, Pick
 from analysis.questions.searching import SHOWN as _SHOWN
-from analysis.reading.context import AnalysisContext, Limits
-from analysis.reading.dialogs import open_budget, open_provider
 from analysis.reading.normalisation import folded, name_stem, one_line, visible
+from analysis.report.context import AnalysisContext
+from analysis.report.dialogs import open_budget, open_provider
 from analysis.report.page_text import action_line, promise_line, uncovered_title
 from synkro.connectors import integrations
 from synkro.core import russian

@@ -12,10 +12,10 @@ from datetime import date, timedelta
 from math import log10
 from typing import Any
 
-from analysis.reading.context import DialogReading
 from analysis.reading.models import Item, Promise
 from analysis.reading.normalisation import shown
 from analysis.report.claims import Claims
+from analysis.report.context import DialogReading
 from analysis.report.inputs import Facts
 from synkro.core import phones, russian
 from synkro.numbers import Waiting

@@ -7,10 +7,10 @@ from datetime import date
 from typing import Any
 
 from analysis.reading import vocabulary as v
-from analysis.reading.context import DialogReading
 from analysis.reading.models import Item
 from analysis.reading.normalisation import shown
 from analysis.report.claims import Claims
+from analysis.report.context import DialogReading
 from analysis.topics import Catalogue
 from analysis.topics.grouping import Group, Question, groups
 from synkro.core import phones, russian

@@ -15,12 +15,11 @@ from datetime import datetime
 from typing import Any
 
 from analysis.llm import prompts
-from analysis.reading import dialogs
-from analysis.reading.context import AnalysisContext, ReadingsOutcome
 from analysis.reading.normalisation import shown
-from analysis.report import actions, aggregates, figures, headline, page_text, quality
+from analysis.report import actions, aggregates, dialogs, figures, headline, page_text, quality
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
+from analysis.report.context import AnalysisContext, ReadingsOutcome
 from analysis.report.inputs import Facts
 from analysis.rules import reader
 from synkro.core import russian

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from analysis.reading.context import AnalysisContext
 from analysis.reading.grounding import find_quote
 from analysis.reading.normalisation import one_line
+from analysis.report.context import AnalysisContext
 from synkro import numbers
 from synkro.database import db
 from synkro.numbers import Waiting, plain

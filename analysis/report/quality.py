@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.reading.context import DialogReading
 from analysis.reading.models import Score
 from analysis.reading.normalisation import shown
 from analysis.report.claims import Claims
+from analysis.report.context import DialogReading
 from synkro.core import russian
 from synkro.numbers import SMALL_N
 from synkro.tenancy.rubric import Criterion

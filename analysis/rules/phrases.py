@@ -1,4 +1,4 @@
-"""What the reader without a key looks for in the dictionary forms of a sentence (:mod:`analysis.rules.morphology`).
+"""What the reader without a key looks for in the dictionary forms of a sentence (:mod:`analysis.reading.morphology`).
 
 Each pattern says a construction and not a wording: a defect verb in the past, «не» with a verb of working, two amounts
 with a contrast, an order to think. ``unless`` holds what turns the meaning round: conditions, fears, somebody else's old
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from analysis.reading.morphology import tagged
 from analysis.reading.normalisation import folded
-from analysis.rules.morphology import tagged
 from analysis.rules.patterns import Rule
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.reading.models import Item
-from analysis.rules.morphology import is_name
-from analysis.rules.sentences import Sentence
+from analysis.reading.morphology import is_name
+from analysis.reading.sentences import Sentence
 
 _SUM = re.compile(
     r"(?<![\w.,/-])(\d{1,3}(?:[ \u00a0\u202f]\d{3})+|\d{2,7})(?:[.,]\d+)?\s*(тыс\w*|к\b|т\.?\s?(?:тг|р)|мың)?\s*(₸|тг\b|тенге|руб\w*|₽|р\b)?(?![\w%])"

@@ -14,8 +14,8 @@ from datetime import timedelta
 
 from analysis.reading.models import Promise
 from analysis.reading.normalisation import one_line
+from analysis.reading.sentences import Line, Sentence
 from analysis.rules import deadlines
-from analysis.rules.sentences import Line, Sentence
 
 _SEND = r"скин(?:у|ем)|пришл(?:ю|ем)|вышл(?:ю|ем)|отправ(?:лю|им)|перешл(?:ю|ем)|жібере(?:мін|міз)"
 _SAY = (

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from analysis.intents import Intent, Said, claims, decide
 from analysis.intents.decision import CONTEXT
 from analysis.intents.linear import OPEN_REASONS, Model, load
+from analysis.reading import sentences as line_cutting
 from analysis.reading.models import Item, Promise, Reading, Score
 from analysis.reading.normalisation import one_line
+from analysis.reading.sentences import Line, Sentence
 from analysis.rules import patterns as p
 from analysis.rules import phrases, price_conflicts, promises
-from analysis.rules import sentences as line_cutting
-from analysis.rules.sentences import Line, Sentence
 from analysis.topics import Catalogue, finding, pack
 from analysis.topics.matching import matcher
 from synkro.reporting.dialogs import Message

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from analysis.reading.models import Item
-from analysis.rules.sentences import Sentence
+from analysis.reading.sentences import Sentence
 from analysis.topics.catalogue import Catalogue
 from analysis.topics.grouping import subjects
 from analysis.topics.matching import matcher

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from analysis.reading.morphology import subject
 from analysis.reading.normalisation import folded
-from analysis.rules.morphology import subject
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 #: what any question may hold and none is about

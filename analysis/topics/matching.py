@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from analysis.rules.morphology import is_known, lemmas
+from analysis.reading.morphology import is_known, lemmas
 from analysis.topics.catalogue import Catalogue
 from synkro.tenancy.topics import Topic
 

@@ -85,10 +85,10 @@ def rows(tenant: str, count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
 
 def load(url: str, tenant: uuid.UUID, source: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> float:
     """Seconds of one read whose vendor answers at once."""
-    from ingestion.extract.batches import Stream
     from ingestion.extract.context import LoadContext, Session
     from ingestion.extract.rows import Tally
     from ingestion.load import streams
+    from ingestion.load.batches import Stream
     from synkro.core.windows import Window
     from synkro.runs.watermarks import StreamLoad
 

@@ -83,9 +83,9 @@ def _by_ai(chats: Sequence[Chat], slug: str | None, topics: Catalogue) -> list[C
     """The chats read by the company's provider; its calls are journalled and capped like those of a report."""
     from analysis.chats.reading import read_by_model
     from analysis.llm.budget import Budget, DatabaseLedger, caps_of
+    from analysis.llm.limits import Limits
     from analysis.llm.prices import price_of
     from analysis.llm.provider import Provider
-    from analysis.reading.context import Limits
     from synkro.connectors import integrations
     from synkro.core.settings import settings
     from synkro.http import allowlist

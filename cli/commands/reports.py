@@ -200,7 +200,7 @@ def _drive(run: queue.Run) -> queue.Run:
         if not now.is_active:
             return now
         if now.status == "pending" and (not engine or time.monotonic() - queued_at > PATIENCE):
-            from orchestration.queue.launch import execute
+            from orchestration.process.launch import execute
 
             ended = execute(now.run_id)
             if not ended.is_active:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from synkro.database import db
-from synkro.http.ratelimit import Both, Check, PostgresLimiter
+from synkro.http.ratelimit import Check, CompositeLimiter, PostgresLimiter
 
 PER_SECOND_CHAT = 1.0
 #: twenty a minute, evenly spaced
@@ -24,7 +24,7 @@ class ChatPace:
         # groups, supergroups and channels have negative ids or names
         per_second = PER_SECOND_CHAT if chat.isdigit() else PER_SECOND_GROUP
         self._chat = PostgresLimiter(lambda: db.as_service("limiter"), f"telegram:{bot_id}:{chat}", per_second)
-        self._both = Both(self._chat, bot_pace(bot_id))
+        self._both = CompositeLimiter(self._chat, bot_pace(bot_id))
 
     def acquire(self, *, check: Check | None = None, max_wait: float = math.inf) -> float:
         return self._both.acquire(check=check, max_wait=max_wait)

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from ingestion.amocrm.paginator import EVENT_SLICE
-from ingestion.extract.batches import Point
 from ingestion.extract.context import OVERLAP, Session
 from ingestion.extract.start import Start
+from ingestion.load.batches import Point
 
 #: pages a slice should have
 PAGES = 30

@@ -24,10 +24,10 @@ from ingestion.amocrm.mapping import Mapper, contacts_of
 from ingestion.amocrm.merged import MERGED, is_merge, losers
 from ingestion.amocrm.paginator import FilterIgnored
 from ingestion.amocrm.walks import Walk
-from ingestion.extract.batches import Point, Stream
 from ingestion.extract.context import OVERLAP, Session
 from ingestion.extract.rows import Row, Tally
 from ingestion.extract.start import left, start
+from ingestion.load.batches import Point, Stream
 from synkro.core import clock
 from synkro.core.errors import PermanentError
 from synkro.database import db

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ingestion.extract.batches import Drawing, Piece, Stream
 from ingestion.extract.context import Session, SourceResult
+from ingestion.load.batches import Drawing, Piece, Stream
 from ingestion.load.staging import Landing, not_written
 from synkro.core import clock
 from synkro.core.errors import Cancelled, DataError, LeaseLost, SynkroError

@@ -27,10 +27,10 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from ingestion.extract.batches import Point, Stream
 from ingestion.extract.context import OVERLAP, Session
 from ingestion.extract.rows import Row, Tally
 from ingestion.extract.start import left, start
+from ingestion.load.batches import Point, Stream
 from ingestion.radist import paginator
 from ingestion.radist.dialogs import DialogReader, Task
 from ingestion.radist.mapping import Mapper, chats_of
@@ -39,7 +39,7 @@ from synkro.core import clock
 from synkro.core.errors import AuthenticationError, ConfigurationError, TransientError
 from synkro.database import db
 from synkro.http.factory import ApiKeyAuth, VendorClient, client
-from synkro.http.ratelimit import RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND, Both, Limiter
+from synkro.http.ratelimit import RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND, CompositeLimiter, Limiter
 from synkro.runs import watermarks
 from synkro.runs.watermarks import StreamLoad, Watermark
 
@@ -74,7 +74,7 @@ def opened(session: Session) -> Iterator[Radist]:
         on_request=session.on_request,
         allow_local=ctx.allow_local,
     ) as http:
-        narrow = Both(account.limiter(ctx.tenant_id, per_second=listing, part="/listing"), wide)
+        narrow = CompositeLimiter(account.limiter(ctx.tenant_id, per_second=listing, part="/listing"), wide)
         yield Radist(session, http, narrow, f"/companies/{company}/messaging")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from dagster import AssetSelection, define_asset_job, in_process_executor
 
-from orchestration.defs.partitions import tenant_days
+from orchestration.queue.partitions import tenant_days
 
 REPORT_JOB = "report_job"
 

@@ -14,8 +14,8 @@ from dagster import AssetKey, ConfigurableResource, InitResourceContext, Materia
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 from pydantic import PrivateAttr
 
-from orchestration.defs.partitions import RUN_TAG, read_key
 from orchestration.queue.await_run import take
+from orchestration.queue.partitions import RUN_TAG, read_key
 from orchestration.run.worker import Worker
 from synkro.core import windows
 from synkro.core.errors import DataError

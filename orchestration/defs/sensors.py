@@ -24,10 +24,10 @@ from dagster import (
 from dagster._core.storage.tags import PRIORITY_TAG
 
 from orchestration.defs.jobs import REPORT_JOB
-from orchestration.defs.partitions import RUN_TAG, TENANT_TAG, TENANTS, key_of
 from orchestration.defs.schedules import enqueue_due
-from orchestration.process import cleanup
 from orchestration.queue import concurrency, listener, stale_runs
+from orchestration.queue.partitions import RUN_TAG, TENANT_TAG, TENANTS, key_of
+from orchestration.run import cleanup
 from synkro.core import clock
 from synkro.core.windows import business_date
 from synkro.database import analysts, db

@@ -16,8 +16,8 @@ try:
     import dlt.destinations.impl.postgres.postgres
     import openai
 
-    import analysis.reading.dialogs
     import analysis.report.builder
+    import analysis.report.dialogs
     import delivery.message
     import delivery.sender
     import ingestion.pipelines

@@ -13,8 +13,8 @@ from dagster import DagsterRun, QueuedRunCoordinator
 from dagster._core.run_coordinator import SubmitRunContext
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from orchestration.defs.partitions import TENANT_TAG, read_key
 from orchestration.queue.concurrency import BULK_PRIORITY, LANE_TAG, SIDE
+from orchestration.queue.partitions import TENANT_TAG, read_key
 
 
 class TenantCoordinator(QueuedRunCoordinator):

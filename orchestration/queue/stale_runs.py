@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from orchestration.defs.partitions import RUN_TAG
+from orchestration.queue.partitions import RUN_TAG
 from synkro.database import db
 
 UNDER_WAY = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]

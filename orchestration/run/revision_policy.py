@@ -17,7 +17,7 @@ from synkro.reporting import reports, revisions
 from synkro.reporting.reports import Draft, Report
 
 if TYPE_CHECKING:
-    from analysis.reading.context import ReadingsOutcome
+    from analysis.report.context import ReadingsOutcome
 
 SPENT = "по вашему запросу, автоматические попытки исчерпаны"
 OFF = "по вашему запросу"

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import psycopg
 
-from orchestration.process import cleanup
+from orchestration.run import cleanup
 from orchestration.run.results import outcome_of
 from synkro.core.errors import Cancelled, LeaseLost, SynkroError, TransientError
 from synkro.core.files import private_folder

@@ -1,6 +1,6 @@
-"""The trades the sandbox knows: what a company of each sells, its pipeline, its connections and its robot's lines.
+"""The verticals the sandbox knows: what a company of each sells, its pipeline, its connections and its robot's lines.
 
-Furniture and windows stand here and in ``texts_*.py``, the others in ``trades/*.toml``, read when one is asked for. Ids are
+Furniture and windows stand here and in ``texts/``, the others in ``verticals/*.toml``, read when one is asked for. Ids are
 fixed: they belong to the account, not to a day of the story.
 """
 
@@ -19,7 +19,7 @@ from sandbox.company.model import LOST, WON, Connection, Pipeline, Stage
 from sandbox.company.texts import furniture, windows
 from sandbox.company.texts.general import Topic, Wording
 
-#: the trades beside the two that stand below
+#: the verticals beside the two that stand below
 FOLDER = Path(__file__).parent / "verticals"
 
 WEEKDAYS = ("в понедельник", "во вторник", "в среду", "в четверг", "в пятницу", "в субботу", "в воскресенье")
@@ -38,8 +38,8 @@ SOURCES = {401: "Instagram", 402: "2ГИС", 403: "Сайт", 404: "Рекоме
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
-    """Everything that tells one trade from another."""
+class Vertical:
+    """Everything that tells one vertical from another."""
 
     key: str
     name: str
@@ -71,7 +71,7 @@ def _marked(topics: tuple[Topic, ...]) -> tuple[Topic, ...]:
     return tuple(topic.with_marks() for topic in topics)
 
 
-FURNITURE = Trade(
+FURNITURE = Vertical(
     key="furniture",
     name="Мебель Алатау",
     subdomain="mebelalatau",
@@ -102,7 +102,7 @@ FURNITURE = Trade(
     ),
     days=(14, 30),
 )
-WINDOWS = Trade(
+WINDOWS = Vertical(
     key="windows",
     name="Студия окон",
     subdomain="studiaokon",
@@ -127,14 +127,14 @@ WINDOWS = Trade(
 )
 
 
-TRADES = ("furniture", "windows", *sorted(path.stem for path in FOLDER.glob("*.toml")))
+VERTICALS = ("furniture", "windows", *sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
 @lru_cache
-def trade(key: str) -> Trade:
-    """One of :data:`TRADES`; raises ``ValueError`` for another name or a file that does not hold what a trade needs."""
-    if key not in TRADES:
-        raise ValueError(f"unknown trade {key!r}: one of {', '.join(TRADES)}")
+def vertical(key: str) -> Vertical:
+    """One of :data:`VERTICALS`; raises ``ValueError`` for another name or a file that does not hold what a vertical needs."""
+    if key not in VERTICALS:
+        raise ValueError(f"unknown vertical {key!r}: one of {', '.join(VERTICALS)}")
     for known in (FURNITURE, WINDOWS):
         if known.key == key:
             return known
@@ -145,7 +145,7 @@ def trade(key: str) -> Trade:
         raise ValueError(f"{path.name}: {error}") from error
 
 
-def _of_file(key: str, raw: dict[str, Any]) -> Trade:
+def _of_file(key: str, raw: dict[str, Any]) -> Vertical:
     """Lists of a file are tuples here; names in capitals under ``lines`` stand for those of :mod:`sandbox.company.texts.general`."""
     lines: dict[str, Any] = {name: _frozen(value) for name, value in raw.pop("lines").items()}
     for name in ("PICTURE_CAPTION", "FILE_CAPTION"):
@@ -154,7 +154,7 @@ def _of_file(key: str, raw: dict[str, Any]) -> Trade:
         if name in lines:
             lines[name] = tuple(Topic(**topic) for topic in lines[name])
     topics = _marked(tuple(Topic(**_frozen(topic)) for topic in raw.pop("topics")))
-    return Trade(
+    return Vertical(
         key=key, topics=topics, wording=Wording(lines), has_styles=True, **_frozen(raw)
     )  # fmt: skip
 
@@ -165,14 +165,14 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
 
 
-def pipelines(trade: Trade) -> list[Pipeline]:
+def pipelines(vertical: Vertical) -> list[Pipeline]:
     """The selling pipeline, the one for complaints, and an archived one."""
     colors = ("#99ccff", "#ffff99", "#ffcc66", "#ffdc7f", "#deff81")
     ends = (
         Stage(WON, "Успешно реализовано", 10000, "#CCFF66"),
         Stage(LOST, "Закрыто и не реализовано", 11000, "#D5D8DB"),
     )
-    sales = tuple(Stage(60002 + i, name, 20 + 10 * i, colors[i]) for i, name in enumerate(trade.stages))
+    sales = tuple(Stage(60002 + i, name, 20 + 10 * i, colors[i]) for i, name in enumerate(vertical.stages))
     service = (Stage(61002, "Обращение", 20), Stage(61003, "Мастер назначен", 30))
     return [
         Pipeline(
@@ -215,14 +215,14 @@ def connections() -> list[Connection]:
     ]
 
 
-def cast_slots(rng: random.Random, trade: Trade, name: str) -> dict[str, str]:
+def cast_slots(rng: random.Random, vertical: Vertical, name: str) -> dict[str, str]:
     """What one client talks about: a product, its price, his district and the rest of the slots that do not move."""
-    product, product_acc, product_dat, low, high, sizes = rng.choice(trade.products)
+    product, product_acc, product_dat, low, high, sizes = rng.choice(vertical.products)
     price = rng.randrange(low, high + 1) * 1000 - rng.choice((0, 0, 100, 1000 if low > 90 else 0))
     months = rng.choice((6, 12, 12, 24))
     return {
         "name": name,
-        "company": f"«{trade.name}»",
+        "company": f"«{vertical.name}»",
         "product": product,
         "product_acc": product_acc,
         "product_dat": product_dat,
@@ -240,15 +240,15 @@ def cast_slots(rng: random.Random, trade: Trade, name: str) -> dict[str, str]:
         "months": str(months),
         "prepay": f"{round(price * rng.choice((0.3, 0.5, 0.7)) / 1000) * 1000:,} тг".replace(",", " "),
         "size": rng.choice(sizes),
-        "color": rng.choice(trade.colors),
-        "district": rng.choice(trade.districts),
-        "showroom": rng.choice(trade.showrooms),
-        "competitor": rng.choice(trade.competitors),
+        "color": rng.choice(vertical.colors),
+        "district": rng.choice(vertical.districts),
+        "showroom": rng.choice(vertical.showrooms),
+        "competitor": rng.choice(vertical.competitors),
         "order": str(rng.randrange(1200, 9800)),
-        "days": str(rng.randrange(*trade.days)),
-        "included": trade.included,
-        "delivered": trade.delivered,
-        "handover": trade.handover,
+        "days": str(rng.randrange(*vertical.days)),
+        "included": vertical.included,
+        "delivered": vertical.delivered,
+        "handover": vertical.handover,
     }
 
 

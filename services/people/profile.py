@@ -11,7 +11,7 @@ from synkro.core.errors import DataError
 from synkro.core.phones import normalise
 from synkro.database import db
 from synkro.tenancy import audit, users
-from synkro.tenancy.users import User
+from synkro.tenancy.users import LANGUAGES, User
 
 
 def save_profile(who: Viewer, full_name: str, phone: str, timezone: str, language: str) -> User:
@@ -21,7 +21,7 @@ def save_profile(who: Viewer, full_name: str, phone: str, timezone: str, languag
     number = normalise(phone) if phone.strip() else None
     if phone.strip() and number is None:
         raise DataError("Телефон не похож на номер. Укажите его целиком, например +77000000001.")
-    if language not in users.LANGUAGES:
+    if language not in LANGUAGES:
         raise DataError("Выберите язык из списка.")
     user = replace(
         who.user,

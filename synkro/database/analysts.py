@@ -14,13 +14,13 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
 from synkro.core.errors import DataError, NotFoundError
 from synkro.database import db
-from synkro.tenancy.tenants import Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ def role_of(name: str) -> str:
     return PREFIX + name
 
 
-def add(connection: psycopg.Connection[Any], name: str, tenants: Iterable[Tenant], timeout_seconds: int) -> str:
+def add(connection: psycopg.Connection[Any], name: str, tenants: Iterable[UUID], timeout_seconds: int) -> str:
     """Make the login and return its password, which is stored nowhere.
 
-    ``timeout_seconds``: a statement that runs longer is cancelled. Raises :class:`DataError` for a bad or taken name.
+    ``tenants``: ids of the companies it may read. ``timeout_seconds``: a statement that runs longer is cancelled. Raises :class:`DataError` for a bad or taken name.
     """
     role, password = role_of(name), secrets.token_urlsafe(24)
     login = sql.Identifier(role)
@@ -88,9 +88,9 @@ def add(connection: psycopg.Connection[Any], name: str, tenants: Iterable[Tenant
             connection.execute(
                 sql.SQL("alter role {} set temp_file_limit to {}").format(login, sql.Literal(_TEMP_FILES))
             )
-        for tenant in tenants:
+        for tenant_id in tenants:
             connection.execute(
-                "insert into synkro.analyst_grants (tenant_id, role_name) values (%s, %s)", (tenant.tenant_id, role)
+                "insert into synkro.analyst_grants (tenant_id, role_name) values (%s, %s)", (tenant_id, role)
             )
     return password
 

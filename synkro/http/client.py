@@ -22,9 +22,9 @@ from synkro.http.auth import VendorAuth
 from synkro.http.destination import NAMES, Destination, Vendor
 from synkro.http.errors import VendorForbidden, VendorUnauthorized, VendorUnavailable
 from synkro.http.ratelimit import Limiter
-from synkro.http.transport import Bounds, Fresh, GuardedTransport
+from synkro.http.transport import Bounds, GuardedTransport, PermitRenewal
 
-#: seconds a call may spend waiting for its turn and for the vendor to recover, unless told otherwise
+#: seconds a call may spend waiting for its permit and for the vendor to recover, unless told otherwise
 PATIENCE = 120.0
 #: the longest of our own pauses; a vendor's Retry-After may be longer
 _LONGEST_PAUSE = 60.0
@@ -146,12 +146,12 @@ class VendorClient:
         refreshed = anonymous or self._auth is None
         for attempt in range(1, bounds.tries + 1):
             self._before()
-            turn = partial(
+            permit = partial(
                 limiter.acquire, check=self._before, max_wait=max(0.0, started + patience - time.monotonic())
             )
-            turn()
+            permit()
             request = build()
-            request.extensions["trace"] = Fresh(turn)
+            request.extensions["trace"] = PermitRenewal(permit)
             try:
                 return self._once(request, None if anonymous else self._auth, expect)
             except VendorUnauthorized:
@@ -173,7 +173,7 @@ class VendorClient:
                     limiter.block(pause)
                 error.retry_after = pause
                 if (
-                    error.hopeless
+                    error.non_retryable
                     or error.maybe_delivered
                     or attempt == bounds.tries
                     or time.monotonic() - started + pause > patience

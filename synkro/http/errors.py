@@ -66,12 +66,12 @@ class VendorUnavailable(_Answered, TransientError):
 
     ``maybe_delivered``: the request may have taken effect although we do not know its answer.
     ``not_sent``: the vendor cannot have acted on it, so even a send may be repeated.
-    ``hopeless``: not worth another try within this call.
+    ``non_retryable``: not worth another try within this call.
     """
 
     maybe_delivered = False
     not_sent = False
-    hopeless = False
+    non_retryable = False
 
 
 _WHAT_TO_DO = {
@@ -190,7 +190,7 @@ def of_exception(vendor: Vendor, host: str, error: httpx.HTTPError) -> SynkroErr
     made = VendorUnavailable(text, detail=detail)
     made.not_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     # a server that dripped for a whole minute will drip again
-    made.hopeless = isinstance(error, DeadlineExceeded)
+    made.non_retryable = isinstance(error, DeadlineExceeded)
     return made
 
 

@@ -1,7 +1,7 @@
-"""Turns: how a caller waits for one, whoever keeps them, and the numbers both keepers share.
+"""Permits of a rate limiter: how a caller waits for one, and the numbers all limiters share.
 
-A turn is asked for, slept towards and asked for again: the moments of others may have moved meanwhile. Who keeps the
-turns (``ratelimit.py`` in Postgres, ``ratelimit_local.py`` in this process) only has to say where a caller stands.
+A caller asks for a permit, sleeps, and asks again, because other callers may have moved it meanwhile. A limiter
+(``ratelimit.py`` in Postgres, ``local_limiter.py`` in this process) only says when the caller's permit is due.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from synkro.core.errors import PermanentError, TransientError
 
 #: how often a sleeper looks up: a person who presses Stop waits no longer
 STEP = 0.5
-#: a turn this near is granted, and slept for without another look: a statement's time does not add up
+#: a permit this near is granted, and slept for without another look: a statement's time does not add up
 LEAD = 0.06
-#: sleepers come back this long before their turn: theirs may be a little later than was reckoned, and is granted still
+#: a sleeper wakes this long before its permit is due, because the moment may have moved
 EARLY = 0.03
-#: who is so late for his turn writes down a new one, because the vendor's second begins when the request arrives
+#: a caller this late takes a new permit, because the vendor's second begins when the request arrives
 LATE = 0.01
 #: ... but not for ever: a machine this slow is late each time
 RENEWALS = 3
-#: of the usual pace after a 429, one request at a time; once more after a 429 at that pace, but never below
-SHARE, LOWEST_SHARE = 0.8, 0.5
+#: part of the usual rate that is left after a 429, one request at a time; applied again after another 429, never below the second
+THROTTLE_FACTOR, LOWEST_THROTTLE_FACTOR = 0.8, 0.5
 #: how long a 429 slows an account, seconds: one may be a stray request that travelled long ...
 SLOWED = 20.0
 #: ... a second one soon after the first is no accident
 SLOWED_AGAIN = 600.0
-#: moments remembered per meter; a pace beyond it is counted in shorter windows
+#: moments remembered per window; a pace beyond it is counted in shorter windows
 REMEMBERED = 50
-#: a turn nobody came for is given up, seconds
+#: a permit nobody came for is given up, seconds
 ABANDONED = 1.0
 
 Check = Callable[[], None]
 
 
-class Turn(NamedTuple):
-    """Where a caller stands. ``wait``: seconds until his turn, or until the block of the account ends."""
+class Permit(NamedTuple):
+    """The state of one caller. ``wait``: seconds until its permit is due, or until the block of the account ends."""
 
     wait: float
     granted: bool
-    #: the moment of the turn, by the clock of who keeps it; ``None`` when none is kept
+    #: when the permit is due, by the limiter's clock; ``None`` when no permit is held
     moment: Any
 
 
@@ -65,28 +65,28 @@ class Waiting(ABC):
     """The waiting all limiters share."""
 
     @abstractmethod
-    def _ask(self, before: Turn | None, max_wait: float) -> Turn:
-        """Take a turn, confirm the one ``before`` or renew it; :class:`PermanentError` when stopped."""
+    def _ask(self, before: Permit | None, max_wait: float) -> Permit:
+        """Take a permit, confirm the one ``before`` or renew it; :class:`PermanentError` when stopped."""
 
     def acquire(self, *, check: Check | None = None, max_wait: float = math.inf) -> float:
         start = time.monotonic()
-        turn: Turn | None = None
+        permit: Permit | None = None
         renewals = 0
         while True:
             asked = time.monotonic()
-            turn = self._ask(turn, max_wait - (asked - start))
-            if turn.granted:
-                time.sleep(max(0.0, turn.wait))
-                if time.monotonic() - asked - turn.wait < LATE or renewals == RENEWALS:
+            permit = self._ask(permit, max_wait - (asked - start))
+            if permit.granted:
+                time.sleep(max(0.0, permit.wait))
+                if time.monotonic() - asked - permit.wait < LATE or renewals == RENEWALS:
                     return time.monotonic() - start
                 renewals += 1
-            elif asked - start + turn.wait > max_wait:
-                raise too_long(turn.wait)
-            elif turn.moment is None:
-                sleep(turn.wait, check)
-                turn = None
+            elif asked - start + permit.wait > max_wait:
+                raise too_long(permit.wait)
+            elif permit.moment is None:
+                sleep(permit.wait, check)
+                permit = None
             else:
-                sleep(turn.wait - EARLY, check)
+                sleep(permit.wait - EARLY, check)
 
 
 def sleep(seconds: float, check: Check | None = None) -> None:
@@ -98,7 +98,7 @@ def sleep(seconds: float, check: Check | None = None) -> None:
         time.sleep(min(left, STEP))
 
 
-def meter(per_second: float) -> tuple[int, float]:
+def sliding_window(per_second: float) -> tuple[int, float]:
     """How many requests in how many seconds; at least a second where that is not too many to remember.
 
     6.5 a second are 7 in 1.08 s: 6 in 0.92 s would let 12 go in one second.

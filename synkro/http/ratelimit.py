@@ -2,16 +2,16 @@
 
 Vendors count the requests of an account in a sliding second, so that is what is counted here: a request is let
 go when the N-th before it is a window old. The window is a little longer than the vendor's second, because
-requests travel unevenly. The moments lie in one row of ``private.vendor_limits`` per meter, and a turn is taken
+requests travel unevenly. The moments lie in one row of ``private.vendor_limits`` per window, and a permit is taken
 by one call of ``private.take_turn``, or by two when it has to be slept for: the second one confirms that the
-turn has come, by the real moments of the requests before it, and writes down its own.
+permit has come, by the real moments of the requests before it, and writes down its own.
 
 A 429 stops the whole account and slows it for a while, and for long when another one follows: the vendor may
 count otherwise than we think. A block by the vendor (amoCRM answers 403 to everything) stops the company that was refused until
 a person of it has looked (``private.vendor_stops``): another company of the same account has a key of its own, and is refused,
 or not, by itself.
 
-The waiting itself is in ``ratelimit_turns.py``; :class:`LocalLimiter` keeps the same promises inside one process.
+The waiting itself is in ``permits.py``; :class:`LocalLimiter` keeps the same promises inside one process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from uuid import UUID
 
 from psycopg.rows import tuple_row
 
-from synkro.http import permits as turns
+from synkro.http import permits
 from synkro.http.local_limiter import LocalLimiter
 from synkro.http.permits import Check, sleep
 
@@ -33,8 +33,8 @@ __all__ = [
     "RADIST_LISTING_PER_SECOND",
     "RADIST_PER_SECOND",
     "WINDOW",
-    "Both",
     "Check",
+    "CompositeLimiter",
     "Limiter",
     "LocalLimiter",
     "PostgresLimiter",
@@ -55,9 +55,9 @@ class Limiter(Protocol):
     """What an HTTP client needs of a pace."""
 
     def acquire(self, *, check: Check | None = None, max_wait: float = math.inf) -> float:
-        """Wait for the next turn; returns the seconds waited. The request is to leave at once.
+        """Wait for the next permit; returns the seconds waited. The request is to leave at once.
 
-        ``check`` is called at least every second and may raise to give up. A turn further away than
+        ``check`` is called at least every second and may raise to give up. A permit further away than
         ``max_wait`` seconds raises :class:`TransientError` with ``retry_after``; an account that is stopped
         raises :class:`PermanentError`.
         """
@@ -75,11 +75,11 @@ class Limiter(Protocol):
         """A person of this company has looked: its calls may go on. The pace stays as it is."""
 
 
-# a turn that a crash of the server forgets was taken half a second ago: no request waits for the disk
+# a permit that a crash of the server forgets was taken half a second ago: no request waits for the disk
 _TAKE = """
 select granted, turn, wait, blocked, reason
 from set_config('synchronous_commit', 'off', true),
-    private.take_turn(%(keys)s, %(counts)s, %(spans)s, %(turn)s, %(late)s, %(lead)s, %(max_wait)s)
+    private.take_turn(%(keys)s, %(counts)s, %(spans)s, %(permit)s, %(late)s, %(lead)s, %(max_wait)s)
 where not exists (select from private.vendor_stops where tenant_id = %(tenant)s and account_key = any (%(keys)s))
 """
 
@@ -137,7 +137,7 @@ where account_key = any (%(keys)s)
 """
 
 
-class PostgresLimiter(turns.Waiting):
+class PostgresLimiter(permits.Waiting):
     """A pace shared by every process that uses this database.
 
     ``conn_factory`` opens a context manager around a psycopg connection that commits on leaving (a pool's
@@ -155,41 +155,43 @@ class PostgresLimiter(turns.Waiting):
     ) -> None:
         self._connect = conn_factory
         self._tenant_id = tenant_id
-        self._meters: tuple[tuple[str, int, float], ...] = ((account_key, *turns.meter(per_second)),)
+        self._windows: tuple[tuple[str, int, float], ...] = ((account_key, *permits.sliding_window(per_second)),)
 
     @classmethod
     def joined(cls, *parts: PostgresLimiter) -> PostgresLimiter:
         made = cls(parts[0]._connect, "", 1, parts[0]._tenant_id)
-        made._meters = tuple(meter for part in parts for meter in part._meters)
+        made._windows = tuple(window for part in parts for window in part._windows)
         return made
 
     def _run(self, query: str, **values: object) -> tuple[Any, ...] | None:
-        keys = [key for key, _, _ in self._meters]
+        keys = [key for key, _, _ in self._windows]
         with self._connect() as connection:
             parameters = {"keys": keys, "tenant": self._tenant_id, **values}
             cursor = connection.cursor(row_factory=tuple_row).execute(query, parameters)
             row: tuple[Any, ...] | None = cursor.fetchone() if cursor.description else None
             return row
 
-    def _ask(self, before: turns.Turn | None, max_wait: float) -> turns.Turn:
-        _, counts, spans = map(list, zip(*self._meters, strict=True))
-        turn, late = (before.moment, before.granted) if before else (None, False)
-        row = self._run(_TAKE, counts=counts, spans=spans, turn=turn, late=late, lead=turns.LEAD, max_wait=max_wait)
+    def _ask(self, before: permits.Permit | None, max_wait: float) -> permits.Permit:
+        _, counts, spans = map(list, zip(*self._windows, strict=True))
+        permit, late = (before.moment, before.granted) if before else (None, False)
+        row = self._run(
+            _TAKE, counts=counts, spans=spans, permit=permit, late=late, lead=permits.LEAD, max_wait=max_wait
+        )
         if row is None:
-            raise turns.stopped((self._run(_STOPPED) or (None,))[0])
+            raise permits.stopped((self._run(_STOPPED) or (None,))[0])
         granted, moment, wait, blocked, reason = row
         if blocked == math.inf:
-            raise turns.stopped(reason)
-        return turns.Turn(wait if blocked is None else blocked, granted, moment)
+            raise permits.stopped(reason)
+        return permits.Permit(wait if blocked is None else blocked, granted, moment)
 
     def block(self, seconds: float) -> None:
         self._run(
             _BLOCK,
             seconds=seconds,
-            slowed=turns.SLOWED,
-            again=turns.SLOWED_AGAIN,
-            share=turns.SHARE,
-            lowest=turns.LOWEST_SHARE,
+            slowed=permits.SLOWED,
+            again=permits.SLOWED_AGAIN,
+            share=permits.THROTTLE_FACTOR,
+            lowest=permits.LOWEST_THROTTLE_FACTOR,
         )
 
     def block_until_operator(self, reason: str) -> None:
@@ -199,8 +201,8 @@ class PostgresLimiter(turns.Waiting):
         self._run(_GO_ON_ACCOUNT if self._tenant_id is None else _GO_ON)
 
 
-class Both:
-    """Two paces at once: one turn that both meters count, so that neither goes stale while the other is slept for."""
+class CompositeLimiter:
+    """Two limiters at once: one permit that counts in both windows, so that neither expires while the caller waits for the other."""
 
     def __init__(self, narrow: Limiter, wide: Limiter) -> None:
         self._parts = (narrow, wide)

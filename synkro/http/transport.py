@@ -66,15 +66,15 @@ def _left(timeout: float | None) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
-class Fresh:
-    """Takes another turn when the one a request had went stale while a connection was opened for it.
+class PermitRenewal:
+    """Takes another permit when the one a request had expired while a connection was opened for it.
 
-    httpcore calls it between its steps. The vendor's meter sees a request when it arrives: one that was held up by a
-    handshake would come close to those that are let go a second after its turn.
+    httpcore calls it between its steps. The vendor counts a request when it arrives: one that was delayed by a
+    handshake would fall into the next second's count.
     """
 
-    def __init__(self, turn: Callable[[], float]) -> None:
-        self._turn = turn
+    def __init__(self, permit: Callable[[], float]) -> None:
+        self._permit = permit
         self._opening: float | None = None
 
     def __call__(self, event: str, _: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ class Fresh:
             self._opening = time.monotonic()
         elif event == "http11.send_request_headers.started" and self._opening is not None:
             if time.monotonic() - self._opening > _STALE:
-                self._turn()
+                self._permit()
             self._opening = None
 
 

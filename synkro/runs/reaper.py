@@ -19,7 +19,7 @@ def reap(connection: db.Connection) -> list[queue.Run]:
     """End every run whose lease ran out or that was to stop and does not; returns them. Any process may call this at any time.
 
     A run that published its report before its process died is a success: the outbox delivers without it. What is left of
-    a worker's process is ended by ``orchestration/process/cleanup.py``; its token is old, it commits nothing.
+    a worker's process is ended by ``orchestration/run/cleanup.py``; its token is old, it commits nothing.
     """
     rows = connection.execute(
         "update synkro.job_runs set lease_token = lease_token + 1, lease_until = null, finished_at = now(),"

@@ -1,7 +1,7 @@
 """What clients ask about: the topics of a company, kept as a pack of the product and the company's own list.
 
 A company that changed nothing follows its pack when the product changes it. Each change of a list is a new version with
-author and time: readings made by an earlier list are compared with the one in force (``analysis/reading/dialogs.py``).
+author and time: readings made by an earlier list are compared with the one in force (``analysis/report/dialogs.py``).
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from synkro.core.errors import DataError, NotFoundError
 from synkro.database import db
 
 Role = Literal["super_admin", "admin_lite", "user"]
-ROLES: tuple[Role, ...] = ("super_admin", "admin_lite", "user")
-#: that a profile may name; ``app/texts`` has the words of each
+#: languages a person may choose; ``app/texts`` holds each of them
 LANGUAGES = ("ru", "en")
+ROLES: tuple[Role, ...] = ("super_admin", "admin_lite", "user")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 

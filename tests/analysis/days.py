@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from analysis.reading.context import ReadingsOutcome
 from analysis.report.builder import compose
+from analysis.report.context import ReadingsOutcome
 from analysis.report.inputs import Facts
 from delivery.message import telegram_message
 from synkro.reporting.reports import Draft

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from analysis.reading.context import AnalysisContext, DialogReading, ReadingsOutcome
 from analysis.reading.models import Item, Promise, Reading, Score
+from analysis.report.context import AnalysisContext, DialogReading, ReadingsOutcome
 from analysis.report.inputs import Facts
 from analysis.topics import pack
 from synkro.core.windows import Window

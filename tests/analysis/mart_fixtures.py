@@ -11,7 +11,8 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from analysis.reading.context import AnalysisContext, Limits
+from analysis.llm.limits import Limits
+from analysis.report.context import AnalysisContext
 from analysis.topics import pack
 from synkro.connectors.integrations import Integration
 from synkro.core.windows import Window

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from analysis.llm import prompts
-from analysis.reading.dialogs import read_dialogs
 from analysis.reading.normalisation import folded
+from analysis.report.dialogs import read_dialogs
 from bench import ai
 from bench.support.ai_dialogs import KINDS, bank, make
 from synkro.tenancy.rubric import DEFAULT
@@ -98,7 +98,7 @@ def test_the_harness_is_pointed_at_a_server_by_the_environment(
 )
 def test_a_real_server_reads_and_nothing_ungrounded_is_kept(busy: Shop) -> None:
     """Any OpenAI-compatible server on the loopback, llama.cpp's for example. Quality is not judged, safety is."""
-    from analysis.reading.context import Limits
+    from analysis.llm.limits import Limits
     from tests.analysis.report.test_report import report, ungrounded
 
     ctx = busy.context_with_ai(

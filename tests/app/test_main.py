@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 import socket
-from pathlib import Path
 
 import pytest
 
 from app.main import _listen
 from synkro.core.errors import ConfigurationError
+from synkro.core.settings import ROOT
 from tests.support.sockets import sends_at_once
 
-APP = Path(__file__).parents[2] / "app"
+APP = ROOT / "app"
 
 
 def test_a_taken_port_is_named_with_the_cure() -> None:
@@ -28,7 +28,7 @@ def test_no_answer_waits_for_an_acknowledgement() -> None:
 
 def test_services_do_not_know_nicegui() -> None:
     """They are tested alone, and the API shares them."""
-    for path in (APP / "services").glob("*.py"):
+    for path in (ROOT / "services").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

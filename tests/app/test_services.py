@@ -17,12 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import auth
-from app.texts import t
+from app import auth, spreadsheets
 from services import access, audit_log, companies, overview
 from services.access import Forbidden, Viewer
 from services.people import members, profile
-from services.reports import dashboards, export, questions, rows, runs, transcripts
+from services.reports import dashboards, questions, rows, runs, transcripts
 from services.reports import view as report_view
 from services.settings import calendars, configuration
 from synkro import evidence
@@ -47,7 +46,7 @@ def test_reading_is_for_the_tenants_people(world: World, who: Who) -> None:
         lambda viewer: rows.behind(viewer, "alpha", report, "messages"),
         lambda viewer: transcripts.load(viewer, "alpha", "alpha:d/0"),
         lambda viewer: dashboards.load(viewer, "alpha"),
-        lambda viewer: export.report_csv(viewer, "alpha", report, "numbers", t),
+        lambda viewer: spreadsheets.report_csv(viewer, "alpha", report, "numbers"),
         lambda viewer: questions.thread(viewer, "alpha", report),
         lambda viewer: runs.run_of(viewer, world.runs["failed"].run_id),
     ]
@@ -293,12 +292,12 @@ def test_changed_settings_are_told_with_both_values(world: World, who: Who) -> N
 
 def test_the_log_is_exported_to_those_who_read_it(world: World, who: Who) -> None:
     configuration.save_runtime(who("admin"), "gamma", {"sla_target_minutes": "22"})
-    name, text = audit_log.audit_csv(who("admin"), "gamma", t)
+    name, text = spreadsheets.audit_csv(who("admin"), "gamma")
     assert name == "synkro-audit-gamma.csv" and "runtime.changed" in text and world.tenants["gamma"].name in text
     with pytest.raises(access.Forbidden):
-        audit_log.audit_csv(who("user"), None, t)
+        spreadsheets.audit_csv(who("user"), None)
     with pytest.raises(NotFoundError):
-        audit_log.audit_csv(who("stranger"), "gamma", t)
+        spreadsheets.audit_csv(who("stranger"), "gamma")
     assert audit_log.audit_page(who("admin"), "gamma").entries[0].action == "audit.exported"
 
 
@@ -569,12 +568,12 @@ def test_a_profile_of_who_has_left_is_not_shown(world: World, who: Who) -> None:
 
 
 def test_export_is_csv_without_formulas(world: World, who: Who) -> None:
-    name, text = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "waits", t)
+    name, text = spreadsheets.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "waits")
     table = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
     assert name.endswith("-waits.csv") and len(table) == 6
     assert any(HOSTILE[0] in cell for row in table for cell in row)
     assert "7015551234" not in text and "•••• 1234" in text
-    _, numbers = export.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "numbers", t)
+    _, numbers = spreadsheets.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "numbers")
     assert "8750000" in numbers
     with db.as_user(who("admin").user_id) as connection:
         assert audit.recent(connection, tenant_id=world.tenants["alpha"].tenant_id)[0].action == "report.exported"
@@ -592,11 +591,11 @@ def test_export_is_csv_without_formulas(world: World, who: Who) -> None:
     )
 )
 def test_no_cell_is_a_formula(text: str) -> None:
-    shown = str(export.cell(text))
+    shown = str(spreadsheets.cell(text))
     stripped = unicodedata.normalize("NFKC", shown).lstrip('\u200b\ufeff \t\r\n\x00"')
     assert not stripped.startswith(("=", "+", "-", "@")), repr(shown)
     assert "\x00" not in shown
-    row = next(csv.reader(io.StringIO(export.csv_text([[text, 5]]).removeprefix("\ufeff")), delimiter=";"))
+    row = next(csv.reader(io.StringIO(spreadsheets.csv_text([[text, 5]]).removeprefix("\ufeff")), delimiter=";"))
     assert row == [shown, "5"]
 
 
@@ -617,7 +616,7 @@ SIGNS = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%", "﹢", "⁺"]
 )
 def test_no_cell_becomes_a_formula_by_another_separator(parts: list[tuple[str, ...]]) -> None:
     """A spreadsheet of another country splits the file by commas or tabs: what it then takes for a cell is none either."""
-    text = export.csv_text([["имя", "".join("".join(part) for part in parts), -5]])
+    text = spreadsheets.csv_text([["имя", "".join("".join(part) for part in parts), -5]])
     for separator in ",;|\t":
         for row in csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=separator):
             for found in row:
@@ -627,7 +626,7 @@ def test_no_cell_becomes_a_formula_by_another_separator(parts: list[tuple[str, .
 
 def test_every_cell_is_quoted() -> None:
     lines = (
-        export.csv_text([["имя", 5, None, True], ['с "кавычкой"', -2.5, "a;b", "x"]])
+        spreadsheets.csv_text([["имя", 5, None, True], ['с "кавычкой"', -2.5, "a;b", "x"]])
         .removeprefix("\ufeff")
         .splitlines()
     )
@@ -635,7 +634,7 @@ def test_every_cell_is_quoted() -> None:
 
 
 def test_numbers_stay_numbers_in_an_export() -> None:
-    assert [export.cell(value) for value in (-5, 2.5, None, True, "обычный")] == [-5, 2.5, "", "1", "обычный"]
+    assert [spreadsheets.cell(value) for value in (-5, 2.5, None, True, "обычный")] == [-5, 2.5, "", "1", "обычный"]
 
 
 # --- calendar ---------------------------------------------------------------------------------------------

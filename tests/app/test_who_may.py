@@ -22,7 +22,6 @@ import pytest
 
 import services
 from app import auth
-from app.texts import t
 from services import access, analysts, audit_log, companies, machine, overview, secret_keys
 from services.access import Actor, Forbidden, Viewer
 from services.machine import Operator
@@ -107,88 +106,86 @@ def opened_of(user_id: UUID) -> str:
 
 
 CASES: dict[str, Case] = {
-    "audit_log.audit_csv": Case(
-        lambda w, v: audit_log.audit_csv(v, "alpha", t), {**ADMINS, "nobody": NO}, asks_again=True
+    "audit_log.exported": Case(
+        lambda w, v: audit_log.exported(v, "alpha"), {**ADMINS, "nobody": NO}, asks_again=True
     ),
     "access.tenant": Case(lambda w, v: access.tenant(v, "alpha"), MEMBERS),
     "access.administered": Case(lambda w, v: access.administered(v, "alpha"), ADMINS),
-    "reports.dashboards.load": Case(lambda w, v: dashboards.load(v, "alpha"), MEMBERS),
-    "people.accounts.own_sessions": Case(lambda w, v: accounts.own_sessions(v, "x"), EVERYONE),
-    "people.accounts.end_own_session": Case(lambda w, v: accounts.end_own_session(v, opened_of(v.user_id)), EVERYONE),
-    "people.accounts.end_other_sessions": Case(lambda w, v: accounts.end_other_sessions(v, "x"), EVERYONE),
-    "reports.export.report_csv": Case(lambda w, v: export.report_csv(v, "alpha", report_of(w), "waits", t), MEMBERS),
+    "dashboards.load": Case(lambda w, v: dashboards.load(v, "alpha"), MEMBERS),
+    "accounts.own_sessions": Case(lambda w, v: accounts.own_sessions(v, "x"), EVERYONE),
+    "accounts.end_own_session": Case(lambda w, v: accounts.end_own_session(v, opened_of(v.user_id)), EVERYONE),
+    "accounts.end_other_sessions": Case(lambda w, v: accounts.end_other_sessions(v, "x"), EVERYONE),
+    "export.report": Case(lambda w, v: export.report(v, "alpha", report_of(w), "waits"), MEMBERS),
     "overview.cards": Case(lambda w, v: overview.cards(v), EVERYONE),
-    "people.profile.save_profile": Case(lambda w, v: profile.save_profile(v, "Имя", "", "Asia/Almaty", "ru"), EVERYONE),
-    "reports.questions.answer": Case(lambda w, v: questions.answer(v, "alpha", asked(w)), MEMBERS),
-    "reports.questions.ask": Case(lambda w, v: questions.ask(v, "alpha", report_of(w), "Сколько ждут?"), MEMBERS),
-    "reports.questions.thread": Case(lambda w, v: questions.thread(v, "alpha", report_of(w)), MEMBERS),
-    "reports.view.load": Case(lambda w, v: view.load(v, "alpha", report_of(w)), MEMBERS),
-    "reports.runs.listing": Case(lambda w, v: runs.listing(v, "alpha"), MEMBERS),
-    "reports.published.recent": Case(lambda w, v: published.recent(v, "alpha", limit=5), MEMBERS),
-    "reports.published.by_id": Case(lambda w, v: published.by_id(v, report_of(w), "alpha"), MEMBERS),
-    "reports.published.current": Case(lambda w, v: published.current(v, "alpha"), MEMBERS),
-    "reports.runs.recent": Case(lambda w, v: runs.recent(v, "alpha"), MEMBERS),
-    "reports.runs.request": Case(lambda w, v: runs.request(v, "alpha", *hour(w)), MEMBERS),
-    "reports.runs.retry": Case(lambda w, v: runs.retry(v, w.runs["failed"].run_id), MEMBERS),
-    "reports.runs.run_of": Case(lambda w, v: runs.run_of(v, w.runs["failed"].run_id), MEMBERS),
-    "reports.runs.stop": Case(lambda w, v: runs.stop(v, w.runs["running"].run_id), MEMBERS),
-    "reports.rows.behind": Case(lambda w, v: rows.behind(v, "alpha", report_of(w), "messages"), MEMBERS),
-    "reports.transcripts.correct": Case(
+    "profile.save_profile": Case(lambda w, v: profile.save_profile(v, "Имя", "", "Asia/Almaty", "ru"), EVERYONE),
+    "questions.answer": Case(lambda w, v: questions.answer(v, "alpha", asked(w)), MEMBERS),
+    "questions.ask": Case(lambda w, v: questions.ask(v, "alpha", report_of(w), "Сколько ждут?"), MEMBERS),
+    "questions.thread": Case(lambda w, v: questions.thread(v, "alpha", report_of(w)), MEMBERS),
+    "view.load": Case(lambda w, v: view.load(v, "alpha", report_of(w)), MEMBERS),
+    "runs.listing": Case(lambda w, v: runs.listing(v, "alpha"), MEMBERS),
+    "published.recent": Case(lambda w, v: published.recent(v, "alpha", limit=5), MEMBERS),
+    "published.by_id": Case(lambda w, v: published.by_id(v, report_of(w), "alpha"), MEMBERS),
+    "published.current": Case(lambda w, v: published.current(v, "alpha"), MEMBERS),
+    "runs.recent": Case(lambda w, v: runs.recent(v, "alpha"), MEMBERS),
+    "runs.request": Case(lambda w, v: runs.request(v, "alpha", *hour(w)), MEMBERS),
+    "runs.retry": Case(lambda w, v: runs.retry(v, w.runs["failed"].run_id), MEMBERS),
+    "runs.run_of": Case(lambda w, v: runs.run_of(v, w.runs["failed"].run_id), MEMBERS),
+    "runs.stop": Case(lambda w, v: runs.stop(v, w.runs["running"].run_id), MEMBERS),
+    "rows.behind": Case(lambda w, v: rows.behind(v, "alpha", report_of(w), "messages"), MEMBERS),
+    "transcripts.correct": Case(
         lambda w, v: transcripts.correct(v, "alpha", "alpha:d/0", "alpha0-0", False), MEMBERS
     ),
-    "reports.transcripts.load": Case(lambda w, v: transcripts.load(v, "alpha", "alpha:d/0"), MEMBERS),
+    "transcripts.load": Case(lambda w, v: transcripts.load(v, "alpha", "alpha:d/0"), MEMBERS),
     # --- administrators
-    "people.members.change_role": Case(change_admin, ADMINS, asks_again=True),
-    "people.members.open_invitations": Case(lambda w, v: members.open_invitations(v, "alpha"), ADMINS, asks_again=True),
-    "people.members.take_back": Case(take_back, ADMINS, asks_again=True),
-    "people.members.invite": Case(lambda w, v: members.invite(v, "alpha", "new@example.com", "Н", "admin_lite"), ADMINS, asks_again=True),
-    "people.members.revoke": Case(lambda w, v: members.revoke(v, "alpha", w.people["user"].user_id), ADMINS, asks_again=True),
+    "members.change_role": Case(change_admin, ADMINS, asks_again=True),
+    "members.open_invitations": Case(lambda w, v: members.open_invitations(v, "alpha"), ADMINS, asks_again=True),
+    "members.take_back": Case(take_back, ADMINS, asks_again=True),
+    "members.invite": Case(lambda w, v: members.invite(v, "alpha", "new@example.com", "Н", "admin_lite"), ADMINS, asks_again=True),
+    "members.revoke": Case(lambda w, v: members.revoke(v, "alpha", w.people["user"].user_id), ADMINS, asks_again=True),
     "audit_log.audit_page": Case(
         lambda w, v: audit_log.audit_page(v, "alpha"), {**ADMINS, "nobody": NO}, asks_again=True
     ),
-    "reports.runs.load_history": Case(
+    "runs.load_history": Case(
         lambda w, v: runs.load_history(v, "alpha", (w.day - timedelta(days=20)).isoformat()), ADMINS, asks_again=True
     ),
-    "settings.configuration.check_integration": Case(lambda w, v: configuration.check_integration(v, "alpha", "amocrm"), ADMINS, asks_again=True),
-    "settings.configuration.forget_secret": Case(lambda w, v: configuration.forget_secret(v, "alpha", "amocrm", "access_token"), ADMINS, asks_again=True),
-    "settings.configuration.telegram_code": Case(lambda w, v: bot_saved(w) or configuration.telegram_code(v, "alpha"), ADMINS, asks_again=True),
-    "settings.configuration.unbind_chat": Case(
+    "configuration.check_integration": Case(lambda w, v: configuration.check_integration(v, "alpha", "amocrm"), ADMINS, asks_again=True),
+    "configuration.forget_secret": Case(lambda w, v: configuration.forget_secret(v, "alpha", "amocrm", "access_token"), ADMINS, asks_again=True),
+    "configuration.telegram_code": Case(lambda w, v: bot_saved(w) or configuration.telegram_code(v, "alpha"), ADMINS, asks_again=True),
+    "configuration.unbind_chat": Case(
         lambda w, v: bot_saved(w, "-55001") or configuration.unbind_chat(v, "alpha", "-55001"), ADMINS, asks_again=True
     ),
-    "settings.configuration.telegram": Case(lambda w, v: bot_saved(w) or configuration.telegram(v, "alpha"), ADMINS, asks_again=True),
-    "settings.configuration.chats": Case(lambda w, v: configuration.chats(v, "alpha"), ADMINS, asks_again=True),
-    "settings.configuration.runtime": Case(lambda w, v: configuration.runtime(v, "alpha"), ADMINS, asks_again=True),
-    "settings.configuration.load": Case(lambda w, v: configuration.load(v, "alpha"), ADMINS, asks_again=True),
-    "settings.configuration.save_integration": Case(
+    "configuration.telegram": Case(lambda w, v: bot_saved(w) or configuration.telegram(v, "alpha"), ADMINS, asks_again=True),
+    "configuration.chats": Case(lambda w, v: configuration.chats(v, "alpha"), ADMINS, asks_again=True),
+    "configuration.runtime": Case(lambda w, v: configuration.runtime(v, "alpha"), ADMINS, asks_again=True),
+    "configuration.load": Case(lambda w, v: configuration.load(v, "alpha"), ADMINS, asks_again=True),
+    "configuration.save_integration": Case(
         lambda w, v: configuration.save_integration(v, "alpha", "radist", {"company_id": "1"}, {"api_key": "k" * 20}), ADMINS,
         asks_again=True,
     ),
-    "settings.configuration.save_runtime": Case(lambda w, v: configuration.save_runtime(v, "alpha", {"sla_target_minutes": 21}), ADMINS, asks_again=True),
-    "settings.topics.choose": Case(lambda w, v: topics.choose(v, "alpha", "windows", 1), ADMINS, asks_again=True),
-    "settings.topics.extend": Case(lambda w, v: topics.extend(v, "alpha", "look", ["штора"], 1), ADMINS, asks_again=True),
-    "settings.topics.load": Case(lambda w, v: topics.load(v, "alpha"), ADMINS, asks_again=True),
-    "settings.topics.merge": Case(lambda w, v: topics.merge(v, "alpha", "look", "size", 1), ADMINS, asks_again=True),
-    "settings.topics.put": Case(lambda w, v: topics.put(v, "alpha", None, topics.Typed("Шторы", "штора"), 1), ADMINS, asks_again=True),
-    "settings.topics.remove": Case(lambda w, v: topics.remove(v, "alpha", "look", 1), ADMINS, asks_again=True),
+    "configuration.save_runtime": Case(lambda w, v: configuration.save_runtime(v, "alpha", {"sla_target_minutes": 21}), ADMINS, asks_again=True),
+    "topics.choose": Case(lambda w, v: topics.choose(v, "alpha", "windows", 1), ADMINS, asks_again=True),
+    "topics.extend": Case(lambda w, v: topics.extend(v, "alpha", "look", ["штора"], 1), ADMINS, asks_again=True),
+    "topics.load": Case(lambda w, v: topics.load(v, "alpha"), ADMINS, asks_again=True),
+    "topics.merge": Case(lambda w, v: topics.merge(v, "alpha", "look", "size", 1), ADMINS, asks_again=True),
+    "topics.put": Case(lambda w, v: topics.put(v, "alpha", None, topics.Typed("Шторы", "штора"), 1), ADMINS, asks_again=True),
+    "topics.remove": Case(lambda w, v: topics.remove(v, "alpha", "look", 1), ADMINS, asks_again=True),
     # --- the operator
-    "people.accounts.listing": Case(lambda w, v: accounts.listing(v), OPERATOR, asks_again=True),
-    "people.accounts.detail": Case(lambda w, v: accounts.detail(v, of(w, "user")), OPERATOR, asks_again=True),
-    "people.accounts.add": Case(
-        lambda w, v: accounts.add(v, "added@example.com", "user", "alpha"), OPERATOR, asks_again=True
-    ),
-    "people.accounts.by_email": Case(lambda w, v: accounts.by_email(v, "user@example.com"), OPERATOR, asks_again=True),
-    "people.accounts.everybody": Case(lambda w, v: accounts.everybody(v), OPERATOR, asks_again=True),
-    "people.accounts.reset_password": Case(lambda w, v: accounts.reset_password(v, of(w, "user")), OPERATOR, asks_again=True),
-    "people.accounts.set_password": Case(
+    "accounts.listing": Case(lambda w, v: accounts.listing(v), OPERATOR, asks_again=True),
+    "accounts.detail": Case(lambda w, v: accounts.detail(v, of(w, "user")), OPERATOR, asks_again=True),
+    "accounts.add": Case(lambda w, v: accounts.add(v, "added@example.com", "user", "alpha"), OPERATOR, asks_again=True),
+    "accounts.by_email": Case(lambda w, v: accounts.by_email(v, "user@example.com"), OPERATOR, asks_again=True),
+    "accounts.everybody": Case(lambda w, v: accounts.everybody(v), OPERATOR, asks_again=True),
+    "accounts.reset_password": Case(lambda w, v: accounts.reset_password(v, of(w, "user")), OPERATOR, asks_again=True),
+    "accounts.set_password": Case(
         lambda w, v: accounts.set_password(v, of(w, "user"), "фонарь у северных ворот"), OPERATOR, asks_again=True
     ),
-    "people.accounts.set_blocked": Case(lambda w, v: accounts.set_blocked(v, of(w, "user"), True), OPERATOR, asks_again=True),
-    "people.accounts.end_session": Case(lambda w, v: accounts.end_session(v, of(w, "user"), opened(w, "user")), OPERATOR, asks_again=True),
-    "people.accounts.end_sessions": Case(lambda w, v: accounts.end_sessions(v, of(w, "user")), OPERATOR, asks_again=True),
-    "people.accounts.revoke_role": Case(
+    "accounts.set_blocked": Case(lambda w, v: accounts.set_blocked(v, of(w, "user"), True), OPERATOR, asks_again=True),
+    "accounts.end_session": Case(lambda w, v: accounts.end_session(v, of(w, "user"), opened(w, "user")), OPERATOR, asks_again=True),
+    "accounts.end_sessions": Case(lambda w, v: accounts.end_sessions(v, of(w, "user")), OPERATOR, asks_again=True),
+    "accounts.revoke_role": Case(
         lambda w, v: accounts.revoke_role(v, of(w, "user"), w.tenants["alpha"].tenant_id), OPERATOR, asks_again=True
     ),
-    "people.accounts.reset_second_factor": Case(
+    "accounts.reset_second_factor": Case(
         lambda w, v: accounts.reset_second_factor(v, of(w, "user")), OPERATOR, asks_again=True
     ),
     "companies.add_tenant": Case(lambda w, v: companies.add_tenant(v, "Н", "newcompany", "Asia/Almaty"), OPERATOR, asks_again=True),
@@ -218,42 +215,53 @@ NOBODYS = {
     "access.transaction": "the entry point itself",
     "access.visible": "what access.viewer has found",
     "machine.operator": "makes the machine's operator: test_the_apps_own_process_makes_no_operator",
-    "people.accounts.bootstrap": "tests/cli/test_command_line.py: does nothing once there was an operator",
-    "reports.runs.events": "a run that run_of has let through; its rows are the database's to refuse",
+    "accounts.bootstrap": "does nothing once there was an operator: tests/cli/test_command_line.py",
+    "runs.events": "a run that run_of has let through; its rows are the database's to refuse",
     "access.note": "a line of the log inside another's transaction",
     "access.check_admin_now": "the question itself",
     "access.check_any_admin_now": "the question itself",
     "access.check_operator_now": "the question itself",
     "audit_log.note_look": "writes down that an operator looked",
-    "reports.export.csv_text": "rows as text",
     "health.check": "names no company",
     "health.for_strangers": "names no company",
-    "reports.runs.reap": "ends what is over",
-    "reports.view.currency_of": "inside another's transaction",
-    "reports.view.find": "reports.view.load",
-    "reports.runs.tail": "inside another's transaction",
-    "reports.runs.log_of": "a run that run_of has let through; its rows are the database's to refuse",
-    "reports.runs.progress": "rows the database refuses: test_services.test_progress_is_empty_for_a_stranger",
+    "runs.reap": "ends what is over",
+    "view.currency_of": "inside another's transaction",
+    "view.find": "view.load",
+    "runs.tail": "inside another's transaction",
+    "runs.log_of": "a run that run_of has let through; its rows are the database's to refuse",
+    "runs.progress": "rows the database refuses: test_services.test_progress_is_empty_for_a_stranger",
     **dict.fromkeys(
         (
-            "settings.calendars.over", "settings.calendars.overrides_text", "settings.calendars.parse_shifts", "settings.calendars.read", "settings.calendars.shifts_text",
-            "settings.calendars.versions", "settings.calendars.weekly_hours", "settings.calendars.without", "reports.export.cell", "reports.questions.suggested",
-            "reports.view.claims_at", "reports.view.headline_numbers", "reports.runs.again_at", "reports.runs.day_choices",
-            "reports.runs.last_closed", "reports.runs.percent", "reports.runs.silence", "settings.configuration.form_fields", "settings.configuration.text_of",
-            "settings.configuration.validate",
+            "calendars.over", "calendars.overrides_text", "calendars.parse_shifts", "calendars.read", "calendars.shifts_text",
+            "calendars.versions", "calendars.weekly_hours", "calendars.without", "questions.suggested",
+            "view.claims_at", "view.headline_numbers", "runs.again_at", "runs.day_choices",
+            "runs.last_closed", "runs.percent", "runs.silence", "configuration.form_fields", "configuration.text_of",
+            "configuration.validate",
         ),
         "reads nothing",
     ),
 }  # fmt: skip
 
 
-def test_every_function_has_its_line() -> None:
-    found = set()
+def functions() -> dict[str, Callable[..., Any]]:
+    """Every public function of the services, by the module it stands in."""
+    found = {}
     for module in pkgutil.walk_packages(services.__path__, "services."):
         for name, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
             if function.__module__ == module.name and not name.startswith("_"):
-                found.add(f"{module.name.removeprefix('services.')}.{name}")
-    assert found == {*CASES, *MACHINES, *NOBODYS}
+                found[f"{module.name.rsplit('.', 1)[-1]}.{name}"] = function
+    return found
+
+
+FUNCTIONS = functions()
+
+
+def test_every_function_has_its_line() -> None:
+    assert FUNCTIONS.keys() == {*CASES, *MACHINES, *NOBODYS}
+
+
+def test_every_function_says_what_it_is() -> None:
+    assert [name for name, function in FUNCTIONS.items() if not (function.__doc__ or "").strip()] == []
 
 
 @contextmanager
@@ -302,16 +310,14 @@ def test_the_operator_of_this_machine_may_what_an_operator_may(world: World, mon
     """Wherever a function takes one: by the service entry point alone, and never as a person."""
     wrong, taken = {}, set()
     for name, case in CASES.items():
-        module, _, function = f"services.{name}".rpartition(".")
-        signature = inspect.signature(getattr(importlib.import_module(module), function))
-        if "Actor" not in str(signature.parameters["who"].annotation):
+        if "Actor" not in str(inspect.signature(FUNCTIONS[name]).parameters["who"].annotation):
             continue
         taken.add(name)
         with nothing_else_refuses(monkeypatch, is_person=False):
             if (told := outcome(case, world, Operator())) != YES:
                 wrong[name] = told
     assert wrong == {}
-    assert not {name for name in taken if name.startswith(("overview.", "reports.rows.", "reports.transcripts."))}
+    assert not {name for name in taken if name.startswith(("overview.", "rows.", "transcripts."))}
 
 
 @pytest.mark.parametrize("actor", ACTORS)
@@ -375,7 +381,7 @@ def test_an_open_page_holds_no_right(
 def test_the_whole_journal_asks_once_more(
     world: World, who: Callable[[str], Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal without a company named: of an administrator of any, now."""
+    """The audit log without a company named: of an administrator of any, now."""
     viewer = who("admin")
     with nothing_else_refuses(monkeypatch):
         assert audit_log.audit_page(viewer)
@@ -389,7 +395,7 @@ def test_who_may_nothing_else(world: World) -> None:
     """A case that everybody may is the person's own, and every other one has a role that is refused."""
     own = {name for name, case in CASES.items() if set(case.may.values()) == {YES}}
     assert own == {
-        "overview.cards", "people.profile.save_profile", "people.accounts.own_sessions", "people.accounts.end_own_session", "people.accounts.end_other_sessions",
+        "overview.cards", "profile.save_profile", "accounts.own_sessions", "accounts.end_own_session", "accounts.end_other_sessions",
     }  # fmt: skip
 
 

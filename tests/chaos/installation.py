@@ -18,7 +18,7 @@ import httpx
 import psycopg
 import pytest
 
-from orchestration.process import cleanup
+from orchestration.run import cleanup
 from synkro.core import vault
 from synkro.core.settings import settings
 from synkro.database import db

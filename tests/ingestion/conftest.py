@@ -52,14 +52,14 @@ def outside() -> Iterator[server.Sandbox]:
 
 @pytest.fixture
 def vendors(outside: server.Sandbox) -> Iterator[server.Sandbox]:
-    """The vendors without faults and limits, their journals empty."""
+    """The vendors without faults and limits, their request logs empty."""
     for name in READ:
         outside.faults[name].clear()
         outside.faults[name].add({"kind": "rate", "per_second": None})
-        outside.journals[name].clear()
+        outside.request_logs[name].clear()
     yield outside
     for name in READ:
-        assert outside.journals[name].violations() == []
+        assert outside.request_logs[name].violations() == []
 
 
 @pytest.fixture(autouse=True)

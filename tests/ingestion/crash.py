@@ -45,12 +45,12 @@ def _import_all() -> None:
     import dbt.cli.main
     import dlt.destinations
 
-    import analysis.reading.dialogs
     import analysis.report.builder
+    import analysis.report.dialogs
     import delivery.sender
     import ingestion.pipelines
     import orchestration.definitions
-    import orchestration.queue.launch
+    import orchestration.process.launch
 
     assert dbt and dlt and analysis and delivery and ingestion and orchestration
     # one graph of assets for all children: making it costs more than a run
@@ -79,7 +79,7 @@ def _child(order: dict[str, Any]) -> None:
 
 
 def _whole(run_id: UUID) -> int:
-    from orchestration.queue.launch import execute
+    from orchestration.process.launch import execute
 
     run = execute(run_id)
     print(run.status, run.error, run.error_detail)

@@ -23,7 +23,7 @@ def test_writing_is_refused_before_a_byte_is_sent(company: Company, kind: Any, m
         path = "/api/v4/leads" if kind == "amocrm" else "/companies/1001/messaging/messages/"
         with pytest.raises(ReadOnlyViolation):
             http.request(method, path, json={"text": "x"})
-    assert company.outside.journals[kind].requests() == []
+    assert company.outside.request_logs[kind].requests() == []
 
 
 def check(company: Company, kind: Any, **changes: Any) -> dict[str, Any]:
@@ -84,9 +84,9 @@ def test_an_account_the_vendor_blocked_goes_on_after_a_check(company: Company) -
     faults = company.outside.faults["amocrm"]
     faults.add({"kind": "blocked_html"})
     assert company.read("amocrm").status == "failed"
-    asked = len(company.outside.journals["amocrm"].requests())
+    asked = len(company.outside.request_logs["amocrm"].requests())
     assert company.read("amocrm").status == "failed"
-    assert len(company.outside.journals["amocrm"].requests()) == asked, "not one request more"
+    assert len(company.outside.request_logs["amocrm"].requests()) == asked, "not one request more"
     faults.clear()
     faults.add({"kind": "rate", "per_second": None})
     check(company, "amocrm")

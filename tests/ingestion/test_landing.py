@@ -11,11 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from ingestion.extract import batches
-from ingestion.extract.batches import Limits, Stream
 from ingestion.extract.context import Session
 from ingestion.extract.rows import Row, Tally
-from ingestion.load import streams
+from ingestion.load import batches, streams
+from ingestion.load.batches import Limits, Stream
 from synkro.database import connections
 from synkro.runs.watermarks import StreamLoad
 from tests.ingestion.conftest import Company

@@ -16,10 +16,10 @@ import pytest
 
 from ingestion.amocrm import paginator as amocrm_pages
 from ingestion.amocrm.source import Amocrm
-from ingestion.extract import batches, context
-from ingestion.extract.batches import Limits
+from ingestion.extract import context
 from ingestion.extract.context import LoadContext
-from ingestion.load import streams
+from ingestion.load import batches, streams
+from ingestion.load.batches import Limits
 from ingestion.radist import paginator as radist_pages
 from synkro.core import clock
 from synkro.core.errors import Cancelled, LeaseLost
@@ -101,9 +101,9 @@ def places(company: Company) -> dict[str, Backfill]:
 
 def requests(company: Company, source: str) -> list[str]:
     """Paths asked for since the last look."""
-    journal = company.outside.journals[source]
-    asked = [row["path"] for row in journal.requests()]
-    journal.clear()
+    request_log = company.outside.request_logs[source]
+    asked = [row["path"] for row in request_log.requests()]
+    request_log.clear()
     return asked
 
 

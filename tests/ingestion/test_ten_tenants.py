@@ -139,7 +139,7 @@ def assert_within_limits(servers: list[server.Sandbox]) -> None:
     By the moments of the turns: what was sent evenly arrives in a bunch when this machine stalls.
     """
     for vendor in READ:
-        assert [outside.journals[vendor].violations() for outside in servers] == [[]] * len(servers)
+        assert [outside.request_logs[vendor].violations() for outside in servers] == [[]] * len(servers)
     with db.as_service("test") as connection:
         rows = connection.execute("select account_key, let_go from private.vendor_limits").fetchall()
     pace = {"amocrm": AMOCRM_PER_SECOND, "radist": RADIST_PER_SECOND}

@@ -13,7 +13,18 @@ from pathlib import Path
 from synkro.core.settings import ROOT
 
 FOLDER = ROOT / "tests" / "mutants"
-AREAS = ("synkro", "ingestion", "transforms", "analysis", "delivery", "orchestration", "app", "sandbox", "cli")
+AREAS = (
+    "synkro",
+    "ingestion",
+    "transforms",
+    "analysis",
+    "delivery",
+    "orchestration",
+    "services",
+    "app",
+    "sandbox",
+    "cli",
+)
 #: a moved line must not spoil a patch; what it changes has to stand there word for word
 _APPLY = ("git", "apply", "--recount", "-C1")
 

@@ -33,8 +33,8 @@ ARCHIVES = ROOT / "build" / "test-clusters"
 MADE_FROM = (
     "supabase",
     "transforms",
-    "orchestration/dbt*.py",
-    "synkro/*.py",
+    "orchestration/dbt",
+    "synkro",
     "requirements.lock",
     "tests/support/cluster.py",
 )

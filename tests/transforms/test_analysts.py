@@ -80,7 +80,7 @@ def login(marts_db: str, company: Callable[..., Company], work: Path) -> Iterato
     name = f"anna_{secrets.token_hex(3)}"
     with psycopg.connect(marts_db, autocommit=True, row_factory=dict_row) as owner:
         tenant = tenants.by_slug(owner, "ours")
-        password = analysts.add(owner, name, [tenant], timeout_seconds=60)
+        password = analysts.add(owner, name, [tenant.tenant_id], timeout_seconds=60)
         yield Login(name, analysts.connection_string(marts_db, name, password), ours, others)
         analysts.remove(owner, name)
 

@@ -97,7 +97,7 @@ def ground(marts_db: str, company: Callable[..., Company], work: Any) -> Iterato
             people[role] = person.user_id
     name = f"mask_{secrets.token_hex(3)}"
     with psycopg.connect(marts_db, autocommit=True, row_factory=dict_row) as owner:
-        password = analysts.add(owner, name, [tenants.by_slug(owner, "masked")], timeout_seconds=60)
+        password = analysts.add(owner, name, [tenants.by_slug(owner, "masked").tenant_id], timeout_seconds=60)
         with doors_open(marts_db):
             yield Ground(marts_db, made, people, analysts.connection_string(marts_db, name, password))
         analysts.remove(owner, name)

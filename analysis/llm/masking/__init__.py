@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable
 
 from analysis.llm.masking import addresses, contacts, documents, names
+from analysis.reading import morphology
 from analysis.reading.normalisation import folded, name_stem, visible
-from analysis.rules import morphology
 
 #: after these words a long number is a thing's
 _CODE = re.compile(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from analysis.rules import morphology
+from analysis.reading import morphology
 
 #: ``sure``: only a name; ``maybe``: a name and a word besides («вера», «Арман»); ``surname``: looks like one; ``unknown``: no
 #: dictionary has it; empty: a word

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, AssetSpec, MaterializeResult, MetadataValue, asset
 
 from orchestration.defs.freshness import DAILY
-from orchestration.defs.partitions import tenant_days
 from orchestration.defs.resources import RunWorker
+from orchestration.queue.partitions import tenant_days
 from orchestration.run import revision_policy
 from orchestration.run.worker import Worker
 from synkro.connectors import integrations
@@ -22,7 +22,7 @@ from synkro.runs import leases, queue
 from synkro.tenancy import rubric
 
 if TYPE_CHECKING:
-    from analysis.reading.context import AnalysisContext
+    from analysis.report.context import AnalysisContext
 
 #: the marts a report is made of
 _MARTS = [AssetKey(["marts", name]) for name in ("fct_messages", "fct_waits", "fct_deals", "period_dialogs")]
@@ -113,7 +113,7 @@ def report_url(slug: str, report: reports.Report | reports.Draft) -> str:
 def context_of(worker: Worker) -> AnalysisContext:
     """What the analysis needs to know of the run."""
     from analysis import topics
-    from analysis.reading.context import AnalysisContext
+    from analysis.report.context import AnalysisContext
 
     run, tenant, config = worker.run, worker.tenant, worker.config
     with db.as_service("analysis") as connection:
@@ -147,7 +147,7 @@ def context_of(worker: Worker) -> AnalysisContext:
 
 
 def read(worker: Worker) -> dict[str, Any]:
-    from analysis.reading.dialogs import read_dialogs
+    from analysis.report.dialogs import read_dialogs
 
     outcome = read_dialogs(context_of(worker))
     worker.memory["readings"] = outcome
@@ -168,8 +168,8 @@ def write(worker: Worker) -> reports.Report:
     """
     from dataclasses import replace
 
-    from analysis.reading.dialogs import read_dialogs
     from analysis.report.builder import write_report
+    from analysis.report.dialogs import read_dialogs
     from delivery.message import telegram_message
     from delivery.sender import letters_for
 

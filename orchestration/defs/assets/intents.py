@@ -12,8 +12,8 @@ from typing import Any
 
 from dagster import AssetKey, MaterializeResult, asset
 
-from orchestration.defs.partitions import tenant_days
 from orchestration.defs.resources import RunWorker
+from orchestration.queue.partitions import tenant_days
 from orchestration.run.worker import Worker
 from synkro.database import db
 from synkro.reporting import intents

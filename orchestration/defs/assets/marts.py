@@ -20,8 +20,8 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 
 from orchestration.dbt.project import GUARDED
 from orchestration.defs.assets import intents
-from orchestration.defs.partitions import tenant_days
 from orchestration.defs.resources import RunWorker
+from orchestration.queue.partitions import tenant_days
 from orchestration.run import ingestion_log, window_registration
 from orchestration.run.worker import Worker
 from synkro.core import russian

@@ -22,8 +22,8 @@ from dagster import (
 )
 
 from orchestration.defs.freshness import DAILY
-from orchestration.defs.partitions import tenant_days
 from orchestration.defs.resources import RunWorker
+from orchestration.queue.partitions import tenant_days
 from orchestration.run import ingestion_log, window_registration
 from orchestration.run.worker import Worker
 from synkro.core import russian

@@ -301,7 +301,7 @@ TO_STRANGER = (
 
 # --- inside the company -----------------------------------------------------------------------------------------
 
-#: lines of scenes that are the same in any trade
+#: lines of steps that are the same in any vertical
 OPEN_ADDITION = (
     "[Цвет {color} есть|Размер {size} нужен|Живём в {district}]<R gives_info>",
     "[И ещё|А ещё], [доставка есть|рассрочка есть]?",
@@ -377,12 +377,12 @@ _REFUSED = "N refusal, refusal, outcome=refused"
 
 
 class Wording:
-    """The lines of one trade by name, each with its mark: its own, and for the rest those of any shop."""
+    """The lines of one vertical by name, each with its mark: its own, and for the rest those of any shop."""
 
     def __init__(self, own: Mapping[str, Any] | None = None) -> None:
         shared = {name: value for name, value in globals().items() if name.isupper() and not name.startswith("_")}
         if unknown := sorted(set(own or {}) - set(shared)):
-            raise ValueError(f"no scene says a line of this name: {', '.join(unknown)}")
+            raise ValueError(f"no step says a line of this name: {', '.join(unknown)}")
         for name, value in {**shared, **(own or {})}.items():
             setattr(self, name, _marked(name, value))
 

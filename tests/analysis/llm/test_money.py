@@ -1,6 +1,6 @@
-"""Money of the AI: no cap is passed, nothing over a cap is sent, and the journal is the provider's bill.
+"""Money of the AI: no cap is passed, nothing over a cap is sent, and the request log is the provider's bill.
 
-Seen red: sending before the cap is checked (the bill no longer equals the journal), reading the sums without the lock
+Seen red: sending before the cap is checked (the bill no longer equals the request log), reading the sums without the lock
 (``test_parallel_callers_share_the_caps``), settling at zero when no bill came (``test_an_answer_that_never_arrived…``).
 """
 
@@ -16,8 +16,8 @@ import pytest
 
 from analysis.llm.budget import Budget, BudgetExceeded, DatabaseLedger, caps_of
 from analysis.llm.prices import CAUTIOUS, FREE, Price, cost, price_of
-from analysis.reading.dialogs import read_dialogs
 from analysis.report.builder import write_report
+from analysis.report.dialogs import read_dialogs
 from synkro.core.errors import ConfigurationError
 from synkro.core.settings import settings
 from synkro.core.windows import Window

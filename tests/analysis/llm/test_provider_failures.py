@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from analysis.reading import by_model
-from analysis.reading import dialogs as reading
-from analysis.reading.context import Limits
-from analysis.reading.dialogs import read_dialogs
+from analysis.llm import reader
+from analysis.llm.limits import Limits
+from analysis.reading import morphology
+from analysis.report import dialogs as reading
 from analysis.report.builder import coverage_line
-from analysis.rules import morphology
+from analysis.report.dialogs import read_dialogs
 from synkro.core.settings import settings
 from synkro.reporting import revisions
 from tests.analysis.conftest import Model
@@ -122,7 +122,7 @@ def test_the_report_is_there_in_time(
     limits = replace(SILENCE, concurrency=1) if failure.fault == "llm_hang" else LIMITS
     ctx = busy.context_with_ai(base_url, model.api_key, public={"model": failure.model}, limits=limits)
     draft = report(ctx)
-    asked = [one for one in model.journal.requests() if "/chat/" in one["path"]]
+    asked = [one for one in model.request_log.requests() if "/chat/" in one["path"]]
     assert len(asked) <= failure.most
     calls = busy.calls()
     assert calls
@@ -152,14 +152,14 @@ def test_a_flood_of_dialogs_is_read_in_time_or_left_to_the_next_run(
     many(shop, dialogs)
     model.breaks("llm_slow", seconds=0.3)
     begun = 0
-    honest = by_model.read
+    honest = reader.read
 
     def read(*what: Any, **more: Any) -> Any:
         nonlocal begun
         begun += 1
         return honest(*what, **more)
 
-    monkeypatch.setattr(by_model, "read", read)
+    monkeypatch.setattr(reader, "read", read)
     monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: begun * 100.0))
     limits = replace(UNHURRIED, reading_seconds=2500.05)
     ctx = shop.context_with_ai(model.base_url, model.api_key, limits=limits)
@@ -213,7 +213,7 @@ def test_one_repair_and_no_more(busy: Shop, model: Model) -> None:
     """The first answer is broken, the second is right: two requests and a reading."""
     model.faults.add({"kind": "llm_invalid_json", "path": "/v1/chat", "times": 1})
     draft = report(busy.context_with_ai(model.base_url, model.api_key, limits=LIMITS))
-    asked = [one for one in model.journal.requests() if "/chat/" in one["path"]]
+    asked = [one for one in model.request_log.requests() if "/chat/" in one["path"]]
     assert draft.coverage["read"] == DIALOGS_WITH_TEXT and len(asked) == DIALOGS_WITH_TEXT + 2
 
 
@@ -221,7 +221,7 @@ def test_a_server_without_schemas_is_asked_twice_once(busy: Shop, model: Model) 
     """``response_format`` is tried, refused, and left out for the rest of the report."""
     model.faults.add({"kind": "switch", "name": "json_schema", "value": False})
     draft = report(busy.context_with_ai(model.base_url, model.api_key, limits=LIMITS))
-    asked = [one for one in model.journal.requests() if "/chat/" in one["path"]]
+    asked = [one for one in model.request_log.requests() if "/chat/" in one["path"]]
     assert draft.coverage["read"] == DIALOGS_WITH_TEXT
     # once for the readings and once for the headline
     assert len(asked) == DIALOGS_WITH_TEXT + 1 + 2

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from analysis.llm.masking import Mask
-from analysis.reading.by_model import ground, split
+from analysis.llm.reader import ground, split
 from tests.analysis.inputs import FURNITURE
 from tests.analysis.rules.test_rules import dialog
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from analysis.reading.context import DialogReading
 from analysis.report import actions
 from analysis.report.claims import Claims
+from analysis.report.context import DialogReading
 from synkro.numbers import Waiting
 from tests.analysis.inputs import DAY, facts, item, plain, promise, read, wait
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from analysis.reading.context import DialogReading
 from analysis.reading.vocabulary import OBJECTIONS, RISKS
 from analysis.report import aggregates, quality
 from analysis.report.claims import Claims
+from analysis.report.context import DialogReading
 from synkro.tenancy.rubric import Criterion
 from tests.analysis.inputs import DAY, FURNITURE, item, plain, promise, read, score
 

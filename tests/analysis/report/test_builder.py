@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from analysis.reading.context import ReadingsOutcome
 from analysis.report import inputs as fact_sheet
 from analysis.report import page_text
 from analysis.report.builder import compose, coverage_line, is_quiet, reader_of
+from analysis.report.context import ReadingsOutcome
 from tests.analysis.inputs import (
     DAY,
     WINDOW,

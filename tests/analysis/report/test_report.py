@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from analysis.reading.context import AnalysisContext
-from analysis.reading.dialogs import read_dialogs
 from analysis.reading.grounding import find_quote
 from analysis.report import headline
 from analysis.report.builder import write_report
+from analysis.report.context import AnalysisContext
+from analysis.report.dialogs import read_dialogs
 from analysis.report.inputs import Facts
 from synkro.core.errors import Cancelled
 from synkro.reporting.reports import Draft

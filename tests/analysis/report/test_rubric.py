@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from analysis.llm import prompts
-from analysis.reading.context import DialogReading
-from analysis.reading.dialogs import read_dialogs
 from analysis.reading.models import Reading, Score
 from analysis.report import quality
 from analysis.report.claims import Claims
+from analysis.report.context import DialogReading
+from analysis.report.dialogs import read_dialogs
 from analysis.rules import reader
 from analysis.topics import pack
 from synkro.core.errors import DataError

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from analysis.intents.linear import CLAIMS, Bounds, Linear, Model
+from analysis.reading import morphology
 from analysis.reading.grounding import find_quote
+from analysis.reading.morphology import tagged
 from analysis.reading.normalisation import folded
-from analysis.rules import morphology, reader
-from analysis.rules.morphology import tagged
+from analysis.rules import reader
 from tests.analysis.rules.test_rules import dialog
 
 

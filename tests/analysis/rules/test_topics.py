@@ -12,10 +12,10 @@ import pytest
 
 from analysis import topics
 from analysis.llm import prompts
-from analysis.reading.dialogs import read_dialogs
 from analysis.reading.normalisation import folded
 from analysis.report import aggregates
 from analysis.report.claims import Claims
+from analysis.report.dialogs import read_dialogs
 from analysis.rules import reader
 from analysis.topics import Catalogue, pack
 from analysis.topics.grouping import Question, groups

@@ -25,7 +25,7 @@ from app.components.report.parts import number_text
 from app.components.report.sections import SHARE_OF, TILES
 from app.texts import RU
 from cli.main import cli
-from orchestration.queue.launch import execute
+from orchestration.process.launch import execute
 from sandbox.company.model import Chat, Message
 from services import access
 from services.reports import dashboards, rows

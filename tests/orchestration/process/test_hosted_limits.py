@@ -140,7 +140,7 @@ def test_a_load_waits_for_a_connection(
     """Every connection is lent to others in the moment dlt begins to load."""
     import dlt
 
-    from orchestration.queue.launch import execute
+    from orchestration.process.launch import execute
 
     url, made = project
     loading = dlt.Pipeline.load

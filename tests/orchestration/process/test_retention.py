@@ -24,7 +24,8 @@ from dagster import (
     op,
 )
 
-from orchestration.process import retention, storage
+from orchestration.defs import retention
+from orchestration.process import storage
 
 DAYS = StaticPartitionsDefinition(["one", "two"])
 

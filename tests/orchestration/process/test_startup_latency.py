@@ -35,7 +35,7 @@ HEAVY = (
     "dlt",
     "openai",
     "ingestion.pipelines",
-    "analysis.reading.dialogs",
+    "analysis.report.dialogs",
 )
 
 

@@ -16,8 +16,8 @@ from uuid import UUID
 import pytest
 
 from orchestration.defs.jobs import REPORT_JOB
-from orchestration.defs.partitions import TENANT_TAG, key_of
 from orchestration.queue.concurrency import LANE_TAG
+from orchestration.queue.partitions import TENANT_TAG, key_of
 from services import access
 from services.reports import runs
 from synkro.accounts import embedded
@@ -106,8 +106,8 @@ def person(tenant_id: UUID) -> access.Viewer:
 
 
 def partitions(dagster: dagster_processes.Plant) -> set[str]:
-    from orchestration.defs.partitions import TENANTS
     from orchestration.process import instance
+    from orchestration.queue.partitions import TENANTS
 
     return set(instance.get().get_dynamic_partitions(TENANTS))
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from orchestration.dbt import project
-from orchestration.process import cleanup
+from orchestration.run import cleanup
 from orchestration.run.worker import Worker
 from synkro.core.settings import settings
 from synkro.core.windows import Window

@@ -15,9 +15,9 @@ from dagster import (
 )
 from dagster._core.test_utils import create_run_for_test
 
-from orchestration.defs.partitions import RUN_TAG, TENANTS
 from orchestration.defs.sensors import OFFER_AGAIN, tick
 from orchestration.queue.concurrency import LANE_TAG
+from orchestration.queue.partitions import RUN_TAG, TENANTS
 from synkro.core import clock
 from synkro.core.windows import Window
 from synkro.database import db

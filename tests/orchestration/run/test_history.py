@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from orchestration.queue.launch import execute
+from orchestration.process.launch import execute
 from orchestration.run.window_registration import COMPARE_DAYS
 from synkro.core import clock
 from synkro.core.windows import business_day_window, label_of

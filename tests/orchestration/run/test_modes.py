@@ -26,8 +26,8 @@ def test_a_mode_reads_its_source_and_is_complete_with_it(database: str, mode: st
             report = reports.current(connection, town.tenant_id)
         assert report is not None and report.is_complete
         silent = "amocrm" if mode == "radist_only" else "radist"
-        assert town.journal(silent) == []
-        assert town.journal("radist" if silent == "amocrm" else "amocrm")
+        assert town.request_log(silent) == []
+        assert town.request_log("radist" if silent == "amocrm" else "amocrm")
         if mode == "radist_only":
             assert report.numbers["dialogs"] > 0 and report.numbers["deals"] == 0
         else:
@@ -38,7 +38,7 @@ def test_a_mode_reads_its_source_and_is_complete_with_it(database: str, mode: st
 
 def test_a_week_is_a_report_of_its_own(database: str) -> None:
     """The same models and texts as a day, over seven of them."""
-    from orchestration.queue.launch import execute
+    from orchestration.process.launch import execute
 
     with open_town("town", with_ai=False) as town:
         zone, start = "Asia/Almaty", RuntimeConfig("Asia/Almaty").business_day_start

@@ -18,8 +18,8 @@ import httpx
 import psycopg
 import pytest
 
-from orchestration.process import cleanup
-from orchestration.queue.launch import execute
+from orchestration.process.launch import execute
+from orchestration.run import cleanup
 from synkro.core.settings import settings
 from synkro.database import db
 from synkro.reporting import reports

@@ -17,8 +17,8 @@ from synkro.core.settings import ROOT, settings
 from synkro.database import db
 from synkro.runs import watermarks
 from synkro.tenancy import runtime_config, tenants
+from tests.support.packages import ALL
 
-ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "cli", "sandbox")
 BACK = timedelta(days=300)
 
 #: who may ask the real time, and why; a new place is a decision
@@ -27,7 +27,7 @@ REAL: dict[str, set[str]] = {
     "a lease, its heartbeat, its end": {
         *(f"synkro/runs/leases.py::{name}" for name in ("claim", "heartbeat", "is_stopping", "hold", "finish")),
         "synkro/runs/reaper.py::reap",
-        "orchestration/process/cleanup.py::clear",
+        "orchestration/run/cleanup.py::clear",
         "orchestration/queue/stale_runs.py::_over",
         "services/reports/runs.py::silence",
     },
@@ -97,15 +97,15 @@ REAL: dict[str, set[str]] = {
         "orchestration/dbt/scope.py::stood",
     },
     "the last week's failures, by such stamps": {"services/companies.py::_line"},
-    "Dagster's own stamps": {"orchestration/process/retention.py::build"},
+    "Dagster's own stamps": {"orchestration/defs/retention.py::build"},
     "the hour beside a line on the terminal": {"cli/commands/reports.py::_watch"},
     "a simulated vendor: the clock it has when it is given none": {
         "sandbox/server.py::start",
         "sandbox/company/world.py::World.__init__",
     },
-    "a simulated vendor: lives of tokens, ages of updates, its journal": {
+    "a simulated vendor: lives of tokens, ages of updates, its request log": {
         *(f"sandbox/vendors/amocrm/oauth.py::Tokens.{name}" for name in ("accepts", "_issue")),
-        *(f"sandbox/faults/request_log.py::Journal.{name}" for name in ("arrived", "violation")),
+        *(f"sandbox/faults/request_log.py::RequestLog.{name}" for name in ("arrived", "violation")),
         "sandbox/vendors/llm/app.py::Server.chat",
         *(f"sandbox/vendors/telegram/bot.py::Bot.{name}" for name in ("_deliver", "edit_message_text")),
         *(f"sandbox/vendors/telegram/updates.py::Updates.{name}" for name in ("_forget_old", "add")),
@@ -160,8 +160,8 @@ def _name(node: ast.AST) -> str:
 def test_the_real_time_is_asked_only_where_it_is_meant() -> None:
     found = {
         place
-        for room in ROOMS
-        for path in sorted((ROOT / room).rglob("*.py"))
+        for package in ALL
+        for path in sorted((ROOT / package).rglob("*.py"))
         if not path.relative_to(ROOT).as_posix().startswith(OWN_CLOCK)
         for place in places(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
     }

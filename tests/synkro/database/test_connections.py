@@ -19,6 +19,7 @@ from synkro.core.errors import ConfigurationError, TransientError
 from synkro.core.settings import ROOT, settings
 from synkro.database import connections, db, migrations, poolers
 from tests.conftest import doors_open
+from tests.support.packages import PRODUCT
 from tests.support.pooled import Pooled, pooled
 
 REFUSALS = [
@@ -193,11 +194,10 @@ def test_nobody_opens_a_connection_of_the_owner_past_the_helper() -> None:
         "synkro/connectors/project_database.py",
         "ingestion/load/destination.py",
     }
-    rooms = ["synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "cli"]
     found = {
         path.relative_to(ROOT).as_posix()
-        for room in rooms
-        for path in (ROOT / room).rglob("*.py")
+        for package in PRODUCT
+        for path in (ROOT / package).rglob("*.py")
         if re.search(r"psycopg2?\.connect\(|create_engine\(|Connection\.connect\(", path.read_text(encoding="utf-8"))
     }
     assert found <= allowed

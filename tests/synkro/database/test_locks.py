@@ -37,6 +37,7 @@ from synkro.runs import leases, reaper
 from synkro.runs import queue as runs
 from tests.conftest import doors_open
 from tests.support.locks import ADVISORY, ROW, clock, company, hurried, meanwhile, until_it_waits
+from tests.support.packages import PRODUCT
 
 WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
 DAY = timedelta(days=1)
@@ -80,7 +81,6 @@ _LOCK = re.compile(
     r"|\bpg_(?:try_)?advisory_(?:xact_)?lock(?:_shared)?\b|\block table\b",
     re.IGNORECASE,
 )
-_SOURCES = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "cli")
 
 
 # --- the list ---------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def locks_of_sql(text: str) -> Iterator[str]:
 
 
 def locks_of_the_product() -> Counter[str]:
-    modules = [path for folder in _SOURCES for path in sorted((ROOT / folder).rglob("*.py"))]
+    modules = [path for folder in PRODUCT for path in sorted((ROOT / folder).rglob("*.py"))]
     found = Counter(place for path in modules for place in locks_of_module(path))
     sql = [*sorted(migrations.FOLDER.glob("*.sql")), *sorted((ROOT / "transforms").rglob("*.sql"))]
     return found + Counter(locks_of_sql("\n".join(path.read_text(encoding="utf-8") for path in sql)))

@@ -18,7 +18,7 @@ import pytest
 
 from synkro.accounts import embedded
 from synkro.database import analysts, db, rls_audit
-from synkro.tenancy import tenants, users
+from synkro.tenancy import users
 from tests.conftest import doors_open
 from tests.support import twins
 from tests.support.twins import END, OURS, REPORT, RUN, THEIRS
@@ -167,11 +167,10 @@ def ground(make_database: Callable[[str | None], str], template: str) -> Iterato
             connection.execute(
                 "update auth.users set banned_until = now() + interval '1 day' where id = %s", (people["banned"],)
             )
-            ours, theirs = tenants.by_id(connection, OURS), tenants.by_id(connection, THEIRS)
         with psycopg.connect(url, autocommit=True) as owner:
             logins = {}
-            for name, tenant in ((ANALYST, ours), (f"{ANALYST}_2", theirs)):
-                password = analysts.add(owner, name, [tenant], 60)
+            for name, tenant_id in ((ANALYST, OURS), (f"{ANALYST}_2", THEIRS)):
+                password = analysts.add(owner, name, [tenant_id], 60)
                 logins[name] = analysts.connection_string(url, name, password)
             try:
                 yield Ground(url, people, logins, relations(owner))

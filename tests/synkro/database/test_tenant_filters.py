@@ -25,8 +25,8 @@ import pytest
 
 from analysis import topics as asked_about
 from analysis.questions import answering, metrics, searching
-from analysis.reading.context import AnalysisContext
 from analysis.report import inputs
+from analysis.report.context import AnalysisContext
 from delivery import destinations
 from delivery.bot import inbox
 from orchestration.dbt import scope
@@ -370,8 +370,8 @@ NEITHER = {
     "orchestration.dbt.project.test_tenant": "writes nothing",
     "orchestration.dbt.scope.begin": "test_builds_of_the_marts_touch_no_other_company",
     "orchestration.dbt.scope.last": "test_builds_of_the_marts_touch_no_other_company",
-    "orchestration.process.cleanup.lock_name": "no query",
-    "orchestration.process.cleanup.release": "tests/orchestration/queue/test_locks.py",
+    "orchestration.run.cleanup.lock_name": "no query",
+    "orchestration.run.cleanup.release": "tests/orchestration/queue/test_locks.py",
 }
 
 _PACKAGES = ("synkro", "delivery", "analysis", "ingestion", "orchestration")

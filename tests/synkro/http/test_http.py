@@ -372,20 +372,20 @@ def test_a_throttling_storm_ends_after_four_tries(vendor: FakeVendor) -> None:
 
 
 class Counting(LocalLimiter):
-    """How many turns were taken."""
+    """How many permits were taken."""
 
-    turns = 0
+    permits = 0
 
     def acquire(self, **options: Any) -> float:
-        self.turns += 1
+        self.permits += 1
         return super().acquire(**options)
 
 
-@pytest.mark.parametrize(("seconds", "turns"), [(0.0, 1), (0.1, 2)])
+@pytest.mark.parametrize(("seconds", "permits"), [(0.0, 1), (0.1, 2)])
 def test_a_turn_that_went_stale_while_a_connection_was_opened_is_taken_again(
-    vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch, seconds: float, turns: int
+    vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch, seconds: float, permits: int
 ) -> None:
-    """A handshake holds a request up: the vendor's second begins when it arrives, not when its turn came."""
+    """A handshake holds a request up: the vendor's second begins when it arrives, not when its permit came."""
     connect, stopwatch = socket.create_connection, VirtualTime()
     monkeypatch.setattr(transport, "time", stopwatch)
 
@@ -396,7 +396,7 @@ def test_a_turn_that_went_stale_while_a_connection_was_opened_is_taken_again(
     monkeypatch.setattr(socket, "create_connection", slowly)
     limiter = Counting(1000)
     assert make(vendor, limiter=limiter).get("/x") == {"ok": True}
-    assert limiter.turns == turns
+    assert limiter.permits == permits
 
 
 # --- 401, 403 --------------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.packages import PRODUCT
+
 ROOT = Path(__file__).parents[3]
-ROOMS = ("synkro", "ingestion", "analysis", "delivery", "orchestration", "app", "cli")
-DOOR = {
-    "synkro/http/factory.py",
-    *(f"synkro/http_{part}.py" for part in ("auth", "body", "client", "destination", "errors", "transport")),
+FACTORY = {
+    f"synkro/http/{part}.py" for part in ("factory", "auth", "body", "client", "destination", "errors", "transport")
 }
 #: asks our own processes whether they are up, and hands people on to Dagster's web server, which is ours too
 OWN_PROCESSES = {
@@ -20,8 +20,8 @@ OWN_PROCESSES = {
     ("app/dagster_proxy.py", "httpx"), ("app/dagster_proxy.py", "websockets"),
     ("app/dagster_proxy.py", "websockets.asyncio.client.ClientConnection"),
 }  # fmt: skip
-#: letters go to the operator's mail server, which is no HTTP; the others name errors of the client the door made
-OTHER_DOORS = {
+#: letters go to the operator's mail server, which is no HTTP; the others name errors of the client the factory made
+OTHER_CLIENTS = {
     ("synkro/accounts/mail.py", "smtplib"), ("synkro/accounts/supabase.py", "httpx"), ("synkro/connectors/project_database.py", "httpcore"),
 }  # fmt: skip
 #: libraries that open connections; dlt's helpers are requests in disguise
@@ -46,7 +46,7 @@ OPENING = {
     "NullConnectionPool",
     "AsyncNullConnectionPool",
 }
-#: makes a client of Supabase, with the transport of the door
+#: makes a client of Supabase, with the transport of the factory
 SUPABASE_CLIENT = {"synkro/accounts/supabase.py"}
 SUPABASE_SDK = ("supabase", "supabase_auth", "gotrue", "postgrest", "storage3", "realtime", "supabase_functions")
 
@@ -90,10 +90,10 @@ def unchecked(tree: ast.Module) -> Iterator[int]:
 def test_nobody_else_opens_connections() -> None:
     found = [
         f"{path}:{line} imports {name}"
-        for path, tree in trees(*ROOMS)
-        if path not in DOOR
+        for path, tree in trees(*PRODUCT)
+        if path not in FACTORY
         for line, name in imported(tree)
-        if opens_connections(name) and (path, name) not in OWN_PROCESSES | OTHER_DOORS
+        if opens_connections(name) and (path, name) not in OWN_PROCESSES | OTHER_CLIENTS
     ]
     assert not found, found
 
@@ -101,7 +101,7 @@ def test_nobody_else_opens_connections() -> None:
 def test_the_ai_sdk_gets_our_client() -> None:
     found = [
         f"{path}:{node.lineno}"
-        for path, tree in trees(*ROOMS)
+        for path, tree in trees(*PRODUCT)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("OpenAI", "AsyncOpenAI")
@@ -143,7 +143,10 @@ def _is_of(packages: tuple[str, ...], name: str) -> bool:
 
 def test_nobody_else_opens_postgres() -> None:
     found = [
-        f"{path}:{line}" for path, tree in trees(*ROOMS) if path not in OPEN_POSTGRES for line in opened_postgres(tree)
+        f"{path}:{line}"
+        for path, tree in trees(*PRODUCT)
+        if path not in OPEN_POSTGRES
+        for line in opened_postgres(tree)
     ]
     assert not found, found
 
@@ -151,7 +154,7 @@ def test_nobody_else_opens_postgres() -> None:
 def test_nobody_else_uses_the_supabase_sdk() -> None:
     found = [
         f"{path}:{line} imports {name}"
-        for path, tree in trees(*ROOMS)
+        for path, tree in trees(*PRODUCT)
         if path not in SUPABASE_CLIENT
         for line, name in imported(tree)
         if _is_of(SUPABASE_SDK, name)
@@ -171,13 +174,17 @@ def test_the_lint_sees_postgres_opened(code: str) -> None:
 
 
 def test_certificates_are_always_checked() -> None:
-    found = [f"{path}:{line}" for path, tree in trees(*ROOMS, "sandbox", "tests", "bench") for line in unchecked(tree)]
+    found = [
+        f"{path}:{line}" for path, tree in trees(*PRODUCT, "sandbox", "tests", "bench") for line in unchecked(tree)
+    ]
     assert not found, found
 
 
-def test_the_door_exists() -> None:
-    assert all((ROOT / path).is_file() for path in DOOR)
-    assert any(opens_connections(name) for path, tree in trees("synkro") if path in DOOR for _, name in imported(tree))
+def test_the_factory_exists() -> None:
+    assert all((ROOT / path).is_file() for path in FACTORY)
+    assert any(
+        opens_connections(name) for path, tree in trees("synkro") if path in FACTORY for _, name in imported(tree)
+    )
 
 
 @pytest.mark.parametrize(

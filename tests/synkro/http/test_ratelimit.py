@@ -23,7 +23,7 @@ from synkro.database import db
 from synkro.database.embedded.postgres import EmbeddedPostgres
 from synkro.database.migrations import migrate
 from synkro.http import local_limiter, permits
-from synkro.http.ratelimit import AMOCRM_PER_SECOND, Both, Limiter, LocalLimiter, PostgresLimiter
+from synkro.http.ratelimit import AMOCRM_PER_SECOND, CompositeLimiter, Limiter, LocalLimiter, PostgresLimiter
 from tests.support.virtual_time import VirtualTime
 
 Connect = Callable[[], AbstractContextManager[Any]]
@@ -39,11 +39,11 @@ alter function private.take_turn set search_path = virtual, pg_catalog;
 """
 SEARCH_PATH = "-c search_path=virtual,pg_catalog,public"
 
-#: takes turns in four threads and prints the moment of each
+#: takes permits in four threads and prints the moment of each
 PROGRAM = """
 import sys, threading, psycopg
 from synkro.http.ratelimit import PostgresLimiter
-url, key, rate, turns = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+url, key, rate, permits = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
 def work():
     with psycopg.connect(url, autocommit=True) as connection:
         class Held:
@@ -55,7 +55,7 @@ def work():
             log[:] = [asked(before, max_wait)]
             return log[0]
         limiter._ask = ask
-        for _ in range(turns):
+        for _ in range(permits):
             limiter.acquire()
             print(f"{log[0].moment.timestamp()}\\n", end="", flush=True)
 threads = [threading.Thread(target=work) for _ in range(4)]
@@ -64,7 +64,7 @@ threads = [threading.Thread(target=work) for _ in range(4)]
 
 
 def watched(limiter: Limiter, log: list[float]) -> Limiter:
-    """Writes down the turns that were granted and kept, by the limiter's own clock."""
+    """Writes down the permits that were granted and kept, by the limiter's own clock."""
     inner: Any = getattr(limiter, "_joined", limiter)
     asked = inner._ask
 
@@ -72,12 +72,12 @@ def watched(limiter: Limiter, log: list[float]) -> Limiter:
         return float(moment.timestamp() if hasattr(moment, "timestamp") else moment)
 
     def ask(before: Any, max_wait: float) -> Any:
-        turn = asked(before, max_wait)
+        permit = asked(before, max_wait)
         if before is not None and before.granted:
             log.remove(stamp(before.moment))
-        if turn.granted:
-            log.append(stamp(turn.moment))
-        return turn
+        if permit.granted:
+            log.append(stamp(permit.moment))
+        return permit
 
     inner._ask = ask
     return limiter
@@ -151,7 +151,7 @@ def make(request: pytest.FixtureRequest, clock: VirtualTime) -> Make:
     def local(rate: float) -> Limiter:
         if not shared:
             one = LocalLimiter(rate)
-            shared.append(one if request.param == "local" else Both(one, LocalLimiter(rate * 2)))
+            shared.append(one if request.param == "local" else CompositeLimiter(one, LocalLimiter(rate * 2)))
         return shared[0]
 
     return local
@@ -163,7 +163,7 @@ def about(seconds: float) -> Any:
 
 
 def test_a_pace_fills_its_window_and_no_more(make: Make) -> None:
-    """Aimed at: the window of the request N places before is not waited for; turns spaced evenly."""
+    """Aimed at: the window of the request N places before is not waited for; permits spaced evenly."""
     moments: list[float] = []
     limiter = watched(make(4), moments)
     for _ in range(13):
@@ -203,10 +203,10 @@ def test_who_comes_first_goes_first(make: Make, clock: VirtualTime, monkeypatch:
     asked = inner._ask
 
     def ask(before: Any, max_wait: float) -> Any:
-        turn = asked(before, max_wait)
+        permit = asked(before, max_wait)
         if before is None:
-            promised.append(clock.monotonic() - started + turn.wait)
-        return turn
+            promised.append(clock.monotonic() - started + permit.wait)
+        return permit
 
     monkeypatch.setattr(inner, "_ask", ask)
 
@@ -226,7 +226,7 @@ def test_who_comes_first_goes_first(make: Make, clock: VirtualTime, monkeypatch:
 
 
 def test_eight_callers_fill_one_pace(make: Make, clock: VirtualTime) -> None:
-    """Nobody's wait makes a place stand empty. Aimed at: turns that go stale while others are slept for."""
+    """Nobody's wait makes a place stand empty. Aimed at: permits that go stale while others are slept for."""
     moments: list[float] = []
     limiter = watched(make(AMOCRM_PER_SECOND), moments)
 
@@ -253,7 +253,7 @@ def test_who_gave_up_holds_nobody_up(make: Make) -> None:
             limiter.acquire(check=stop)
     with pytest.raises(TransientError):
         limiter.acquire(max_wait=0.2)
-    # their turns are given up a second after they came
+    # their permits are given up a second after they came
     assert sum(limiter.acquire(max_wait=6) for _ in range(2)) < 6
 
 
@@ -265,7 +265,7 @@ def test_a_late_waker_does_not_crowd_the_second(
     asleep, late = clock.sleep, []
 
     def oversleep(seconds: float) -> None:
-        # once, when his turn has been granted
+        # once, when his permit has been granted
         too_long = 0.4 if len(moments) == 3 and not late and 0 < seconds < 0.06 else 0.0
         late.extend([too_long] * (too_long > 0))
         asleep(seconds + too_long)
@@ -424,16 +424,16 @@ def pair(place: str, connect: Connect) -> tuple[Limiter, Limiter]:
     """A listing of 2 a second inside an account of 8."""
     if place == "local":
         narrow, wide = LocalLimiter(2), LocalLimiter(8)
-        return Both(narrow, wide), wide
+        return CompositeLimiter(narrow, wide), wide
     narrow_row, wide_row = (PostgresLimiter(connect, f"pair-{rate}", rate) for rate in (2, 8))
-    return Both(narrow_row, wide_row), wide_row
+    return CompositeLimiter(narrow_row, wide_row), wide_row
 
 
 @pytest.mark.parametrize("place", ["local", "postgres"])
 def test_a_pair_is_one_turn_of_both(place: str, connect: Connect, clock: VirtualTime) -> None:
-    """While the listing waits for the wide pace, its narrow turn does not go stale, and the others go on.
+    """While the listing waits for the wide pace, its narrow permit does not go stale, and the others go on.
 
-    Aimed at: the narrow turn is taken first and slept away in the wide one's queue; a listing that
+    Aimed at: the narrow permit is taken first and slept away in the wide one's queue; a listing that
     waits for its own second keeps a place in the wide one empty.
     """
     listing, wide = pair(place, connect)
@@ -456,7 +456,7 @@ def test_a_pair_is_one_turn_of_both(place: str, connect: Connect, clock: Virtual
 
 def test_a_pair_is_kept_in_one_place(connect: Connect) -> None:
     with pytest.raises(TypeError):
-        Both(LocalLimiter(1), PostgresLimiter(connect, "x", 1))
+        CompositeLimiter(LocalLimiter(1), PostgresLimiter(connect, "x", 1))
 
 
 def test_eight_threads_of_two_processes_share_one_pace(url: str) -> None:

@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from analysis.reading.morphology import Tagged, tagged
 from analysis.reading.normalisation import folded
-from analysis.rules.morphology import Tagged, tagged
 from synkro.reporting.dialogs import Message
 
 #: a smile ends a sentence as a full stop does, where a capital letter follows

@@ -24,7 +24,7 @@ from dagster import (
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 
-from orchestration.defs.partitions import DAYS
+from orchestration.queue.partitions import DAYS
 
 DETAIL_DAYS = 30
 #: an evaluation stays in Dagster's table of checks

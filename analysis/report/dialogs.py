@@ -15,13 +15,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from analysis.llm import prompts
+from analysis.llm import reader as by_model
 from analysis.llm.budget import Budget, BudgetExceeded, DatabaseLedger, caps_of
 from analysis.llm.prices import price_of
 from analysis.llm.provider import Provider
-from analysis.reading import by_model
-from analysis.reading.context import AnalysisContext, DialogReading, ReadingsOutcome
 from analysis.reading.models import Read, Reading
 from analysis.reading.normalisation import folded
+from analysis.report.context import AnalysisContext, DialogReading, ReadingsOutcome
 from analysis.rules import reader
 from analysis.topics import Catalogue
 from analysis.topics.catalogue import changed

@@ -1,0 +1,107 @@
+"""Exports as CSV that a spreadsheet opens without running anything: numbers and waits of a report, the audit log."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app import formatting
+from app.texts import t
+from services import audit_log
+from services.access import Viewer
+from services.reports import export
+from synkro import evidence
+from synkro.numbers import Waiting as Wait
+
+#: a cell that begins with one of these is a formula to some spreadsheet
+_FORMULA = ("=", "+", "-", "@", "|", "%")
+#: … and so is what follows a separator inside a text, to one that splits the file by another separator than ours. Twins of the
+#: signs, full-width and small, are read like them
+_SPLIT = re.compile(
+    "([;,|\\t])(?=[\\s\"'`\u200b\ufeff]{0,40}[=+\\-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05\ufe66\ufe62\ufe63\ufe6b\ufe6a\u207a\u207b\u207c\u208a\u208b\u208c\u2212])"
+)
+_BOM = "\ufeff"
+
+
+def cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula: numbers stay numbers, a suspicious text gets an apostrophe."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="minutes")
+    # NUL and other control characters hide the first real one; full-width signs are read like their plain twins
+    text = "".join(" " if unicodedata.category(c).startswith("C") else c for c in str(value))
+    text = _SPLIT.sub(r"\1'", text)
+    start = unicodedata.normalize("NFKC", text).lstrip(" \"'`\u200b\ufeff")
+    return "'" + text if start.startswith(_FORMULA) or text[:1] in ("\t", "\r", "\n") else text
+
+
+def csv_text(rows: Sequence[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerows([[cell(value) for value in row] for row in rows])
+    return _BOM + out.getvalue()
+
+
+def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str) -> tuple[str, str]:
+    """``(file name, text)`` of the report's ``numbers`` or ``waits``."""
+    exported = export.report(who, slug, report_id, what)
+    rows = _waits(exported.waits) if exported.what == "waits" else _numbers(exported)
+    return f"{exported.name}.csv", csv_text(rows)
+
+
+def audit_csv(who: Viewer, slug: str | None = None) -> tuple[str, str]:
+    """``(file name, text)`` of every line of the audit log the person may read."""
+    name, lines = audit_log.exported(who, slug)
+    columns = ["when", "action", "actor", "company", "detail", "ip"]
+    return f"{name}.csv", csv_text([[t(f"audit.{column}") for column in columns], *lines])
+
+
+def _numbers(exported: export.Exported) -> list[list[Any]]:
+    rows: list[list[Any]] = [[t("export.number"), t("export.value"), t("export.usual"), t("export.unit")]]
+    for key in evidence.NUMBERS:
+        if key in exported.numbers:
+            unit = evidence.SUMMARY[key].unit
+            rows.append([t(f"number.{key}"), exported.numbers[key], exported.usual.get(key), t(f"unit.{unit}")])
+    return rows
+
+
+def _waits(waits: Sequence[Wait]) -> list[list[Any]]:
+    rows: list[list[Any]] = [
+        [
+            t("waits.client"),
+            t("waits.phone"),
+            t("waits.since"),
+            t("export.minutes"),
+            t("waits.overdue"),
+            t("waits.manager"),
+            t("waits.deal"),
+            t("waits.money"),
+            t("waits.said"),
+        ]
+    ]
+    for wait in waits:
+        rows.append(
+            [
+                formatting.person(wait.client_name, wait.phone),
+                formatting.phone(wait.phone),
+                wait.opened_at,
+                round(wait.waiting_minutes),
+                wait.is_overdue,
+                wait.manager_name,
+                formatting.masked(wait.deal_name),
+                wait.price,
+                formatting.masked(wait.last_text),
+            ]
+        )
+    return rows
