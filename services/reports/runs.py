@@ -87,6 +87,7 @@ def day_choices(config: RuntimeConfig, now: datetime | None = None) -> list[tupl
 
 
 def last_closed(config: RuntimeConfig, now: datetime | None = None) -> Window:
+    """The last business day of the company that is over."""
     return windows.last_closed(now or clock.now(), config.business_day_start, config.timezone)
 
 
@@ -244,6 +245,7 @@ def progress(user_id: UUID, tenant_id: UUID) -> Progress:
 
 
 def tail(connection: db.Connection, run: Run, limit: int = 40) -> list[Event]:
+    """The newest events of a run, oldest first, in the caller's transaction."""
     rows = connection.execute(
         "select event_id, level, step, message, metadata, created_at from synkro.job_run_events"
         " where tenant_id = %s and run_id = %s and level <> 'debug' order by event_id desc limit %s",

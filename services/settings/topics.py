@@ -1,4 +1,8 @@
-"""Topics of a company: which pack it took, its own list, and the questions of the last report no topic covers."""
+"""Topics of a company: which pack it took, its own list, and the questions of the last report no topic covers.
+
+For administrators of the company: :class:`~services.access.Forbidden` for its other people. Each change is audited as
+``topics.changed``; it raises :class:`DataError` when somebody else saved another version meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +59,7 @@ class TopicsView:
 
 
 def load(who: Viewer, slug: str) -> TopicsView:
-    """For administrators."""
+    """Everything the page of topics shows."""
     tenant = access.administered(who, slug)
     with db.as_user(who.user_id) as connection:
         access.check_admin_now(connection, who, tenant.tenant_id)
