@@ -283,5 +283,6 @@ def _note(
         who,
         action,
         tenant_id=tenant_id,
+        message=user.email,
         metadata={"user_id": str(user.user_id), **detail},
     )
