@@ -126,7 +126,7 @@ def run(host: str | None = None, port: int | None = None) -> None:
         ws_max_size=262_144,
         timeout_graceful_shutdown=5,
     )
-    logger.info("Synkro открыт на http://%s:%s", host, port)
+    logger.info("Synkro listens on http://%s:%s", host, port)
     uvicorn.Server(config).run(sockets=[listener])
 
 

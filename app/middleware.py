@@ -291,7 +291,7 @@ def _broken(scope: Scope, error: Exception, error_id: str) -> Response:
 def report_error(error: BaseException) -> str:
     """Log an unexpected error; returns the id to show."""
     error_id = secrets.token_hex(4)
-    logger.error("Ошибка %s", error_id, exc_info=error)
+    logger.error("Error %s", error_id, exc_info=error)
     return error_id
 
 
@@ -405,7 +405,7 @@ async def recheck_forever() -> None:
         try:
             await watch.recheck()
         except Exception as error:
-            logger.warning("Не удалось перечитать сессии: %s", error)
+            logger.warning("Sessions could not be read again: %s", error)
 
 
 def _caller_of(sid: str) -> auth.Caller | None:
@@ -439,7 +439,7 @@ def _guarded(name: str, inner: Callable[..., Any]) -> Callable[..., Awaitable[An
             return False
         if name in _PACED and (dropped := pace.take(caller.session_id)):
             if dropped == 1 or dropped >= pace.PATIENCE:
-                logger.warning("Слишком много событий от одного сеанса, отброшено подряд: %s", dropped)
+                logger.warning("Too many events of one session, dropped in a row: %s", dropped)
             if dropped >= pace.PATIENCE:
                 await core.sio.disconnect(sid)
             return False

@@ -260,12 +260,6 @@ def events(who: Actor, run: Run, after: int = 0) -> list[Event]:
         return queue.events(connection, run.tenant_id, run.run_id, after=after)
 
 
-def log_of(who: Actor, run: Run) -> list[Event]:
-    """The end of the run's log, as its page shows it."""
-    with access.transaction(who) as connection:
-        return tail(connection, run, 200)
-
-
 def percent(run: Run) -> float:
     """0..1 of the whole run: the steps weigh what they take on an ordinary day."""
     if run.status == "success":

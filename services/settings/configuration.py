@@ -138,18 +138,6 @@ def save_integration(
         return integrations.load(connection, tenant.tenant_id, known)
 
 
-def forget_secret(who: Actor, slug: str, kind: str, name: str) -> Integration:
-    """Remove one secret. For administrators; audited as ``integration.secret_removed``."""
-    tenant = access.administered(who, slug)
-    known = integrations.check_kind(kind)
-    with access.transaction(who) as connection:
-        access.check_admin_now(connection, who, tenant.tenant_id)
-    with db.as_service("save secrets") as connection:
-        _save_secrets(connection, who, tenant, known, {name: ""})
-    with access.transaction(who) as connection:
-        return integrations.load(connection, tenant.tenant_id, known)
-
-
 def _save_secrets(
     connection: db.Connection, who: Actor, tenant: Tenant, kind: Kind, secrets: Mapping[str, str]
 ) -> None:

@@ -202,9 +202,7 @@ USE_CASES: dict[str, UseCase] = {
     ),
     "remove a secret": UseCase(
         ("integration.secret_removed",),
-        lambda t, v: configuration.forget_secret(v, "alpha", "radist", "api_key"),
-        None,
-        lambda t: ("integration", "set", "alpha", "radist"),
+        command=lambda t: ("integration", "set", "alpha", "radist"),
         stdin='{"api_key": ""}',
         before=has_key,
     ),

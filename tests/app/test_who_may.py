@@ -149,7 +149,6 @@ CASES: dict[str, Case] = {
         lambda w, v: runs.load_history(v, "alpha", (w.day - timedelta(days=20)).isoformat()), ADMINS, asks_again=True
     ),
     "configuration.check_integration": Case(lambda w, v: configuration.check_integration(v, "alpha", "amocrm"), ADMINS, asks_again=True),
-    "configuration.forget_secret": Case(lambda w, v: configuration.forget_secret(v, "alpha", "amocrm", "access_token"), ADMINS, asks_again=True),
     "configuration.telegram_code": Case(lambda w, v: bot_saved(w) or configuration.telegram_code(v, "alpha"), ADMINS, asks_again=True),
     "configuration.unbind_chat": Case(
         lambda w, v: bot_saved(w, "-55001") or configuration.unbind_chat(v, "alpha", "-55001"), ADMINS, asks_again=True
@@ -228,7 +227,6 @@ NOBODYS = {
     "view.currency_of": "inside another's transaction",
     "view.find": "view.load",
     "runs.tail": "inside another's transaction",
-    "runs.log_of": "a run that run_of has let through; its rows are the database's to refuse",
     "runs.progress": "rows the database refuses: test_services.test_progress_is_empty_for_a_stranger",
     **dict.fromkeys(
         (

@@ -146,9 +146,9 @@ def assert_within_limits(servers: list[server.Sandbox]) -> None:
     met = set()
     for row in rows:
         vendor = row["account_key"].partition(":")[0]
-        places, span = permits.meter(pace[vendor])
+        places, span = permits.sliding_window(pace[vendor])
         if row["account_key"].endswith("/listing"):
-            places, span = permits.meter(RADIST_LISTING_PER_SECOND)
+            places, span = permits.sliding_window(RADIST_LISTING_PER_SECOND)
         moments = sorted(at.timestamp() for at in row["let_go"])
         spans = [later - first for first, later in zip(moments, moments[places:], strict=False)]
         assert not spans or min(spans) > span - 0.001, row["account_key"]

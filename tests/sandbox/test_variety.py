@@ -20,7 +20,7 @@ from sandbox.company.grammar import marked, say_many, spoken
 from sandbox.company.labels import Label, label, of_dialogs
 from sandbox.company.model import Chat, Company, Deal, Message
 from sandbox.company.styles import STYLES, Writer
-from sandbox.company.texts.general import Wording
+from sandbox.company.wording import Wording
 from tests.sandbox.conftest import FIRST, LAST, NOW
 
 NEW = ("auto_service", "clinic", "education")

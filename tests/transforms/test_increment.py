@@ -214,7 +214,7 @@ def _kill_after(model: str, company: Company, work: Path) -> None:
         "url, data, tenant, work, model, *moments = sys.argv[1:]\n"
         "spans = [Window(*map(datetime.fromisoformat, pair.split('/'))) for pair in moments]\n"
         "die = lambda name: os._exit(9) if name == model else None\n"
-        "dbt.build_tenant(url, Path(data), tenant_id=tenant, window_start=spans[0].start, window_end=spans[0].end,"
+        "project.build_tenant(url, Path(data), tenant_id=tenant, window_start=spans[0].start, window_end=spans[0].end,"
         " windows=spans, work_dir=Path(work), on_event=die)\n"
     )
     moments = [f"{window.start.isoformat()}/{window.end.isoformat()}" for window in _windows(company)]

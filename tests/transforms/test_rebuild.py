@@ -90,7 +90,7 @@ def test_a_full_refresh_and_a_build_wait_for_each_other(
     before = snapshot(connection)
     refresh = (
         "import sys\nfrom pathlib import Path\nfrom orchestration.dbt import project\n"
-        "dbt.full_refresh(sys.argv[1], Path(sys.argv[2]), lambda text: print(text, flush=True))\n"
+        "project.full_refresh(sys.argv[1], Path(sys.argv[2]), lambda text: print(text, flush=True))\n"
     )
     command = [sys.executable, "-c", refresh, marts_db, str(settings().data_dir)]
     connection.execute("select pg_advisory_lock_shared(%s)", (project._BUILDS_KEY,))

@@ -277,7 +277,7 @@ async def test_rights_end_while_the_page_is_open(site: Site, world: World) -> No
     press(person, "save-runtime")
     await until(lambda: person.notify.contains("не найдена"))
     with db.as_service("test") as connection:
-        kept = settings_service.runtime.current(connection, alpha)
+        kept = settings_service.runtime_config.current(connection, alpha)
         connection.execute("update synkro.user_roles set is_active = true where tenant_id = %s", (alpha,))
     assert kept.session_gap_hours != 99
 
