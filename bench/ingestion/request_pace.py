@@ -32,7 +32,7 @@ import httpx
 
 from bench.support.environment import installation
 from ingestion.extract.context import LoadContext, SourceResult
-from ingestion.pipelines import read_amocrm, read_radist
+from ingestion.pipelines import READERS
 from sandbox import server
 from sandbox.company.builder import generate
 from sandbox.company.model import Change, Chat, Company, Contact, Deal, Event, Message, RadistContact, Timeline
@@ -56,7 +56,7 @@ RADIST_SMALL = 1
 #: requests the vendors allow in a second
 ALLOWED = {"amocrm": 7, "radist": 5}
 
-READ: dict[str, Callable[[LoadContext], SourceResult]] = {"amocrm": read_amocrm, "radist": read_radist}
+READ: dict[str, Callable[[LoadContext], SourceResult]] = {name: READERS[name] for name in ("amocrm", "radist")}
 
 
 def company(scale: float) -> Company:

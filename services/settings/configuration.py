@@ -16,6 +16,7 @@ from services.access import Actor, Viewer
 from services.people import members
 from synkro.connectors import checks, integrations
 from synkro.connectors.integrations import FIELDS, Integration, Kind
+from synkro.connectors.registry import CONNECTORS
 from synkro.core.errors import DataError, SynkroError
 from synkro.core.log import redact
 from synkro.core.settings import settings as environment
@@ -30,9 +31,12 @@ from synkro.tenancy.tenants import Tenant
 from synkro.tenancy.users import Membership, User
 
 #: set by the operator for local sandboxes; hidden where local vendors are not allowed
-_LOCAL_ONLY = {"amocrm": ("base_url",), "radist": ("base_url",), "telegram": ("base_url",)}
-#: pace is the operator's business: not on the form, kept when the form is saved
-_HIDDEN = ("requests_per_second",)
+_LOCAL_ONLY = {
+    "telegram": {"base_url"},
+    **{name: {field.name for field in one.fields if field.is_local} for name, one in CONNECTORS.items()},
+}
+#: the operator's business, a pace for one: not on the form, kept when the form is saved
+_HIDDEN = {field.name for one in CONNECTORS.values() for field in one.fields if field.is_hidden}
 #: recipients are bound by a code, not typed
 _BOUND = ("chat_id", "chat_titles")
 _TOKEN = re.compile(r"\d{6,}:[A-Za-z0-9_-]{20,}")
@@ -90,6 +94,12 @@ def form_fields(kind: Kind) -> tuple[list[str], list[str]]:
         if name not in (*_HIDDEN, *_BOUND) and (local or name not in _LOCAL_ONLY.get(kind, ()))
     ]
     return public, list(FIELDS[kind][1])
+
+
+def choices(kind: Kind, name: str) -> tuple[str, ...]:
+    """The values a public field may have; none for a text."""
+    found = CONNECTORS.get(kind)
+    return next((field.choices for field in found.fields if field.name == name), ()) if found else ()
 
 
 def save_integration(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -23,9 +24,10 @@ from services.access import Viewer
 from services.machine import COMMAND_LINE
 from services.people import accounts, members
 from services.reports import runs
-from services.settings import configuration
+from services.settings import chat_imports, configuration
 from synkro.accounts import embedded, second_factor, sessions
 from synkro.connectors import checks, integrations
+from synkro.connectors.whatsapp.importing import Upload
 from synkro.core.errors import NotFoundError
 from synkro.core.settings import ROOT
 from synkro.database import db
@@ -37,6 +39,7 @@ from tests.app.fixtures import PASSWORD, World
 
 WAYS = ("page", "rest", "command")
 BOT = "123456789:" + "A" * 35
+CHAT = "02.03.2026, 10:02 - Сауле: Сколько стоит?\n02.03.2026, 10:05 - Жанна: Сейчас посчитаю\n"
 NAMES = {way: f"made_by_{way}" for way in WAYS}
 
 
@@ -46,6 +49,13 @@ class Try:
 
     world: World
     way: str
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        found = self.folder / "chat.txt"
+        found.write_text(CHAT, encoding="utf-8")
+        return found
 
     @property
     def tenant(self) -> Any:
@@ -274,6 +284,12 @@ USE_CASES: dict[str, UseCase] = {
         lambda t: ("backfill", "alpha", "--from", (t.world.day - timedelta(days=40)).isoformat()),
         before=stop_all,
     ),
+    "bring chats as files": UseCase(
+        ("chats.imported", "chats.stored"),
+        lambda t, v: chat_imports.save(v, "alpha", [Upload("chat.txt", CHAT.encode(), "+77000000001")], "Жанна"),
+        None,
+        lambda t: ("import", "whatsapp", "alpha", str(t.file), "--managers", "Жанна", "--phone", "+77000000001"),
+    ),
     "export the log": UseCase(
         ("audit.exported",), lambda t, v: audit_log.exported(v, "alpha"), None, lambda t: ("audit", "export", "alpha")
     ),
@@ -315,7 +331,7 @@ def test_nobody_else_writes_into_the_log() -> None:
 
 
 async def test_each_way_in_writes_the_same(
-    site: Site, world: World, who: Callable[[str], Viewer], monkeypatch: pytest.MonkeyPatch
+    site: Site, world: World, who: Callable[[str], Viewer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(checks, "run", lambda *_: {})
     browser, viewer = await site.signed_in("operator"), who("operator")
@@ -325,7 +341,7 @@ async def test_each_way_in_writes_the_same(
         for way in WAYS:
             if getattr(case, way) is None:
                 continue
-            one = Try(world, way)
+            one = Try(world, way, tmp_path)
             await asyncio.to_thread(case.before, one)
             last = newest()
             if way == "page":

@@ -27,9 +27,10 @@ from services.access import Actor, Forbidden, Viewer
 from services.machine import Operator
 from services.people import accounts, members, profile
 from services.reports import dashboards, export, published, questions, rows, runs, transcripts, view
-from services.settings import configuration, topics  # fmt: skip
+from services.settings import chat_imports, configuration, topics  # fmt: skip
 from synkro.accounts import embedded, sessions
 from synkro.connectors import checks, integrations
+from synkro.connectors.whatsapp import importing
 from synkro.core.errors import AuthenticationError, ConfigurationError, NotFoundError
 from synkro.core.settings import settings
 from synkro.database import db
@@ -148,6 +149,10 @@ CASES: dict[str, Case] = {
     "runs.load_history": Case(
         lambda w, v: runs.load_history(v, "alpha", (w.day - timedelta(days=20)).isoformat()), ADMINS, asks_again=True
     ),
+    "chat_imports.save": Case(
+        lambda w, v: chat_imports.save(v, "alpha", [importing.Upload("chat.txt", b"02.03.2026, 10:02 - +7 700 000-00-01: x")], "Ж"), ADMINS,
+        asks_again=True,
+    ),
     "configuration.check_integration": Case(lambda w, v: configuration.check_integration(v, "alpha", "amocrm"), ADMINS, asks_again=True),
     "configuration.telegram_code": Case(lambda w, v: bot_saved(w) or configuration.telegram_code(v, "alpha"), ADMINS, asks_again=True),
     "configuration.unbind_chat": Case(
@@ -233,7 +238,7 @@ NOBODYS = {
             "calendars.over", "calendars.overrides_text", "calendars.parse_shifts", "calendars.read", "calendars.shifts_text",
             "calendars.versions", "calendars.weekly_hours", "calendars.without", "questions.suggested",
             "view.claims_at", "view.headline_numbers", "runs.again_at", "runs.day_choices",
-            "runs.last_closed", "runs.percent", "runs.silence", "configuration.form_fields", "configuration.text_of",
+            "runs.last_closed", "runs.percent", "runs.silence", "configuration.choices", "configuration.form_fields", "configuration.text_of",
             "configuration.validate",
         ),
         "reads nothing",

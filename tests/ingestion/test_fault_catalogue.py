@@ -308,5 +308,5 @@ def refuses_until_a_person_looked(company: Company) -> None:
     refused = company.read("amocrm")
     assert refused.status == "failed" and "остановлены" in str(refused.error)
     assert company.outside.request_logs["amocrm"].requests() == []
-    account = accounts.amocrm(company.integration("amocrm").public, True)
+    account = accounts.account("amocrm", company.integration("amocrm").public, True)
     account.limiter(company.tenant_id).unblock()

@@ -36,7 +36,7 @@ from synkro.http.factory import BearerAuth, client
 from uuid import UUID
 base_url, token, tenant = sys.argv[1:]
 over = threading.Event()
-account = accounts.amocrm({"base_url": base_url, "requests_per_second": 40}, True)
+account = accounts.account("amocrm", {"base_url": base_url, "requests_per_second": 40}, True)
 def work():
     with client("amocrm", account.base_url, auth=BearerAuth(token), account_key="t", limiter=account.limiter(UUID(tenant)), allow_local=True) as http:
         while not over.is_set():
@@ -62,7 +62,7 @@ def other_process(company: Company) -> subprocess.Popen[str]:
 
 def caller(company: Company) -> VendorClient:
     at = company.outside.addresses["amocrm"]
-    account = accounts.amocrm({"base_url": at["base_url"], "requests_per_second": 40}, True)
+    account = accounts.account("amocrm", {"base_url": at["base_url"], "requests_per_second": 40}, True)
     auth, limiter = BearerAuth(at["access_token"]), account.limiter(company.tenant_id)
     return client("amocrm", account.base_url, auth=auth, account_key="t", limiter=limiter, allow_local=True)
 
@@ -195,7 +195,7 @@ def test_a_check_does_not_shorten_the_pause_of_the_account(make_company: Any) ->
     """The pace is shared: after a 429 of one company the other's «Проверить» waits like every request."""
     ours, theirs = make_company(), make_company()
     at = ours.outside.addresses["amocrm"]
-    account = accounts.amocrm({"base_url": at["base_url"]}, True)
+    account = accounts.account("amocrm", {"base_url": at["base_url"]}, True)
     account.limiter(ours.tenant_id).block(1.5)
     started = time.monotonic()
     checks.run(theirs.tenant_id, "amocrm")

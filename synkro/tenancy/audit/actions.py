@@ -46,6 +46,8 @@ Action = Literal[
     "tenant.resumed",
     "topics.changed",
     # runs and reports
+    "chats.imported",
+    "chats.stored",
     "message.corrected",
     "report.exported",
     "report.followup",
