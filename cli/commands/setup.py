@@ -14,7 +14,7 @@ from services.machine import operator
 from services.settings import configuration
 from synkro.connectors import integrations
 from synkro.core.errors import DataError
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 from synkro.tenancy import runtime_config
 
 #: a program that pipes a secret does so at once

@@ -7,7 +7,7 @@ import click
 from cli.output import emit, json_option, table
 from services.machine import operator
 from services.settings import configuration
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 from synkro.reporting import telegram_chats
 
 
