@@ -9,10 +9,10 @@ from dagster import AssetKey, DagsterEventType, RunsFilter
 
 from orchestration.process import instance
 from orchestration.queue.partitions import RUN_TAG
+from synkro.connectors.registry import CONNECTORS
 from synkro.core.windows import label_of, week_window
 from synkro.database import db
 from synkro.reporting import reports
-from synkro.reporting.reconciliation import STREAMS
 from synkro.runs import queue
 from synkro.tenancy import runtime_config
 from synkro.tenancy.runtime_config import RuntimeConfig
@@ -40,7 +40,7 @@ def shown_of(run: queue.Run) -> tuple[set[AssetKey], dict[tuple[AssetKey, str], 
 
 
 def raw(source: str) -> set[AssetKey]:
-    return {AssetKey([f"raw_{source}", stream]) for stream in STREAMS[source]}
+    return {AssetKey([f"raw_{source}", stream.name]) for stream in CONNECTORS[source].streams}
 
 
 @pytest.mark.parametrize("mode", ["radist_only", "amocrm_only"])
