@@ -28,6 +28,7 @@ from synkro.core import clock
 from synkro.core.windows import Window
 from synkro.database import db
 from synkro.reporting import reports, revisions
+from synkro.reporting.body import Body
 from synkro.runs import queue
 from synkro.tenancy import runtime_config, tenants
 from tests.orchestration.queue.test_fairness import ORIGIN
@@ -69,7 +70,7 @@ def test_a_follow_up_that_is_due_is_offered_once(database: str) -> None:
         tenant = company(connection, "alpha")
         draft = reports.Draft(
             report_type="forced", window=window, period_start=date(2026, 3, 2), period_end=date(2026, 3, 2), as_of=None,
-            is_complete=False, summary_text="", body={}, numbers={}, coverage={}, claims=[],
+            is_complete=False, summary_text="", body=Body(), numbers={}, coverage={}, claims=[],
         )  # fmt: skip
         report = reports.publish(connection, tenant, None, draft, [])
         revisions.note(connection, tenant, report.report_id, ["radist"], revisions.Plan(1, 4, now))

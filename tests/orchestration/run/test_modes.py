@@ -40,7 +40,7 @@ def shown_of(run: queue.Run) -> tuple[set[AssetKey], dict[tuple[AssetKey, str], 
 
 
 def raw(source: str) -> set[AssetKey]:
-    return {AssetKey([f"raw_{source}", stream.name]) for stream in CONNECTORS[source].streams}
+    return {AssetKey([f"raw_{source}", stream]) for stream in (one.name for one in CONNECTORS[source].streams)}
 
 
 @pytest.mark.parametrize("mode", ["radist_only", "amocrm_only"])
