@@ -6,6 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from app.texts import language, t
+from synkro.connectors import registry
 from synkro.core import clock as business_clock
 from synkro.core import phones, russian
 
@@ -14,6 +15,11 @@ NBSP = russian.NBSP
 
 def _russian() -> bool:
     return language() == "ru"
+
+
+def source(name: str) -> str:
+    """A connector as the person's language calls it."""
+    return registry.label(name, language())
 
 
 def number(value: float | int | None, digits: int = 0) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -28,7 +29,7 @@ from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import auth, static_pages, texts
+from app import auth, nicegui_patches, static_pages, texts
 from app.offload import off_loop
 from synkro.accounts import sessions
 from synkro.core.errors import AuthenticationError, TransientError
@@ -41,6 +42,9 @@ logger = logging.getLogger("synkro.app")
 
 RECHECK_SECONDS = 2.0
 MAX_BODY = 1_000_000
+#: files that an open page sends: a bound of all of one choice, beside that of each file
+MAX_UPLOAD = 100_000_000
+_UPLOAD = re.compile(r"/_nicegui/client/([0-9a-f-]{36})/upload/[0-9]{1,9}")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SOCKET = "/_nicegui_ws"
 #: between the password and the session: a cookie of their own says who is there
@@ -164,7 +168,7 @@ class Guard:
             if (
                 "transfer-encoding" in headers
                 or not headers.get("content-length", "0").isdigit()
-                or int(headers.get("content-length", "0")) > MAX_BODY
+                or int(headers.get("content-length", "0")) > (MAX_UPLOAD if _UPLOAD.fullmatch(path) else MAX_BODY)
             ):
                 return _refuse(is_api, 413, "too_large", "Слишком большой запрос.")
         # a program asks, be it Dagster's page: it wants no page of ours
@@ -193,6 +197,8 @@ class Guard:
             if is_api:
                 return _refuse(True, 403, "password", "Сначала смените одноразовый пароль.")
             return RedirectResponse("/profile/password", 303)
+        if (page := _UPLOAD.fullmatch(path)) and owner_of(page[1]) != caller.session_id:
+            return _refuse(True, 403, "forbidden", "Эта страница открыта в другом сеансе. Откройте её заново.")
         return None
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -291,7 +297,7 @@ def _broken(scope: Scope, error: Exception, error_id: str) -> Response:
 def report_error(error: BaseException) -> str:
     """Log an unexpected error; returns the id to show."""
     error_id = secrets.token_hex(4)
-    logger.error("Ошибка %s", error_id, exc_info=error)
+    logger.error("Error %s", error_id, exc_info=error)
     return error_id
 
 
@@ -405,7 +411,7 @@ async def recheck_forever() -> None:
         try:
             await watch.recheck()
         except Exception as error:
-            logger.warning("Не удалось перечитать сессии: %s", error)
+            logger.warning("Sessions could not be read again: %s", error)
 
 
 def _caller_of(sid: str) -> auth.Caller | None:
@@ -416,10 +422,7 @@ def _caller_of(sid: str) -> auth.Caller | None:
 
 def guard_socket_events() -> None:
     """Put a check before each of NiceGUI's socket handlers: this session, alive, and its own page."""
-    handlers: dict[str, Callable[..., Any]] = core.sio.handlers["/"]
-    for name in ("handshake", "event", "javascript_response", "ack", "log"):
-        if not hasattr(handlers[name], "guarded"):
-            handlers[name] = _guarded(name, handlers[name])
+    nicegui_patches.guard_socket_events(_guarded)
 
 
 #: what a person, or a program in a person's name, makes happen; an ack follows what we sent
@@ -439,7 +442,7 @@ def _guarded(name: str, inner: Callable[..., Any]) -> Callable[..., Awaitable[An
             return False
         if name in _PACED and (dropped := pace.take(caller.session_id)):
             if dropped == 1 or dropped >= pace.PATIENCE:
-                logger.warning("Слишком много событий от одного сеанса, отброшено подряд: %s", dropped)
+                logger.warning("Too many events of one session, dropped in a row: %s", dropped)
             if dropped >= pace.PATIENCE:
                 await core.sio.disconnect(sid)
             return False

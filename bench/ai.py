@@ -28,6 +28,7 @@ from analysis.llm.masking import Mask
 from analysis.llm.prices import estimate_tokens, price_of
 from analysis.llm.provider import Provider
 from analysis.reading.models import Reading
+from analysis.rules import reader as rules
 from bench.support.ai_dialogs import KINDS, Planted, make
 from synkro.core.errors import SynkroError
 from synkro.http import allowlist
@@ -102,7 +103,7 @@ class Scores:
 def by_rules(dialogs: Iterable[Planted]) -> Scores:
     scores = Scores()
     for planted in dialogs:
-        scores.add(planted, found_in(reader.read(planted.messages, TIMEZONE, topics=TOPICS)))
+        scores.add(planted, found_in(rules.read(planted.messages, TIMEZONE, topics=TOPICS)))
     return scores
 
 

@@ -1,7 +1,7 @@
 """Who really waits, and what else the readers see: ``python -m bench.reading [--leave-one-out] [--reader today|new]``.
 
 Measured on the corpus (:mod:`bench.corpus`), by business, on the foreign dialogs where they lie beside the tree, and on the
-sandbox's companies of three trades, whose labels come with the story. With
+sandbox's companies of three verticals, whose labels come with the story. With
 ``--leave-one-out`` the new reader is trained for each business on the five others, thresholds and calibration too; without it
 the weights in the tree are measured, which have seen the corpus. ``--by style`` leaves out a style instead. ``--show MEASURE``
 prints what went wrong, line by line; ``--hide BUSINESS`` keeps a business unread, so that its figures stay those of a stranger.

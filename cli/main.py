@@ -13,9 +13,11 @@ from cli.commands import (
     analysts,
     audit,
     database,
+    dbt,
     demo,
     doctor,
     history,
+    imports,
     people,
     read,
     reports,
@@ -33,7 +35,19 @@ from synkro.database import db, migrations
 logger = logging.getLogger(__name__)
 
 #: commands that read or write rows; the others make the tables themselves or need none
-NEED_TABLES = {"tenant", "user", "analyst", "integration", "runtime", "telegram", "report", "run", "backfill", "audit"}
+NEED_TABLES = {
+    "tenant",
+    "user",
+    "analyst",
+    "integration",
+    "import",
+    "runtime",
+    "telegram",
+    "report",
+    "run",
+    "backfill",
+    "audit",
+}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,6 +75,7 @@ for command in (
     people.user,
     analysts.analyst,
     setup.integration,
+    imports.import_group,
     setup.runtime_group,
     telegram.telegram,
     reports.report,
@@ -73,6 +88,7 @@ for command in (
     sandbox.sandbox,
     doctor.doctor,
     read.read,
+    dbt.dbt,
 ):
     cli.add_command(command)
 

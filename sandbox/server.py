@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from sandbox.company.builder import generate
 from sandbox.company.world import World
 from sandbox.faults.catalogue import Faults
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.serving import HOST, PortBusy, Servers, bind
 from sandbox.vendors import amocrm, telegram
 from sandbox.vendors.llm import app
@@ -27,7 +27,7 @@ from sandbox.vendors.radist import app as radist
 __all__ = ["PortBusy", "Sandbox", "start"]
 
 DAYS = 40
-BUILDERS: dict[str, Callable[[World, Journal, Faults], ASGIApp]] = {
+BUILDERS: dict[str, Callable[[World, RequestLog, Faults], ASGIApp]] = {
     "amocrm": amocrm.build_app,
     "radist": radist.build_app,
     "telegram": telegram.build_app,
@@ -36,16 +36,16 @@ BUILDERS: dict[str, Callable[[World, Journal, Faults], ASGIApp]] = {
 
 
 class Sandbox:
-    """The running servers. ``journals`` and ``faults`` are by vendor: amocrm, radist, telegram, llm."""
+    """The running servers. ``request_logs`` and ``faults`` are by vendor: amocrm, radist, telegram, llm."""
 
     def __init__(
         self, world: World, sockets: Mapping[str, socket.socket], rates: Mapping[str, Mapping[str, float | None]]
     ) -> None:
         self.world = world
-        self.journals = {name: Journal() for name in BUILDERS}
+        self.request_logs = {name: RequestLog() for name in BUILDERS}
         self.faults = {name: Faults() for name in BUILDERS}
         self.ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
-        apps = {name: build(world, self.journals[name], self.faults[name]) for name, build in BUILDERS.items()}
+        apps = {name: build(world, self.request_logs[name], self.faults[name]) for name, build in BUILDERS.items()}
         for name, buckets in rates.items():
             for bucket, per_second in buckets.items():
                 self.faults[name].add({"kind": "rate", "bucket": bucket, "per_second": per_second})
@@ -102,7 +102,7 @@ def start(
     timezone: str = "Asia/Almaty",
     progress: Callable[[str], None] | None = None,
     rates: Mapping[str, Mapping[str, float | None]] | None = None,
-    trade: str | None = None,
+    vertical: str | None = None,
     variety: bool | None = None,
 ) -> Sandbox:
     """Make the company and serve it.
@@ -110,7 +110,7 @@ def start(
     ``port_base``: amoCRM there, then Radist, Telegram and the model on the next ports; None takes free ones; raises
     :class:`PortBusy`. ``now``: a stopped or own clock, real time without it. Days are local dates: by default the forty
     up to ``now`` and two more, so that time can go on. ``rates``: ``{"radist": {"all": None}}`` lifts a vendor's limit.
-    ``trade`` and ``variety`` are those of :func:`sandbox.company.builder.generate`.
+    ``vertical`` and ``variety`` are those of :func:`sandbox.company.builder.generate`.
     """
     clock = (lambda: now) if isinstance(now, datetime) else now
     today = (clock() if clock else datetime.now(UTC)).astimezone(ZoneInfo(timezone)).date()
@@ -119,7 +119,7 @@ def start(
     sockets = _bind(port_base)
     try:
         world = World(
-            generate(seed, company_size, first, last, timezone, progress, trade=trade, variety=variety), clock
+            generate(seed, company_size, first, last, timezone, progress, vertical=vertical, variety=variety), clock
         )
         return Sandbox(world, sockets, rates or {})
     except BaseException:

@@ -18,7 +18,7 @@ from synkro.core.settings import ROOT
 from tests.support import cluster
 
 #: ours, and what Supabase keeps of people
-SCHEMAS = "synkro,private,raw_amocrm,raw_radist,staging,intermediate,marts,api,auth"
+SCHEMAS = "synkro,private,raw_amocrm,raw_radist,raw_whatsapp,staging,intermediate,marts,api,auth"
 THREATS = ("anon", "cross-tenant", "write", "escalation", "reachability")
 ASKED = ("synkro.my_tenants", "synkro.my_admin_tenants", "synkro.is_super_admin")
 _PGRLS = (str(Path(sys.executable).with_name("pgrls")),)

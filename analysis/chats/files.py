@@ -10,8 +10,8 @@ from datetime import datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from analysis.chats import whatsapp
 from analysis.intents.talk import MEDIA, media_kind, without_placeholders
+from synkro.connectors.whatsapp import export
 from synkro.core.errors import DataError
 
 DEFAULT_TIMEZONE = "Asia/Almaty"
@@ -53,7 +53,7 @@ def parse(text: str, *, name: str, us: Sequence[str] = (), timezone: str = DEFAU
     text = text.lstrip("\ufeff")
     if text.lstrip().startswith("{"):
         return ChatFile(tuple(_json_lines(text, timezone)))
-    if (exported := whatsapp.read(text)) is not None:
+    if (exported := export.read(text)) is not None:
         return _whatsapp(exported, name, us, timezone)
     raise DataError("Файл не похож ни на строки JSON, ни на выгрузку чата WhatsApp.")
 
@@ -138,7 +138,7 @@ def _zone(name: Any, where: str) -> ZoneInfo:
 # --- WhatsApp ---------------------------------------------------------------------------------------------
 
 
-def _whatsapp(exported: Sequence[whatsapp.Entry], name: str, us: Sequence[str], timezone: str) -> ChatFile:
+def _whatsapp(exported: Sequence[export.Entry], name: str, us: Sequence[str], timezone: str) -> ChatFile:
     zone = _zone(timezone, "Часовой пояс")
     ours, told_by = _our_side(exported, name, us)
     messages = [
@@ -153,20 +153,20 @@ def _whatsapp(exported: Sequence[whatsapp.Entry], name: str, us: Sequence[str], 
     return ChatFile((Chat(_title(exported, ours) or name, timezone, ordered),), ours, told_by)
 
 
-def _title(exported: Sequence[whatsapp.Entry], ours: Sequence[str]) -> str:
+def _title(exported: Sequence[export.Entry], ours: Sequence[str]) -> str:
     """The chat is called after the client."""
     return next((entry.author for entry in exported if entry.author not in ours), "")
 
 
-def _our_side(exported: Sequence[whatsapp.Entry], name: str, us: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def _our_side(exported: Sequence[export.Entry], name: str, us: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """Who of the authors is ours, and how that was told."""
     authors = list(dict.fromkeys(entry.author for entry in exported))
     if us:
         if missing := [one for one in us if one not in authors]:
             raise DataError(f"В чате нет автора «{missing[0]}». Есть: {', '.join(authors)}.")
         return tuple(us), "указано"
-    if (other := whatsapp.title(name)) in authors and len(authors) == 2:
+    if (other := export.title(name)) in authors and len(authors) == 2:
         return tuple(author for author in authors if author != other), "файл назван именем клиента"
-    named = [author for author in authors if not whatsapp.is_phone(author)]
+    named = [author for author in authors if not export.is_phone(author)]
     # a client is seldom in the address book; where all are, the first to appear is as good as any
     return tuple(named[:1] or authors[:1]), "первый автор, который записан не номером"

@@ -13,6 +13,7 @@ from typing import Any
 from analysis.reading.grounding import find_quote
 from analysis.reading.normalisation import one_line
 from analysis.report.context import AnalysisContext
+from synkro.connectors import registry
 from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.queries import Waiting, plain
@@ -20,7 +21,6 @@ from synkro.reporting import dialogs
 
 #: waits that get their quote looked up: the report shows ten
 _QUOTED = 15
-_SOURCES = {"amocrm": "amoCRM", "radist": "Radist.Online"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def incomplete(ctx: AnalysisContext, facts: Facts) -> dict[str, Any] | None:
         return None
     causes = []
     for gap in ctx.missing:
-        name = _SOURCES.get(str(gap.get("source")), str(gap.get("source") or "Источник"))
+        name = registry.name_in_report(str(gap.get("source") or "Источник"))
         causes.append(f"{name}: {str(gap.get('reason') or 'данные не получены').rstrip('. ')}")
     untils = [str(gap["until"]) for gap in ctx.missing if gap.get("until")]
     attempts = [str(gap["next_attempt"]) for gap in ctx.missing if gap.get("next_attempt")]

@@ -13,9 +13,9 @@ from app.texts import language, t
 from services import overview
 from services.access import Viewer
 from services.overview import Card
+from synkro.connectors import registry
 from synkro.core import clock
 from synkro.metrics.registry import SUMMARY
-from synkro.reporting.reconciliation import SOURCE_NAMES
 
 
 @page("/")
@@ -43,7 +43,7 @@ def _card(card: Card, viewer: Viewer) -> None:
                 badge(t(f"tenant.{tenant.status}"), "warn")
         _trouble(card, viewer)
         _numbers(card)
-        pairs = [(t(f"source.{source}"), _reach(card, source, until)) for source, until in card.freshness.items()]
+        pairs = [(formatting.source(source), _reach(card, source, until)) for source, until in card.freshness.items()]
         if card.report:
             coverage = coverage_text(card.report["coverage"])
             if coverage:
@@ -74,7 +74,7 @@ def _trouble(card: Card, viewer: Viewer) -> None:
                 link(t("overview.connect"), f"/t/{tenant.slug}/settings")
     for kind, error in card.broken.items():
         # a vendor's error often names the vendor itself
-        said = error.removeprefix(f"{SOURCE_NAMES.get(kind, kind)}: ") or t("integration.error")
+        said = error.removeprefix(f"{registry.label(kind)}: ") or t("integration.error")
         note(f"{t(f'kind.{kind}')}: {said}", "bad", mark="broken")
     if card.failed is not None:
         with div("note bad stack tight", mark="failed-run"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.components.base.html import div, link, tag
 from app.components.settings.calendar_editor import CalendarEditor
+from app.components.settings.chat_import import ChatImport
 from app.components.settings.integration_form import IntegrationForm
 from app.components.settings.people_editor import PeopleEditor
 from app.components.settings.runtime_form import RuntimeForm
@@ -15,6 +16,7 @@ from app.texts import t
 from services.access import Viewer
 from services.settings import configuration, topics
 from synkro.connectors.integrations import KINDS
+from synkro.connectors.registry import CONNECTORS
 
 TABS = ("integrations", "runtime", "calendar", "topics", "people")
 
@@ -42,6 +44,8 @@ async def settings_page(viewer: Viewer, slug: str, tab: str = "integrations") ->
                         chats.draw()
                     else:
                         IntegrationForm(view.tenant, one, timezone).draw()
+                        if kind in CONNECTORS and CONNECTORS[kind].api is None:
+                            ChatImport(view.tenant, one, timezone).draw()
             elif shown == "runtime":
                 RuntimeForm(view, viewer.user.timezone).draw()
             elif shown == "calendar":

@@ -32,7 +32,7 @@ import httpx
 
 from bench.support.environment import installation
 from ingestion.extract.context import LoadContext, SourceResult
-from ingestion.pipelines import read_amocrm, read_radist
+from ingestion.pipelines import READERS
 from sandbox import server
 from sandbox.company.builder import generate
 from sandbox.company.model import Change, Chat, Company, Contact, Deal, Event, Message, RadistContact, Timeline
@@ -56,7 +56,7 @@ RADIST_SMALL = 1
 #: requests the vendors allow in a second
 ALLOWED = {"amocrm": 7, "radist": 5}
 
-READ: dict[str, Callable[[LoadContext], SourceResult]] = {"amocrm": read_amocrm, "radist": read_radist}
+READ: dict[str, Callable[[LoadContext], SourceResult]] = {name: READERS[name] for name in ("amocrm", "radist")}
 
 
 def company(scale: float) -> Company:
@@ -168,10 +168,10 @@ def connect(addresses: dict[str, Any]) -> LoadContext:
     return LoadContext(tenant, slug, run.run_id, window, db.owner_url(), work, lambda: None, lambda *_: None, True)
 
 
-def tell(vendor: str, journal: list[dict[str, Any]], least: int, whole: float) -> None:
+def tell(vendor: str, request_log: list[dict[str, Any]], least: int, whole: float) -> None:
     """Print one vendor's ratios from what its server wrote down."""
-    at = sorted(datetime.fromisoformat(row["at"]).timestamp() for row in journal)
-    refused = sum(row["status"] == 429 for row in journal)
+    at = sorted(datetime.fromisoformat(row["at"]).timestamp() for row in request_log)
+    refused = sum(row["status"] == 429 for row in request_log)
     allowed = ALLOWED[vendor]
     ideal = len(at) / allowed
     spans = sorted(later - first for first, later in zip(at, at[allowed:], strict=False))
@@ -196,8 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             result = READ[vendor](context)
             if result.status != "complete":
                 raise SystemExit(f"{vendor}: {result.status}: {result.error}")
-            journal = httpx.get(f"http://{server.HOST}:{ports[vendor]}/_journal", timeout=60).json()
-            tell(vendor, journal, least[vendor], time.perf_counter() - began)
+            request_log = httpx.get(f"http://{server.HOST}:{ports[vendor]}/_journal", timeout=60).json()
+            tell(vendor, request_log, least[vendor], time.perf_counter() - began)
 
 
 if __name__ == "__main__":

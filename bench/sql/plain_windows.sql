@@ -130,7 +130,7 @@ select %(tenant)s, n.window_start, n.window_end, n.report_type, n.label_date, n.
     round(round(w.p50::numeric, 6), 2), round(round(w.p90::numeric, 6), 2), w.n,
     w.answered, w.unattributed, w.in_time::numeric / nullif(w.target_n, 0), w.target_n, w.breached, w.off_hours,
     w.open, w.overdue, w.lt15, w.lt60, w.lt4h, w.gt4h, w.gt1d, w.oldest,
-    case when r.mode = 'amocrm_radist' then p.matched::numeric / nullif(p.dialogs, 0) end, p.matched, 0, p.no_contact, p.without_deal,
+    case when right(r.mode, 5) <> '_only' then p.matched::numeric / nullif(p.dialogs, 0) end, p.matched, 0, p.no_contact, p.without_deal,
     m.by_event, m.by_deal, m.by_nobody, coalesce(k.amount, 0), k.deals, k.unpriced,
     d.new, coalesce(d.new_amount, 0), d.won, coalesce(d.won_amount, 0), d.lost, coalesce(d.lost_amount, 0), n.is_complete
 from windows as n

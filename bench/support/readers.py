@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 #: sixty dialogs of other hands, beside the tree and never in it
 FOREIGN = ROOT.parent / "shared" / "foreign" / "dialogs.json"
 #: companies whose clients write in styles (sandbox/company/verticals)
-SANDBOX_TRADES = ("auto_service", "clinic", "education")
+SANDBOX_VERTICALS = ("auto_service", "clinic", "education")
 _FOREIGN_PLACES = (FOREIGN, ROOT.parents[1] / "shared" / "foreign" / "dialogs.json")
 
 
@@ -188,18 +188,18 @@ def _of_foreign(one: dict[str, Any]) -> Chat:
 def sandbox_chats() -> list[Chat]:
     """The dialogs of the sandbox's companies whose clients write in styles, with the labels of their stories."""
     found = []
-    for trade in SANDBOX_TRADES:
-        company = generate(7, "small", date(2026, 10, 12), date(2026, 11, 20), corpus.TIMEZONE, trade=trade)
+    for vertical in SANDBOX_VERTICALS:
+        company = generate(7, "small", date(2026, 10, 12), date(2026, 11, 20), corpus.TIMEZONE, vertical=vertical)
         end = datetime(2026, 11, 20, 17, tzinfo=UTC)
         labels = of_dialogs(company, end)
         for chat in company.chats:
             told = labels.get(chat.id)
             if told is not None and told.complaint != "may":
-                found.append(_of_sandbox(trade, chat, told, end))
+                found.append(_of_sandbox(vertical, chat, told, end))
     return found
 
 
-def _of_sandbox(trade: str, chat: SandboxChat, told: DialogLabel, end: datetime) -> Chat:
+def _of_sandbox(vertical: str, chat: SandboxChat, told: DialogLabel, end: datetime) -> Chat:
     said = [message for message in chat.messages if message.at <= end]
     labels = [message.label or Label() for message in said]
     talk = tuple(
@@ -207,7 +207,7 @@ def _of_sandbox(trade: str, chat: SandboxChat, told: DialogLabel, end: datetime)
         for m in said
     )
     return Chat(
-        name=f"{trade}:{chat.id}",
+        name=f"{vertical}:{chat.id}",
         group="sandbox",
         style=chat.style,
         talk=talk,

@@ -21,7 +21,7 @@ import click
 from cli import environment
 from cli.commands import database, serve
 from cli.commands.reports import wait_for
-from cli.commands.sandbox import TRADES, refuse_without_sources
+from cli.commands.sandbox import VERTICALS, refuse_without_sources
 from cli.environment import say
 from cli.process.supervisor import Supervisor
 from synkro.accounts import embedded
@@ -51,7 +51,7 @@ class DemoCompany:
     #: the pack of topics
     pack: str = CORE
     #: of the sandbox, with its styles; none: the furniture or windows of the size
-    trade: str | None = None
+    vertical: str | None = None
 
 
 COMPANIES = (
@@ -60,11 +60,11 @@ COMPANIES = (
 )
 
 
-def _of_trade(trade: str) -> DemoCompany:
+def _of_vertical(vertical: str) -> DemoCompany:
     """One more company, whose clients write in styles. It has no login of its own: the operator sees every company."""
-    from sandbox.company.verticals import trade as known
+    from sandbox.company.verticals import vertical as known
 
-    return DemoCompany(f"demo_{trade}", known(trade).name, "small", 7, False, pack=trade, trade=trade)
+    return DemoCompany(f"demo_{vertical}", known(vertical).name, "small", 7, False, pack=vertical, vertical=vertical)
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,16 @@ LOGINS = (
 @click.option("--port", type=int, default=None, help="Порт приложения (по умолчанию 8080).")
 @click.option("--dagster-port", type=int, default=None, help="Порт Dagster (по умолчанию 3000).")
 @click.option(
+    "--vertical",
     "--trade",
-    type=click.Choice(TRADES[2:]),
+    "vertical",
+    type=click.Choice(VERTICALS[2:]),
     default=None,
     help="Добавить третью компанию этой отрасли; её видит оператор.",
 )
-def demo(no_serve: bool, port: int | None, dagster_port: int | None, trade: str | None) -> None:
+def demo(no_serve: bool, port: int | None, dagster_port: int | None, vertical: str | None) -> None:
     """Показать всё на двух вымышленных компаниях."""
-    companies = (*COMPANIES, _of_trade(trade)) if trade else COMPANIES
+    companies = (*COMPANIES, _of_vertical(vertical)) if vertical else COMPANIES
     started = time.monotonic()
     refuse_without_sources()
     override(port=port, dagster_port=dagster_port)
@@ -160,7 +162,7 @@ def _sandboxes(companies: Sequence[DemoCompany]) -> Iterator[dict[str, dict[str,
         for company in companies:
             command = [sys.executable, "-m", "cli.main", "sandbox", "--company", company.size]
             command += ["--seed", str(company.seed), "--rate", str(RATE)]
-            command += ["--trade", company.trade] if company.trade else []
+            command += ["--vertical", company.vertical] if company.vertical else []
             with (logs / f"sandbox_{company.slug}.log").open("ab") as log:
                 processes.append(
                     subprocess.Popen(

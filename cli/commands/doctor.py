@@ -12,13 +12,13 @@ import psycopg
 
 from cli.output import emit, json_option
 from synkro.connectors import integrations, supabase_auth
+from synkro.connectors.registry import label
 from synkro.core import vault
 from synkro.core.errors import SynkroError
 from synkro.core.settings import settings
 from synkro.database import addresses, app_login, connections, db, migrations, rls_audit
 from synkro.http import ratelimit
 from synkro.reporting import missing_reports
-from synkro.reporting.reconciliation import SOURCE_NAMES
 from synkro.runs import heartbeats, history
 from synkro.tenancy import runtime_config, tenants
 
@@ -131,7 +131,7 @@ def _history() -> str:
             found = history.depths(connection, tenant.tenant_id)
             config = runtime_config.current(connection, tenant.tenant_id)
             days = {source: history.since(found, source, config) for source in config.sources}
-            parts = [f"{SOURCE_NAMES[name]} {f'с {day}' if day else 'ещё не загружен'}" for name, day in days.items()]
+            parts = [f"{label(name)} {f'с {day}' if day else 'ещё не загружен'}" for name, day in days.items()]
             said.append(f"{tenant.slug}: {', '.join(parts)}")
     return "; ".join(said) or "компаний пока нет"
 

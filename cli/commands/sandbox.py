@@ -14,8 +14,8 @@ from cli.environment import say
 from synkro.core import clock
 from synkro.core.errors import ConfigurationError
 
-#: the trades of sandbox/company/verticals.py, by name: the sandbox is imported by those who start it
-TRADES = ("furniture", "windows", "auto_service", "clinic", "education")
+#: the verticals of sandbox/company/verticals.py, by name: the sandbox is imported by those who start it
+VERTICALS = ("furniture", "windows", "auto_service", "clinic", "education")
 
 
 def refuse_without_sources() -> None:
@@ -29,7 +29,14 @@ def refuse_without_sources() -> None:
 @click.command()
 @click.option("--seed", default=7, show_default=True, help="Из одного числа — одна и та же компания.")
 @click.option("--company", type=click.Choice(["small", "demo", "large"]), default="demo", show_default=True)
-@click.option("--trade", type=click.Choice(TRADES), default=None, help="Чем торгует компания; иначе по размеру.")
+@click.option(
+    "--vertical",
+    "--trade",
+    "vertical",
+    type=click.Choice(VERTICALS),
+    default=None,
+    help="Чем торгует компания; иначе по размеру.",
+)
 @click.option(
     "--variety/--no-variety",
     default=None,
@@ -43,7 +50,7 @@ def refuse_without_sources() -> None:
     help="Сколько запросов в секунду разрешать (по умолчанию как у сервисов).",
 )
 def sandbox(
-    seed: int, company: str, trade: str | None, variety: bool | None, port_base: int | None, rate: float | None
+    seed: int, company: str, vertical: str | None, variety: bool | None, port_base: int | None, rate: float | None
 ) -> None:
     """Запустить имитацию amoCRM, Radist, Telegram и AI. Первая строка вывода — адреса, JSON."""
     refuse_without_sources()
@@ -59,7 +66,7 @@ def sandbox(
             port_base=port_base,
             now=clock.now,
             progress=say,
-            trade=trade,
+            vertical=vertical,
             variety=variety,
         )
     except PortBusy as error:

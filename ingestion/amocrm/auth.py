@@ -24,7 +24,7 @@ def opened(session: Session) -> Iterator[tuple[VendorClient, dict[str, Any]]]:
     ctx = session.ctx
     with db.as_service("ingestion amocrm") as connection:
         integration = integrations.load(connection, ctx.tenant_id, "amocrm")
-    account = accounts.amocrm(integration.public, ctx.allow_local)
+    account = accounts.account("amocrm", integration.public, ctx.allow_local)
     auth = AmocrmAuth(ctx.tenant_id, integration.public, integrations.secrets(ctx.tenant_id, "amocrm"))
     with client(
         "amocrm",

@@ -18,16 +18,17 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from ingestion.amocrm import paginator
+from ingestion.amocrm import auth, paginator
 from ingestion.amocrm.log import Slices
 from ingestion.amocrm.mapping import Mapper, contacts_of
 from ingestion.amocrm.merged import MERGED, is_merge, losers
 from ingestion.amocrm.paginator import FilterIgnored
 from ingestion.amocrm.walks import Walk
-from ingestion.extract.context import OVERLAP, Session
+from ingestion.extract.context import OVERLAP, Session, SourceResult
 from ingestion.extract.rows import Row, Tally
 from ingestion.extract.start import left, start
 from ingestion.load.batches import Point, Stream
+from ingestion.load.streams import run
 from synkro.core import clock
 from synkro.core.errors import PermanentError
 from synkro.database import db
@@ -48,6 +49,12 @@ EVENTS = (
     "incoming_call",
     "outgoing_call",
 )
+#: lists that are read whole on every run
+DICTIONARIES = {
+    "users": "/api/v4/users",
+    "pipelines": "/api/v4/leads/pipelines",
+    "loss_reasons": "/api/v4/leads/loss_reasons",
+}
 DELETIONS = ("lead_deleted", "contact_deleted")
 CALLS = ("call_in", "call_out")
 #: contacts in one request: longer addresses come near a web server's limit
@@ -57,6 +64,12 @@ _STEP = 0.5
 #: between walks over all deals and contacts
 _WHOLE_EVERY = timedelta(days=7)
 Read = Callable[[Tally], Iterator[list[Row]]]
+
+
+def read(session: Session) -> SourceResult:
+    """Deals, contacts, events, calls and dictionaries of the tenant's account into ``raw_amocrm``."""
+    with auth.opened(session) as (http, account):
+        return run(session, Amocrm(session, http, account).streams())
 
 
 class Amocrm:
@@ -86,11 +99,7 @@ class Amocrm:
             self._log("events", self._events),
             self._log("notes", self._notes),
             self._log("deleted", self._deleted),
-            self._dictionary("users", lambda tally: self._list(tally, "/api/v4/users", "users")),
-            self._dictionary("pipelines", lambda tally: self._list(tally, "/api/v4/leads/pipelines", "pipelines")),
-            self._dictionary(
-                "loss_reasons", lambda tally: self._list(tally, "/api/v4/leads/loss_reasons", "loss_reasons")
-            ),
+            *(self._dictionary(name, partial(self._list, path=path, key=name)) for name, path in DICTIONARIES.items()),
         ]
 
     def _dictionary(self, name: str, read: Read) -> Stream:
@@ -255,9 +264,7 @@ class Amocrm:
         """Those of the names this account knows."""
         with self._types_lock:
             if self._types is None:
-                params = {"limit": paginator.PAGE}
-                listed, _ = paginator.ask(self._get, "/api/v4/events/types", params, "events_types")
-                self._types = [str(item.get("key")) for item in listed if isinstance(item, dict)]
+                self._types = paginator.event_types(self._get)
             return [name for name in names if name in self._types]
 
     def _logged(self, names: tuple[str, ...], begin: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:

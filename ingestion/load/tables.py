@@ -8,6 +8,25 @@ from __future__ import annotations
 
 from typing import Any
 
+#: dialogs have one shape, whoever brings them
+_DIALOGS: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ...]]] = {
+    "chats": (
+        {"id": "bigint"},
+        {"contact_id": "bigint", "connection_id": "bigint", "updated_at": "timestamp"},
+        ("id",),
+    ),
+    "messages": (
+        {
+            "chat_id": "bigint",
+            "id": "text",
+            "sent_at": "timestamp",
+            "direction": "text",
+            "message_type": "text",
+        },
+        {"connection_id": "bigint"},
+        ("chat_id", "id"),
+    ),
+}
 _REQUIRED: dict[str, str] = {"tenant_id": "text", "payload": "json", "seen_at": "timestamp"}
 
 #: {dataset: {table: (required columns, nullable columns, primary key after tenant_id)}}
@@ -36,23 +55,9 @@ _TABLES: dict[str, dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ..
     },
     "raw_radist": {
         "sources": ({"id": "bigint", "type": "text"}, {}, ("id",)),
-        "chats": (
-            {"id": "bigint"},
-            {"contact_id": "bigint", "connection_id": "bigint", "updated_at": "timestamp"},
-            ("id",),
-        ),
-        "messages": (
-            {
-                "chat_id": "bigint",
-                "id": "text",
-                "sent_at": "timestamp",
-                "direction": "text",
-                "message_type": "text",
-            },
-            {"connection_id": "bigint"},
-            ("chat_id", "id"),
-        ),
+        **_DIALOGS,
     },
+    "raw_whatsapp": _DIALOGS,
 }
 
 

@@ -36,22 +36,19 @@ class Mapper:
         return {"tenant_id": self.tenant_id, **key, "payload": payload, "seen_at": self.seen_at}
 
     def source(self, item: Item) -> Row:
-        payload = {name: value for name, value in item.items() if not _SECRET.search(name)}
-        return self._row({"id": integer(item.get("connection_id")), "type": word(item.get("type"))}, payload)
+        return self._row(
+            {"id": integer(item.get("connection_id")), "type": word(item.get("type"))}, without_secrets(item)
+        )
 
     def chat(self, item: Item) -> Row:
         """``item``: of :func:`chats_of`."""
-        try:
-            updated = iso(item.get("last_chat_updated_at"))
-        except Rejected:
-            # the dialog is real whatever its clock says; without a time it counts as changed
-            updated = None
         return self._row(
             {
                 "id": integer(item.get("chat_id")),
                 "contact_id": integer_or_none(item.get("contact_id")),
                 "connection_id": integer_or_none(item.get("connection_id")),
-                "updated_at": updated,
+                # the dialog is real whatever its clock says
+                "updated_at": updated_of(item),
             },
             {**item, "_synkro": {"phone": phone_of(item)}},
         )
@@ -95,6 +92,19 @@ def phone_of(chat: Item) -> str | None:
     if chat.get("is_group") is True or "@g.us" in source_id.lower():
         return None
     return phones.normalise(chat.get("phone")) or (phones.normalise(source_id) if _PHONE_ID.search(source_id) else None)
+
+
+def without_secrets(source: Item) -> Item:
+    """A listed source without the messenger's own tokens."""
+    return {name: value for name, value in source.items() if not _SECRET.search(name)}
+
+
+def updated_of(chat: Item) -> datetime | None:
+    """When the vendor says that a dialog changed; None for what cannot be read: it counts as changed."""
+    try:
+        return iso(chat.get("last_chat_updated_at"))
+    except Rejected:
+        return None
 
 
 def moment_of(message: Any) -> datetime | None:

@@ -27,21 +27,29 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from ingestion.extract.context import OVERLAP, Session
+from ingestion.extract.context import OVERLAP, Session, SourceResult
 from ingestion.extract.rows import Row, Tally
 from ingestion.extract.start import left, start
 from ingestion.load.batches import Point, Stream
+from ingestion.load.streams import run
 from ingestion.radist import paginator
 from ingestion.radist.dialogs import DialogReader, Task
 from ingestion.radist.mapping import Mapper, chats_of
 from synkro.connectors import accounts, integrations
+from synkro.connectors.radist.declaration import RADIST
 from synkro.core import clock
 from synkro.core.errors import AuthenticationError, ConfigurationError, TransientError
 from synkro.database import db
 from synkro.http.factory import ApiKeyAuth, VendorClient, client
-from synkro.http.ratelimit import RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND, CompositeLimiter, Limiter
+from synkro.http.ratelimit import CompositeLimiter, Limiter
 from synkro.runs import watermarks
 from synkro.runs.watermarks import StreamLoad, Watermark
+
+
+def read(session: Session) -> SourceResult:
+    """Sources, dialogs and messages of the tenant's company into ``raw_radist``."""
+    with opened(session) as reader:
+        return run(session, reader.streams())
 
 
 @contextmanager
@@ -50,7 +58,7 @@ def opened(session: Session) -> Iterator[Radist]:
     ctx = session.ctx
     with db.as_service("ingestion radist") as connection:
         integration = integrations.load(connection, ctx.tenant_id, "radist")
-    company = accounts.radist_company(integration.public)
+    company = accounts.number("radist", integration.public)
     expected = integration.bound.get("company_id")
     if expected is not None and str(expected) != company:
         raise ConfigurationError(
@@ -60,10 +68,11 @@ def opened(session: Session) -> Iterator[Radist]:
     key = integrations.secrets(ctx.tenant_id, "radist").get("api_key")
     if not key:
         raise AuthenticationError("Radist не подключён: в настройках нет ключа.")
-    account = accounts.radist(integration.public, ctx.allow_local)
+    account = accounts.account("radist", integration.public, ctx.allow_local)
     wide = account.limiter(ctx.tenant_id)
     # a generous account is generous in both
-    listing = account.per_second * RADIST_LISTING_PER_SECOND / RADIST_PER_SECOND
+    assert RADIST.api is not None and RADIST.api.listings_per_second is not None
+    listing = account.per_second * RADIST.api.listings_per_second / RADIST.api.requests_per_second
     with client(
         "radist",
         account.base_url,

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from orchestration.run.worker import Worker
-from synkro.connectors import integrations
+from synkro.connectors import integrations, registry
 from synkro.core import russian
 from synkro.core.errors import SynkroError
 from synkro.database import db
 from synkro.reporting import reconciliation
-from synkro.reporting.reconciliation import ENTITIES, SOURCE_NAMES, STREAMS, Count, Line
+from synkro.reporting.reconciliation import ENTITIES, Count, Line
 
 if TYPE_CHECKING:
     from ingestion.pipelines import SourceResult
@@ -44,7 +44,7 @@ class SourcesProgress:
         self._lock = threading.Lock()
 
     def __call__(self, source: str, done: int, total: int | None, message: str) -> None:
-        name = SOURCE_NAMES.get(source, source)
+        name = registry.label(source)
         with self._lock:
             self._said[source] = message if message.startswith(name) else f"{name}: {message}"
             if total:
@@ -59,7 +59,7 @@ class SourcesProgress:
 
 def tell(worker: Worker, result: SourceResult) -> None:
     """The outcome of one source in the run's log, stream by stream, and on the integration's badge."""
-    name = SOURCE_NAMES[result.source]
+    name = registry.label(result.source)
     if result.status == "complete":
         worker.log("sources", f"{name}: прочитано полностью")
     else:
@@ -96,7 +96,7 @@ def sentence(line: Line) -> str:
     """«Radist, сообщения: прочитано полностью; увидено 10, отклонено 1 (нет номера записи: 1), записано 9, …»"""
     from ingestion.extract.rows import NOTES, REASONS
 
-    head = f"{SOURCE_NAMES.get(line.source, line.source)}, {stream_name(line)}: {_STATES[line.status]}"
+    head = f"{registry.label(line.source)}, {stream_name(line)}: {_STATES[line.status]}"
     if line.status == "not_read":
         return head
     refused = _listed(line.reasons, REASONS)
@@ -116,7 +116,8 @@ def sentence(line: Line) -> str:
 
 
 def stream_name(line: Line) -> str:
-    return STREAMS.get(line.source, {}).get(line.stream, line.stream)
+    found = registry.CONNECTORS.get(line.source)
+    return next((one.label for one in found.streams if one.name == line.stream), line.stream) if found else line.stream
 
 
 def shortfall(result: SourceResult) -> str:
@@ -141,8 +142,8 @@ def shortfall(result: SourceResult) -> str:
 
 def is_unreadable(line: Line) -> bool:
     """Rows came and every one was refused, in a stream the numbers stand on: the vendor's contract has changed."""
-    is_main = line.stream in reconciliation.MAIN_STREAMS.get(line.source, ())
-    return is_main and line.seen > 0 and line.rejected == line.seen
+    found = registry.CONNECTORS.get(line.source)
+    return found is not None and line.stream in found.required_streams and line.seen > 0 and line.rejected == line.seen
 
 
 def cause_of(result: SourceResult) -> str:
@@ -150,7 +151,7 @@ def cause_of(result: SourceResult) -> str:
     if result.error is None:
         left = [stream_name(line) for line in map(reconciliation.line_of, result.loads) if not line.is_whole]
         return "прочитано не всё: " + ", ".join(left)
-    return result.error.message.removeprefix(f"{SOURCE_NAMES[result.source]}: ")
+    return result.error.message.removeprefix(f"{registry.label(result.source)}: ")
 
 
 def _listed(reasons: dict[str, int], words: dict[str, str]) -> str:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.run import ingestion_log
 from orchestration.run.worker import Worker
-from synkro.core import clock
-from synkro.core.windows import Window, business_date, business_day_window, label_of
+from synkro.connectors import registry
+from synkro.core import clock, russian
+from synkro.core.windows import Window, business_date, business_day_window, label_of, zone
 from synkro.database import db
 from synkro.reporting import report_windows
 from synkro.reporting.reconciliation import Count, whole_until
@@ -44,7 +45,10 @@ def open_windows(worker: Worker, results: list[SourceResult]) -> None:
             # when all of the window had been read before, there is no «complete until» inside it to tell
             gap(result.source, reason, until if (until := reached[result.source]) and until < run.window_end else None)
             for result in results
-            if (reason := ingestion_log.shortfall(result))
+            if (
+                reason := _behind(result.source, reached[result.source], run.window_end, config.timezone)
+                or ingestion_log.shortfall(result)
+            )
         ]
         is_complete = not missing and as_of is not None and as_of >= run.window_end
         label = label_of(run.window, config.timezone)
@@ -65,8 +69,16 @@ def open_windows(worker: Worker, results: list[SourceResult]) -> None:
         report_windows.save(connection, tenant_id, [own, *others])
         windows = [w.window for w in [own, *others]]
         windows += [w for w in report_windows.outdated(connection, tenant_id) if w not in windows]
-    worker.memory["windows"] = windows
-    worker.memory["missing"] = missing
+    worker.state.windows = windows
+    worker.state.missing = missing
+
+
+def _behind(source: str, until: datetime | None, end: datetime, timezone: str) -> str:
+    """Why a source that people bring by hand does not reach the window's end; empty for one that is asked."""
+    if registry.get(source).api is not None or until is None or until >= end:
+        return ""
+    local = until.astimezone(zone(timezone))
+    return f"загруженное кончается {russian.day(local.date())} в {local:%H:%M}, загрузите свежие выгрузки"
 
 
 def note_lost(worker: Worker, lost: Sequence[Count]) -> None:
@@ -76,7 +88,7 @@ def note_lost(worker: Worker, lost: Sequence[Count]) -> None:
     gaps = [gap(one.source, ingestion_log.counted(one)) for one in lost]
     with db.as_service("windows") as connection:
         report_windows.add_missing(connection, worker.tenant.tenant_id, worker.run.window, gaps)
-    worker.memory["missing"] = [*worker.memory.get("missing", []), *gaps]
+    worker.state.missing = [*(worker.state.missing or []), *gaps]
 
 
 def gap(source: str, reason: str, until: datetime | None = None) -> dict[str, Any]:

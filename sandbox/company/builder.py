@@ -1,7 +1,7 @@
 """A believable company from a seed: days of stories, the robot's broadcasts, the staff's own chats.
 
 In: a seed, a size and two dates. Out: a :class:`Company` with everything that happens between them. A calendar day
-is drawn from ``(seed, size, trade, day)`` alone: two companies of one seed agree, word for word and id for id, on every day
+is drawn from ``(seed, size, vertical, day)`` alone: two companies of one seed agree, word for word and id for id, on every day
 they share. Stories that began up to :data:`LONGEST` before ``first_day`` and still went on come with their history.
 """
 
@@ -17,20 +17,20 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sandbox.company.grammar import say
-from sandbox.company.mix import DECK, ROUND
+from sandbox.company.mix import MIX, ROUND
 from sandbox.company.model import Arc, Chat, Company, Event, Message, RadistContact
 from sandbox.company.people import hire
 from sandbox.company.story import Story
 from sandbox.company.talk import EPOCH, LONGEST, Cast, Silence
-from sandbox.company.verticals import LOSS_REASONS, TAGS, TRADES, cast_slots, connections, moment_slots, pipelines
-from sandbox.company.verticals import trade as trade_of
+from sandbox.company.verticals import LOSS_REASONS, TAGS, VERTICALS, cast_slots, connections, moment_slots, pipelines
+from sandbox.company.verticals import vertical as trade_of
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``per_day`` stories on an ordinary day; the week's shape is the same for all. ``trade``: unless another is asked for."""
+    """``per_day`` stories on an ordinary day; the week's shape is the same for all. ``vertical``: unless another is asked for."""
 
-    trade: str
+    vertical: str
     managers: int
     per_day: float
 
@@ -52,21 +52,21 @@ def generate(
     timezone: str = "Asia/Almaty",
     progress: Callable[[str], None] | None = None,
     *,
-    trade: str | None = None,
+    vertical: str | None = None,
     variety: bool | None = None,
 ) -> Company:
     """The company of ``seed`` as it lives from ``first_day`` to ``last_day`` (local dates, both included).
 
-    ``trade``: one of ``trades.TRADES``, the size's own without it. ``variety``: whether its clients write in styles; the
-    trades of ``trades/*.toml`` do unless told not to. Raises ``ValueError`` for an unknown size or trade, or an empty range.
+    ``vertical``: one of ``verticals.VERTICALS``, the size's own without it. ``variety``: whether its clients write in styles; the
+    verticals of ``verticals/*.toml`` do unless told not to. Raises ``ValueError`` for an unknown size or vertical, or an empty range.
     """
     if size not in SIZES:
         raise ValueError(f"unknown company size {size!r}: one of {', '.join(SIZES)}")
     if last_day < first_day:
         raise ValueError(f"last_day {last_day} is before first_day {first_day}")
     kind, zone = SIZES[size], ZoneInfo(timezone)
-    sold = trade_of(trade or kind.trade)
-    key = size if sold.key == kind.trade else f"{size}|{sold.key}"
+    sold = trade_of(vertical or kind.vertical)
+    key = size if sold.key == kind.vertical else f"{size}|{sold.key}"
     staff = hire(random.Random(f"{seed}|{key}|staff"), kind.managers, f"{sold.subdomain}.example")
     sellers = [m for m in staff if m.is_active and not m.is_admin]
     cast = Cast(seed, key, sold, zone, sellers, sold.has_styles if variety is None else variety)
@@ -84,7 +84,7 @@ def generate(
         loss_reasons=dict(LOSS_REASONS),
         tags=dict(TAGS),
         connections=connections(),
-        trade=sold.key,
+        vertical=sold.key,
         bot_texts=[sold.bot_day, sold.bot_night, *sold.broadcasts],
         internal_phones=[m.phone for m in staff],
     )
@@ -115,7 +115,7 @@ def _stories(cast: Cast, kind: Size, day: date) -> list[Arc]:
     for n in range(count):
         story = Story(cast, day, n)
         position = round((day.toordinal() - EPOCH) * kind.per_day) + n
-        play = DECK[_card(cast, position)][1]
+        play = MIX[_card(cast, position)][1]
         with contextlib.suppress(Silence):
             play(story)
         arc = story.finish()
@@ -125,7 +125,7 @@ def _stories(cast: Cast, kind: Size, day: date) -> list[Arc]:
 
 
 def _card(cast: Cast, position: int) -> str:
-    """The card at a place of the endless deck, each round of it shuffled on its own."""
+    """The card at a place of the endless mix, each round of it shuffled on its own."""
     turn, place = divmod(position, len(ROUND))
     cards = list(ROUND)
     random.Random(f"{cast.seed}|{cast.key}|deck|{turn}").shuffle(cards)
@@ -146,7 +146,7 @@ def _broadcasts(cast: Cast, story: Story, arc: Arc) -> None:
             continue
         shared = random.Random(f"{cast.seed}|{cast.key}|broadcast|{day.isoformat()}")
         at = cast.midnight(day) + timedelta(hours=shared.randrange(11, 17), minutes=shared.randrange(60))
-        line = shared.choice(cast.trade.broadcasts)
+        line = shared.choice(cast.vertical.broadcasts)
         for chat in arc.chats:
             if chat.connection_id in (501, 503) and rng.random() >= 0.35 and chat.times and chat.times[0] < at:
                 _broadcast_to(story, chat, line, at + timedelta(seconds=rng.uniform(0, 480)), rng)
@@ -171,12 +171,12 @@ def _broadcast_to(story: Story, chat: Chat, line: str, at: datetime, rng: random
 
 def _staff_chats(company: Company, cast: Cast) -> None:
     """A group of the delivery men and two chats with people of the house: no clients, left out by a rule list."""
-    wording = cast.trade.wording
+    wording = cast.vertical.wording
     rows = (
-        (1, cast.trade.inner_group, True, "120363000000000001@g.us", "", wording.GROUP_TALK, 5),
+        (1, cast.vertical.inner_group, True, "120363000000000001@g.us", "", wording.GROUP_TALK, 5),
         (
             2,
-            cast.trade.inner_person,
+            cast.vertical.inner_person,
             False,
             f"{cast.managers[0].phone[1:]}@c.us",
             cast.managers[0].phone,
@@ -200,7 +200,7 @@ def _staff_chats(company: Company, cast: Cast) -> None:
         day = company.first_day
         while day <= company.last_day:
             rng = random.Random(f"{cast.seed}|{cast.key}|{day.isoformat()}|staff{number}")
-            slots = cast_slots(rng, cast.trade, name)
+            slots = cast_slots(rng, cast.vertical, name)
             for k in range(rng.randrange(per_day + 1)):
                 at = cast.midnight(day) + timedelta(hours=rng.uniform(8.5, 20))
                 manager = rng.choice(cast.managers)
@@ -242,4 +242,4 @@ def _staff_chats(company: Company, cast: Cast) -> None:
         company.chats.append(chat)
 
 
-__all__ = ["SIZES", "TRADES", "Company", "Event", "generate"]
+__all__ = ["SIZES", "VERTICALS", "Company", "Event", "generate"]

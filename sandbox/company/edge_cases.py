@@ -1,4 +1,4 @@
-"""Plays of the odd cases: two channels, hidden numbers, doubled cards, deals without dialogs and dialogs without deals."""
+"""Scenarios of the odd cases: two channels, hidden numbers, doubled cards, deals without dialogs and dialogs without deals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def two_channels(s: Story) -> None:
     ask_first(s, first)
     contact, deal = enter_crm(s, first)
     s.reply(first, s.texts.MANAGER_HELLO)
-    topic = s.rng.choice([t for t in s.cast.trade.topics if t.suits(s.slots["product"])])
+    topic = s.rng.choice([t for t in s.cast.vertical.topics if t.suits(s.slots["product"])])
     s.client_pause()
     s.client(first, topic.ask, plain=True)
     s.wait(s.rng.uniform(6, 90))

@@ -1,4 +1,4 @@
-"""What a careful reader says about a line, known from the story: the scene that wrote the line knows what it means.
+"""What a careful reader says about a line, known from the story: the step that wrote the line knows what it means.
 
 A template carries its label between angle brackets (``sandbox/README.md``): ``Сколько стоит {product}?<R question>``. The
 words are those of ``bench/corpus``. No rule of the product is asked here.

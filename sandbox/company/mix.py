@@ -1,4 +1,4 @@
-"""The deck: which plays a company lives through and how often.
+"""The mix: which scenarios a company lives through and how often.
 
 Every trait the metrics must cope with has a play of its own, dealt round by round, so that none of them depends on
 luck: ``tests/sandbox/test_company.py`` names them one by one.
@@ -12,7 +12,7 @@ from sandbox.company import edge_cases, scenarios
 from sandbox.company.story import Story
 
 #: how many of each in a round; the rounds are shuffled, never drawn by luck
-DECK: dict[str, tuple[int, Callable[[Story], None]]] = {
+MIX: dict[str, tuple[int, Callable[[Story], None]]] = {
     "sale": (13, scenarios.sale),
     "forgotten": (3, scenarios.forgotten),
     "two_channels": (2, edge_cases.two_channels),
@@ -32,4 +32,4 @@ DECK: dict[str, tuple[int, Callable[[Story], None]]] = {
     "card_only": (1, edge_cases.card_only),
     "binned": (1, edge_cases.binned),
 }
-ROUND = tuple(name for name, (count, _) in DECK.items() for _ in range(count))
+ROUND = tuple(name for name, (count, _) in MIX.items() for _ in range(count))

@@ -270,7 +270,7 @@ class Company:
     tags: dict[int, str]
     connections: list[Connection]
     bot_texts: list[str]
-    trade: str
+    vertical: str
     internal_phones: list[str]
     chats: list[Chat] = field(default_factory=list)
     radist_contacts: list[RadistContact] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Plays of ordinary trade: sold or not, forgotten, promised and not kept, answered by phone, complained about."""
+"""Scenarios of ordinary trade: sold or not, forgotten, promised and not kept, answered by phone, complained about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenes every play is put together from: the first question, the CRM's card, the answer, the price, the decision.
+"""Steps every scenario is put together from: the first question, the CRM's card, the answer, the price, the decision.
 
 Each takes the story, writes what is said and moves its clock forward.
 """
@@ -84,9 +84,9 @@ def greet(s: Story, chat: Chat, deal: Deal | None) -> None:
 
 
 def talk_over(s: Story, chat: Chat, low: int, high: int) -> None:
-    """Some of the subjects of the trade: question, answer, and what the client says to it."""
+    """Some of the subjects of the vertical: question, answer, and what the client says to it."""
     topics = [
-        topic for topic in s.cast.trade.topics if topic.key not in s.discussed and topic.suits(s.slots["product"])
+        topic for topic in s.cast.vertical.topics if topic.key not in s.discussed and topic.suits(s.slots["product"])
     ]
     for topic in s.rng.sample(topics, min(s.rng.randint(low, high), len(topics))):
         s.discussed.add(topic.key)

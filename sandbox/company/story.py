@@ -1,6 +1,6 @@
 """One client's story while it is being lived: talking (:mod:`sandbox.company.talk`) and what the CRM notes about it.
 
-It may unfold for ``LONGEST``; :meth:`Story.finish` cuts the rest. The plays that use these moves are in
+It may unfold for ``LONGEST``; :meth:`Story.finish` cuts the rest. The scenarios that use these moves are in
 :mod:`sandbox.company.mix`.
 """
 

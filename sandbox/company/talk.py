@@ -19,7 +19,7 @@ from sandbox.company import people, styles
 from sandbox.company.grammar import say, say_many, untidy
 from sandbox.company.labels import label
 from sandbox.company.model import Arc, Chat, Manager, Message, RadistContact
-from sandbox.company.verticals import Trade, cast_slots, moment_slots
+from sandbox.company.verticals import Vertical, cast_slots, moment_slots
 
 #: no story lasts longer, so a company of any first day needs to look only this far back
 LONGEST = timedelta(days=24)
@@ -44,7 +44,7 @@ class Cast:
 
     seed: int
     key: str
-    trade: Trade
+    vertical: Vertical
     zone: tzinfo
     managers: list[Manager]  # those who sell
     has_styles: bool = False
@@ -68,12 +68,12 @@ class Talk:
         self.nick = people.messenger_name(self.rng, self.full_name)
         self.phone = people.phone_number(day.toordinal(), n)
         self.typing = self.rng.choices(("tidy", "plain", "lower", "loud"), (24, 34, 34, 8))[0]
-        self.slots = cast_slots(self.rng, cast.trade, self.full_name.split()[0])
+        self.slots = cast_slots(self.rng, cast.vertical, self.full_name.split()[0])
         self.price = int(self.slots["price_number"])
         hour = self.rng.choices(range(24), HOURS)[0]
         self.t = cast.midnight(day) + timedelta(hours=hour, minutes=self.rng.uniform(0, 60))
         self.discussed: set[str] = set()
-        self.texts = cast.trade.wording
+        self.texts = cast.vertical.wording
         # drawn apart: with styles and without them the same things happen
         self.writer = styles.Writer(random.Random(f"{self.key}|style"), self.full_name) if cast.has_styles else None
         #: ids of the pieces before the last of a burst: the story would not know them without styles
@@ -305,7 +305,7 @@ class Talk:
         if not night and chat.connection_id == 501 and self.rng.random() < 0.5:
             return
         at = chat.messages[-1].at + timedelta(seconds=self.rng.uniform(0.7, 2.9))
-        line = self.cast.trade.bot_night if night else self.cast.trade.bot_day
+        line = self.cast.vertical.bot_night if night else self.cast.vertical.bot_day
         self.put(chat, "bot", line, "waba_interactive" if chat.connection_id == 503 else "text", at=at)
         self.t = max(self.t, at)
 

@@ -1,7 +1,6 @@
-"""The trades the sandbox knows: what a company of each sells, its pipeline, its connections and its robot's lines.
+"""The verticals the sandbox knows: what a company of each sells, its pipeline, its connections and its robot's lines.
 
-Furniture and windows stand here and in ``texts_*.py``, the others in ``trades/*.toml``, read when one is asked for. Ids are
-fixed: they belong to the account, not to a day of the story.
+Each is a file of ``verticals/``, read when it is asked for. Ids are fixed: they belong to the account, not to a day of the story.
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.company.model import LOST, WON, Connection, Pipeline, Stage
-from sandbox.company.texts import furniture, windows
-from sandbox.company.texts.general import Topic, Wording
+from sandbox.company.wording import Topic, Wording, frozen, lines_of
 
-#: the trades beside the two that stand below
 FOLDER = Path(__file__).parent / "verticals"
 
 WEEKDAYS = ("в понедельник", "во вторник", "в среду", "в четверг", "в пятницу", "в субботу", "в воскресенье")
@@ -38,8 +35,8 @@ SOURCES = {401: "Instagram", 402: "2ГИС", 403: "Сайт", 404: "Рекоме
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
-    """Everything that tells one trade from another."""
+class Vertical:
+    """Everything that tells one vertical from another."""
 
     key: str
     name: str
@@ -71,73 +68,17 @@ def _marked(topics: tuple[Topic, ...]) -> tuple[Topic, ...]:
     return tuple(topic.with_marks() for topic in topics)
 
 
-FURNITURE = Trade(
-    key="furniture",
-    name="Мебель Алатау",
-    subdomain="mebelalatau",
-    city="Алматы",
-    products=furniture.PRODUCTS,
-    topics=_marked(furniture.TOPICS),
-    colors=furniture.COLORS,
-    districts=furniture.DISTRICTS,
-    competitors=furniture.COMPETITORS,
-    showrooms=furniture.SHOWROOMS,
-    included="сборка включена",
-    delivered="привезли",
-    handover="доставка",
-    stages=(
-        "Новая заявка",
-        "Взято в работу",
-        "Подбор и замер",
-        "Расчёт отправлен",
-        "Предоплата и изготовление",
-    ),
-    bot_day="Здравствуйте! Вы написали в «Мебель Алатау» 🛋 Менеджер ответит в течение 15 минут. Каталог и цены: mebelalatau.example/katalog",
-    bot_night="Здравствуйте! Спасибо за сообщение. Мы работаем ежедневно с 9:00 до 20:00, менеджер напишет вам утром. «Мебель Алатау»",
-    broadcasts=(
-        "Дорогие друзья! Только до воскресенья скидка 15% на диваны из наличия. Ждём вас на Райымбека 212 и Суюнбая 90. «Мебель Алатау»",
-        "Новая коллекция кухонь уже в салоне! Бесплатный замер и 3D-проект в подарок. Ответьте «замер», и мы запишем вас. «Мебель Алатау»",
-        "Рассрочка 0-0-12 на всю мебель до конца месяца. Без переплат и первого взноса. «Мебель Алатау»",
-        "Распродажа выставочных образцов: до минус 40%. Список пришлём в ответ на слово «список». «Мебель Алатау»",
-    ),
-    days=(14, 30),
+#: furniture and windows first: their companies were there before the others
+VERTICALS = tuple(
+    sorted((path.stem for path in FOLDER.glob("*.toml")), key=lambda key: (key not in ("furniture", "windows"), key))
 )
-WINDOWS = Trade(
-    key="windows",
-    name="Студия окон",
-    subdomain="studiaokon",
-    city="Караганда",
-    products=windows.PRODUCTS,
-    topics=_marked(windows.TOPICS),
-    colors=windows.COLORS,
-    districts=windows.DISTRICTS,
-    competitors=windows.COMPETITORS,
-    showrooms=windows.SHOWROOMS,
-    included="монтаж включён",
-    delivered="установили",
-    handover="монтаж",
-    stages=("Новая заявка", "Взято в работу", "Замер", "Смета отправлена", "Договор и монтаж"),
-    bot_day="Здравствуйте! Это «Студия окон». Мастер-консультант ответит вам в ближайшее время.",
-    bot_night="Здравствуйте! «Студия окон» работает с 9:00 до 19:00. Ответим утром, спасибо за ожидание.",
-    broadcasts=(
-        "До холодов успеем всем! Скидка 10% на остекление балконов при договоре на этой неделе. «Студия окон»",
-        "Осенняя регулировка окон всего 6 000 тг за створку. Ответьте «мастер» и мы позвоним. «Студия окон»",
-    ),
-    days=(5, 12),
-)
-
-
-TRADES = ("furniture", "windows", *sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
 @lru_cache
-def trade(key: str) -> Trade:
-    """One of :data:`TRADES`; raises ``ValueError`` for another name or a file that does not hold what a trade needs."""
-    if key not in TRADES:
-        raise ValueError(f"unknown trade {key!r}: one of {', '.join(TRADES)}")
-    for known in (FURNITURE, WINDOWS):
-        if known.key == key:
-            return known
+def vertical(key: str) -> Vertical:
+    """One of :data:`VERTICALS`; raises ``ValueError`` for another name or a file that does not hold what a vertical needs."""
+    if key not in VERTICALS:
+        raise ValueError(f"unknown vertical {key!r}: one of {', '.join(VERTICALS)}")
     path = FOLDER / f"{key}.toml"
     try:
         return _of_file(key, tomllib.loads(path.read_text(encoding="utf-8")))
@@ -145,34 +86,23 @@ def trade(key: str) -> Trade:
         raise ValueError(f"{path.name}: {error}") from error
 
 
-def _of_file(key: str, raw: dict[str, Any]) -> Trade:
-    """Lists of a file are tuples here; names in capitals under ``lines`` stand for those of :mod:`sandbox.company.texts.general`."""
-    lines: dict[str, Any] = {name: _frozen(value) for name, value in raw.pop("lines").items()}
-    for name in ("PICTURE_CAPTION", "FILE_CAPTION"):
-        lines[name] = tuple(caption or None for caption in lines[name])
-    for name in ("QUALIFY", "THANKS_QUESTION"):
-        if name in lines:
-            lines[name] = tuple(Topic(**topic) for topic in lines[name])
-    topics = _marked(tuple(Topic(**_frozen(topic)) for topic in raw.pop("topics")))
-    return Trade(
-        key=key, topics=topics, wording=Wording(lines), has_styles=True, **_frozen(raw)
+def _of_file(key: str, raw: dict[str, Any]) -> Vertical:
+    """Names in capitals under ``lines`` stand for those of :mod:`sandbox.company.wording`."""
+    lines = lines_of(raw.pop("lines", {}))
+    topics = _marked(tuple(Topic(**frozen(topic)) for topic in raw.pop("topics")))
+    return Vertical(
+        key=key, topics=topics, wording=Wording(lines), **{"has_styles": True, **frozen(raw)}
     )  # fmt: skip
 
 
-def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _frozen(one) for name, one in value.items()}
-    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
-
-
-def pipelines(trade: Trade) -> list[Pipeline]:
+def pipelines(vertical: Vertical) -> list[Pipeline]:
     """The selling pipeline, the one for complaints, and an archived one."""
     colors = ("#99ccff", "#ffff99", "#ffcc66", "#ffdc7f", "#deff81")
     ends = (
         Stage(WON, "Успешно реализовано", 10000, "#CCFF66"),
         Stage(LOST, "Закрыто и не реализовано", 11000, "#D5D8DB"),
     )
-    sales = tuple(Stage(60002 + i, name, 20 + 10 * i, colors[i]) for i, name in enumerate(trade.stages))
+    sales = tuple(Stage(60002 + i, name, 20 + 10 * i, colors[i]) for i, name in enumerate(vertical.stages))
     service = (Stage(61002, "Обращение", 20), Stage(61003, "Мастер назначен", 30))
     return [
         Pipeline(
@@ -215,14 +145,14 @@ def connections() -> list[Connection]:
     ]
 
 
-def cast_slots(rng: random.Random, trade: Trade, name: str) -> dict[str, str]:
+def cast_slots(rng: random.Random, vertical: Vertical, name: str) -> dict[str, str]:
     """What one client talks about: a product, its price, his district and the rest of the slots that do not move."""
-    product, product_acc, product_dat, low, high, sizes = rng.choice(trade.products)
+    product, product_acc, product_dat, low, high, sizes = rng.choice(vertical.products)
     price = rng.randrange(low, high + 1) * 1000 - rng.choice((0, 0, 100, 1000 if low > 90 else 0))
     months = rng.choice((6, 12, 12, 24))
     return {
         "name": name,
-        "company": f"«{trade.name}»",
+        "company": f"«{vertical.name}»",
         "product": product,
         "product_acc": product_acc,
         "product_dat": product_dat,
@@ -240,15 +170,15 @@ def cast_slots(rng: random.Random, trade: Trade, name: str) -> dict[str, str]:
         "months": str(months),
         "prepay": f"{round(price * rng.choice((0.3, 0.5, 0.7)) / 1000) * 1000:,} тг".replace(",", " "),
         "size": rng.choice(sizes),
-        "color": rng.choice(trade.colors),
-        "district": rng.choice(trade.districts),
-        "showroom": rng.choice(trade.showrooms),
-        "competitor": rng.choice(trade.competitors),
+        "color": rng.choice(vertical.colors),
+        "district": rng.choice(vertical.districts),
+        "showroom": rng.choice(vertical.showrooms),
+        "competitor": rng.choice(vertical.competitors),
         "order": str(rng.randrange(1200, 9800)),
-        "days": str(rng.randrange(*trade.days)),
-        "included": trade.included,
-        "delivered": trade.delivered,
-        "handover": trade.handover,
+        "days": str(rng.randrange(*vertical.days)),
+        "included": vertical.included,
+        "delivered": vertical.delivered,
+        "handover": vertical.handover,
     }
 
 

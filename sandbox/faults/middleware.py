@@ -1,6 +1,6 @@
-"""One server's outer skin: it writes the journal, serves the control pages and lets faults strike.
+"""The middleware of one vendor's server: it writes the request log, serves the control pages and applies faults.
 
-``instrument(app, journal, faults)`` wraps any ASGI app. Control pages, without any key: ``GET /_journal``,
+``instrument(app, request_log, faults)`` wraps any ASGI app. Control pages, without any key: ``GET /_journal``,
 ``DELETE /_journal``, ``GET /_violations``, ``GET|POST|DELETE /_faults``.
 """
 
@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sandbox.faults import transport_faults
 from sandbox.faults.catalogue import Faults, UnknownFault
-from sandbox.faults.request_log import Journal, mask
+from sandbox.faults.request_log import RequestLog, mask
 
 #: open connections by (client, server) address: some faults need the socket itself
 _TRANSPORTS: dict[tuple[Any, Any], asyncio.Transport] = {}
@@ -57,7 +57,7 @@ class Answer:
 
 
 class Call:
-    """One request a fault plays with."""
+    """One request a fault scenarios with."""
 
     def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, faults: Faults) -> None:
         self._app, self.scope, self._receive, self._send, self.faults = app, scope, receive, send, faults
@@ -128,15 +128,15 @@ def dated(app: ASGIApp, now: Callable[[], datetime]) -> ASGIApp:
     return wrapped
 
 
-def instrument(app: ASGIApp, journal: Journal, faults: Faults) -> ASGIApp:
-    """Wrap a vendor's app: control pages first, then the journal, then whatever fault is due."""
+def instrument(app: ASGIApp, request_log: RequestLog, faults: Faults) -> ASGIApp:
+    """Wrap a vendor's app: control pages first, then the request log, then whatever fault is due."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
         if scope["path"] in ("/_journal", "/_violations", "/_faults"):
-            await _control(scope, receive, send, journal, faults)
+            await _control(scope, receive, send, request_log, faults)
             return
         query = scope.get("query_string", b"").decode("latin-1")
         raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").split("?")[0]
@@ -144,7 +144,7 @@ def instrument(app: ASGIApp, journal: Journal, faults: Faults) -> ASGIApp:
         if raw.startswith("/_"):
             await app(scope, receive, send)  # a vendor's own test hooks
             return
-        row = journal.arrived(scope["method"], path)
+        row = request_log.arrived(scope["method"], path)
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -166,18 +166,18 @@ def instrument(app: ASGIApp, journal: Journal, faults: Faults) -> ASGIApp:
     return wrapped
 
 
-async def _control(scope: Scope, receive: Receive, send: Send, journal: Journal, faults: Faults) -> None:
+async def _control(scope: Scope, receive: Receive, send: Send, request_log: RequestLog, faults: Faults) -> None:
     """``/_journal``, ``/_violations`` and ``/_faults``."""
     page, method = scope["path"], scope["method"]
     status = 200
     payload: Any = None
     if page == "/_journal" and method == "GET":
-        payload = journal.requests()
+        payload = request_log.requests()
     elif page == "/_journal" and method == "DELETE":
-        journal.clear()
+        request_log.clear()
         payload = []
     elif page == "/_violations" and method == "GET":
-        payload = journal.violations()
+        payload = request_log.violations()
     elif page == "/_faults" and method in ("GET", "POST", "DELETE"):
         try:
             if method == "POST":

@@ -15,7 +15,7 @@ LIMIT = 200_000
 _BOT = re.compile(r"/bot[^/]+")
 
 
-class Journal:
+class RequestLog:
     """The list behind ``GET /_journal`` and ``GET /_violations``."""
 
     def __init__(self) -> None:

@@ -44,7 +44,7 @@ async def play(fault: Fault | None, call: Call, watchers: list[Fault]) -> None:
     elif fault.kind in _ON_THE_SOCKET:
         await _on_the_socket(fault, call)
     else:
-        await _bent(fault, call, watchers)
+        await _payload_fault(fault, call, watchers)
 
 
 # --- in place of the vendor's answer ----------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def _reset(call: Call) -> None:
 # --- the vendor's true answer, bent -----------------------------------------------------------------------------
 
 
-async def _bent(fault: Fault, call: Call, watchers: list[Fault]) -> None:
+async def _payload_fault(fault: Fault, call: Call, watchers: list[Fault]) -> None:
     kind, path = fault.kind, call.scope["path"]
     if kind in ("page_drift", "page_delete"):
         before = fault.state.get(path, [])

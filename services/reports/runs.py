@@ -237,11 +237,6 @@ def tail(connection: db.Connection, run: Run, limit: int = 40) -> list[Event]:
     return [Event(**row) for row in reversed(rows)]
 
 
-def log_of(who: Viewer, run: Run) -> list[Event]:
-    with db.as_user(who.user_id) as connection:
-        return tail(connection, run, 200)
-
-
 def percent(run: Run) -> float:
     """0..1 of the whole run: the steps weigh what they take on an ordinary day."""
     if run.status == "success":

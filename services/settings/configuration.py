@@ -16,6 +16,7 @@ from services.access import Viewer
 from services.people import members
 from synkro.connectors import checks, integrations
 from synkro.connectors.integrations import FIELDS, Integration, Kind
+from synkro.connectors.registry import CONNECTORS
 from synkro.core.errors import DataError, SynkroError
 from synkro.core.log import redact
 from synkro.core.settings import settings as environment
@@ -29,9 +30,12 @@ from synkro.tenancy.tenants import Tenant
 from synkro.tenancy.users import Membership, User
 
 #: set by the operator for local sandboxes; hidden where local vendors are not allowed
-_LOCAL_ONLY = {"amocrm": ("base_url",), "radist": ("base_url",), "telegram": ("base_url",)}
-#: pace is the operator's business: not on the form, kept when the form is saved
-_HIDDEN = ("requests_per_second",)
+_LOCAL_ONLY = {
+    "telegram": {"base_url"},
+    **{name: {field.name for field in one.fields if field.is_local} for name, one in CONNECTORS.items()},
+}
+#: the operator's business, a pace for one: not on the form, kept when the form is saved
+_HIDDEN = {field.name for one in CONNECTORS.values() for field in one.fields if field.is_hidden}
 #: recipients are bound by a code, not typed
 _BOUND = ("chat_id", "chat_titles")
 _TOKEN = re.compile(r"\d{6,}:[A-Za-z0-9_-]{20,}")
@@ -91,6 +95,12 @@ def form_fields(kind: Kind) -> tuple[list[str], list[str]]:
     return public, list(FIELDS[kind][1])
 
 
+def choices(kind: Kind, name: str) -> tuple[str, ...]:
+    """The values a public field may have; none for a text."""
+    found = CONNECTORS.get(kind)
+    return next((field.choices for field in found.fields if field.name == name), ()) if found else ()
+
+
 def save_integration(
     who: Viewer, slug: str, kind: str, public: Mapping[str, str], secrets: Mapping[str, str]
 ) -> Integration:
@@ -117,27 +127,21 @@ def save_integration(
             metadata={"kind": known, "public": audit.changes(before.public if before else {}, {**kept, **values})},
         )
     if typed:
-        _save_secrets(who, tenant, known, typed, "integration.secrets_saved")
+        _save_secrets(who, tenant, known, typed)
     with db.as_user(who.user_id) as connection:
         return integrations.load(connection, tenant.tenant_id, known)
 
 
-def forget_secret(who: Viewer, slug: str, kind: str, name: str) -> Integration:
-    tenant = access.administered(who, slug)
-    known = integrations.check_kind(kind)
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
-    _save_secrets(who, tenant, known, {name: ""}, "integration.secret_removed")
-    with db.as_user(who.user_id) as connection:
-        return integrations.load(connection, tenant.tenant_id, known)
-
-
-def _save_secrets(who: Viewer, tenant: Tenant, kind: Kind, secrets: Mapping[str, str], action: str) -> None:
+def _save_secrets(who: Viewer, tenant: Tenant, kind: Kind, secrets: Mapping[str, str]) -> None:
     """The secrets and the line about them in one transaction: neither is there without the other."""
     with db.as_service("save secrets") as connection:
         integrations.save_secrets(connection, tenant.tenant_id, kind, secrets)
         access.note(
-            connection, who, action, tenant_id=tenant.tenant_id, metadata={"kind": kind, "secrets": sorted(secrets)}
+            connection,
+            who,
+            "integration.secrets_saved",
+            tenant_id=tenant.tenant_id,
+            metadata={"kind": kind, "secrets": sorted(secrets)},
         )
 
 

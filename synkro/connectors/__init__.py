@@ -1,1 +1,1 @@
-"""What a company is connected to: integrations and their secrets, vendor accounts, checks, tokens."""
+"""What a company is connected to: one declaration a vendor (``registry.py``), integrations and their secrets, accounts, checks."""

@@ -12,11 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from synkro.connectors import registry
 from synkro.core.errors import ConfigurationError
 from synkro.database import db
 from synkro.http import allowlist, ratelimit
 
-_COMPANY = re.compile(r"[1-9][0-9]{0,17}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 #: a pace beyond this is a typing mistake; sandboxes answer a few hundred requests a second
 _FASTEST = 1000.0
 
@@ -26,7 +27,7 @@ class VendorAccount:
     """Where requests go and how many a second the vendor bears."""
 
     base_url: str
-    #: names the account, not the tenant: two tenants with one amoCRM share its limit
+    #: names the account, not the tenant: two tenants with one account share its limit
     key: str
     per_second: float
 
@@ -40,24 +41,24 @@ class VendorAccount:
         )
 
 
-def amocrm(public: Mapping[str, Any], allow_local: bool) -> VendorAccount:
-    """Raises :class:`ConfigurationError` for a wrong field."""
-    base_url = allowlist.amocrm_base_url(public, allow_local)
-    return VendorAccount(base_url, f"amocrm:{urlsplit(base_url).netloc}", _pace(public, ratelimit.AMOCRM_PER_SECOND))
+def account(name: str, public: Mapping[str, Any], allow_local: bool) -> VendorAccount:
+    """The account of a connector. Raises :class:`ConfigurationError` for a wrong field."""
+    api = registry.api_of(name)
+    base_url = allowlist.connector_base_url(name, public, allow_local)
+    place = urlsplit(base_url).netloc
+    if api.account_field:
+        place = f"{number(name, public)}@{place}"
+    return VendorAccount(base_url, f"{name}:{place}", _pace(public, ratelimit.pace(api.requests_per_second)))
 
 
-def radist(public: Mapping[str, Any], allow_local: bool) -> VendorAccount:
-    """Raises :class:`ConfigurationError` for a wrong field."""
-    base_url = allowlist.radist_base_url(public, allow_local)
-    key = f"radist:{radist_company(public)}@{urlsplit(base_url).netloc}"
-    return VendorAccount(base_url, key, _pace(public, ratelimit.RADIST_PER_SECOND))
-
-
-def radist_company(public: Mapping[str, Any]) -> str:
-    """``company_id`` as it stands in every path."""
-    text = str(public.get("company_id") or "")
-    if not _COMPANY.fullmatch(text):
-        raise ConfigurationError("Поле «company_id»: укажите номер компании из кабинета Radist, только цифры.")
+def number(name: str, public: Mapping[str, Any]) -> str:
+    """The account's number as it stands in every path, for a vendor whose host does not name the account."""
+    field = registry.api_of(name).account_field
+    text = str(public.get(field) or "")
+    if not _NUMBER.fullmatch(text):
+        raise ConfigurationError(
+            f"Поле «{field}»: укажите номер компании из кабинета {registry.label(name)}, только цифры."
+        )
     return text
 
 

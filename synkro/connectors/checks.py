@@ -11,99 +11,30 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from synkro.connectors import accounts, integrations, project_database
-from synkro.connectors.accounts import VendorAccount
-from synkro.connectors.amocrm_oauth import AmocrmAuth
-from synkro.core.errors import AuthenticationError, ConfigurationError, DataError, SynkroError
+from synkro.connectors import checking, integrations, project_database
+from synkro.connectors.amocrm import check as amocrm
+from synkro.connectors.radist import check as radist
+from synkro.connectors.registry import CONNECTORS
+from synkro.connectors.whatsapp import check as whatsapp
+from synkro.core.errors import ConfigurationError, DataError, SynkroError
 from synkro.core.settings import settings
 from synkro.database import db
 from synkro.http import allowlist
-from synkro.http.factory import ApiKeyAuth, BearerAuth, BotTokenAuth, client
+from synkro.http.factory import BearerAuth, BotTokenAuth, client
 
 Check = Callable[[UUID, Mapping[str, Any], Mapping[str, str], bool], dict[str, Any]]
 
-#: a person is waiting, seconds
-_PATIENCE = 25.0
-#: what is taken over of a Radist source; its connection parameters hold tokens
-_SOURCE_FIELDS = ("connection_id", "type", "name", "phone")
 _SUGGESTED_MODELS = 5
-
-
-def _secret(secrets: Mapping[str, str], field: str, vendor: str) -> str:
-    value = secrets.get(field, "").strip()
-    if not value:
-        raise AuthenticationError(f"{vendor} не подключён: заполните поле «{field}».")
-    return value
-
-
-def _pick_up(tenant_id: UUID, account: VendorAccount) -> Any:
-    """The company goes on; others of the same account, and the pause after a 429, stay as they are."""
-    limiter = account.limiter(tenant_id)
-    limiter.unblock()
-    return limiter
-
-
-def check_amocrm(
-    tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], allow_local: bool
-) -> dict[str, Any]:
-    """``GET account``: ``{"account_id", "name", "subdomain", "is_api_filter_enabled"}``."""
-    account = accounts.amocrm(public, allow_local)
-    auth = AmocrmAuth(tenant_id, public, secrets, by_person=True)
-    limiter = _pick_up(tenant_id, account)
-    with client(
-        "amocrm",
-        account.base_url,
-        auth=auth,
-        account_key=account.key,
-        limiter=limiter,
-        allow_local=allow_local,
-    ) as http:
-        auth.bind(http)
-        answer = http.get("/api/v4/account", {"with": "is_api_filter_enabled"}, patience=_PATIENCE) or {}
-    if not isinstance(answer.get("id"), int):
-        raise DataError("amoCRM ответил, но не назвал номер аккаунта. Проверьте поддомен в настройках.")
-    return {
-        "account_id": answer["id"],
-        "name": str(answer.get("name") or ""),
-        "subdomain": str(answer.get("subdomain") or ""),
-        "is_api_filter_enabled": bool(answer.get("is_api_filter_enabled")),
-    }
-
-
-def check_radist(
-    tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], allow_local: bool
-) -> dict[str, Any]:
-    """``GET chats/sources``: ``{"company_id", "sources": [{"connection_id", "type", …}]}``."""
-    account = accounts.radist(public, allow_local)
-    company = accounts.radist_company(public)
-    auth = ApiKeyAuth(_secret(secrets, "api_key", "Radist"))
-    with client(
-        "radist",
-        account.base_url,
-        auth=auth,
-        account_key=account.key,
-        limiter=_pick_up(tenant_id, account),
-        allow_local=allow_local,
-    ) as http:
-        answer = http.get(f"/companies/{company}/messaging/chats/sources/", expect=list, patience=_PATIENCE)
-    return {
-        "company_id": int(company),
-        "sources": [
-            {name: source[name] for name in _SOURCE_FIELDS if source.get(name) is not None}
-            for source in answer or []
-            if isinstance(source, dict)
-        ],
-    }
 
 
 def check_telegram(
     tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], allow_local: bool
 ) -> dict[str, Any]:
     """``getMe``: ``{"bot_id", "username", "name", "can_read_all_group_messages"}``."""
-    auth = BotTokenAuth(_secret(secrets, "bot_token", "Telegram"))
+    auth = BotTokenAuth(checking.secret(secrets, "bot_token", "Telegram"))
     base_url = allowlist.telegram_base_url(public, allow_local)
     with client("telegram", base_url, auth=auth, account_key="telegram:check", allow_local=allow_local) as http:
-        answer = http.get("/getMe", patience=_PATIENCE) or {}
+        answer = http.get("/getMe", patience=checking.PATIENCE) or {}
     bot = answer.get("result")
     if not isinstance(bot, dict) or not isinstance(bot.get("id"), int):
         raise DataError("Telegram ответил, но не назвал бота. Проверьте токен бота в настройках.")
@@ -119,10 +50,10 @@ def check_ai(
     tenant_id: UUID, public: Mapping[str, Any], secrets: Mapping[str, str], allow_local: bool
 ) -> dict[str, Any]:
     """``GET models``: ``{"model", "models": how many}``; refuses a model the provider does not list."""
-    auth = BearerAuth(_secret(secrets, "api_key", "AI-провайдер"))
+    auth = BearerAuth(checking.secret(secrets, "api_key", "AI-провайдер"))
     base_url = allowlist.ai_base_url(public, allow_local)
     with client("ai", base_url, auth=auth, account_key="ai:check", allow_local=allow_local) as http:
-        answer = http.get("/models", patience=_PATIENCE) or {}
+        answer = http.get("/models", patience=checking.PATIENCE) or {}
     listed = answer.get("data")
     names = [str(item["id"]) for item in listed or [] if isinstance(item, dict) and item.get("id")]
     model = str(public.get("model") or "")
@@ -142,13 +73,16 @@ def check_supabase(
 ) -> dict[str, Any]:
     """A connection to the tenant's own database: ``{"database", "server_version"}``."""
     project = allowlist.supabase_url(public, allow_local)
-    return dict(project_database.look(project_database.address(_secret(secrets, "db_url", "Supabase"), project)))
+    return dict(
+        project_database.look(project_database.address(checking.secret(secrets, "db_url", "Supabase"), project))
+    )
 
 
 #: the check of each kind
 CHECKS: dict[integrations.Kind, Check] = {
-    "amocrm": check_amocrm,
-    "radist": check_radist,
+    "amocrm": amocrm.check,
+    "radist": radist.check,
+    "whatsapp": whatsapp.check,
     "telegram": check_telegram,
     "ai": check_ai,
     "supabase": check_supabase,
@@ -157,7 +91,7 @@ CHECKS: dict[integrations.Kind, Check] = {
 
 def _same_account(bound: Mapping[str, Any], learned: Mapping[str, Any]) -> None:
     """A token of another company must not be taken for this one's: two companies' rows would mix."""
-    for field in ("account_id", "company_id"):
+    for field in {one.bound_to for one in CONNECTORS.values()}:
         if bound.get(field) is not None and str(bound[field]) != str(learned.get(field)):
             raise ConfigurationError(
                 f"Ответил другой аккаунт ({learned.get(field)}), а данные собраны из {bound[field]}. Верните прежний "

@@ -18,28 +18,25 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from synkro.accounts import second_factor
+from synkro.connectors import registry
 from synkro.core import vault
 from synkro.core.errors import DataError, NotFoundError
 from synkro.core.log import redact, register_secret
 from synkro.database import db
 
-Kind = Literal["amocrm", "radist", "ai", "telegram", "supabase"]
+#: the name of a connector, or one of the other services
+Kind = str
 #: a token's renewal holds the secrets' rows while the vendor is asked, each try with a deadline of its own: to be cut off
 #: between the answer and the commit would lose the only pair there is
 REFRESH_SECONDS = 600
-KINDS: tuple[Kind, ...] = ("amocrm", "radist", "ai", "telegram", "supabase")
-
-#: fields of each kind: architecture.md §5; the first tuple is public, the second secret
+#: fields of each kind: the first tuple is public, the second secret
 FIELDS: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "amocrm": (
-        ("subdomain", "zone", "base_url", "client_id", "redirect_uri", "requests_per_second"),
-        ("access_token", "client_secret", "refresh_token"),
-    ),
-    "radist": (("company_id", "host", "base_url", "requests_per_second"), ("api_key",)),
+    **{name: (tuple(field.name for field in one.fields), one.secrets) for name, one in registry.CONNECTORS.items()},
     "ai": (("base_url", "model", "prompt", "daily_cap_usd", "monthly_cap_usd"), ("api_key",)),
     "telegram": (("chat_id", "base_url"), ("bot_token",)),
     "supabase": (("url", "publishable_key"), ("secret_key", "db_url")),
 }
+KINDS: tuple[Kind, ...] = tuple(FIELDS)
 
 
 #: passes of a rotation: the second finds what was written during the first
@@ -47,7 +44,9 @@ _COUNTS = 3
 #: who gets the messages of a telegram integration
 _RECIPIENTS = ("chat_id", "chat_titles")
 #: public fields that say where the account is
-_ADDRESS = ("subdomain", "zone", "base_url", "host", "company_id", "url")
+_ADDRESS = {"base_url", "url"} | {
+    field.name for one in registry.CONNECTORS.values() for field in one.fields if field.is_address
+}
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def check_kind(kind: str) -> Kind:
     """``kind`` as a :data:`Kind`; raises :class:`DataError` naming the known ones."""
     if kind not in KINDS:
         raise DataError(f"Неизвестная интеграция «{kind}». Выберите одну из: {', '.join(KINDS)}.")
-    return kind  # type: ignore[return-value]
+    return kind
 
 
 def find(connection: db.Connection, tenant_id: UUID, kind: Kind) -> Integration | None:

@@ -21,7 +21,6 @@ clock. An override replaces its date, and wins over a holiday; ``[]`` closes the
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -190,37 +189,6 @@ def intervals(calendar: Calendar, tz: str, first: date, last: date) -> list[Inte
     return merged
 
 
-def business_minutes(working: Sequence[Interval], a: datetime, b: datetime) -> float:
-    """``bh(a, b)``: minutes of ``[a, b)`` that fall into working time; 0 if ``b`` is not after ``a``."""
-    total = timedelta()
-    for start, stop in working[_first_open(working, a) :]:
-        if start >= b:
-            break
-        total += max(timedelta(), min(stop, b) - max(start, a))
-    return total.total_seconds() / 60
-
-
-def add_business_minutes(working: Sequence[Interval], a: datetime, minutes: float) -> datetime:
-    """``bh_add(a, minutes)``: the first moment at which ``bh(a, ·)`` reaches ``minutes``.
-
-    Raises DataError if the minutes are negative or ``working`` ends before they are over.
-    """
-    if minutes < 0:
-        raise DataError(f"Рабочих минут не может быть меньше нуля: {minutes:g}.")
-    left = timedelta(minutes=minutes)
-    if not left:
-        return a
-    for start, stop in working[_first_open(working, a) :]:
-        begin = max(start, a)
-        if stop - begin >= left:
-            return begin + left
-        left -= stop - begin
-    raise DataError(
-        f"Рабочий календарь кончился раньше, чем набралось {minutes:g} мин после {a:%Y-%m-%d %H:%M}: "
-        "разверните его на больший срок."
-    )
-
-
 def first_difference(before: Sequence[Interval], after: Sequence[Interval]) -> datetime | None:
     """The first moment two expansions disagree on, within the stretch that both cover; None: they agree."""
     if not before or not after:
@@ -233,11 +201,6 @@ def first_difference(before: Sequence[Interval], after: Sequence[Interval]) -> d
 
     differing = (pair for pair in zip_longest(edges(before), edges(after)) if pair[0] != pair[1])
     return next((min(edge for edge in pair if edge is not None) for pair in differing), None)
-
-
-def _first_open(working: Sequence[Interval], a: datetime) -> int:
-    """Index of the first interval that ends after ``a``."""
-    return bisect_right(working, a, key=lambda interval: interval[1])
 
 
 def _known(name: str, value: object, keys: Sequence[str] | None) -> None:

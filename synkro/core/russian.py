@@ -44,15 +44,6 @@ def money(value: float, currency: str | None = None) -> str:
     return f"{number(value)}{NBSP}{sign}".rstrip()
 
 
-def money_short(value: float, currency: str | None = None) -> str:
-    """«1,25 млн ₸» from a million up."""
-    sign = _SIGNS.get(currency or "", currency or "")
-    if abs(value) >= 1_000_000:
-        text = number(value / 1_000_000, 2).rstrip("0").rstrip(",") if value % 1_000_000 else number(value / 1_000_000)
-        return f"{text}{NBSP}млн{NBSP}{sign}".rstrip()
-    return money(value, currency)
-
-
 def percent(share: float) -> str:
     """0.456 → «46 %»."""
     return f"{number(share * 100)}{NBSP}%"

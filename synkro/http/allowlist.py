@@ -1,8 +1,8 @@
 """Which addresses this product may call, and nothing else.
 
 In flows what a person typed into an integration's form; out comes a base URL built here from parts that were
-matched whole, never a URL that was merely looked at: ``endswith("amocrm.ru")`` lets ``evilamocrm.ru`` through
-and two parsers disagree about ``https://evil.com\\.amocrm.ru``. Anything unusual is refused with
+matched whole, never a URL that was merely looked at: ``endswith("vendor.com")`` lets ``evilvendor.com`` through
+and two parsers disagree about ``https://evil.com\\.vendor.com``. Anything unusual is refused with
 :class:`ConfigurationError` naming the field, before a name is resolved. Local sandboxes are allowed only
 when the caller says so (``settings().allow_local_vendors``), and only on the loopback.
 """
@@ -13,11 +13,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from synkro.connectors import registry
 from synkro.core.errors import ConfigurationError
 from synkro.core.settings import settings
 
-AMOCRM_ZONES = ("amocrm.ru", "amocrm.com", "kommo.com")
-RADIST_HOSTS = ("api.radist.online", "api-ru.radist.online")
 TELEGRAM_HOST = "api.telegram.org"
 AI_HOSTS = ("api.openai.com", "generativelanguage.googleapis.com", "openrouter.ai")
 
@@ -63,33 +62,25 @@ def _local(public: Mapping[str, Any], allow_local: bool, *, ending: str = "") ->
     return url.rstrip("/")
 
 
-def amocrm_base_url(public: Mapping[str, Any], allow_local: bool) -> str:
-    """``https://{subdomain}.{zone}`` from ``subdomain`` and ``zone`` (amocrm.ru unless given)."""
-    if local := _local(public, allow_local):
+def connector_base_url(name: str, public: Mapping[str, Any], allow_local: bool) -> str:
+    """The address of a connector's account, from its declaration and its public fields."""
+    api, label = registry.api_of(name), registry.label(name)
+    if local := _local(public, allow_local, ending=api.path):
         return local
-    subdomain = _text(public, "subdomain")
-    zone = _text(public, "zone", AMOCRM_ZONES[0])
-    if not subdomain:
-        raise ConfigurationError("Поле «subdomain»: укажите поддомен amoCRM, например mycompany.")
-    # punycode only ever imitates another name: amoCRM gives out latin ones
-    if not _LABEL.fullmatch(subdomain) or subdomain.startswith("xn--"):
-        raise ConfigurationError(
-            "Поле «subdomain»: укажите только поддомен, без https:// и точек: латинские строчные буквы, "
-            "цифры и дефис, не длиннее 63 символов. Например, mycompany из адреса mycompany.amocrm.ru."
-        )
-    if zone not in AMOCRM_ZONES:
-        raise ConfigurationError(f"Поле «zone»: выберите одно из значений: {', '.join(AMOCRM_ZONES)}.")
-    return f"https://{subdomain}.{zone}"
-
-
-def radist_base_url(public: Mapping[str, Any], allow_local: bool) -> str:
-    """``https://{host}/v2``; ``host`` is one of Radist's two."""
-    if local := _local(public, allow_local, ending="/v2"):
-        return local
-    host = _text(public, "host", RADIST_HOSTS[0])
-    if host not in RADIST_HOSTS:
-        raise ConfigurationError(f"Поле «host»: выберите один из адресов Radist: {', '.join(RADIST_HOSTS)}.")
-    return f"https://{host}/v2"
+    subdomain = _text(public, api.subdomain_field) if api.subdomain_field else ""
+    host = _text(public, api.host_field, api.hosts[0])
+    if api.subdomain_field:
+        if not subdomain:
+            raise ConfigurationError(f"Поле «{api.subdomain_field}»: укажите поддомен {label}, например mycompany.")
+        # punycode only ever imitates another name: vendors give out latin ones
+        if not _LABEL.fullmatch(subdomain) or subdomain.startswith("xn--"):
+            raise ConfigurationError(
+                f"Поле «{api.subdomain_field}»: укажите только поддомен, без https:// и точек: латинские строчные буквы, "
+                f"цифры и дефис, не длиннее 63 символов. Например, mycompany из адреса mycompany.{api.hosts[0]}."
+            )
+    if host not in api.hosts:
+        raise ConfigurationError(f"Поле «{api.host_field}»: выберите одно из значений: {', '.join(api.hosts)}.")
+    return f"https://{f'{subdomain}.' if subdomain else ''}{host}{api.path}"
 
 
 def telegram_base_url(public: Mapping[str, Any], allow_local: bool) -> str:
@@ -144,14 +135,22 @@ def check_base_url(vendor: str, url: str, allow_local: bool) -> None:
         return
     match = _HTTPS.fullmatch(url)
     host = match["host"] if match else ""
-    subdomain, _, zone = host.partition(".")
-    allowed = {
-        "amocrm": zone in AMOCRM_ZONES and _LABEL.fullmatch(subdomain) is not None,
-        "radist": host in RADIST_HOSTS,
-        "telegram": host == TELEGRAM_HOST,
-        "ai": host in AI_HOSTS or host in settings().ai_hosts,
-        # a project may have a domain of its own: the operator names it
-        "supabase": url.rstrip("/") == settings().supabase_url.rstrip("/"),
-    }
-    if not host or not allowed[vendor]:
+    if vendor in registry.CONNECTORS:
+        is_allowed = _is_of_connector(vendor, host)
+    else:
+        is_allowed = {
+            "telegram": host == TELEGRAM_HOST,
+            "ai": host in AI_HOSTS or host in settings().ai_hosts,
+            # a project may have a domain of its own: the operator names it
+            "supabase": url.rstrip("/") == settings().supabase_url.rstrip("/"),
+        }[vendor]
+    if not host or not is_allowed:
         raise ConfigurationError("Адрес сервиса не входит в список разрешённых. Проверьте настройки подключения.")
+
+
+def _is_of_connector(name: str, host: str) -> bool:
+    api = registry.api_of(name)
+    subdomain, _, zone = host.partition(".")
+    if api.subdomain_field:
+        return zone in api.hosts and _LABEL.fullmatch(subdomain) is not None
+    return host in api.hosts

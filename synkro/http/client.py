@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import httpx
 
+from synkro.connectors import registry
 from synkro.core.errors import DataError
 from synkro.core.log import redact
 from synkro.http import errors, ratelimit
@@ -59,6 +60,8 @@ class VendorClient:
         on_request: OnRequest | None,
     ) -> None:
         self.vendor: Vendor = destination.vendor
+        connector = registry.CONNECTORS.get(destination.vendor)
+        self._is_blocked_by_403 = bool(connector and connector.api and connector.api.is_blocked_by_403)
         self.base_url = base_url.rstrip("/")
         #: the vendor's time at its first answer (aware UTC): marks count in its clock, ours may be hours off;
         #: a gateway with a clock of its own adds a second one
@@ -162,7 +165,7 @@ class VendorClient:
                 if not self._auth.refresh():
                     raise
             except VendorForbidden as error:
-                if self.vendor == "amocrm" and (error.html or not forbidden_ok):
+                if self._is_blocked_by_403 and (error.html or not forbidden_ok):
                     limiter.block_until_operator(error.message)
                 raise
             except VendorUnavailable as error:

@@ -11,18 +11,19 @@ import socket
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import httpcore
 import httpx
 
+from synkro.connectors import registry
 from synkro.core.errors import DataError, PermanentError, ReadOnlyViolation
 
-Vendor = Literal["amocrm", "radist", "telegram", "ai", "supabase"]
+#: a connector, or one of the other kinds below
+Vendor = str
 
 NAMES: dict[str, str] = {
-    "amocrm": "amoCRM",
-    "radist": "Radist",
+    **{name: registry.label(name) for name in registry.apis()},
     "telegram": "Telegram",
     "ai": "AI-провайдер",
     "supabase": "Supabase",
@@ -30,8 +31,7 @@ NAMES: dict[str, str] = {
 
 #: vendors we only read, with the few requests that are not GET and change nothing there
 READ_ONLY: dict[str, frozenset[tuple[str, str]]] = {
-    "amocrm": frozenset({("POST", "/oauth2/access_token")}),
-    "radist": frozenset(),
+    name: api.harmless_requests for name, api in registry.apis().items()
 }
 
 

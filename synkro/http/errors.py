@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from synkro.connectors import registry
 from synkro.core import clock
 from synkro.core.errors import (
     AuthenticationError,
@@ -75,8 +76,7 @@ class VendorUnavailable(_Answered, TransientError):
 
 
 _WHAT_TO_DO = {
-    "amocrm": "Проверьте подключение amoCRM в настройках и выдайте доступ заново.",
-    "radist": "Проверьте ключ Radist в настройках: он мог быть отозван.",
+    **{name: api.on_unauthorized for name, api in registry.apis().items()},
     "telegram": "Проверьте токен бота в настройках: его мог сменить @BotFather.",
     "ai": "Проверьте ключ AI-провайдера в настройках.",
     "supabase": "Проверьте ключи SYNKRO_SUPABASE_….",
@@ -128,12 +128,8 @@ def of_status(vendor: Vendor, status: int, headers: httpx.Headers, body: bytes) 
 
 
 def _forbidden(vendor: Vendor) -> str:
-    if vendor == "amocrm":
-        return (
-            "amoCRM отказывает в доступе: API заблокирован или нет прав. Проверьте права пользователя, "
-            "выдавшего доступ, или напишите в поддержку amoCRM, затем проверьте подключение."
-        )
-    return f"{NAMES[vendor]} отказывает в доступе. Проверьте права ключа в настройках подключения."
+    told = registry.api_of(vendor).on_forbidden if vendor in registry.CONNECTORS else ""
+    return told or f"{NAMES[vendor]} отказывает в доступе. Проверьте права ключа в настройках подключения."
 
 
 def of_body(vendor: Vendor, body: bytes, detail: str) -> VendorUnavailable:

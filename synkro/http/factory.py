@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import httpx
 
+from synkro.connectors import registry
 from synkro.core.errors import ConfigurationError
 from synkro.core.log import silence_http_loggers
 from synkro.core.settings import settings
@@ -48,8 +49,7 @@ __all__ = [
 
 #: pace of a vendor without a limiter of its caller
 _PER_SECOND = {
-    "amocrm": ratelimit.AMOCRM_PER_SECOND,
-    "radist": ratelimit.RADIST_PER_SECOND,
+    **{name: ratelimit.pace(api.requests_per_second) for name, api in registry.apis().items()},
     "telegram": 25.0,
     "ai": 10.0,
     "supabase": 10.0,

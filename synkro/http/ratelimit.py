@@ -29,26 +29,24 @@ from synkro.http.local_limiter import LocalLimiter
 from synkro.http.permits import Check, sleep
 
 __all__ = [
-    "AMOCRM_PER_SECOND",
-    "RADIST_LISTING_PER_SECOND",
-    "RADIST_PER_SECOND",
     "WINDOW",
     "Check",
     "CompositeLimiter",
     "Limiter",
     "LocalLimiter",
     "PostgresLimiter",
+    "pace",
     "sleep",
     "stopped_accounts",
 ]
 
 #: a vendor's second as we count it: how unevenly requests may travel is measured by bench/ingestion/request_pace.py
 WINDOW = 1.04
-#: amoCRM and Kommo refuse the 8th request of a second
-AMOCRM_PER_SECOND = 7 / WINDOW
-#: Radist refuses the 6th request of a second, and the 2nd on /chats/ and /contacts/
-RADIST_PER_SECOND = 5 / WINDOW
-RADIST_LISTING_PER_SECOND = 1 / WINDOW
+
+
+def pace(requests: int) -> float:
+    """Requests a second that keep ``requests`` within any second as the vendor counts it."""
+    return requests / WINDOW
 
 
 class Limiter(Protocol):

@@ -20,8 +20,8 @@ _AGED = {
 }
 _WON, _LOST = f"r.stage_kind = 'won' and {CLOSED}", f"r.stage_kind = 'lost' and {CLOSED}"
 _MATCH_RATE = (
-    "case when (select c.mode from synkro.tenant_runtime_configs c where c.tenant_id = %(tenant)s and c.is_current)"
-    " = 'amocrm_radist'"
+    "case when (select right(c.mode, 5) from synkro.tenant_runtime_configs c where c.tenant_id = %(tenant)s and c.is_current)"
+    " <> '_only'"
     " then round(count(*) filter (where r.match_status = 'matched')::numeric / nullif(count(*), 0), 4) end"
 )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from synkro.connectors import raw
 from synkro.core.errors import NotFoundError
 from synkro.database import db
 
@@ -45,7 +46,7 @@ def waiting(connection: db.Connection, tenant_id: UUID, version: str) -> list[st
     """Dialogs that changed since the last build, and those never decided or by another version; in a fixed order."""
     rows = connection.execute(
         "select id as dialog_id from private.raw_changes where tenant_id = %(tenant)s and kind = 'chat'"
-        " union select c.id::text from raw_radist.chats c where c.tenant_id = %(tenant)s and not exists"
+        f" union select c.id::text from ({raw.chats('tenant_id, id')}) c where c.tenant_id = %(tenant)s and not exists"
         " (select from private.decided_dialogs d where d.tenant_id = %(tenant)s and d.dialog_id = c.id::text"
         "  and d.version = %(version)s)"
         " order by 1",
@@ -65,7 +66,7 @@ def messages(
         " md5(string_agg(concat_ws('|', message_id, sent_at, direction, message_type, has_media, is_flagged_bot, body), e'\\n')"
         '   over (partition by dialog_id order by sent_at, message_id collate "C"'
         "   rows between unbounded preceding and unbounded following)) as whole"
-        " from staging.stg_radist__messages where tenant_id = %s and chat_id = any (%s::bigint[]) and not is_system"
+        " from staging.stg_messages where tenant_id = %s and chat_id = any (%s::bigint[]) and not is_system"
         ' order by dialog_id, sent_at, message_id collate "C"',
         (tenant_id, list(dialog_ids)),
     )

@@ -16,40 +16,23 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from synkro.connectors import raw, registry
+from synkro.connectors.connector import Capability
 from synkro.core.windows import Window
 from synkro.database import db
 from synkro.reporting.reports import Report
 from synkro.runs import watermarks
 from synkro.runs.watermarks import StreamLoad, Watermark
 
-SOURCE_NAMES = {"amocrm": "amoCRM", "radist": "Radist"}
-#: every stream of a source, in the order it is read, as people call it
-STREAMS: dict[str, dict[str, str]] = {
-    "amocrm": {
-        "account": "аккаунт",
-        "users": "сотрудники",
-        "pipelines": "воронки",
-        "loss_reasons": "причины отказа",
-        "leads": "сделки",
-        "contacts": "контакты",
-        "events": "события",
-        "notes": "звонки и примечания",
-        "deleted": "удалённое",
-    },
-    "radist": {"sources": "каналы", "chats": "диалоги", "messages": "сообщения"},
-}
-#: the streams without which a source's numbers are not whole
-MAIN_STREAMS = {"amocrm": ("leads", "contacts", "events"), "radist": ("chats", "messages")}
-#: the streams ``as_of`` waits for: calls, which are notes, answer a client too; the others are dictionaries
-AS_OF_STREAMS = MAIN_STREAMS | {"amocrm": (*MAIN_STREAMS["amocrm"], "notes")}
 ENTITIES = {"messages": "сообщения", "dialogs": "диалоги", "leads": "сделки"}
-_SOURCE_OF = {"messages": "radist", "dialogs": "radist", "leads": "amocrm"}
+#: which of a run's connectors an entity is counted for
+_BROUGHT_BY = {"messages": Capability.DIALOGS, "dialogs": Capability.DIALOGS, "leads": Capability.DEALS}
 
 
 def whole_until(marks: Iterable[Watermark], source: str) -> datetime | None:
     """Until when a source has been read whole, its slowest stream deciding; ``None`` when one of them never was."""
     found = {mark.stream: mark.complete_until for mark in marks if mark.source == source}
-    moments = [found.get(stream) for stream in AS_OF_STREAMS[source]]
+    moments = [found.get(stream) for stream in registry.get(source).required_streams]
     whole = [moment for moment in moments if moment is not None]
     return min(whole) if len(whole) == len(moments) else None
 
@@ -102,12 +85,12 @@ def line_of(load: StreamLoad) -> Line:
 def lines_of(loads: Iterable[StreamLoad]) -> list[Line]:
     """A line for every stream of the sources that were read, in reading order; silence is a line too."""
     told: dict[tuple[str, str], Line] = {(load.source, load.stream): line_of(load) for load in loads}
-    known = {(source, stream) for source, streams in STREAMS.items() for stream in streams}
+    known = {(name, stream.name) for name, one in registry.CONNECTORS.items() for stream in one.streams}
     lines = [
-        told.get((source, stream), Line(source, stream, "not_read"))
-        for source, streams in STREAMS.items()
-        if any(source == read for read, _ in told)
-        for stream in streams
+        told.get((name, stream.name), Line(name, stream.name, "not_read"))
+        for name, one in registry.CONNECTORS.items()
+        if any(name == read for read, _ in told)
+        for stream in one.streams
     ]
     return lines + [line for key, line in sorted(told.items()) if key not in known]
 
@@ -159,10 +142,10 @@ class Count:
         return self.raw_rows - sum(self.left_out.values()) - self.mart_rows
 
 
-_LEADS = """
+_LEADS = f"""
 select 'leads' as entity, count(*) as raw_rows, 0 as "group", 0 as internal,
        (select count(*) from deals where is_deleted) as deleted, (select count(*) from deals where not is_deleted) as mart_rows
-from raw_amocrm.leads
+from ({raw.leads("tenant_id, created_at")}) as l
 where tenant_id = %(tenant)s and coalesce(created_at, '-infinity') >= %(from)s and coalesce(created_at, '-infinity') < %(to)s
 """
 _DEALS = """
@@ -175,7 +158,7 @@ deals as (
 COUNTS = f"""
 with said as (
   select m.chat_id::text as dialog_id, d.excluded_reason as reason
-  from raw_radist.messages as m
+  from ({raw.messages("tenant_id, chat_id, sent_at")}) as m
   left join intermediate.int_dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
   where m.tenant_id = %(tenant)s and m.sent_at >= %(from)s and m.sent_at < %(to)s
 ),
@@ -202,11 +185,11 @@ _SHARE = 30
 
 _HAS_LEDGER = "select exists (select from private.reconciled_dialogs where tenant_id = %(tenant)s) as is_there"
 
-_COUNT_ALL = """
+_COUNT_ALL = f"""
 insert into private.reconciled_dialogs (tenant_id, dialog_id, raw_rows, mart_rows, excluded_reason, counted_at)
 select %(tenant)s, dialog_id, coalesce(s.n, 0), coalesce(t.n, 0), d.excluded_reason, clock_timestamp()
 from (
-  select chat_id::text as dialog_id, count(*) as n from raw_radist.messages
+  select chat_id::text as dialog_id, count(*) as n from ({raw.messages("tenant_id, chat_id, sent_at")}) as m
   where tenant_id = %(tenant)s and sent_at is not null group by chat_id
 ) as s
 full join (
@@ -217,11 +200,11 @@ left join (
 ) as d using (dialog_id)
 """
 
-_COUNT_TOUCHED = """
+_COUNT_TOUCHED = f"""
 with asked as (
   select dialog_id from private.reconciled_dialogs where tenant_id = %(tenant)s and counted_at is null
   union
-  select chat_id::text from raw_radist.messages
+  select chat_id::text from ({raw.messages("tenant_id, chat_id, sent_at")}) as m
   where tenant_id = %(tenant)s and sent_at >= %(since)s::timestamptz and sent_at < %(until)s::timestamptz
   union
   (select dialog_id from private.reconciled_dialogs where tenant_id = %(tenant)s and counted_at is not null
@@ -232,7 +215,7 @@ update private.reconciled_dialogs as r
 set raw_rows = coalesce(s.n, 0), mart_rows = coalesce(t.n, 0), excluded_reason = d.excluded_reason, counted_at = clock_timestamp()
 from asked as a
 left join (
-  select chat_id::text as dialog_id, count(*) as n from raw_radist.messages
+  select chat_id::text as dialog_id, count(*) as n from ({raw.messages("tenant_id, chat_id, sent_at")}) as m
   where tenant_id = %(tenant)s and sent_at is not null and chat_id = any (array(select dialog_id::bigint from asked))
   group by chat_id
 ) as s using (dialog_id)
@@ -282,8 +265,8 @@ def count(
     ]
     for day, query, values in [*asked, (None, _TOTALS, whole)]:
         for row in connection.execute(query, values):
-            source = _SOURCE_OF[row["entity"]]
-            if source in sources:
+            able = registry.able(_BROUGHT_BY[row["entity"]])
+            for source in [name for name in sources if name in able]:
                 left_out = {reason: row[reason] for reason in _REASONS if row[reason]}
                 found.append(Count(source, row["entity"], day, row["raw_rows"], left_out, row["mart_rows"]))
     return found

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from synkro.connectors import raw
 from synkro.core.windows import Window
 from synkro.database import db
 
@@ -88,8 +89,9 @@ def data_span(connection: db.Connection, tenant_id: UUID) -> tuple[datetime, dat
     """First and last moment of the tenant's raw messages and deals (service door)."""
     row = connection.execute(
         "select least(m.first, l.first) as first, greatest(m.last, l.last) as last"
-        " from (select min(sent_at) as first, max(sent_at) as last from raw_radist.messages where tenant_id = %(t)s) m,"
-        " (select min(created_at) as first, max(updated_at) as last from raw_amocrm.leads where tenant_id = %(t)s) l",
+        f" from (select min(sent_at) as first, max(sent_at) as last from ({raw.messages('tenant_id, sent_at')}) r where tenant_id = %(t)s) m,"
+        f" (select min(created_at) as first, max(updated_at) as last from ({raw.leads('tenant_id, created_at, updated_at')}) r"
+        " where tenant_id = %(t)s) l",
         {"t": tenant_id},
     ).fetchone()
     if row is None or row["first"] is None:

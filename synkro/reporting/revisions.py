@@ -1,7 +1,7 @@
 """Reports that lack something, and the runs that complete them: what is lacking, when it is tried again, who is told.
 
 A report is published on time with what is there and says what it lacks: a source that could not be read, or the AI's
-part. ``reports.revise_at`` is the moment of the next attempt; the queue's sensor calls :func:`enqueue_due`. Attempts are
+part. ``reports.revise_at`` is the moment of the next attempt; the schedule `revisions_due` calls :func:`enqueue_due` every minute. Attempts are
 bounded and their pauses double (``followup_attempts``, ``followup_pause_minutes`` of the tenant). A revision is a new
 version; Telegram hears of it once it lacks less, as a revision.
 """
@@ -14,9 +14,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+from synkro.connectors.registry import CONNECTORS, label
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.reporting.reconciliation import SOURCE_NAMES
 from synkro.runs import queue
 from synkro.tenancy import audit, runtime_config
 
@@ -92,7 +92,7 @@ def is_news(before: Collection[str] | None, now: Collection[str]) -> bool:
 def gained(before: Collection[str], now: Collection[str]) -> str:
     """What a revision has that the version before had not, for people: «данные Radist и AI-раздел»."""
     got = set(before) - set(now)
-    parts = [f"данные {SOURCE_NAMES[name]}" for name in sorted(got) if name in SOURCE_NAMES]
+    parts = [f"данные {label(name)}" for name in sorted(got) if name in CONNECTORS]
     if DATA in got:
         parts.append("данные до конца дня")
     if AI in got:

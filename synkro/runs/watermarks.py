@@ -17,7 +17,8 @@ from psycopg.types.json import Jsonb
 from synkro.core import clock
 from synkro.database import db
 
-Source = Literal["amocrm", "radist"]
+#: the name of a connector
+Source = str
 
 #: a mark is no later than the moment it was written, whatever somebody or a clock that was ahead put there
 _MARK = "least(complete_until, updated_at, now() + %(offset)s) as complete_until"

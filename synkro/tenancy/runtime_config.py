@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, time, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
 
+from synkro.connectors import registry
 from synkro.core import calendar as working
 from synkro.core import clock
 from synkro.core.errors import DataError, NotFoundError
@@ -22,8 +23,9 @@ from synkro.core.windows import zone
 from synkro.database import db
 from synkro.tenancy import rubric
 
-Mode = Literal["amocrm_radist", "radist_only", "amocrm_only"]
-MODES: tuple[Mode, ...] = ("amocrm_radist", "radist_only", "amocrm_only")
+#: which connectors a company's runs read, see :func:`synkro.connectors.registry.modes`
+Mode = str
+MODES: tuple[Mode, ...] = tuple(registry.modes())
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class RuntimeConfig:
     """Field names are the keys of ``synkro runtime set`` (product.md, architecture.md §5)."""
 
     timezone: str
-    mode: Mode = "amocrm_radist"
+    mode: Mode = MODES[0]
     business_day_start: time = time(22, 1)
     scheduled_run_time: time = time(22, 10)
     is_schedule_enabled: bool = False
@@ -63,11 +65,7 @@ class RuntimeConfig:
     @property
     def sources(self) -> tuple[str, ...]:
         """The connectors this mode reads."""
-        return {
-            "amocrm_radist": ("amocrm", "radist"),
-            "radist_only": ("radist",),
-            "amocrm_only": ("amocrm",),
-        }[self.mode]
+        return registry.modes()[self.mode]
 
 
 #: columns of ``synkro.tenant_runtime_configs`` that make a :class:`RuntimeConfig`

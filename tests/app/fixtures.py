@@ -16,12 +16,12 @@ from psycopg.types.json import Jsonb
 
 from synkro.accounts import embedded
 from synkro.connectors import integrations
+from synkro.connectors.registry import CONNECTORS
 from synkro.core import clock
 from synkro.core.windows import Window, business_day_window, last_closed
 from synkro.database import db
 from synkro.reporting import reports
 from synkro.reporting.body import Body
-from synkro.reporting.reconciliation import AS_OF_STREAMS
 from synkro.reporting.reports import Draft, Report
 from synkro.runs import leases, queue, watermarks
 from synkro.runs.queue import Run
@@ -377,9 +377,9 @@ def _control(connection: db.Connection, world: World, slug: str) -> None:
     tenant_id = world.tenants[slug].tenant_id
     reports.publish(connection, tenant_id, None, draft_of(world, slug, summary_text="Первая версия"), [])
     world.reports[slug] = reports.publish(connection, tenant_id, None, draft_of(world, slug), [])
-    for source, streams in AS_OF_STREAMS.items():
-        for stream in streams:
-            watermarks.advance(connection, tenant_id, source, stream, world.now - timedelta(minutes=20))  # type: ignore[arg-type]
+    for source in ("amocrm", "radist"):
+        for stream in CONNECTORS[source].required_streams:
+            watermarks.advance(connection, tenant_id, source, stream, world.now - timedelta(minutes=20))
     integrations.save_public(connection, tenant_id, "amocrm", {"subdomain": f"{slug}co", "zone": "amocrm.ru"})
     integrations.save_secrets(connection, tenant_id, "amocrm", {"access_token": SECRET})
     integrations.set_status(connection, tenant_id, "amocrm", "error", error="amoCRM отказал: токен отозван.")

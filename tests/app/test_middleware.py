@@ -13,7 +13,7 @@ from app import auth, middleware
 from synkro.accounts import sessions
 from synkro.core.settings import settings
 from synkro.database import db
-from tests.app.conftest import Site
+from tests.app.conftest import ORIGIN, Site
 from tests.app.fixtures import World
 
 HOSTS = ["http://test", "http://TEST"]
@@ -227,3 +227,19 @@ async def test_every_socket_handler_is_guarded(site: Site) -> None:
     assert set(handlers) == {"connect", "handshake", "disconnect", "event", "javascript_response", "ack", "log"}
     unguarded = {name for name, handler in handlers.items() if not hasattr(handler, "guarded")}
     assert unguarded == {"connect", "disconnect"}, "the ASGI guard stands before connect"
+
+
+async def test_an_upload_comes_from_its_own_page_and_is_bounded(site: Site, world: World) -> None:
+    person = await site.person("admin")
+    await person.open("/t/alpha/settings")
+    assert person.client is not None
+    path = f"/_nicegui/client/{person.client.id}/upload/1"
+    stranger = await site.signed_in("user")
+    answer = await stranger.post(path, content=b"x", headers=ORIGIN)
+    assert answer.status_code == 403 and "другом сеансе" in answer.text
+    large = {**ORIGIN, "content-length": str(middleware.MAX_BODY + 1)}
+    assert (await stranger.post(path, content=b"x", headers=large)).status_code == 403
+    larger = {**ORIGIN, "content-length": str(middleware.MAX_UPLOAD + 1)}
+    assert (await stranger.post(path, content=b"x", headers=larger)).status_code == 413
+    assert (await stranger.post("/profile", content=b"x", headers=large)).status_code == 413
+    assert (await site.browser().post(path, content=b"x", headers=ORIGIN)).status_code == 303

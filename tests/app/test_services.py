@@ -246,8 +246,6 @@ def test_a_secret_goes_in_and_never_comes_out(world: World, who: Who) -> None:
         ("integration.saved", {"kind": "radist", "public": {"company_id": ["205", "206"]}}),
     ]
     assert secret not in repr(entries)
-    configuration.forget_secret(admin, "gamma", "radist", "api_key")
-    assert integrations.secrets(gamma, "radist") == {}
     assert integrations.secrets(world.tenants["alpha"].tenant_id, "amocrm") == {"access_token": SECRET}
 
 
@@ -263,8 +261,6 @@ def test_a_secret_is_not_saved_without_its_line(world: World, who: Who, monkeypa
     monkeypatch.setattr(audit, "write", refuse)
     with pytest.raises(DataError):
         configuration.save_integration(admin, "gamma", "radist", {}, {"api_key": "canary-radist-key-after-22"})
-    with pytest.raises(DataError):
-        configuration.forget_secret(admin, "gamma", "radist", "api_key")
     assert integrations.secrets(gamma, "radist") == {"api_key": "canary-radist-key-before-1"}
 
 

@@ -26,9 +26,10 @@ from services import access, audit_log, companies, overview
 from services.access import Forbidden, Viewer
 from services.people import accounts, members, profile
 from services.reports import dashboards, export, questions, rows, runs, transcripts, view
-from services.settings import configuration, topics  # fmt: skip
+from services.settings import chat_imports, configuration, topics  # fmt: skip
 from synkro.accounts import embedded, sessions
 from synkro.connectors import checks, integrations
+from synkro.connectors.whatsapp import importing
 from synkro.core.errors import AuthenticationError, NotFoundError
 from synkro.database import db
 from synkro.reporting import reports
@@ -142,8 +143,11 @@ CASES: dict[str, Case] = {
     "runs.load_history": Case(
         lambda w, v: runs.load_history(v, "alpha", (w.day - timedelta(days=20)).isoformat()), ADMINS, asks_again=True
     ),
+    "chat_imports.save": Case(
+        lambda w, v: chat_imports.save(v, "alpha", [importing.Upload("chat.txt", b"02.03.2026, 10:02 - +7 700 000-00-01: x")], "Ж"), ADMINS,
+        asks_again=True,
+    ),
     "configuration.check_integration": Case(lambda w, v: configuration.check_integration(v, "alpha", "amocrm"), ADMINS, asks_again=True),
-    "configuration.forget_secret": Case(lambda w, v: configuration.forget_secret(v, "alpha", "amocrm", "access_token"), ADMINS, asks_again=True),
     "configuration.telegram_code": Case(lambda w, v: bot_saved(w) or configuration.telegram_code(v, "alpha"), ADMINS, asks_again=True),
     "configuration.unbind_chat": Case(
         lambda w, v: bot_saved(w, "-55001") or configuration.unbind_chat(v, "alpha", "-55001"), ADMINS, asks_again=True
@@ -194,14 +198,13 @@ NOBODYS = {
     "view.currency_of": "inside another's transaction",
     "view.find": "view.load",
     "runs.tail": "inside another's transaction",
-    "runs.log_of": "a run that run_of has let through; its rows are the database's to refuse",
     "runs.progress": "rows the database refuses: test_services.test_progress_is_empty_for_a_stranger",
     **dict.fromkeys(
         (
             "calendars.over", "calendars.overrides_text", "calendars.parse_shifts", "calendars.read", "calendars.shifts_text",
             "calendars.versions", "calendars.weekly_hours", "calendars.without", "questions.suggested",
             "view.claims_at", "view.headline_numbers", "runs.again_at", "runs.day_choices",
-            "runs.last_closed", "runs.percent", "runs.silence", "configuration.form_fields", "configuration.text_of",
+            "runs.last_closed", "runs.percent", "runs.silence", "configuration.choices", "configuration.form_fields", "configuration.text_of",
             "configuration.validate",
         ),
         "reads nothing",
@@ -300,7 +303,7 @@ def test_an_open_page_holds_no_right(
 def test_the_whole_journal_asks_once_more(
     world: World, who: Callable[[str], Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal without a company named: of an administrator of any, now."""
+    """The audit log without a company named: of an administrator of any, now."""
     viewer = who("admin")
     with nothing_else_refuses(monkeypatch):
         assert audit_log.audit_page(viewer)

@@ -24,10 +24,9 @@ from synkro.core.settings import settings
 from synkro.database import db
 from synkro.reporting import reports
 from synkro.runs import queue
-from tests.orchestration.dagster_processes import free_port
 from tests.support.e2e import Town, open_town
 from tests.support.moment import offset_seconds
-from tests.support.sockets import NO_CERTIFICATES
+from tests.support.sockets import NO_CERTIFICATES, free_port
 
 #: what the command line of each child of the supervisor holds
 COMMANDS = {

@@ -134,7 +134,7 @@ def test_no_file_is_a_failure_and_no_argument_wrong_usage(capsys: pytest.Capture
     assert "Набора тем «zoo» нет. Есть: core, auto_service, clinic, education, furniture" in err
 
 
-def test_a_pack_gives_the_topics_of_its_trade(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_pack_gives_the_topics_of_its_vertical(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     asked = [{"at": "2026-11-02T10:00:00", "who": "client", "text": "Пломба сколько стоит?"}]
     file = write(tmp_path, json.dumps({"dialog": "d", "messages": asked}))
 

@@ -72,7 +72,9 @@ class Telegram:
         return update
 
     def requests(self, method: str) -> int:
-        return sum(row["path"].lower().endswith(method.lower()) for row in self.sandbox.journals["telegram"].requests())
+        return sum(
+            row["path"].lower().endswith(method.lower()) for row in self.sandbox.request_logs["telegram"].requests()
+        )
 
 
 @dataclass
@@ -176,7 +178,7 @@ def telegram(sandbox: Sandbox) -> Iterator[Telegram]:
     running.call("POST", f"/bot{running.token}/getUpdates", {"offset": next(_offsets)})
     yield running
     sandbox.faults["telegram"].clear()
-    sandbox.journals["telegram"].clear()
+    sandbox.request_logs["telegram"].clear()
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Target:
-    """A stream, and how its pages look in the journal. ``{busiest}``: the dialog with the most messages."""
+    """A stream, and how its pages look in the request log. ``{busiest}``: the dialog with the most messages."""
 
     vendor: str
     stream: str

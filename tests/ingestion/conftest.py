@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 import synkro.http.factory
 from ingestion.extract.context import LoadContext, SourceResult
-from ingestion.pipelines import read_amocrm, read_radist
+from ingestion.pipelines import READERS
 from sandbox import server
 from synkro.connectors import integrations
 from synkro.core import clock
@@ -27,7 +27,7 @@ from synkro.runs import watermarks
 from synkro.tenancy import tenants
 from tests.conftest import doors_open
 
-READ = {"amocrm": read_amocrm, "radist": read_radist}
+READ = {vendor: READERS[vendor] for vendor in ("amocrm", "radist")}
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +52,14 @@ def outside() -> Iterator[server.Sandbox]:
 
 @pytest.fixture
 def vendors(outside: server.Sandbox) -> Iterator[server.Sandbox]:
-    """The vendors without faults and limits, their journals empty."""
+    """The vendors without faults and limits, their request logs empty."""
     for name in READ:
         outside.faults[name].clear()
         outside.faults[name].add({"kind": "rate", "per_second": None})
-        outside.journals[name].clear()
+        outside.request_logs[name].clear()
     yield outside
     for name in READ:
-        assert outside.journals[name].violations() == []
+        assert outside.request_logs[name].violations() == []
 
 
 @pytest.fixture(autouse=True)

@@ -72,19 +72,19 @@ def test_a_first_load_holds_all_there_is(company: Company) -> None:
 
 def test_only_get_is_ever_sent(company: Company) -> None:
     company.read("amocrm")
-    assert {row["method"] for row in company.outside.journals["amocrm"].requests()} == {"GET"}
+    assert {row["method"] for row in company.outside.request_logs["amocrm"].requests()} == {"GET"}
 
 
 def test_a_second_read_asks_little_and_changes_nothing(company: Company) -> None:
     company.read("amocrm")
-    before, first = company.content(*TABLES), len(company.outside.journals["amocrm"].requests())
-    company.outside.journals["amocrm"].clear()
+    before, first = company.content(*TABLES), len(company.outside.request_logs["amocrm"].requests())
+    company.outside.request_logs["amocrm"].clear()
     result = company.read("amocrm")
     assert result.status == "complete"
     assert company.content(*TABLES) == before
     seen = {load.stream: load.seen for load in result.loads}
     assert seen["leads"] + seen["contacts"] + seen["events"] < 40
-    assert len(company.outside.journals["amocrm"].requests()) < first
+    assert len(company.outside.request_logs["amocrm"].requests()) < first
 
 
 def test_an_edit_is_read_by_the_next_run(company: Company) -> None:
@@ -125,9 +125,9 @@ def test_an_account_without_filters(company: Company, small_pages: None) -> None
     assert company.read("amocrm").status == "complete"
     assert_whole(company)
     company.outside.world.edit_lead(next(iter(expected(company.outside).leads)))
-    company.outside.journals["amocrm"].clear()
+    company.outside.request_logs["amocrm"].clear()
     assert company.read("amocrm").status == "complete"
-    pages = [row for row in company.outside.journals["amocrm"].requests() if "/leads?" in row["path"]]
+    pages = [row for row in company.outside.request_logs["amocrm"].requests() if "/leads?" in row["path"]]
     assert len(pages) < 12, "the walk goes down to the mark, not to the end"
 
 
@@ -235,12 +235,14 @@ def test_contacts_that_deals_name_are_fetched_and_missing_ones_are_stubs(company
     try:
         for deal in (deals[0], deals[-1]):
             world.edit_lead(deal.id)
-        company.outside.journals["amocrm"].clear()
+        company.outside.request_logs["amocrm"].clear()
         result = company.read("amocrm")
         assert result.status == "complete"
-        asked = [r["path"] for r in company.outside.journals["amocrm"].requests() if "filter%5Bid%5D" in r["path"]]
+        asked = [r["path"] for r in company.outside.request_logs["amocrm"].requests() if "filter%5Bid%5D" in r["path"]]
         assert 1 <= len(asked) <= 2
-        assert not [r for r in company.outside.journals["amocrm"].requests() if re.search(r"/contacts/\d", r["path"])]
+        assert not [
+            r for r in company.outside.request_logs["amocrm"].requests() if re.search(r"/contacts/\d", r["path"])
+        ]
         rows = {
             row["id"]: row["payload"]
             for row in company.sql(
@@ -332,7 +334,7 @@ def test_stop_between_pages(company: Company, small_pages: None) -> None:
     with pytest.raises(Cancelled):
         company.read("amocrm", checkpoint=checkpoint)
     assert company.marks() == {} and company.ids("raw_amocrm.leads") == set()
-    assert len(company.outside.journals["amocrm"].requests()) <= 9
+    assert len(company.outside.request_logs["amocrm"].requests()) <= 9
     assert company.read("amocrm").status == "complete"
 
 

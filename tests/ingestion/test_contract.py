@@ -208,13 +208,13 @@ def test_wrong_credentials(company: Company, vendor: str) -> None:
     name = {"amocrm": "access_token", "radist": "api_key"}[vendor]
     right = company.outside.addresses[vendor][name]
     give(company, vendor, {name: "f" * 40})
-    company.outside.journals[vendor].clear()
+    company.outside.request_logs[vendor].clear()
     result = company.read(vendor)
     assert result.status == "failed" and isinstance(result.error, AuthenticationError)
     assert {"amocrm": "amoCRM", "radist": "Radist"}[vendor] in result.error.message
     assert company.marks() == marks and company.integration(vendor).status == "error"
     assert_same(content(company, vendor), wanted)
-    assert len(company.outside.journals[vendor].requests()) <= 2
+    assert len(company.outside.request_logs[vendor].requests()) <= 2
     give(company, vendor, {name: right})
     complete(company, vendor)
     assert_same(content(company, vendor), wanted)

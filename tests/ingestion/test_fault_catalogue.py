@@ -125,8 +125,8 @@ def calm(calm_reads: dict[str, Calm], make_company: Callable[[], Company]) -> Ca
         for vendor in ("amocrm", "radist"):
             assert company.read(vendor).status == "complete"
             assert oracle.differences(oracle.told(company.outside.world, vendor), oracle.held(company, vendor)) == []
-            asked[vendor] = Counter(row["path"] for row in company.outside.journals[vendor].requests())
-            company.outside.journals[vendor].clear()
+            asked[vendor] = Counter(row["path"] for row in company.outside.request_logs[vendor].requests())
+            company.outside.request_logs[vendor].clear()
         calm_reads["calm"] = Calm(asked)
     return calm_reads["calm"]
 
@@ -134,7 +134,7 @@ def calm(calm_reads: dict[str, Calm], make_company: Callable[[], Company]) -> Ca
 def mend(outside: server.Sandbox, vendor: str) -> None:
     outside.faults[vendor].clear()
     outside.faults[vendor].add({"kind": "rate", "per_second": None})
-    outside.journals[vendor].clear()
+    outside.request_logs[vendor].clear()
 
 
 def bounded(company: Company, vendor: str) -> SourceResult:
@@ -174,7 +174,7 @@ def by_oauth(company: Company, pair: dict[str, str]) -> None:
         integrations.save_secrets(
             connection, company.tenant_id, "amocrm", {"client_secret": at["client_secret"], **secrets}
         )
-    company.outside.journals["amocrm"].clear()
+    company.outside.request_logs["amocrm"].clear()
 
 
 # --- the catalogue --------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def busiest(world: Any) -> int:
 
 def check_requests(company: Company, vendor: str, calm: Calm, *, oauth: bool, storm: bool) -> None:
     """Reading only, four tries a request, no more calls in a storm than twice the usual."""
-    rows = company.outside.journals[vendor].requests()
+    rows = company.outside.request_logs[vendor].requests()
     tokens = [row for row in rows if row["path"].startswith("/oauth2/")]
     assert len(tokens) <= (1 if oauth else 0)
     assert {row["method"] for row in rows if row not in tokens} == {"GET"}
@@ -307,6 +307,6 @@ def refuses_until_a_person_looked(company: Company) -> None:
     """A blocked account is not called again: every call would prolong the block."""
     refused = company.read("amocrm")
     assert refused.status == "failed" and "остановлены" in str(refused.error)
-    assert company.outside.journals["amocrm"].requests() == []
-    account = accounts.amocrm(company.integration("amocrm").public, True)
+    assert company.outside.request_logs["amocrm"].requests() == []
+    account = accounts.account("amocrm", company.integration("amocrm").public, True)
     account.limiter(company.tenant_id).unblock()

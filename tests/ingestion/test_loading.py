@@ -12,14 +12,14 @@ import pytest
 
 from ingestion.extract.context import Session
 from ingestion.load import streams, tables
-from ingestion.pipelines import read_amocrm
+from ingestion.pipelines import READERS
 from synkro.core.errors import LeaseLost, TransientError
 from synkro.core.settings import ROOT
 from tests.ingestion.conftest import Company
 
 CATALOG = (
     "select table_schema, table_name, column_name, data_type, is_nullable from information_schema.columns"
-    " where table_schema in ('raw_amocrm', 'raw_radist') order by 1, 2, ordinal_position"
+    " where table_schema in ('raw_amocrm', 'raw_radist', 'raw_whatsapp') order by 1, 2, ordinal_position"
 )
 KINDS = {
     "uuid": "text",
@@ -30,7 +30,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("dataset", ["raw_amocrm", "raw_radist"])
+@pytest.mark.parametrize("dataset", ["raw_amocrm", "raw_radist", "raw_whatsapp"])
 def test_the_hints_are_the_tables_of_the_migrations(database: str, dataset: str) -> None:
     with psycopg.connect(database) as connection:
         rows = [row for row in connection.execute(CATALOG) if row[0] == dataset and not row[1].startswith("_dlt")]
@@ -132,10 +132,10 @@ def test_every_stream_has_its_account(company: Company) -> None:
     ctx = company.context()
     shown: list[tuple[str, int, int | None, str]] = []
     object.__setattr__(ctx, "progress", lambda *what: shown.append(what))
-    result = read_amocrm(ctx)
+    result = READERS["amocrm"](ctx)
     rows = company.sql("select * from synkro.stream_loads where run_id = %s", ctx.run_id)
     assert {row["stream"]: row["loaded"] for row in rows} == {load.stream: load.loaded for load in result.loads}
     assert all(row["status"] == "complete" and row["finished_at"] and row["requests"] >= 1 for row in rows)
-    made = len(company.outside.journals["amocrm"].requests())
+    made = len(company.outside.request_logs["amocrm"].requests())
     assert sum(row["requests"] for row in rows) == made
     assert shown and {step for step, *_ in shown} == {"amocrm"} and any("Запись" in text for *_, text in shown)

@@ -95,7 +95,7 @@ def oauth(company: Company) -> Company:
 
 
 def exchanges(company: Company) -> int:
-    return sum(row["method"] == "POST" for row in company.outside.journals["amocrm"].requests())
+    return sum(row["method"] == "POST" for row in company.outside.request_logs["amocrm"].requests())
 
 
 def worker(company: Company, secrets: Mapping[str, str]) -> VendorClient:
@@ -221,7 +221,9 @@ def test_a_read_renews_its_token_and_goes_on(oauth: Company) -> None:
     assert oauth.read("amocrm").status == "complete"
     assert exchanges(oauth) == 1
     assert {
-        row["path"].partition("?")[0] for row in oauth.outside.journals["amocrm"].requests() if row["method"] != "GET"
+        row["path"].partition("?")[0]
+        for row in oauth.outside.request_logs["amocrm"].requests()
+        if row["method"] != "GET"
     } == {"/oauth2/access_token"}
 
 

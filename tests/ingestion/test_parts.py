@@ -101,9 +101,9 @@ def places(company: Company) -> dict[str, Backfill]:
 
 def requests(company: Company, source: str) -> list[str]:
     """Paths asked for since the last look."""
-    journal = company.outside.journals[source]
-    asked = [row["path"] for row in journal.requests()]
-    journal.clear()
+    request_log = company.outside.request_logs[source]
+    asked = [row["path"] for row in request_log.requests()]
+    request_log.clear()
     return asked
 
 

@@ -43,7 +43,7 @@ def assert_whole(company: Company) -> None:
 
 
 def asked_chats(company: Company) -> set[int]:
-    paths = [row["path"] for row in company.outside.journals["radist"].requests()]
+    paths = [row["path"] for row in company.outside.request_logs["radist"].requests()]
     return {int(found[1]) for path in paths if (found := re.search(r"[?&]chat_id=(\d+)", path))}
 
 
@@ -61,7 +61,7 @@ def test_a_first_load_holds_all_there_is(company: Company) -> None:
     for load in result.loads:
         assert (load.status, load.seen) == ("complete", load.loaded + load.rejected)
     assert result.complete_until == company.marks()["messages"].complete_until
-    assert {row["method"] for row in company.outside.journals["radist"].requests()} == {"GET"}
+    assert {row["method"] for row in company.outside.request_logs["radist"].requests()} == {"GET"}
     chats = company.sql("select payload from raw_radist.chats where tenant_id = %s", company.tenant_id)
     phones = [chat["payload"]["_synkro"]["phone"] for chat in chats if not chat["payload"]["is_group"]]
     assert any(phones) and all(re.fullmatch(r"\+\d{10,15}", phone) for phone in phones if phone)
@@ -71,7 +71,7 @@ def test_a_first_load_holds_all_there_is(company: Company) -> None:
 def test_a_second_read_asks_for_no_dialog_and_changes_nothing(company: Company) -> None:
     company.read("radist")
     before = company.content(*TABLES)
-    company.outside.journals["radist"].clear()
+    company.outside.request_logs["radist"].clear()
     assert company.read("radist").status == "complete"
     assert company.content(*TABLES) == before
     assert len(asked_chats(company)) <= 5
@@ -80,7 +80,7 @@ def test_a_second_read_asks_for_no_dialog_and_changes_nothing(company: Company) 
 def test_a_new_message_reads_its_dialogs_alone(company: Company) -> None:
     company.read("radist")
     chat = next(iter(told(company.outside)))
-    company.outside.journals["radist"].clear()
+    company.outside.request_logs["radist"].clear()
     message = company.outside.world.say(chat, "Ещё вопрос: «кавычки», \\u0000 и\nперенос")
     assert company.read("radist").status == "complete"
     assert message.id in held(company)[chat]
@@ -232,7 +232,7 @@ def test_a_message_delivered_late_is_seen_by_the_daily_second_look(company: Comp
     too_late = world.say(older, "Пришло слишком поздно", at=now - timedelta(days=9))
     later = None
     try:
-        company.outside.journals["radist"].clear()
+        company.outside.request_logs["radist"].clear()
         assert company.read("radist").status == "complete"
         assert late.id not in company.ids("raw_radist.messages"), "the look of this day was taken"
         company.sql(
@@ -243,12 +243,12 @@ def test_a_message_delivered_late_is_seen_by_the_daily_second_look(company: Comp
         )
         assert company.read("radist", is_awaited=True).status == "complete"
         assert late.id not in company.ids("raw_radist.messages"), "nobody is made to wait for it"
-        company.outside.journals["radist"].clear()
+        company.outside.request_logs["radist"].clear()
         assert company.read("radist").status == "complete"
         held_ids = company.ids("raw_radist.messages")
         assert late.id in held_ids and too_late.id not in held_ids
         assert fresh in asked_chats(company) and older not in asked_chats(company)
-        company.outside.journals["radist"].clear()
+        company.outside.request_logs["radist"].clear()
         company.read("radist")
         assert len(asked_chats(company)) <= 5, "once a day"
         later = world.say(fresh, "Пришло ещё позже", at=now - timedelta(days=2))
@@ -292,7 +292,7 @@ def test_another_company_is_refused(company: Company) -> None:
     )
     result = company.read("radist")
     assert result.status == "failed" and isinstance(result.error, ConfigurationError)
-    assert company.outside.journals["radist"].requests() == []
+    assert company.outside.request_logs["radist"].requests() == []
 
 
 def test_stop_between_pages(company: Company, small_pages: None) -> None:

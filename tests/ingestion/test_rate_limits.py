@@ -36,7 +36,7 @@ from synkro.http.factory import BearerAuth, client
 from uuid import UUID
 base_url, token, tenant = sys.argv[1:]
 over = threading.Event()
-account = accounts.amocrm({"base_url": base_url, "requests_per_second": 40}, True)
+account = accounts.account("amocrm", {"base_url": base_url, "requests_per_second": 40}, True)
 def work():
     with client("amocrm", account.base_url, auth=BearerAuth(token), account_key="t", limiter=account.limiter(UUID(tenant)), allow_local=True) as http:
         while not over.is_set():
@@ -62,18 +62,18 @@ def other_process(company: Company) -> subprocess.Popen[str]:
 
 def caller(company: Company) -> VendorClient:
     at = company.outside.addresses["amocrm"]
-    account = accounts.amocrm({"base_url": at["base_url"], "requests_per_second": 40}, True)
+    account = accounts.account("amocrm", {"base_url": at["base_url"], "requests_per_second": 40}, True)
     auth, limiter = BearerAuth(at["access_token"]), account.limiter(company.tenant_id)
     return client("amocrm", account.base_url, auth=auth, account_key="t", limiter=limiter, allow_local=True)
 
 
-def journal(company: Company) -> list[dict[str, Any]]:
-    return company.outside.journals["amocrm"].requests()
+def request_log(company: Company) -> list[dict[str, Any]]:
+    return company.outside.request_logs["amocrm"].requests()
 
 
 def moments(company: Company, status: int | None = None) -> list[float]:
     """When requests arrived, in order."""
-    rows = [row for row in journal(company) if status is None or row["status"] == status]
+    rows = [row for row in request_log(company) if status is None or row["status"] == status]
     return sorted(datetime.fromisoformat(row["at"]).timestamp() for row in rows)
 
 
@@ -84,7 +84,7 @@ def test_one_429_stops_the_whole_installation(company: Company, kind: str) -> No
     with caller(company) as http:
         http.get("/api/v4/account")
         for _ in range(2400):
-            if len(journal(company)) > 1:  # the other process is there
+            if len(request_log(company)) > 1:  # the other process is there
                 break
             time.sleep(0.05)
         company.outside.faults["amocrm"].add({"kind": kind, "retry_after": 3, "after": 20})
@@ -120,12 +120,12 @@ def test_a_storm_costs_at_most_twice_the_calls(make_company: Any) -> None:
     """Sixty seconds of 429, scaled down to two and a half: the read waits, goes on and is whole."""
     calm: Company = make_company()
     assert calm.read("amocrm").status == "complete"
-    usual = len(journal(calm))
-    calm.outside.journals["amocrm"].clear()
+    usual = len(request_log(calm))
+    calm.outside.request_logs["amocrm"].clear()
     stormy: Company = make_company()
     stormy.outside.faults["amocrm"].add({"kind": "rate_limit_storm", "seconds": 2.5, "retry_after": 1, "after": 3})
     assert stormy.read("amocrm").status == "complete"
-    assert usual < len(journal(stormy)) <= 2 * usual
+    assert usual < len(request_log(stormy)) <= 2 * usual
     assert 0 < len(moments(stormy, 429)) <= usual / 2
 
 
@@ -139,7 +139,7 @@ def test_a_block_is_met_once_by_everybody_and_shown_until_a_person_acts(company:
     assert company.read("amocrm").status == "failed"
     assert child.wait(120) == 0
     assert child.communicate()[0].split() == ["permanent"] * 4
-    assert len(journal(company)) == 1, "not one request more"
+    assert len(request_log(company)) == 1, "not one request more"
     with db.as_service("test") as connection:
         stopped = ratelimit.stopped_accounts(connection)
     assert ["API заблокирован" in reason for reason in stopped.values()] == [True]
@@ -151,7 +151,7 @@ def test_a_block_is_met_once_by_everybody_and_shown_until_a_person_acts(company:
     with pytest.raises(SynkroError, match=f"{company.slug}, amocrm: amoCRM отказывает"):
         doctor.sources()
     assert company.read("amocrm").status == "failed"
-    assert len(journal(company)) == 2
+    assert len(request_log(company)) == 2
     faults.clear()
     faults.add({"kind": "rate", "per_second": None})
     checks.run(company.tenant_id, "amocrm")
@@ -176,10 +176,10 @@ def test_two_companies_of_one_account_are_stopped_and_go_on_alone(make_company: 
     with caller(theirs) as http:
         assert http.get("/api/v4/account")["id"]
     checks.run(theirs.tenant_id, "amocrm")
-    before = len(journal(ours))
+    before = len(request_log(ours))
     with caller(ours) as http, pytest.raises(PermanentError, match="API заблокирован"):
         http.get("/api/v4/account")
-    assert len(journal(ours)) == before, "ours waits for its own people"
+    assert len(request_log(ours)) == before, "ours waits for its own people"
     refused(theirs)
     checks.run(ours.tenant_id, "amocrm")
     with caller(ours) as http:
@@ -195,7 +195,7 @@ def test_a_check_does_not_shorten_the_pause_of_the_account(make_company: Any) ->
     """The pace is shared: after a 429 of one company the other's «Проверить» waits like every request."""
     ours, theirs = make_company(), make_company()
     at = ours.outside.addresses["amocrm"]
-    account = accounts.amocrm({"base_url": at["base_url"]}, True)
+    account = accounts.account("amocrm", {"base_url": at["base_url"]}, True)
     account.limiter(ours.tenant_id).block(1.5)
     started = time.monotonic()
     checks.run(theirs.tenant_id, "amocrm")
@@ -206,7 +206,7 @@ def test_a_vendor_that_breaks_is_asked_four_times_a_request(company: Company) ->
     company.outside.faults["amocrm"].add({"kind": "gateway_errors", "times": None})
     with caller(company) as http, pytest.raises(SynkroError):
         http.get("/api/v4/account")
-    assert len(journal(company)) == 4
+    assert len(request_log(company)) == 4
 
 
 def test_a_slow_loris_is_cut_at_the_deadline(company: Company) -> None:
@@ -216,4 +216,4 @@ def test_a_slow_loris_is_cut_at_the_deadline(company: Company) -> None:
     with caller(company) as http, pytest.raises(SynkroError, match="слишком медленно"):
         http.get("/api/v4/account", bounds=Bounds(read=60.0, total=1.5))
     assert time.monotonic() - started > 1.4
-    assert len(journal(company)) == 1
+    assert len(request_log(company)) == 1

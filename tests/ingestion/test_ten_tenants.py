@@ -29,7 +29,7 @@ from synkro.core import clock
 from synkro.core.errors import AuthenticationError, Cancelled, TransientError
 from synkro.database import db
 from synkro.http import permits
-from synkro.http.ratelimit import AMOCRM_PER_SECOND, RADIST_LISTING_PER_SECOND, RADIST_PER_SECOND
+from synkro.http.ratelimit import pace as pace_of
 from synkro.tenancy import tenants
 from tests.ingestion.conftest import READ, Company
 
@@ -139,16 +139,16 @@ def assert_within_limits(servers: list[server.Sandbox]) -> None:
     By the moments of the turns: what was sent evenly arrives in a bunch when this machine stalls.
     """
     for vendor in READ:
-        assert [outside.journals[vendor].violations() for outside in servers] == [[]] * len(servers)
+        assert [outside.request_logs[vendor].violations() for outside in servers] == [[]] * len(servers)
     with db.as_service("test") as connection:
         rows = connection.execute("select account_key, let_go from private.vendor_limits").fetchall()
-    pace = {"amocrm": AMOCRM_PER_SECOND, "radist": RADIST_PER_SECOND}
+    pace = {"amocrm": pace_of(7), "radist": pace_of(5)}
     met = set()
     for row in rows:
         vendor = row["account_key"].partition(":")[0]
-        places, span = permits.meter(pace[vendor])
+        places, span = permits.sliding_window(pace[vendor])
         if row["account_key"].endswith("/listing"):
-            places, span = permits.meter(RADIST_LISTING_PER_SECOND)
+            places, span = permits.sliding_window(pace_of(1))
         moments = sorted(at.timestamp() for at in row["let_go"])
         spans = [later - first for first, later in zip(moments, moments[places:], strict=False)]
         assert not spans or min(spans) > span - 0.001, row["account_key"]

@@ -18,7 +18,7 @@ import psutil
 
 from synkro.core.settings import settings
 from synkro.runs import dagster_ui
-from tests.support.sockets import NO_CERTIFICATES
+from tests.support.sockets import NO_CERTIFICATES, free_port
 
 REPOSITORY = {"repositoryLocationName": "synkro", "repositoryName": "__repository__"}
 
@@ -120,12 +120,6 @@ def start(processes: Sequence[str] = ("code-server", "webserver", "daemon")) -> 
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait(timeout=10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for_port(port: int, log: Path, seconds: float = 120) -> None:

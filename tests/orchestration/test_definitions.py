@@ -10,7 +10,7 @@ from dagster import AssetKey
 
 from orchestration.dbt.project import GUARDED, ensure_manifest
 from orchestration.definitions import build
-from orchestration.defs.assets.sources import STREAMS
+from synkro.connectors.registry import CONNECTORS
 from synkro.core.settings import settings
 from tests.orchestration.graph import FILE, picture
 
@@ -29,14 +29,14 @@ def ancestors(graph: Any, key: AssetKey) -> set[AssetKey]:
     return found
 
 
-def test_telegram_follows_from_every_stream_of_both_vendors(graph: Any) -> None:
+def test_telegram_follows_from_every_stream_of_every_connector(graph: Any) -> None:
     behind = ancestors(graph, AssetKey(["vendor", "telegram"]))
-    assert {AssetKey(["vendor", "amocrm"]), AssetKey(["vendor", "radist"])} <= behind
+    assert {AssetKey(["vendor", source]) for source in CONNECTORS} <= behind
     unused = {
-        AssetKey([f"raw_{source}", stream])
-        for source, streams in STREAMS.items()
-        for stream in streams
-        if AssetKey([f"raw_{source}", stream]) not in behind
+        AssetKey([f"raw_{source}", stream.name])
+        for source, one in CONNECTORS.items()
+        for stream in one.streams
+        if AssetKey([f"raw_{source}", stream.name]) not in behind
     }
     assert unused == set()
 

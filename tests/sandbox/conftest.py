@@ -1,4 +1,4 @@
-"""One small company served once for all HTTP tests, its clock stopped; faults, edits and journals are put back.
+"""One small company served once for all HTTP tests, its clock stopped; faults, edits and request_logs are put back.
 
 Clients do not verify certificates: there are none, and loading the authorities costs more than the request.
 
@@ -40,8 +40,8 @@ def sandbox(running: Sandbox) -> Iterator[Sandbox]:
     running.world.set_now(NOW)
     for vendor in running.faults.values():
         vendor.clear()
-    for journal in running.journals.values():
-        journal.clear()
+    for request_log in running.request_logs.values():
+        request_log.clear()
 
 
 @pytest.fixture

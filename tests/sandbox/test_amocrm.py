@@ -287,7 +287,7 @@ def test_tokens_rotate_and_a_used_refresh_token_is_revoked(own: Sandbox) -> None
         assert client.get("/account", headers={"Authorization": f"Bearer {token}"}).status_code == 200
     wrong = refresh(own, "x", client_secret="no")
     assert wrong.status_code == 401 and "hint" not in wrong.json()
-    assert own.journals["amocrm"].violations() == []
+    assert own.request_logs["amocrm"].violations() == []
 
 
 def test_grace_keeps_the_old_pair_until_the_new_one_is_used(own: Sandbox) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from sandbox.company import wording
 from sandbox.company.builder import generate
 from sandbox.company.grammar import say
 from sandbox.company.model import LOST, WON, Chat, Company, Message
 from sandbox.company.people import phone_number
-from sandbox.company.texts import general
 from sandbox.company.world import World
 from tests.sandbox.conftest import FIRST, LAST, NOW
 
@@ -109,7 +109,8 @@ def is_thanks(message: Message) -> bool:
         return True
     text = (message.text or "").lower()
     return "?" not in text and (
-        text in general.STICKERS or bool(re.match(r"(спасибо|ок\b|рахмет|хорошо|поня|супер|ага|угу|\+)", text))
+        text in wording.shared_lines()["STICKERS"]
+        or bool(re.match(r"(спасибо|ок\b|рахмет|хорошо|поня|супер|ага|угу|\+)", text))
     )
 
 
@@ -161,7 +162,7 @@ def stickers(c: Company) -> int:
 
 
 def emoji_alone(c: Company) -> int:
-    return sum(m.text in general.STICKERS for ch in c.chats for m in ch.messages)
+    return sum(m.text in wording.shared_lines()["STICKERS"] for ch in c.chats for m in ch.messages)
 
 
 def thanks_with_a_question(c: Company) -> int:

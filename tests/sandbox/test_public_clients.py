@@ -69,7 +69,7 @@ def host(running: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     yield made
     stop.set()
     thread.join(60)
-    assert made.journal.violations() == []
+    assert made.request_log.violations() == []
     assert {target for target in made.asked if not target.endswith(".amocrm.ru:443")} == set()
 
 
@@ -243,11 +243,11 @@ def test_an_expired_token_is_refreshed_and_kept(host: Host, client: Client) -> N
     assert found == wanted
     access, refresh = client.stored
     assert access != first[0] and refresh != first[1]
-    posts = [row for row in host.journal.requests() if row["method"] == "POST"]
+    posts = [row for row in host.request_log.requests() if row["method"] == "POST"]
     assert [(row["path"], row["status"]) for row in posts] == [("/oauth2/access_token", 200)]
     client.open()
     assert len(client.rows("users")) == len(host.world.company.managers)
-    assert len([row for row in host.journal.requests() if row["method"] == "POST"]) == 1
+    assert len([row for row in host.request_log.requests() if row["method"] == "POST"]) == 1
 
 
 def test_a_refresh_token_works_once(host: Host, client: Client) -> None:
@@ -274,7 +274,7 @@ def test_a_refused_refresh_asks_where_the_account_lives(host: Host, tmp_path: Pa
         client.rows("users")
     assert not isinstance(refused.value, aioamocrm.AccountMovedError)
     assert f"{API_DOMAIN}:443" in host.asked
-    asked = [row for row in host.journal.requests() if row["path"] == "/oauth2/account/current/subdomain"]
+    asked = [row for row in host.request_log.requests() if row["path"] == "/oauth2/account/current/subdomain"]
     assert [row["status"] for row in asked] == [200]
 
 

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from sandbox.company.builder import generate
 from sandbox.company.world import World
 from sandbox.faults.catalogue import Faults
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.server import PortBusy, Sandbox, _bind, start
 from sandbox.vendors import amocrm, telegram
 from sandbox.vendors.radist import app as radist
@@ -120,14 +120,14 @@ def test_a_wrong_size_frees_the_ports() -> None:
 )
 def test_each_app_stands_alone(build: object, path: str) -> None:
     world = World(generate(1, "small", date(2026, 11, 19), date(2026, 11, 20)), lambda: NOW)
-    journal = Journal()
-    app = build(world, journal, Faults())  # type: ignore[operator]
+    request_log = RequestLog()
+    app = build(world, request_log, Faults())  # type: ignore[operator]
     with TestClient(app) as client:
         assert client.get(path).status_code == 401
         assert (
             [row["status"] for row in client.get("/_journal").json()]
             == [401]
-            == [r["status"] for r in journal.requests()]
+            == [r["status"] for r in request_log.requests()]
         )
 
 

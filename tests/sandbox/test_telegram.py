@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.server import Sandbox
 from sandbox.vendors import telegram as vendor
 from sandbox.vendors.telegram.text import BadText, parse, utf16
@@ -160,10 +160,10 @@ def test_a_wrong_token_and_a_wrong_method(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("path", ["/bot{}/getMe", "/bot{}/sendMessage?chat_id=1", "/file/bot{}/photo.jpg", "/bot{}"])
 @pytest.mark.parametrize("token", ["1:AAsecret", "1%3AAAsecret", "AAsecret"])
 def test_no_token_stands_in_the_journal(path: str, token: str) -> None:
-    journal, asked = Journal(), path.format(token)
-    assert "AAsecret" not in journal.arrived("GET", asked)["path"]
-    journal.violation("GET", asked, "запись")
-    written = [row["path"] for row in (*journal.requests(), *journal.violations())]
+    request_log, asked = RequestLog(), path.format(token)
+    assert "AAsecret" not in request_log.arrived("GET", asked)["path"]
+    request_log.violation("GET", asked, "запись")
+    written = [row["path"] for row in (*request_log.requests(), *request_log.violations())]
     assert written == [path.format("***")] * 2
 
 

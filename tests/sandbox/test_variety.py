@@ -15,12 +15,12 @@ from bench import corpus
 from cli.commands import demo
 from cli.commands import sandbox as command
 from sandbox.company import labels, verticals
-from sandbox.company.builder import SIZES, TRADES, generate
+from sandbox.company.builder import SIZES, VERTICALS, generate
 from sandbox.company.grammar import marked, say_many, spoken
 from sandbox.company.labels import Label, label, of_dialogs
 from sandbox.company.model import Chat, Company, Deal, Message
 from sandbox.company.styles import STYLES, Writer
-from sandbox.company.texts.general import Wording
+from sandbox.company.wording import Wording
 from tests.sandbox.conftest import FIRST, LAST, NOW
 
 NEW = ("auto_service", "clinic", "education")
@@ -28,39 +28,39 @@ NEW = ("auto_service", "clinic", "education")
 
 @pytest.fixture(scope="module", params=NEW)
 def company(request: pytest.FixtureRequest) -> Company:
-    return generate(7, "demo", FIRST, LAST, trade=request.param)
+    return generate(7, "demo", FIRST, LAST, vertical=request.param)
 
 
 def talk(company: Company) -> list[tuple[Chat, Message]]:
     return [(chat, m) for chat in company.chats for m in chat.messages if any(x.label for x in chat.messages)]
 
 
-# --- trades -------------------------------------------------------------------------------------------------------
+# --- verticals -------------------------------------------------------------------------------------------------------
 
 
-def test_the_trades_are_the_two_of_before_and_one_a_file() -> None:
-    assert ("furniture", "windows", *NEW) == TRADES
-    assert {name: size.trade for name, size in SIZES.items()} == {
+def test_the_verticals_are_the_two_of_before_and_one_a_file() -> None:
+    assert ("furniture", "windows", *NEW) == VERTICALS
+    assert {name: size.vertical for name, size in SIZES.items()} == {
         "small": "windows",
         "demo": "furniture",
         "large": "furniture",
     }
-    assert generate(1, "small", LAST, LAST).trade == "windows"
+    assert generate(1, "small", LAST, LAST).vertical == "windows"
 
 
-def test_the_command_line_offers_every_trade() -> None:
-    assert command.TRADES == TRADES
-    third = demo._of_trade("clinic")
-    assert (third.slug, third.name, third.trade) == ("demo_clinic", "Клиника Айгерим", "clinic")
+def test_the_command_line_offers_every_vertical() -> None:
+    assert command.VERTICALS == VERTICALS
+    third = demo._of_vertical("clinic")
+    assert (third.slug, third.name, third.vertical) == ("demo_clinic", "Клиника Айгерим", "clinic")
     assert third.slug not in {company.slug for company in demo.COMPANIES}
 
 
 def test_a_trade_is_named_and_its_file_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="auto_service, clinic, education"):
-        generate(1, "small", FIRST, LAST, trade="bakery")
+        generate(1, "small", FIRST, LAST, vertical="bakery")
     whole = (verticals.FOLDER / "clinic.toml").read_text(encoding="utf-8")
     monkeypatch.setattr(verticals, "FOLDER", tmp_path)
-    monkeypatch.setattr(verticals, "TRADES", (*TRADES, "bad"))
+    monkeypatch.setattr(verticals, "VERTICALS", (*VERTICALS, "bad"))
     for broken, said in (
         (whole.replace("[lines]", "[lines]\nOPEN_TALE = []", 1), "OPEN_TALE"),
         (whole.replace('city = "Шымкент"', ""), "city"),
@@ -68,7 +68,7 @@ def test_a_trade_is_named_and_its_file_is_checked(monkeypatch: pytest.MonkeyPatc
     ):
         (tmp_path / "bad.toml").write_text(broken, encoding="utf-8")
         with pytest.raises(ValueError, match=said):
-            verticals.trade("bad")
+            verticals.vertical("bad")
 
 
 def test_nothing_of_a_template_is_left_in_a_line(company: Company) -> None:
@@ -78,13 +78,13 @@ def test_nothing_of_a_template_is_left_in_a_line(company: Company) -> None:
     clients = Counter(m.text for _, m in talk(company) if m.kind == "client" and m.text and len(m.text) > 12)
     assert len(clients) > 1_200, "not twenty repeated templates"
     foreign = r"(?i)диван|мебел|замерщик|монтаж|балкон"
-    assert [t for t in said if re.search(foreign, t)] == [], "a trade speaks of what it sells"
+    assert [t for t in said if re.search(foreign, t)] == [], "a vertical speaks of what it sells"
 
 
 def test_the_same_seed_is_the_same_company_day_by_day() -> None:
-    one, two = (generate(3, "small", FIRST, LAST, trade="clinic") for _ in range(2))
-    assert one == two and one != generate(4, "small", FIRST, LAST, trade="clinic")
-    late = generate(3, "small", date(2026, 11, 9), date(2026, 11, 22), trade="clinic")
+    one, two = (generate(3, "small", FIRST, LAST, vertical="clinic") for _ in range(2))
+    assert one == two and one != generate(4, "small", FIRST, LAST, vertical="clinic")
+    late = generate(3, "small", date(2026, 11, 9), date(2026, 11, 22), vertical="clinic")
     since, until = datetime(2026, 11, 8, 19, tzinfo=UTC), datetime(2026, 11, 20, 19, tzinfo=UTC)
     days = [
         sorted((m.id, m.at, m.text, m.label) for c in made.chats for m in c.messages if since <= m.at < until)
@@ -213,9 +213,9 @@ def test_the_words_are_those_of_the_corpus(company: Company) -> None:
     assert any(one.is_rude for one in ours)
 
 
-@pytest.mark.parametrize("trade", ["furniture", "windows"])
-def test_the_trades_of_before_have_the_same_labels(trade: str) -> None:
-    check_words(generate(7, "small", FIRST, LAST, trade=trade))
+@pytest.mark.parametrize("vertical", ["furniture", "windows"])
+def test_the_verticals_of_before_have_the_same_labels(vertical: str) -> None:
+    check_words(generate(7, "small", FIRST, LAST, vertical=vertical))
 
 
 def check_words(company: Company) -> None:

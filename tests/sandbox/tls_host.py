@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from sandbox.company.world import World
 from sandbox.faults.catalogue import Faults
 from sandbox.faults.middleware import Protocol
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.vendors import amocrm
 
 
@@ -34,7 +34,7 @@ class Host:
 
     world: World
     certificate: Path
-    journal: Journal = field(default_factory=Journal)
+    request_log: RequestLog = field(default_factory=RequestLog)
     faults: Faults = field(default_factory=Faults)
     #: hosts that clients asked the tunnel for
     asked: list[str] = field(default_factory=list)
@@ -45,13 +45,13 @@ class Host:
         return f"https://{self.world.company.subdomain}.amocrm.ru"
 
     def paths(self, path: str) -> list[str]:
-        return [row["path"] for row in self.journal.requests() if row["path"].startswith(f"{path}?")]
+        return [row["path"] for row in self.request_log.requests() if row["path"].startswith(f"{path}?")]
 
     def run(self, up: threading.Event, stop: threading.Event) -> None:
         asyncio.run(self._serve(up, stop))
 
     async def _serve(self, up: threading.Event, stop: threading.Event) -> None:
-        app = amocrm.build_app(self.world, self.journal, self.faults)
+        app = amocrm.build_app(self.world, self.request_log, self.faults)
         self.faults.add({"kind": "rate", "per_second": None})
         listening = socket.create_server(("127.0.0.1", 0))
         port = listening.getsockname()[1]

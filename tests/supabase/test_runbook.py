@@ -35,8 +35,8 @@ from synkro.core.settings import ROOT
 from synkro.database import db
 from tests.app import shots
 from tests.supabase.conftest import SWITCHES, bin_dir
-from tests.support.celery_cluster import free_port
 from tests.support.cluster import APP_PASSWORD
+from tests.support.sockets import free_port
 
 PATHS = ("supabase", "postgres", "embedded")
 RUNBOOK = ROOT / "docs" / "runbook.md"

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,15 +22,10 @@ from synkro.core.settings import ROOT
 from synkro.database import db
 from synkro.runs import queue
 from synkro.tenancy import runtime_config
+from tests.support.sockets import free_port
 
 PATIENCE = 120.0
 SERVE = [sys.executable, "-m", "cli.main", "serve", "--only"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -29,7 +29,7 @@ class Town:
     slug: str
     window: Window
 
-    def journal(self, vendor: str) -> list[dict[str, Any]]:
+    def request_log(self, vendor: str) -> list[dict[str, Any]]:
         return list(httpx.get(f"http://127.0.0.1:{self.sandbox.ports[vendor]}/_journal", verify=NO_CERTIFICATES).json())
 
     def violations(self, vendor: str) -> list[dict[str, Any]]:
@@ -71,9 +71,9 @@ class Town:
 
 
 @contextmanager
-def open_town(slug: str, *, seed: int = 11, with_ai: bool = True, trade: str | None = None) -> Iterator[Town]:
+def open_town(slug: str, *, seed: int = 11, with_ai: bool = True, vertical: str | None = None) -> Iterator[Town]:
     """Needs the kernel's doors open to a database that holds the migrations and the marts."""
-    with start("small", seed=seed, now=clock.now, trade=trade) as sandbox:
+    with start("small", seed=seed, now=clock.now, vertical=vertical) as sandbox:
         tenant_id = connect(slug, sandbox.addresses, with_ai=with_ai)
         with db.as_service("test") as connection:
             config = runtime_config.current(connection, tenant_id)

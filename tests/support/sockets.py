@@ -10,6 +10,12 @@ import ssl
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def sends_at_once(listener: socket.socket) -> bool:
     """Whether asyncio, serving on this bound socket, turns Nagle's delay off for who connects."""
 

@@ -13,7 +13,7 @@ from orchestration.dbt.invoke import NodeResult, run
 from orchestration.run.results import outcome_of
 from synkro.core.errors import DataError, TransientError
 from synkro.core.settings import settings
-from tests.support.celery_cluster import free_port
+from tests.support.sockets import free_port
 from tests.chaos.installation import wait_for
 
 pytestmark = pytest.mark.postgres

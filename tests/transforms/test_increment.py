@@ -44,7 +44,9 @@ def connection(marts_db: str) -> Iterator[psycopg.Connection[Any]]:
         yield opened
 
 
-@pytest.mark.parametrize("shares", [pytest.param((4,), id="sample"), pytest.param((None, None), id="all", marks=pytest.mark.assurance)])
+@pytest.mark.parametrize(
+    "shares", [pytest.param((4,), id="sample"), pytest.param((None, None), id="all", marks=pytest.mark.assurance)]
+)
 def test_every_increment_equals_a_full_rebuild(
     connection: psycopg.Connection[Any], marts_db: str, work: Path, shares: tuple[int | None, ...]
 ) -> None:
@@ -214,7 +216,7 @@ def _kill_after(model: str, company: Company, work: Path) -> None:
         "url, data, tenant, work, model, *moments = sys.argv[1:]\n"
         "spans = [Window(*map(datetime.fromisoformat, pair.split('/'))) for pair in moments]\n"
         "die = lambda name: os._exit(9) if name == model else None\n"
-        "dbt.build_tenant(url, Path(data), tenant_id=tenant, window_start=spans[0].start, window_end=spans[0].end,"
+        "project.build_tenant(url, Path(data), tenant_id=tenant, window_start=spans[0].start, window_end=spans[0].end,"
         " windows=spans, work_dir=Path(work), on_event=die)\n"
     )
     moments = [f"{window.start.isoformat()}/{window.end.isoformat()}" for window in _windows(company)]

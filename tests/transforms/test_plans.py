@@ -13,11 +13,11 @@ import pytest
 
 TENANT = "tenant_id = '00000000-0000-0000-0000-000000000001'"
 LOOK_UPS = {
-    "chats_by_phone": ("stg_radist__chats", "phone = any (array(select '+7'))"),
-    "chats_by_connection": ("stg_radist__chats", "connection_id = any (array(select 1::bigint))"),
-    "chats_pkey": ("stg_radist__chats", "chat_id = any (array(select 1::bigint))"),
-    "messages_pkey": ("stg_radist__messages", "chat_id = any (array(select 1::bigint))"),
-    "messages_sent": ("stg_radist__messages", "sent_at >= now() offset 0"),
+    "chats_by_phone": ("stg_chats", "phone = any (array(select '+7'))"),
+    "chats_by_connection": ("stg_chats", "connection_id = any (array(select 1::bigint))"),
+    "chats_pkey": ("stg_chats", "chat_id = any (array(select 1::bigint))"),
+    "messages_pkey": ("stg_messages", "chat_id = any (array(select 1::bigint))"),
+    "messages_sent": ("stg_messages", "sent_at >= now() offset 0"),
     "contacts_pkey": ("stg_amocrm__contact_phones", "raw_id = any (array(select 1::bigint))"),
     "leads_pkey": ("stg_amocrm__leads", "raw_id = any (array(select 1::bigint))"),
     "deleted_by_id": ("stg_amocrm__deleted", "raw_id = any (array(select 1::bigint))"),

@@ -19,6 +19,11 @@
     case when lower({{ value }}) in ('true', '1') then true when lower({{ value }}) in ('false', '0') then false else {{ otherwise }} end
 {%- endmacro %}
 
+{# The connectors that bring dialogs: each has stg_<connector>__chats and stg_<connector>__messages of one shape. #}
+{% macro dialog_sources() -%}
+    {{ return(['radist', 'whatsapp']) }}
+{%- endmacro %}
+
 {# Radist's open vocabulary of sources, mapped to the channels we show. The vendor's word is kept beside it. #}
 {% macro channel_of(source_type) -%}
     case

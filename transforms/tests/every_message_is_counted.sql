@@ -9,7 +9,7 @@ with dialogs as (
 
 raw as (
     select m.tenant_id, d.excluded_reason is not null as is_left_out, count(*) as messages
-    from {{ ref('stg_radist__messages') }} as m
+    from {{ ref('stg_messages') }} as m
     join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
     where {{ tenant_filter('m.tenant_id') }}{{ among('m.chat_id', 'select chat_id from dialogs') }}
     group by m.tenant_id, d.excluded_reason is not null

@@ -78,7 +78,7 @@ def _stream(line: Line) -> Callable[[], None]:
     def cell() -> None:
         name = t(f"stream.{line.stream}") if known(f"stream.{line.stream}") else line.stream
         with span("line"):
-            span("", f"{t(f'source.{line.source}')}: {name}")
+            span("", f"{formatting.source(line.source)}: {name}")
             if line.status != "complete":
                 badge(t(f"load.{line.status}"), _STATES[line.status])
         for key, n in sorted(line.reasons.items()):

@@ -29,7 +29,7 @@ class HistoryForm:
         first, last = history.bounds(config, clock.now())
         with section(t("history.title"), mark="history"):
             span("small muted", t("history.lead"))
-            facts((t(f"source.{source}"), self._reach(source)) for source in config.sources)
+            facts((formatting.source(source), self._reach(source)) for source in config.sources)
             for one in self.listing.unfinished:
                 span("small warn wrap", _unfinished(one), mark="unfinished")
             self.day = forms.text(t("history.from"), "history-from", kind="date")
@@ -60,4 +60,4 @@ def _unfinished(one: Backfill) -> str:
     """«Не дочитано: Radist, сообщения, 412 из 1 240»."""
     done = formatting.number(one.done)
     count = t("report.coverage_of", read=done, total=formatting.number(one.total)) if one.total else done
-    return t("history.unfinished", source=t(f"source.{one.source}"), stream=t(f"stream.{one.stream}"), count=count)
+    return t("history.unfinished", source=formatting.source(one.source), stream=t(f"stream.{one.stream}"), count=count)

@@ -77,11 +77,8 @@ class IntegrationForm:
         value = self.integration.public.get(name)
         text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
         mark = f"{self.kind}-{name}"
-        if name == "zone":
-            return forms.select(self._label(name), mark, ["amocrm.ru", "amocrm.com", "kommo.com"], text or "amocrm.ru")
-        if name == "host":
-            hosts = ["api.radist.online", "api-ru.radist.online"]
-            return forms.select(self._label(name), mark, hosts, text if text in hosts else hosts[0])
+        if choices := configuration.choices(self.kind, name):
+            return forms.select(self._label(name), mark, list(choices), text if text in choices else choices[0])
         make = forms.area if name == "prompt" else forms.text
         return make(self._label(name), mark, text, hint=_hint(self.kind, name))
 
@@ -93,7 +90,8 @@ class IntegrationForm:
         hint: dict[str, Any] | None = self.integration.hints.get(name)
         if not hint:
             return t("secret.absent")
-        saved = datetime.fromisoformat(hint["saved_at"]) if hint.get("saved_at") else None
+        # the stamp is the database's own
+        saved = clock.of(datetime.fromisoformat(hint["saved_at"])) if hint.get("saved_at") else None
         return t(
             "secret.saved", tail=hint.get("tail") or "", when=formatting.day(saved.date()) if saved else ""
         ).replace("  ", " ")

@@ -188,8 +188,6 @@ WORDS: dict[str, str] = {
     "run.ready": "The report is ready",
     "step.queued": "Queued",
     "step.sources": "Reading amoCRM and Radist",
-    "step.amocrm": "Reading amoCRM",
-    "step.radist": "Reading Radist",
     "step.intents": "Who needs an answer",
     "step.marts": "Computing numbers",
     "step.dbt": "Computing numbers",

@@ -190,8 +190,6 @@ WORDS: dict[str, str] = {
     "run.ready": "Отчёт готов",
     "step.queued": "В очереди",
     "step.sources": "Чтение amoCRM и Radist",
-    "step.amocrm": "Чтение amoCRM",
-    "step.radist": "Чтение Radist",
     "step.intents": "Кому нужен ответ",
     "step.marts": "Расчёт показателей",
     "step.dbt": "Расчёт показателей",

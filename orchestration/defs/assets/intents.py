@@ -15,6 +15,8 @@ from dagster import AssetKey, MaterializeResult, asset
 from orchestration.defs.resources import RunWorker
 from orchestration.queue.partitions import tenant_days
 from orchestration.run.worker import Worker
+from synkro.connectors.connector import Capability
+from synkro.connectors.registry import able
 from synkro.database import db
 from synkro.reporting import intents
 from synkro.reporting.intents import Decided, RawMessage
@@ -24,7 +26,7 @@ KEY = AssetKey(["private", "message_intents"])
 BATCH = 200
 #: nobody types so fast: an answer of ours that came so soon is a robot's (docs/metrics.md)
 INSTANT = timedelta(seconds=3)
-_RAW = [AssetKey(["raw_radist", "messages"]), AssetKey(["raw_radist", "chats"])]
+_RAW = [AssetKey([f"raw_{source}", name]) for source in able(Capability.DIALOGS) for name in ("messages", "chats")]
 
 
 def build() -> Any:

@@ -1,4 +1,4 @@
-"""amoCRM API v4 over HTTP: ``build_app(world, journal, faults)``; what it promises is in the module's ``app``."""
+"""amoCRM API v4 over HTTP: ``build_app(world, request_log, faults)``; what it promises is in the module's ``app``."""
 
 from sandbox.vendors.amocrm.app import build_app
 from sandbox.vendors.amocrm.oauth import Credentials, credentials

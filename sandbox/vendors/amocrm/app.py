@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 from sandbox.company.world import World
 from sandbox.faults.catalogue import Faults
 from sandbox.faults.middleware import instrument
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.faults.transport_faults import HTML
 from sandbox.vendors.amocrm.account_pages import AccountPages
 from sandbox.vendors.amocrm.entity_pages import EntityPages
@@ -47,8 +47,8 @@ SWITCHES: dict[str, Any] = {
 }
 
 
-def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
-    """The server as an ASGI app, journal and faults included."""
+def build_app(world: World, request_log: RequestLog, faults: Faults) -> ASGIApp:
+    """The server as an ASGI app, request log and faults included."""
 
     def errors(status: int, detail: str, more: Mapping[str, Any]) -> tuple[str, Any]:
         return "application/problem+json", problem_body(status, detail, **more)
@@ -66,16 +66,16 @@ def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
     faults.bind(
         errors=errors, switches=SWITCHES, rates={"api": 7.0}, hooks={"page_drift": drift, "page_delete": remove}
     )
-    server = Server(world, journal, faults)
+    server = Server(world, request_log, faults)
     faults.hooks["expire"] = lambda _: server.tokens.expire()
-    return instrument(Starlette(routes=server.routes()), journal, faults)
+    return instrument(Starlette(routes=server.routes()), request_log, faults)
 
 
 class Server:
     """The door: who may come in, how often and with which method; what is behind it is in the ``…_pages``."""
 
-    def __init__(self, world: World, journal: Journal, faults: Faults) -> None:
-        self.world, self.journal, self.faults = world, journal, faults
+    def __init__(self, world: World, request_log: RequestLog, faults: Faults) -> None:
+        self.world, self.request_log, self.faults = world, request_log, faults
         self.switches = faults.switches
         self.tokens = Tokens(world.company.seed, faults.switches)
         self._refusals: deque[float] = deque()
@@ -129,7 +129,7 @@ class Server:
     def _guarded(self, page: Callable[[Request], Response]) -> Callable[[Request], Any]:
         async def handler(request: Request) -> Response:
             if request.method != "GET":
-                self.journal.violation(request.method, request.url.path, "amoCRM is read-only for this client")
+                self.request_log.violation(request.method, request.url.path, "amoCRM is read-only for this client")
                 return problem(405, f"Method {request.method} is not allowed")
             if self._blocked():
                 return _gateway(403, "Forbidden")

@@ -28,7 +28,7 @@ from sandbox.company.world import World
 from sandbox.faults import catalogue
 from sandbox.faults.catalogue import Fault, Faults
 from sandbox.faults.middleware import instrument
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.vendors.llm import mind
 
 MODEL = "sandbox-reader"
@@ -187,8 +187,8 @@ def _error(status: int, detail: str) -> Response:
     return JSONResponse(_errors(status, detail, {})[1], status)
 
 
-def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
-    """The server as an ASGI app, journal and faults included."""
+def build_app(world: World, request_log: RequestLog, faults: Faults) -> ASGIApp:
+    """The server as an ASGI app, request log and faults included."""
     faults.bind(errors=_errors, switches={"json_schema": True})
     server = Server(world, faults)
-    return instrument(Starlette(routes=server.routes()), journal, _HttpOnly(faults))  # type: ignore[arg-type]
+    return instrument(Starlette(routes=server.routes()), request_log, _HttpOnly(faults))  # type: ignore[arg-type]

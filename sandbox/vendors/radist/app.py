@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 from sandbox.company.world import World
 from sandbox.faults.catalogue import Faults
 from sandbox.faults.middleware import instrument
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.vendors.radist.rows import bare_contact, contact_row, message_row
 
 COMPANY_ID = 1001
@@ -50,8 +50,8 @@ def api_key(seed: int) -> str:
     return "-" + base64.urlsafe_b64encode(raw).decode().rstrip("=")[:85]
 
 
-def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
-    """The server as an ASGI app, journal and faults included."""
+def build_app(world: World, request_log: RequestLog, faults: Faults) -> ASGIApp:
+    """The server as an ASGI app, request log and faults included."""
 
     def errors(status: int, detail: str, more: Mapping[str, Any]) -> tuple[str, Any]:
         return "application/json", {"detail": detail, **more}
@@ -62,8 +62,8 @@ def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
         world.say(chats[0].id, "Добрый день, ещё вопрос")
 
     faults.bind(errors=errors, switches=SWITCHES, rates={"all": 5.0, "listings": 1.0}, hooks={"page_drift": drift})
-    server = Server(world, journal, faults)
-    return instrument(Starlette(routes=server.routes()), journal, faults)
+    server = Server(world, request_log, faults)
+    return instrument(Starlette(routes=server.routes()), request_log, faults)
 
 
 class Refused(Exception):
@@ -75,8 +75,8 @@ class Refused(Exception):
 class Server:
     """One door, one table of pages."""
 
-    def __init__(self, world: World, journal: Journal, faults: Faults) -> None:
-        self.world, self.journal, self.faults, self.switches = world, journal, faults, faults.switches
+    def __init__(self, world: World, request_log: RequestLog, faults: Faults) -> None:
+        self.world, self.request_log, self.faults, self.switches = world, request_log, faults, faults.switches
         self.key = api_key(world.company.seed)
 
     def routes(self) -> list[Route]:
@@ -96,7 +96,7 @@ class Server:
 
     async def door(self, request: Request) -> Response:
         if request.method != "GET":
-            self.journal.violation(request.method, request.url.path, "Radist is read-only for this client")
+            self.request_log.violation(request.method, request.url.path, "Radist is read-only for this client")
             return JSONResponse({"detail": "Method Not Allowed"}, 405)
         try:
             return self.answer(request)

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 
 from sandbox.faults.catalogue import Faults
 from sandbox.faults.middleware import instrument
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.vendors.supabase import admin, mailing, sign_in
 from sandbox.vendors.supabase.accounts import Connection
 from sandbox.vendors.supabase.refusals import VERSION_HEADER, Refusal, broken
@@ -50,8 +50,8 @@ PAGES: dict[tuple[str, str], Handler] = {
 }
 
 
-def build_app(auth: Auth, journal: Journal, faults: Faults) -> ASGIApp:
-    """The API as an ASGI app, journal and faults included. ``auth.switches`` become those of ``faults``."""
+def build_app(auth: Auth, request_log: RequestLog, faults: Faults) -> ASGIApp:
+    """The API as an ASGI app, request log and faults included. ``auth.switches`` become those of ``faults``."""
 
     def errors(status: int, detail: str, more: Mapping[str, Any]) -> tuple[str, Any]:
         # a fault sends no header of a version, so the older shape
@@ -64,7 +64,7 @@ def build_app(auth: Auth, journal: Journal, faults: Faults) -> ASGIApp:
         Route("/_sandbox/mails", door.mails, methods=["GET", "DELETE"]),
         Route(PREFIX + "/{page:path}", door.enter, methods=["GET", "POST", "PUT", "DELETE"]),
     ]
-    return instrument(Starlette(routes=routes), journal, faults)
+    return instrument(Starlette(routes=routes), request_log, faults)
 
 
 class Door:

@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from sandbox.faults.catalogue import Faults
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.serving import HOST, Servers, bind
 from sandbox.vendors.supabase.auth_api import PREFIX, build_app
 from sandbox.vendors.supabase.database import lay_out
@@ -51,7 +51,7 @@ class HostedProject:
     ) -> None:
         self.ref = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(20))
         self.password = secrets.token_urlsafe(18)
-        self.journal, self.faults = Journal(), Faults()
+        self.request_log, self.faults = RequestLog(), Faults()
         self._folder = None if data_dir else tempfile.TemporaryDirectory(prefix="supabase-project-")
         self._switches, self._pool_size, self._pool_words = switches or {}, pool_size, pool_words
         settings = {**HASTY, "max_connections": str(max_connections)}
@@ -83,7 +83,7 @@ class HostedProject:
         sockets = bind(["auth"])
         self.api_url = f"http://{HOST}:{sockets['auth'].getsockname()[1]}"
         self._auth = Auth(self._url("supabase_auth_admin"), self.api_url, dict(self._switches))
-        app = build_app(self._auth, self.journal, self.faults)
+        app = build_app(self._auth, self.request_log, self.faults)
         self._servers = Servers({"auth": app}, sockets, lambda: datetime.now(UTC))
         sockets = bind(["session", "transaction"])
         self._ports = {mode: sock.getsockname()[1] for mode, sock in sockets.items()}

@@ -1,6 +1,6 @@
 """The Telegram Bot API as a server: what a report bot sends and how it hears its readers.
 
-Kept: token in the path (401, never in the journal), JSON and form and multipart bodies, HTML and length checks, chats
+Kept: token in the path (401, never in the request log), JSON and form and multipart bodies, HTML and length checks, chats
 that are blocked, kicked, migrated or unknown, reply targets, 1 message a second in a chat and 20 a minute in a group,
 long polling with both kinds of 409, privacy mode. Hooks: ``GET|DELETE /_sent``, ``POST /_inject``, ``GET|POST /_chats``.
 """
@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 from sandbox.company.world import World
 from sandbox.faults.catalogue import Faults
 from sandbox.faults.middleware import instrument
-from sandbox.faults.request_log import Journal
+from sandbox.faults.request_log import RequestLog
 from sandbox.vendors.telegram.bot import Bot
 from sandbox.vendors.telegram.chats import Refused, bot_token, failure
 from sandbox.vendors.telegram.hooks import Hooks
@@ -33,8 +33,8 @@ SWITCHES: dict[str, Any] = {"privacy": True, "bot_is_admin": False, "retry_after
 MIGRATED = "group chat was upgraded to a supergroup chat"
 
 
-def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
-    """The server as an ASGI app, journal and faults included."""
+def build_app(world: World, request_log: RequestLog, faults: Faults) -> ASGIApp:
+    """The server as an ASGI app, request log and faults included."""
 
     def errors(status: int, detail: str, more: Mapping[str, Any]) -> tuple[str, Any]:
         after = {"retry_after": more["retry_after"]} if "retry_after" in more else {}
@@ -52,7 +52,7 @@ def build_app(world: World, journal: Journal, faults: Faults) -> ASGIApp:
         Route("/_chats", hooks.chats_page, methods=["GET", "POST"]),
         Route("/bot{token}/{method}", door.enter, methods=["GET", "POST"]),
     ]
-    return instrument(Starlette(routes=routes), journal, faults)
+    return instrument(Starlette(routes=routes), request_log, faults)
 
 
 class Door:

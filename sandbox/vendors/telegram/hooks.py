@@ -14,7 +14,7 @@ from sandbox.vendors.telegram.text import found_entities
 
 
 class Hooks:
-    """Pages under ``/_``; they need no token and are not in the journal."""
+    """Pages under ``/_``; they need no token and are not in the request log."""
 
     def __init__(self, bot: Bot) -> None:
         self.bot = bot

@@ -1,6 +1,6 @@
-"""Money of the AI: no cap is passed, nothing over a cap is sent, and the journal is the provider's bill.
+"""Money of the AI: no cap is passed, nothing over a cap is sent, and the request log is the provider's bill.
 
-Seen red: sending before the cap is checked (the bill no longer equals the journal), reading the sums without the lock
+Seen red: sending before the cap is checked (the bill no longer equals the request log), reading the sums without the lock
 (``test_parallel_callers_share_the_caps``), settling at zero when no bill came (``test_an_answer_that_never_arrived…``).
 """
 

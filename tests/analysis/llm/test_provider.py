@@ -71,10 +71,10 @@ def test_a_good_model_reads_everything(busy: Shop, model: Model) -> None:
 def test_the_second_run_makes_no_reading_call(busy: Shop, model: Model) -> None:
     ctx = busy.context_with_ai(model.base_url, model.api_key)
     first = read_dialogs(ctx)
-    model.journal.clear()
+    model.request_log.clear()
     second = read_dialogs(ctx)
     assert (first.calls, second.calls, second.from_cache) == (6, 0, 6)
-    assert model.journal.requests() == []
+    assert model.request_log.requests() == []
     assert [r.reading for r in first.readings] == [r.reading for r in second.readings]
     # another wish of the administrator is another reading
     asked = read_dialogs(busy.context_with_ai(model.base_url, model.api_key, public={"prompt": "Смотрите на доставку"}))
@@ -86,7 +86,7 @@ def test_every_failure_leaves_a_whole_report(busy: Shop, model: Model, subtests:
         with subtests.test(kind):
             busy.forget()
             model.faults.clear()
-            model.journal.clear()
+            model.request_log.clear()
             a_failure_leaves_a_whole_report(busy, model, kind, more, reads)
 
 
@@ -110,7 +110,7 @@ def a_failure_leaves_a_whole_report(busy: Shop, model: Model, kind: str, more: d
     assert "AI-раздел недоступен" in draft.summary_text and "использованы правила" in draft.summary_text
     assert "AI прочитал 0 из 7" in draft.summary_text.replace("\u00a0", " ")
     # six dialogs, two tries each at most; the breaker usually stops earlier
-    assert len(model.journal.requests()) <= 12
+    assert len(model.request_log.requests()) <= 12
     if limits is SILENCE:
         assert_each_try_was_cut(busy.calls())
 

@@ -122,7 +122,7 @@ def test_the_report_is_there_in_time(
     limits = replace(SILENCE, concurrency=1) if failure.fault == "llm_hang" else LIMITS
     ctx = busy.context_with_ai(base_url, model.api_key, public={"model": failure.model}, limits=limits)
     draft = report(ctx)
-    asked = [one for one in model.journal.requests() if "/chat/" in one["path"]]
+    asked = [one for one in model.request_log.requests() if "/chat/" in one["path"]]
     assert len(asked) <= failure.most
     calls = busy.calls()
     assert calls
@@ -215,7 +215,7 @@ def test_one_repair_and_no_more(busy: Shop, model: Model) -> None:
     """The first answer is broken, the second is right: two requests and a reading."""
     model.faults.add({"kind": "llm_invalid_json", "path": "/v1/chat", "times": 1})
     draft = report(busy.context_with_ai(model.base_url, model.api_key, limits=LIMITS))
-    asked = [one for one in model.journal.requests() if "/chat/" in one["path"]]
+    asked = [one for one in model.request_log.requests() if "/chat/" in one["path"]]
     assert draft.coverage["read"] == DIALOGS_WITH_TEXT and len(asked) == DIALOGS_WITH_TEXT + 2
 
 
@@ -223,7 +223,7 @@ def test_a_server_without_schemas_is_asked_twice_once(busy: Shop, model: Model) 
     """``response_format`` is tried, refused, and left out for the rest of the report."""
     model.faults.add({"kind": "switch", "name": "json_schema", "value": False})
     draft = report(busy.context_with_ai(model.base_url, model.api_key, limits=LIMITS))
-    asked = [one for one in model.journal.requests() if "/chat/" in one["path"]]
+    asked = [one for one in model.request_log.requests() if "/chat/" in one["path"]]
     assert draft.coverage["read"] == DIALOGS_WITH_TEXT
     # once for the readings and once for the headline
     assert len(asked) == DIALOGS_WITH_TEXT + 1 + 2

@@ -190,9 +190,9 @@ def test_a_model_that_fails_leaves_the_words(busy: Shop, model: Model) -> None:
 def test_a_question_over_the_cap_is_not_sent(busy: Shop, model: Model) -> None:
     made = published(busy)
     ctx = busy.context_with_ai(model.base_url, model.api_key, public={"daily_cap_usd": 0})
-    model.journal.clear()
+    model.request_log.clear()
     assert pick(ctx, made, "сколько было диалогов") is None
-    assert [c["status"] for c in busy.calls()] == ["refused"] and model.journal.requests() == []
+    assert [c["status"] for c in busy.calls()] == ["refused"] and model.request_log.requests() == []
 
 
 def test_readings_are_searched_before_messages(busy: Shop) -> None:

@@ -9,11 +9,13 @@ from uuid import UUID
 import psycopg
 import pytest
 from nicegui import ui
+from nicegui.elements.upload_files import SmallFileUpload
 from nicegui.testing import User
 
 from app import formatting
 from app.live import live
 from app.texts import RU
+from services.settings import chat_imports
 from services.settings import configuration as settings_service
 from synkro.accounts import sessions
 from synkro.connectors import checks, integrations
@@ -277,7 +279,7 @@ async def test_rights_end_while_the_page_is_open(site: Site, world: World) -> No
     press(person, "save-runtime")
     await until(lambda: person.notify.contains("не найдена"))
     with db.as_service("test") as connection:
-        kept = settings_service.runtime.current(connection, alpha)
+        kept = settings_service.runtime_config.current(connection, alpha)
         connection.execute("update synkro.user_roles set is_active = true where tenant_id = %s", (alpha,))
     assert kept.session_gap_hours != 99
 
@@ -486,3 +488,48 @@ def _topic(world: World, key: str) -> topics.Topic:
         if _list(world).topics
         else topics.Topic(key, "", ())
     )
+
+
+def chosen(name: str, text: str) -> SmallFileUpload:
+    return SmallFileUpload(name, "text/plain", text.encode())
+
+
+async def test_chats_are_uploaded_and_what_came_of_each_is_shown(site: Site, world: World) -> None:
+    alpha = world.tenants["alpha"].tenant_id
+    person = await site.person("admin")
+    await person.open("/t/alpha/settings")
+    element(person, "import-managers").value = "Жанна"  # type: ignore[attr-defined]
+    said = "02.03.2026, 10:02 - +7 700 000-00-01: Есть?\n02.03.2026, 10:03 - Жанна: Да\n"
+    upload = element(person, "import-files")
+    await upload.handle_uploads(  # type: ignore[attr-defined]
+        [chosen("chat.txt", said), chosen("notes.txt", "привет")]
+    )
+    await person.should_see("Добавлено: 1\xa0чат, 2\xa0сообщения, 0\xa0повторов")
+    await person.should_see("notes.txt: строка 1 не похожа на выгрузку WhatsApp", retries=20)
+    with db.as_service("test") as connection:
+        kept = connection.execute(
+            "select count(*) as n from private.whatsapp_messages where tenant_id = %s", (alpha,)
+        ).fetchone()
+        noted = connection.execute(
+            "select action, metadata from synkro.audit_log where tenant_id = %s and action like 'chats.%%' order by created_at",
+            (alpha,),
+        ).fetchall()
+        integration = integrations.load(connection, alpha, "whatsapp")
+    assert kept == {"n": 2} and integration.public == {"managers": "Жанна"}
+    assert [(row["action"], row["metadata"]) for row in noted] == [
+        ("chats.imported", {"files": 2}),
+        ("chats.stored", {"chats": 1, "messages": 2, "repeated": 0, "failed": 1}),
+    ]
+    # a phone belongs to one chat
+    element(person, "import-phone").value = "+77000000001"  # type: ignore[attr-defined]
+    await upload.handle_uploads([chosen("a.txt", said), chosen("b.txt", said)])  # type: ignore[attr-defined]
+    await until(lambda: text_of(person, "import-phone-error") == RU["import.phone.one"])
+
+
+async def test_uploads_of_a_company_are_bounded(site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_imports, "UPLOADS_PER_HOUR", 1)
+    person = await site.person("admin")
+    await person.open("/t/gamma/settings")
+    for _ in range(2):
+        await element(person, "import-files").handle_uploads([chosen("chat.txt", "x")])  # type: ignore[attr-defined]
+    await until(lambda: any("загрузок за час" in message for message in person.notify.messages))

@@ -121,9 +121,9 @@ def test_phones_inside_texts_are_masked(text: str, shown: str) -> None:
 def test_the_words_of_a_reconciliation_are_those_of_the_run_log() -> None:
     """The page may not import the rooms that count: their vocabulary is repeated in both languages, and kept equal."""
     from ingestion.extract.rows import NOTES, REASONS
-    from synkro.reporting.reconciliation import STREAMS
+    from synkro.connectors.registry import CONNECTORS
 
     assert {key.removeprefix("reason."): text for key, text in RU.items() if key.startswith("reason.")} == REASONS
     assert {key.removeprefix("notice."): text for key, text in RU.items() if key.startswith("notice.")} == NOTES
-    names = {stream: name for streams in STREAMS.values() for stream, name in streams.items()}
+    names = {stream.name: stream.label for one in CONNECTORS.values() for stream in one.streams}
     assert {key.removeprefix("stream."): text for key, text in RU.items() if key.startswith("stream.")} == names

@@ -77,7 +77,7 @@ def test_companies_of_one_time_are_shared_by_two_workers(
     assert [(run.status, run.attempt) for run in found] == [("success", 1)] * COMPANIES, [run.error for run in found]
     assert versions == [[1]] * COMPANIES, "one report each"
     assert sum(taken) == COMPANIES and all(taken), f"both workers take runs: {taken}"
-    messages = sum(asked["path"].endswith("/sendMessage") for asked in sandbox.journals["telegram"].requests())
+    messages = sum(asked["path"].endswith("/sendMessage") for asked in sandbox.request_logs["telegram"].requests())
     assert messages == COMPANIES, "one message each"
     with psycopg.connect(dagster) as connection:
         assert _statuses(connection) == ["SUCCESS"] * COMPANIES, "Dagster shows every run"

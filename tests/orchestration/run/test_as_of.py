@@ -20,15 +20,17 @@ from ingestion.extract.context import SourceResult
 from ingestion.load import streams as loading
 from orchestration.dbt import project
 from orchestration.run import ingestion_log, window_registration
+from orchestration.run.state import RunState
 from services import access, overview
 from synkro.accounts import embedded
+from synkro.connectors.registry import CONNECTORS
 from synkro.core import clock
 from synkro.core.errors import TransientError
 from synkro.core.settings import settings
 from synkro.core.windows import Window
 from synkro.database import db
 from synkro.reporting import report_windows
-from synkro.reporting.reconciliation import AS_OF_STREAMS, Count, whole_until
+from synkro.reporting.reconciliation import Count, whole_until
 from synkro.runs import watermarks
 from synkro.tenancy import runtime_config, tenants, users
 
@@ -36,6 +38,8 @@ END = datetime(2026, 3, 2, 17, 1, tzinfo=UTC)
 WINDOW = Window(END - timedelta(days=1), END)
 MODES = {"amocrm_radist": ("amocrm", "radist"), "radist_only": ("radist",), "amocrm_only": ("amocrm",)}
 HOUR = timedelta(hours=1)
+#: the streams ``as_of`` waits for, of the connectors of those modes
+REQUIRED = {source: CONNECTORS[source].required_streams for source in MODES["amocrm_radist"]}
 NEVER = None
 
 
@@ -50,7 +54,7 @@ def company(mode: str = "amocrm_radist") -> UUID:
 def mark(tenant_id: UUID, source: Any, at: datetime | None, but: dict[str, datetime | None] | None = None) -> None:
     """Every stream of the source that ``as_of`` waits for is known until ``at``; those of ``but`` until their own."""
     with db.as_service("test") as connection:
-        for stream in AS_OF_STREAMS[source]:
+        for stream in REQUIRED[source]:
             moment = (but or {}).get(stream, at) if stream in (but or {}) else at
             if moment is not None:
                 watermarks.advance(connection, tenant_id, source, stream, moment)
@@ -79,7 +83,7 @@ def open_(tenant_id: UUID, results: list[SourceResult]) -> Opened:
     run = SimpleNamespace(
         window=WINDOW, window_start=WINDOW.start, window_end=WINDOW.end, report_type="daily", history_from=None
     )
-    worker: Any = SimpleNamespace(config=config, run=run, tenant=tenant, memory={})
+    worker: Any = SimpleNamespace(config=config, run=run, tenant=tenant, state=RunState())
     window_registration.open_windows(worker, results)
     with db.as_service("test") as connection:
         row = connection.execute(
@@ -88,7 +92,7 @@ def open_(tenant_id: UUID, results: list[SourceResult]) -> Opened:
         ).fetchone()
         assert row is not None
         found = report_windows.missing_of(connection, tenant_id, WINDOW)
-    assert worker.memory["missing"] == found
+    assert worker.state.missing == found
     return Opened(row, found)
 
 
@@ -96,7 +100,7 @@ def read(tenant_id: UUID, source: Any, error: str = "") -> SourceResult:
     """What ingestion says of a source: its result is made from the marks, as after a read."""
     session: Any = SimpleNamespace(ctx=SimpleNamespace(tenant_id=tenant_id), source=source)
     status: Literal["complete", "incomplete"] = "incomplete" if error else "complete"
-    load = watermarks.StreamLoad(source, AS_OF_STREAMS[source][0], status)
+    load = watermarks.StreamLoad(source, REQUIRED[source][0], status)
     streams: Any = [SimpleNamespace(error=TransientError(error) if error else None, load=load)]
     return loading.result(session, streams)
 
@@ -127,18 +131,18 @@ def test_as_of_is_that_of_the_source_that_lags(
 
 
 @pytest.mark.parametrize(
-    ("source", "stream"), [(source, stream) for source, streams in AS_OF_STREAMS.items() for stream in streams]
+    ("source", "stream"), [(source, stream) for source, streams in REQUIRED.items() for stream in streams]
 )
 @pytest.mark.parametrize("lag", [END - HOUR, NEVER])
 def test_one_stream_that_lags_holds_its_source(
     shared_database: str, source: str, stream: str, lag: datetime | None
 ) -> None:
     tenant_id = company()
-    for name in AS_OF_STREAMS:
+    for name in REQUIRED:
         mark(tenant_id, name, END + HOUR, {stream: lag} if name == source else None)
     result = read(tenant_id, source)
     assert result.complete_until == lag
-    other = next(name for name in AS_OF_STREAMS if name != source)
+    other = next(name for name in REQUIRED if name != source)
     assert read(tenant_id, other).complete_until == END + HOUR
     found = open_(tenant_id, [result, read(tenant_id, other)])
     assert found.own == {"as_of": lag, "is_complete": False}
@@ -179,7 +183,7 @@ def test_what_was_read_before_is_said_of_a_source_that_fails_now(shared_database
 
 def test_a_mark_of_the_future_is_now_at_most(shared_database: str) -> None:
     tenant_id = company()
-    for source in AS_OF_STREAMS:
+    for source in REQUIRED:
         mark(tenant_id, source, datetime(2100, 1, 1, tzinfo=UTC))
     with db.as_service("test") as connection:
         stored = connection.execute(
@@ -200,9 +204,9 @@ def test_another_companys_marks_are_nobodys(shared_database: str) -> None:
     """The neighbour is ahead and behind: neither moves our moment."""
     tenant_id = company()
     for at, neighbour in ((END + 5 * HOUR, company()), (END - 5 * HOUR, company())):
-        for source in AS_OF_STREAMS:
+        for source in REQUIRED:
             mark(neighbour, source, at)
-    for source in AS_OF_STREAMS:
+    for source in REQUIRED:
         mark(tenant_id, source, END + HOUR)
     found = open_(tenant_id, [read(tenant_id, "amocrm"), read(tenant_id, "radist")])
     assert found.own == {"as_of": END + HOUR, "is_complete": True}
@@ -238,7 +242,7 @@ def test_a_row_lost_on_the_way_to_the_marts_opens_the_window_again(shared_databa
     """In the database, where the report reads it, beside what was missing before; nobody else's window is touched."""
     tenant_id, neighbour = company(), company()
     for one in (tenant_id, neighbour):
-        for source in AS_OF_STREAMS:
+        for source in REQUIRED:
             mark(one, source, END + HOUR)
         assert open_(one, [read(one, "amocrm"), read(one, "radist")]).own["is_complete"]
     with db.as_service("test") as connection:
@@ -250,7 +254,7 @@ def test_a_row_lost_on_the_way_to_the_marts_opens_the_window_again(shared_databa
         report_windows.add_missing(connection, tenant_id, WINDOW, [window_registration.gap("amocrm", "звонков нет")])
         connection.execute("update synkro.report_windows set is_complete = true where tenant_id = %s", (tenant_id,))
     known = [window_registration.gap("amocrm", "звонков нет")]
-    worker: Any = SimpleNamespace(run=SimpleNamespace(window=WINDOW), tenant=tenant, memory={"missing": known})
+    worker: Any = SimpleNamespace(run=SimpleNamespace(window=WINDOW), tenant=tenant, state=RunState(missing=known))
 
     def windows() -> list[dict[str, Any]]:
         with db.as_service("test") as connection:
@@ -262,14 +266,14 @@ def test_a_row_lost_on_the_way_to_the_marts_opens_the_window_again(shared_databa
 
     before = windows()
     window_registration.note_lost(worker, [])
-    assert windows() == before and worker.memory["missing"] == known
+    assert windows() == before and worker.state.missing == known
 
     lost = [Count("radist", "messages", END.date(), 44, {"group": 2}, 41), Count("amocrm", "leads", None, 9, {}, 8)]
     window_registration.note_lost(worker, lost)
     gaps = [{"source": one.source, "until": None, "reason": ingestion_log.counted(one)} for one in lost]
     assert "разница 1" in gaps[0]["reason"]
     assert windows() == [*before[:-1], {**before[-1], "is_complete": False, "missing": [*known, *gaps]}]
-    assert worker.memory["missing"] == [*known, *gaps]
+    assert worker.state.missing == [*known, *gaps]
 
 
 def test_the_first_page_and_the_report_tell_one_moment(shared_database: str) -> None:
@@ -285,7 +289,7 @@ def test_the_first_page_and_the_report_tell_one_moment(shared_database: str) -> 
         marks = watermarks.all_of(connection, tenant_id)
     (card,) = overview.cards(access.viewer(user))
     assert card.freshness == {"amocrm": END - HOUR, "radist": None}
-    assert card.freshness == {source: whole_until(marks, source) for source in AS_OF_STREAMS}
+    assert card.freshness == {source: whole_until(marks, source) for source in REQUIRED}
 
 
 def test_the_marts_say_the_moment_of_the_slower_source(shared_database: str, tmp_path: Path) -> None:

@@ -70,21 +70,21 @@ def test_every_claim_stands_word_for_word_in_a_message(town: Town) -> None:
 def test_nothing_is_written_to_the_vendors(town: Town) -> None:
     for vendor in ("amocrm", "radist"):
         assert town.violations(vendor) == []
-        asked = town.journal(vendor)
+        asked = town.request_log(vendor)
         assert len(asked) > 5
         assert {entry["method"] for entry in asked} == {"GET"}
 
 
 def test_the_same_window_again_is_a_new_version_with_the_same_numbers(mended: Town) -> None:
     first = current(mended)
-    calls = len([entry for entry in mended.journal("llm") if entry["method"] == "POST"])
+    calls = len([entry for entry in mended.request_log("llm") if entry["method"] == "POST"])
     run = mended.build()
     assert run.status == "success" and run.attempt == 2
     second = current(mended)
     assert second.version == first.version + 1
     differing = {key for key in first.numbers if first.numbers[key] != second.numbers[key]} - {"as_of", "built_at"}
     assert differing == set()
-    again = [entry for entry in mended.journal("llm") if entry["method"] == "POST"][calls:]
+    again = [entry for entry in mended.request_log("llm") if entry["method"] == "POST"][calls:]
     assert len(again) <= 1, "no dialog is read twice; only the wording of the report may be asked for"
 
 

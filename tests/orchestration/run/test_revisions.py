@@ -115,13 +115,13 @@ def test_too_few_dialogs_make_the_short_form_and_no_follow_up(mended: Town) -> N
     with db.as_service("test") as connection:
         runtime_config.change(connection, mended.tenant_id, {"min_dialogs_for_report": 10_000})
     try:
-        asked = len([entry for entry in mended.journal("llm") if entry["method"] == "POST"])
+        asked = len([entry for entry in mended.request_log("llm") if entry["method"] == "POST"])
         run = mended.build()
         assert run.status == "success", (run.error, run.error_detail)
         report = current(mended)
         assert report.body.stored()["too_little_data"] and "Мало данных" in report.telegram_text
         assert lacking(mended) == [] and due(mended) is None
-        assert len([entry for entry in mended.journal("llm") if entry["method"] == "POST"]) == asked
+        assert len([entry for entry in mended.request_log("llm") if entry["method"] == "POST"]) == asked
     finally:
         with db.as_service("test") as connection:
             runtime_config.change(connection, mended.tenant_id, {"min_dialogs_for_report": 1})

@@ -1,8 +1,8 @@
-"""What the product shows of companies of other trades, against what their stories say: raw, decisions, marts, readings.
+"""What the product shows of companies of other verticals, against what their stories say: raw, decisions, marts, readings.
 
-Each trade sells what no test sells elsewhere, and each client writes in a style of his own. The labels are the story's
+Each vertical sells what no test sells elsewhere, and each client writes in a style of his own. The labels are the story's
 (``sandbox/company/labels.py``): no rule of the product had a say in them. What is asserted is the measured figure with a margin;
-a failure lists what went wrong, ``-s`` prints the table of every trade.
+a failure lists what went wrong, ``-s`` prints the table of every vertical.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.e2e import Town, open_town
 
 pytestmark = pytest.mark.slow
 
-TRADES = ("auto_service", "clinic", "education")
+VERTICALS = ("auto_service", "clinic", "education")
 DAYS = 35
 #: the marts close a wait that nobody has answered for so long
 ABANDONED = timedelta(days=7)
@@ -199,23 +199,23 @@ class Comparison:
 
 @pytest.fixture(scope="module")
 def measured(shared_database: str) -> Iterator[dict[str, Scores]]:
-    """Of each trade, and of all of them together."""
+    """Of each vertical, and of all of them together."""
     found: dict[str, Scores] = {}
     together: Scores = defaultdict(Score)
-    for trade in TRADES:
-        with open_town(trade.replace("_", ""), seed=7, with_ai=False, trade=trade) as town:
+    for vertical in VERTICALS:
+        with open_town(vertical.replace("_", ""), seed=7, with_ai=False, vertical=vertical) as town:
             town.window = Window(town.window.end - timedelta(days=DAYS), town.window.end)
             assert town.build().status == "success"
-            found[trade] = Comparison(town).scores
-        for name, score in found[trade].items():
+            found[vertical] = Comparison(town).scores
+        for name, score in found[vertical].items():
             together[name] += score
     found["all"] = together
-    for trade, scores in found.items():
-        print(f"\n{trade}", *(f"  {name}: {score}" for name, score in scores.items()), sep="\n")
+    for vertical, scores in found.items():
+        print(f"\n{vertical}", *(f"  {name}: {score}" for name, score in scores.items()), sep="\n")
     yield found
 
 
-#: precision and recall of all trades together; measured with today's readings, the margin is for other days of the clock
+#: precision and recall of all verticals together; measured with today's readings, the margin is for other days of the clock
 FLOORS = {
     "lines": (0.93, 0.90),
     "turns": (0.92, 0.88),
@@ -246,10 +246,10 @@ def test_the_product_sees_what_the_story_meant(measured: dict[str, Scores], meas
     assert score.recall >= recall, "\n".join([str(score), *score.missed])
 
 
-@pytest.mark.parametrize("trade", TRADES)
-def test_no_trade_is_read_much_worse_than_the_others(measured: dict[str, Scores], trade: str) -> None:
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_no_trade_is_read_much_worse_than_the_others(measured: dict[str, Scores], vertical: str) -> None:
     for measure, least in (("lines", 0.87), ("turns", 0.85), ("open waits", 0.75)):
-        score = measured[trade][measure]
+        score = measured[vertical][measure]
         assert min(score.precision, score.recall) >= least, "\n".join(
             [f"{measure}: {score}", *score.missed, *score.false]
         )

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from synkro.core.calendar import add_business_minutes, business_minutes, first_difference, intervals, merged, parse
+from synkro.core.calendar import first_difference, intervals, merged, parse
 from synkro.core.errors import DataError
 from synkro.core.settings import ROOT
+from tests.support.working_time import add_business_minutes, business_minutes
 
 ALMATY = "Asia/Almaty"
 WORKDAYS = ("mon", "tue", "wed", "thu", "fri")

@@ -31,9 +31,9 @@ REAL: dict[str, set[str]] = {
         "orchestration/queue/stale_runs.py::_over",
         "services/reports/runs.py::silence",
     },
-    "when a row was offered, or asked to stop, and how long ago": {
+    "when a row was submitted, or asked to stop, and how long ago": {
         *(f"synkro/runs/queue.py::{name}" for name in ("request_stop", "offer")),
-        "orchestration/defs/sensors.py::_to_offer",
+        "orchestration/queue/submission.py::waiting",
         "services/health.py::check",
     },
     "whether a process lives": {
@@ -103,9 +103,9 @@ REAL: dict[str, set[str]] = {
         "sandbox/server.py::start",
         "sandbox/company/world.py::World.__init__",
     },
-    "a simulated vendor: lives of tokens, ages of updates, its journal": {
+    "a simulated vendor: lives of tokens, ages of updates, its request log": {
         *(f"sandbox/vendors/amocrm/oauth.py::Tokens.{name}" for name in ("accepts", "_issue")),
-        *(f"sandbox/faults/request_log.py::Journal.{name}" for name in ("arrived", "violation")),
+        *(f"sandbox/faults/request_log.py::RequestLog.{name}" for name in ("arrived", "violation")),
         "sandbox/vendors/llm/app.py::Server.chat",
         *(f"sandbox/vendors/telegram/bot.py::Bot.{name}" for name in ("_deliver", "edit_message_text")),
         *(f"sandbox/vendors/telegram/updates.py::Updates.{name}" for name in ("_forget_old", "add")),

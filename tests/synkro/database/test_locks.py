@@ -27,6 +27,8 @@ import pytest
 from delivery.bot import inbox, listener
 from ingestion.load.staging import Landing
 from synkro.connectors import integrations
+from synkro.connectors.whatsapp import uploads
+from synkro.connectors.whatsapp.chats import Chat, Message
 from synkro.core import vault  # fmt: skip
 from synkro.core.errors import DataError, LeaseLost
 from synkro.core.settings import ROOT, settings
@@ -59,6 +61,7 @@ TESTED: dict[str, tuple[str, ...]] = {
     "synkro/reporting/reports.py publish": (HERE, "test_two_publishers_of_a_window_take_turns"),
     "synkro/database/migrations.py migrate": (HERE, "test_two_deployers_migrate_one_after_the_other"),
     "synkro/reporting/outbox.py add_once": (HERE, "test_a_message_queued_twice_at_once_is_one"),
+    "synkro/connectors/whatsapp/uploads.py add": (HERE, "test_one_chat_uploaded_twice_at_once_is_counted_once"),
     "synkro/reporting/outbox.py claim": (HERE, "test_two_senders_take_two_letters"),
     "synkro/reporting/revisions.py _DUE": (HERE, "test_a_followup_is_queued_by_one_of_two"),
     "ingestion/load/staging.py Landing._lock": (HERE, "test_a_load_waits_for_the_staging_schema"),
@@ -337,6 +340,21 @@ def test_a_message_queued_twice_at_once_is_one(tenant: UUID) -> None:
             second = stack.enter_context(meanwhile(lambda: in_transaction(queue)))
             until_it_waits(second, ADVISORY)
         assert second.result() is False
+
+
+def test_one_chat_uploaded_twice_at_once_is_counted_once(tenant: UUID) -> None:
+    said = Message("one", WINDOW.start, "inbound", "text", {"text": "т"})
+
+    def upload(connection: db.Connection, chat: int = 7) -> uploads.Added:
+        return uploads.add(connection, tenant, Chat(chat, "Асель", None, (said,)))
+
+    with ExitStack() as stack:
+        with db.as_service("first") as connection:
+            assert upload(connection) == uploads.Added(1, 0, True)
+            assert in_transaction(lambda c: upload(hurried(c), 8)) == uploads.Added(1, 0, True)
+            second = stack.enter_context(meanwhile(lambda: in_transaction(upload)))
+            until_it_waits(second, ADVISORY)
+        assert second.result() == uploads.Added(0, 1, False)
 
 
 def letters(tenant_id: UUID, count: int) -> reports.Report:

@@ -168,9 +168,10 @@ def test_the_sweep_looks_at_every_schema(database: str) -> None:
     with psycopg.connect(database) as connection:
         counted = connection.execute(
             "select count(distinct n.nspname) from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-            " where c.relkind = 'r' and n.nspname in ('synkro', 'private', 'raw_amocrm', 'raw_radist', 'intermediate', 'marts')"
+            " where c.relkind = 'r' and n.nspname in ('synkro', 'private', 'raw_amocrm', 'raw_radist', 'raw_whatsapp',"
+            " 'intermediate', 'marts')"
         ).fetchone()
-    assert counted == (6,)
+    assert counted == (7,)
 
 
 @pytest.mark.parametrize("hole", HOLES)

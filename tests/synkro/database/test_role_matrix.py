@@ -76,6 +76,8 @@ private.telegram_codes          -             -         -         -        siud 
 private.vendor_limits           -             -         -         -        siud     -
 private.vendor_stops            -             -         -         -        siud     -
 private.web_sessions            -             -         -         -        siud     -
+private.whatsapp_chats          -             -         -         -        siud     -
+private.whatsapp_messages       -             -         -         -        siud     -
 auth.users                      -             -         -         -        siud     -
 raw_amocrm.*                    -             -         -         -        sd       -
 raw_amocrm._dlt_loads           -             -         -         -        -        -
@@ -83,6 +85,9 @@ raw_amocrm._dlt_version         -             -         -         -        -    
 raw_radist.*                    -             -         -         -        sd       -
 raw_radist._dlt_loads           -             -         -         -        -        -
 raw_radist._dlt_version         -             -         -         -        -        -
+raw_whatsapp.*                  -             -         -         -        sd       -
+raw_whatsapp._dlt_loads         -             -         -         -        -        -
+raw_whatsapp._dlt_version       -             -         -         -        -        -
 staging.*                       -             -         -         -        s        -
 intermediate.*                  -             -         -         -        s        -
 marts.*                         members       -         -         -        s        s

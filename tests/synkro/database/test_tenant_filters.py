@@ -31,6 +31,9 @@ from delivery import destinations
 from delivery.bot import inbox
 from orchestration.dbt import scope
 from synkro.connectors import integrations
+from synkro.connectors.registry import CONNECTORS
+from synkro.connectors.whatsapp import uploads
+from synkro.connectors.whatsapp.chats import Chat, Message
 from synkro.core import vault  # fmt: skip
 from synkro.database import db
 from synkro.metrics import lineage, queries
@@ -65,6 +68,13 @@ SENT = spending.Sent("reading", "m", "h", 1, Decimal(1))
 DRAFT = reports.Draft("daily", WINDOW, DAY, DAY, AT, True, "итог", Body(), {}, {}, [])
 LETTER = reports.Letter(CHAT, {"text": "т"})
 KEYS = [(CHAT, "transcript_hash")]
+
+UPLOADED = Chat(
+    int(CHAT),
+    "Асель",
+    None,
+    (Message("id", AT, "inbound", "text", {"text": "x"}), Message("n", AT, "inbound", "text", {"text": "y"})),
+)
 
 Call = Callable[[db.Connection], Any]
 
@@ -106,6 +116,18 @@ def secret(c: db.Connection, value: str = "1234567:canary-of-ours-canary") -> No
     c.execute(
         "update private.integration_secrets set key_id = %s, ciphertext = %s where tenant_id = %s",
         (sealed.key_id, sealed.ciphertext, T),
+    )
+
+
+def uploaded_twice(c: db.Connection) -> None:
+    """Raw holds what both companies have uploaded."""
+    c.execute(
+        "update private.whatsapp_messages as w set direction = r.direction, sent_at = r.sent_at, payload = r.payload"
+        " from raw_whatsapp.messages as r where r.tenant_id = w.tenant_id and r.chat_id = w.chat_id and r.id = w.id"
+    )
+    c.execute(
+        "update private.whatsapp_chats as w set payload = r.payload, exported_until = r.updated_at"
+        " from raw_whatsapp.chats as r where r.tenant_id = w.tenant_id and r.id = w.id"
     )
 
 
@@ -196,6 +218,11 @@ READS: dict[str, Call] = {
     "synkro.connectors.integrations.find": lambda c: integrations.find(c, T, "telegram"),
     "synkro.connectors.integrations.load": lambda c: integrations.load(c, T, "telegram"),
     "synkro.connectors.integrations.secrets": stored_secrets,
+    "synkro.connectors.whatsapp.uploads.complete_until": lambda c: uploads.complete_until(c, T),
+    "synkro.connectors.whatsapp.uploads.first_message": lambda c: uploads.first_message(c, T),
+    "synkro.connectors.whatsapp.uploads.totals": lambda c: uploads.totals(c, T),
+    "synkro.connectors.whatsapp.uploads.waiting_chats": lambda c: uploads.waiting_chats(c, T),
+    "synkro.connectors.whatsapp.uploads.waiting_messages": lambda c: list(uploads.waiting_messages(c, T, 10)),
     "synkro.tenancy.invitations.open_of": lambda c: invitations.open_of(c, T),
     "synkro.runs.leases.is_stopping": lambda c: (
         c.execute("update synkro.job_runs set status = 'cancelling' where tenant_id = %s and run_id = %s", (T, RUN)),
@@ -271,6 +298,8 @@ WRITES: dict[str, Call] = {
     "synkro.connectors.integrations.save_secrets": lambda c: [
         integrations.save_secrets(c, T, "telegram", {"bot_token": value}) for value in ("1234567:third-canary-of-ours", "")
     ],
+    "synkro.connectors.whatsapp.uploads.add": lambda c: uploads.add(c, T, UPLOADED),
+    "synkro.connectors.whatsapp.uploads.forget_read": lambda c: (uploaded_twice(c), uploads.forget_read(c, T))[1],
     "synkro.connectors.integrations.set_status": lambda c: integrations.set_status(c, T, "telegram", "error", error="x", bound={"a": 1}),
     "synkro.runs.leases.attach_report": lambda c: leases.attach_report(c, run(c), twins.uuid_of("another report")),
     "synkro.runs.leases.finish": lambda c: leases.finish(c, run(c), "failed", error="x"),
@@ -361,10 +390,17 @@ NEITHER = {
     "synkro.runs.leases.hold": "a lock: test_leases",
     "synkro.metrics.lineage.parameters": "no query",
     "synkro.metrics.lineage.literal": "no query",
+    "synkro.connectors.whatsapp.importing.save": "what it reads and writes are functions of uploads and integrations",
+    "synkro.connectors.checking.resumed": "what it writes is a function of ratelimit",
     "synkro.core.vault.seal": "no query: the company is in the seal",
     "synkro.core.vault.reseal": "no query",
     "synkro.core.vault.unseal": "no query",
-    **{f"synkro.connectors.checks.check_{kind}": "asks a vendor" for kind in integrations.KINDS},
+    **{
+        f"synkro.connectors.checks.check_{kind}": "asks a vendor"
+        for kind in integrations.KINDS
+        if kind not in CONNECTORS
+    },
+    **{f"synkro.connectors.{kind}.check.check": "asks a vendor" for kind in CONNECTORS},
     "synkro.connectors.checks.run": "asks a vendor; what it reads and writes are functions of integrations",
     "delivery.bot.listener.poll_once": "asks Telegram; what it reads and writes are functions of inbox and destinations",
     "delivery.sender.send_due": "asks Telegram; what it reads and writes are functions of outbox and destinations",

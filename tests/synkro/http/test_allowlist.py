@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
+from synkro.connectors import registry
 from synkro.core.errors import ConfigurationError
 from synkro.http import allowlist
+
+amocrm_base_url = partial(allowlist.connector_base_url, "amocrm")
+radist_base_url = partial(allowlist.connector_base_url, "radist")
 
 HOSTILE_SUBDOMAINS = [
     "evil.com/", "evil.com#", "evil.com?", "evil.com\\", "evil.com:443", "a.b", ".", "..", "a.", ".a", "-a", "a-", "-",
@@ -41,7 +46,7 @@ HOSTILE_URLS = [
 @pytest.mark.parametrize("allow_local", [False, True])
 def test_a_hostile_subdomain_is_refused_by_name(subdomain: str, allow_local: bool) -> None:
     with pytest.raises(ConfigurationError, match="«subdomain»"):
-        allowlist.amocrm_base_url({"subdomain": subdomain, "zone": "amocrm.ru"}, allow_local)
+        amocrm_base_url({"subdomain": subdomain, "zone": "amocrm.ru"}, allow_local)
 
 
 @pytest.mark.parametrize(
@@ -49,18 +54,13 @@ def test_a_hostile_subdomain_is_refused_by_name(subdomain: str, allow_local: boo
 )
 def test_a_hostile_zone_is_refused_by_name(zone: str) -> None:
     with pytest.raises(ConfigurationError, match="«zone»"):
-        allowlist.amocrm_base_url({"subdomain": "acme", "zone": zone}, False)
+        amocrm_base_url({"subdomain": "acme", "zone": zone}, False)
 
 
 @pytest.mark.parametrize("url", HOSTILE_URLS)
 @pytest.mark.parametrize("allow_local", [False, True])
 def test_a_hostile_url_is_refused_everywhere(url: str, allow_local: bool) -> None:
-    for build in (
-        allowlist.amocrm_base_url,
-        allowlist.radist_base_url,
-        allowlist.telegram_base_url,
-        allowlist.ai_base_url,
-    ):
+    for build in (amocrm_base_url, radist_base_url, allowlist.telegram_base_url, allowlist.ai_base_url):
         with pytest.raises(ConfigurationError, match="«base_url»"):
             build({"subdomain": "acme", "host": "api.radist.online", "base_url": url}, allow_local)
     with pytest.raises(ConfigurationError, match="«url»"):
@@ -73,7 +73,7 @@ def test_a_hostile_url_is_refused_everywhere(url: str, allow_local: bool) -> Non
 @pytest.mark.parametrize("host", ["evil.com", "api.radist.online.evil.com", "API.radist.online", "api.radist.online/", "x@api.radist.online", "127.0.0.1"])  # fmt: skip
 def test_a_hostile_radist_host_is_refused_by_name(host: str) -> None:
     with pytest.raises(ConfigurationError, match="«host»"):
-        allowlist.radist_base_url({"host": host}, True)
+        radist_base_url({"host": host}, True)
 
 
 @pytest.mark.parametrize(
@@ -91,24 +91,21 @@ def test_values_that_are_not_text_are_refused() -> None:
     values: list[Any] = [["acme"], 7, {"a": 1}, True]
     for value in values:
         with pytest.raises(ConfigurationError, match="«subdomain»"):
-            allowlist.amocrm_base_url({"subdomain": value}, False)
+            amocrm_base_url({"subdomain": value}, False)
 
 
 def test_an_empty_subdomain_asks_for_one() -> None:
     with pytest.raises(ConfigurationError, match="укажите поддомен"):
-        allowlist.amocrm_base_url({}, False)
+        amocrm_base_url({}, False)
 
 
 def test_good_addresses_pass() -> None:
-    for zone in allowlist.AMOCRM_ZONES:
-        assert (
-            allowlist.amocrm_base_url({"subdomain": "my-company2", "zone": zone}, False)
-            == f"https://my-company2.{zone}"
-        )
+    for zone in registry.api_of("amocrm").hosts:
+        assert amocrm_base_url({"subdomain": "my-company2", "zone": zone}, False) == f"https://my-company2.{zone}"
         allowlist.check_base_url("amocrm", f"https://my-company2.{zone}", False)
-    assert allowlist.amocrm_base_url({"subdomain": "a" * 63}, False) == f"https://{'a' * 63}.amocrm.ru"
-    assert allowlist.radist_base_url({}, False) == "https://api.radist.online/v2"
-    assert allowlist.radist_base_url({"host": "api-ru.radist.online"}, False) == "https://api-ru.radist.online/v2"
+    assert amocrm_base_url({"subdomain": "a" * 63}, False) == f"https://{'a' * 63}.amocrm.ru"
+    assert radist_base_url({}, False) == "https://api.radist.online/v2"
+    assert radist_base_url({"host": "api-ru.radist.online"}, False) == "https://api-ru.radist.online/v2"
     assert allowlist.telegram_base_url({"chat_id": "1"}, False) == "https://api.telegram.org"
     assert allowlist.ai_base_url({}, False) == "https://api.openai.com/v1"
     google = "https://generativelanguage.googleapis.com/v1beta/openai"
@@ -122,7 +119,7 @@ def test_good_addresses_pass() -> None:
 )
 def test_the_sandbox_is_allowed_only_when_allowed(url: str) -> None:
     for build, tail in (
-        (allowlist.amocrm_base_url, ""), (allowlist.radist_base_url, "/v2"), (allowlist.telegram_base_url, ""), (allowlist.ai_base_url, "/v1"),
+        (amocrm_base_url, ""), (radist_base_url, "/v2"), (allowlist.telegram_base_url, ""), (allowlist.ai_base_url, "/v1"),
     ):  # fmt: skip
         assert build({"base_url": url + tail + "/"}, True) == url + tail
         with pytest.raises(ConfigurationError, match="«base_url»"):
@@ -134,7 +131,7 @@ def test_the_sandbox_is_allowed_only_when_allowed(url: str) -> None:
 
 def test_a_local_radist_must_end_in_its_version() -> None:
     with pytest.raises(ConfigurationError, match="/v2"):
-        allowlist.radist_base_url({"base_url": "http://127.0.0.1:9001"}, True)
+        radist_base_url({"base_url": "http://127.0.0.1:9001"}, True)
 
 
 def test_the_operator_can_allow_an_ai_host(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from synkro.database import db
 from synkro.database.embedded.postgres import EmbeddedPostgres
 from synkro.database.migrations import migrate
 from synkro.http import local_limiter, permits
-from synkro.http.ratelimit import AMOCRM_PER_SECOND, CompositeLimiter, Limiter, LocalLimiter, PostgresLimiter
+from synkro.http.ratelimit import CompositeLimiter, Limiter, LocalLimiter, PostgresLimiter, pace
 from tests.support.virtual_time import VirtualTime
 
 Connect = Callable[[], AbstractContextManager[Any]]
@@ -228,7 +228,7 @@ def test_who_comes_first_goes_first(make: Make, clock: VirtualTime, monkeypatch:
 def test_eight_callers_fill_one_pace(make: Make, clock: VirtualTime) -> None:
     """Nobody's wait makes a place stand empty. Aimed at: permits that go stale while others are slept for."""
     moments: list[float] = []
-    limiter = watched(make(AMOCRM_PER_SECOND), moments)
+    limiter = watched(make(pace(7)), moments)
 
     def work() -> None:
         for _ in range(4):
@@ -463,7 +463,7 @@ def test_eight_threads_of_two_processes_share_one_pace(url: str) -> None:
     """In real time, by the moments in the database."""
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, url, "shared", str(AMOCRM_PER_SECOND), "4"],
+            [sys.executable, "-c", PROGRAM, url, "shared", str(pace(7)), "4"],
             stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
         )
         for _ in range(2)

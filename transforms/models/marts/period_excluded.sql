@@ -15,7 +15,7 @@ read as (
         count(*) as messages,
         max(m.sent_at) as last_message_at
     from windows as n
-    cross join lateral {{ rows_of_window(ref('stg_radist__messages'), 'sent_at') }} as m
+    cross join lateral {{ rows_of_window(ref('stg_messages'), 'sent_at') }} as m
     group by n.tenant_id, n.window_start, n.window_end, m.chat_id
 
 )

@@ -225,7 +225,7 @@ select
     coalesce(w.unanswered_gt4h, 0)::integer as unanswered_gt4h,
     coalesce(w.unanswered_gt1d, 0)::integer as unanswered_gt1d,
     w.oldest_wait_minutes,
-    case when n.mode = 'amocrm_radist' then round(d.dialogs_matched::numeric / nullif(d.dialogs, 0), 4) end as match_rate,
+    case when right(n.mode, 5) <> '_only' then round(d.dialogs_matched::numeric / nullif(d.dialogs, 0), 4) end as match_rate,
     coalesce(d.dialogs_matched, 0)::integer as dialogs_matched,
     coalesce(d.dialogs_no_phone, 0)::integer as dialogs_no_phone,
     coalesce(d.dialogs_no_contact, 0)::integer as dialogs_no_contact,

@@ -26,7 +26,7 @@ all_phones as (
 
     select tenant_id, phone from contact_phones where {{ touched('phone', 'phone') }}
     union
-    select tenant_id, phone from {{ ref('stg_radist__chats') }}
+    select tenant_id, phone from {{ ref('stg_chats') }}
     where phone is not null and {{ tenant_filter() }} and {{ touched('phone', 'phone') }}
 
 ),

@@ -25,11 +25,11 @@ select
         when c.is_group then 'group'
         when e.phone is not null then 'internal'
     end as excluded_reason
-from {{ ref('stg_radist__chats') }} as c
+from {{ ref('stg_chats') }} as c
 left join (
     select * from {{ ref('int_client_phones') }}
     where {{ tenant_filter() }}
-      {{- among('phone', 'select phone from ' ~ ref('stg_radist__chats') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('chat', 'chat_id')) }}
+      {{- among('phone', 'select phone from ' ~ ref('stg_chats') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('chat', 'chat_id')) }}
 ) as i on i.tenant_id = c.tenant_id and i.phone = c.phone
 left join excluded as e on e.tenant_id = c.tenant_id and e.phone = c.phone
 where {{ tenant_filter('c.tenant_id') }} and {{ touched('chat', 'c.chat_id') }}

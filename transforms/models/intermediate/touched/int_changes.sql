@@ -1,7 +1,7 @@
 {{ config(indexes=[{'columns': ['tenant_id', 'kind']}]) }}
 -- Chats, contacts, deals and events that changed, or whose phone or contact did, with the client they belonged to.
 -- depends_on: {{ ref('int_client_phones') }} {{ ref('int_touched_phones') }} {{ ref('int_contact_phones') }}
--- depends_on: {{ ref('stg_radist__chats') }} {{ source('private', 'raw_changes') }}
+-- depends_on: {{ ref('stg_chats') }} {{ source('private', 'raw_changes') }}
 {% if not is_partial() %}
 select
     null::uuid as tenant_id, null::text as kind, null::text as id, null::text as client_id,
@@ -34,10 +34,10 @@ chats as (
 
     select id::bigint as id from claimed where kind = 'chat'
     union
-    select chat_id from {{ ref('stg_radist__chats') }}
+    select chat_id from {{ ref('stg_chats') }}
     where {{ tenant_filter() }} and phone = any(array(select phone from moved))
     union
-    select chat_id from {{ ref('stg_radist__chats') }}
+    select chat_id from {{ ref('stg_chats') }}
     where {{ tenant_filter() }} and connection_id = any(array(select id::bigint from claimed where kind = 'connection'))
 
 ),

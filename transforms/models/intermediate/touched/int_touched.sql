@@ -3,7 +3,7 @@
 -- open wait or silent session time alone may have turned; those whose bot signs hang on a text someone else got.
 -- is_idle: only the state of a session may have changed.
 -- depends_on: {{ ref('int_changes') }} {{ ref('int_dialogs') }} {{ ref('int_contacts') }} {{ ref('fct_deals') }}
--- depends_on: {{ ref('stg_radist__messages') }} {{ ref('stg_synkro__settings') }} {{ source('private', 'mart_builds') }}
+-- depends_on: {{ ref('stg_messages') }} {{ ref('stg_synkro__settings') }} {{ source('private', 'mart_builds') }}
 -- depends_on: {{ source('synkro', 'report_windows') }} {{ source('synkro', 'working_intervals') }}
 {% if not is_partial() %}
 select null::uuid as tenant_id, null::text as client_id, null::boolean as is_idle
@@ -110,7 +110,7 @@ lines as (
     union
 
     select m.dialog_id, m.sent_at, {{ text_hash('m') }}
-    from {{ ref('stg_radist__messages') }} as m
+    from {{ ref('stg_messages') }} as m
     join told as t on t.chat_id = m.chat_id and m.sent_at between t.since and t.until
     where {{ tenant_filter('m.tenant_id') }} and {{ text_hash('m') }} is not null
         and m.chat_id = any(array(select chat_id from told where since is not null))

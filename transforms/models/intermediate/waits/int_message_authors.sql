@@ -20,7 +20,7 @@ with dialogs as (
 messages as (
 
     select m.tenant_id, m.dialog_id, m.message_id, m.sent_at, d.client_id
-    from {{ ref('stg_radist__messages') }} as m
+    from {{ ref('stg_messages') }} as m
     join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
     where {{ tenant_filter('m.tenant_id') }}{{ among('m.chat_id', 'select chat_id from dialogs') }}
         and m.direction = 'outbound' and not m.is_system

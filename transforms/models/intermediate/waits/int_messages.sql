@@ -33,7 +33,7 @@ messages as (
             or u.name is not null and s.bot_senders_lower ? lower(u.name)
             or u.email is not null and s.bot_senders_lower ? lower(u.email)
         ) as is_known_bot
-    from {{ ref('stg_radist__messages') }} as m
+    from {{ ref('stg_messages') }} as m
     join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
     join (select *, lower(bot_senders::text)::jsonb as bot_senders_lower from settings) as s on s.tenant_id = m.tenant_id
     left join (

@@ -1,0 +1,68 @@
+"""``synkro import``: data that people bring as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli.commands.people import ACTOR
+from cli.environment import say
+from cli.output import emit, json_option
+from synkro.connectors.whatsapp import archive, importing
+from synkro.connectors.whatsapp.importing import FileResult, Upload
+from synkro.database import db
+from synkro.tenancy import audit, tenants
+
+
+@click.group("import")
+def import_group() -> None:
+    """Загрузить данные из файлов."""
+
+
+@import_group.command("whatsapp")
+@click.argument("slug", metavar="КОМПАНИЯ")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--managers", default="", metavar="ИМЕНА", help="Имена сотрудников в чатах, через запятую; без них — прежние."
+)
+@click.option("--phone", default="", metavar="НОМЕР", help="Телефон клиента, если файл один и номера в нём нет.")
+@json_option
+@click.pass_context
+def whatsapp(
+    context: click.Context, slug: str, files: tuple[Path, ...], managers: str, phone: str, as_json: bool
+) -> None:
+    """Загрузить выгрузки чатов WhatsApp (.txt или .zip, файл на чат). Их читает следующий запуск отчёта."""
+    if phone and len(files) > 1:
+        raise click.UsageError("--phone относится к одному чату: загрузите его файл отдельно.")
+    with db.as_service("command line") as connection:
+        tenant = tenants.by_slug(connection, slug)
+
+    def tell(one: FileResult) -> None:
+        if not as_json:
+            say(
+                f"✗ {one.error}"
+                if one.error
+                else f"✓ {one.name}: новых сообщений {one.messages}, повторов {one.repeated}"
+            )
+
+    uploads = [Upload(path.name, _bytes(path), phone) for path in files]
+    done = importing.save(tenant.tenant_id, uploads, importing.names(managers), tell)
+    with db.as_service("command line") as connection:
+        found = done.as_json()
+        audit.write(
+            connection,
+            "chats.imported",
+            tenant_id=tenant.tenant_id,
+            actor=ACTOR,
+            metadata={name: found[name] for name in ("chats", "messages", "repeated")} | {"failed": len(done.failed)},
+        )
+    emit(found, as_json, done.sentence())
+    if done.failed:
+        context.exit(1)
+
+
+def _bytes(path: Path) -> bytes:
+    """The file's bytes, one more than is taken at most: a larger one is refused by its size."""
+    with path.open("rb") as file:
+        return file.read(archive.LARGEST + 1)

@@ -1,0 +1,1 @@
+"""Uploaded exports of WhatsApp chats: rows of an upload into raw."""

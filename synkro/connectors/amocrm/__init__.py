@@ -1,0 +1,1 @@
+"""amoCRM and Kommo: deals, contacts, managers; read-only."""

@@ -1,0 +1,1 @@
+"""Chats that a phone exports from WhatsApp, uploaded as files."""
