@@ -45,7 +45,9 @@ def models() -> str:
             "      - {name: company, type: foreign, expr: tenant_id}",
             *(["      - {name: manager, type: foreign, expr: manager_id}"] if "manager_id" in columns else []),
             "    dimensions:",
-            "      - {name: business_date, type: time, expr: " + _day(columns) + ", type_params: {time_granularity: day}}",
+            "      - {name: business_date, type: time, expr: "
+            + _day(columns)
+            + ", type_params: {time_granularity: day}}",
             *(
                 f"      - {{name: {name}, type: categorical}}"
                 for name in ("report_type", "is_complete")
