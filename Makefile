@@ -8,18 +8,18 @@ setup: .venv/.runtime
 setup-dev: .venv/.dev
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit("Нужен Python 3.11 или новее") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 
 # --no-deps: the lock is whole (pip check, in make check), and with hashes pip takes no extra of a library for pinned
 .venv/.runtime: requirements.lock pyproject.toml | .venv/bin/python
-	@echo "Ставим зависимости (первый раз это минута-две)…"
+	@echo "Installing dependencies (a minute or two the first time)…"
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 .venv/.dev: requirements-dev.lock .venv/.runtime
-	@echo "Ставим инструменты разработчика…"
+	@echo "Installing the developer's tools…"
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.lock
 	@touch $@
 

@@ -402,7 +402,7 @@ async def write_failures_forever() -> None:
         try:
             await off_loop(attempts.write_down)
         except Exception as error:
-            logger.warning("Не удалось записать неудачные входы: %s", error)
+            logger.warning("Failed sign-ins could not be written down: %s", error)
 
 
 def sign_out(caller: Caller, ip_address: str | None) -> None:

@@ -89,7 +89,7 @@ class DagsterProxy:
             asked = self._http().build_request(request.method, url, headers=headers, content=body or None)
             answer = await self._http().send(asked, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            logger.warning("Dagster не отвечает: %s", error)
+            logger.warning("Dagster does not answer: %s", error)
             return _down(request)
         kept = {name: answer.headers[name] for name in FROM_DAGSTER if name in answer.headers}
         if (location := _inner(answer.headers.get("location"))) is not None:
@@ -127,7 +127,7 @@ class DagsterProxy:
                 proxy=None,
             )
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
-            logger.warning("Dagster не отвечает: %s", error)
+            logger.warning("Dagster does not answer: %s", error)
             await websocket.close(1013)
             return
         try:

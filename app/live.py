@@ -63,7 +63,7 @@ class Live:
             try:
                 await self.poll()
             except Exception as error:
-                logger.warning("Не удалось прочитать ход запусков: %s", error)
+                logger.warning("The progress of runs could not be read: %s", error)
 
     async def reap_forever(self) -> None:
         """End runs whose worker died, also where no Dagster daemon is there to do it."""
@@ -72,7 +72,7 @@ class Live:
             try:
                 await off_loop(runs.reap)
             except Exception as error:
-                logger.warning("Не удалось проверить зависшие запуски: %s", error)
+                logger.warning("Expired runs could not be looked for: %s", error)
 
 
 live = Live()

@@ -16,12 +16,12 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from nicegui import app as nicegui_app
-from nicegui import core, ui
+from nicegui import ui
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from app import auth, layout, middleware, routes, static_pages
+from app import auth, layout, middleware, nicegui_patches, routes, static_pages
 from app.api import v1
 from app.dagster_proxy import DagsterProxy
 from app.live import live
@@ -73,8 +73,7 @@ def build() -> FastAPI:
         tailwind=False,
         show_welcome_message=False,
     )
-    # long polling sends no Origin with GET, so it cannot be told from a foreign page
-    core.app.config.socket_io_js_transports = ["websocket"]
+    nicegui_patches.websocket_only()
     ui.add_head_html(static_pages.head_links(), shared=True)
     middleware.guard_socket_events()
     return parent
@@ -126,7 +125,7 @@ def run(host: str | None = None, port: int | None = None) -> None:
         ws_max_size=262_144,
         timeout_graceful_shutdown=5,
     )
-    logger.info("Synkro открыт на http://%s:%s", host, port)
+    logger.info("Synkro listens on http://%s:%s", host, port)
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -29,7 +29,7 @@ from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import auth, static_pages, texts
+from app import auth, nicegui_patches, static_pages, texts
 from app.offload import off_loop
 from synkro.accounts import sessions
 from synkro.core.errors import AuthenticationError, TransientError
@@ -297,7 +297,7 @@ def _broken(scope: Scope, error: Exception, error_id: str) -> Response:
 def report_error(error: BaseException) -> str:
     """Log an unexpected error; returns the id to show."""
     error_id = secrets.token_hex(4)
-    logger.error("Ошибка %s", error_id, exc_info=error)
+    logger.error("Error %s", error_id, exc_info=error)
     return error_id
 
 
@@ -411,7 +411,7 @@ async def recheck_forever() -> None:
         try:
             await watch.recheck()
         except Exception as error:
-            logger.warning("Не удалось перечитать сессии: %s", error)
+            logger.warning("Sessions could not be read again: %s", error)
 
 
 def _caller_of(sid: str) -> auth.Caller | None:
@@ -422,10 +422,7 @@ def _caller_of(sid: str) -> auth.Caller | None:
 
 def guard_socket_events() -> None:
     """Put a check before each of NiceGUI's socket handlers: this session, alive, and its own page."""
-    handlers: dict[str, Callable[..., Any]] = core.sio.handlers["/"]
-    for name in ("handshake", "event", "javascript_response", "ack", "log"):
-        if not hasattr(handlers[name], "guarded"):
-            handlers[name] = _guarded(name, handlers[name])
+    nicegui_patches.guard_socket_events(_guarded)
 
 
 #: what a person, or a program in a person's name, makes happen; an ack follows what we sent
@@ -445,7 +442,7 @@ def _guarded(name: str, inner: Callable[..., Any]) -> Callable[..., Awaitable[An
             return False
         if name in _PACED and (dropped := pace.take(caller.session_id)):
             if dropped == 1 or dropped >= pace.PATIENCE:
-                logger.warning("Слишком много событий от одного сеанса, отброшено подряд: %s", dropped)
+                logger.warning("Too many events of one session, dropped in a row: %s", dropped)
             if dropped >= pace.PATIENCE:
                 await core.sio.disconnect(sid)
             return False

@@ -12,12 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from app import formatting
-from app.texts import t
+from app.texts import language, t
 from services import audit_log
 from services.access import Viewer
 from services.reports import export
-from synkro import evidence
-from synkro.numbers import Waiting as Wait
+from synkro.metrics.metric import UNIT_NAMES
+from synkro.metrics.queries import Waiting as Wait
+from synkro.metrics.registry import NUMBERS, SUMMARY
 
 #: a cell that begins with one of these is a formula to some spreadsheet
 _FORMULA = ("=", "+", "-", "@", "|", "%")
@@ -69,10 +70,11 @@ def audit_csv(who: Viewer, slug: str | None = None) -> tuple[str, str]:
 
 def _numbers(exported: export.Exported) -> list[list[Any]]:
     rows: list[list[Any]] = [[t("export.number"), t("export.value"), t("export.usual"), t("export.unit")]]
-    for key in evidence.NUMBERS:
+    for key in NUMBERS:
         if key in exported.numbers:
-            unit = evidence.SUMMARY[key].unit
-            rows.append([t(f"number.{key}"), exported.numbers[key], exported.usual.get(key), t(f"unit.{unit}")])
+            metric = SUMMARY[key]
+            unit = UNIT_NAMES[metric.unit][0 if language() == "ru" else 1]
+            rows.append([metric.label(language()), exported.numbers[key], exported.usual.get(key), unit])
     return rows
 
 

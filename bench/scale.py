@@ -1,7 +1,7 @@
 """A thousand companies at one scheduled time: a table of how many workers it takes, and the queue itself, for real.
 
     python -m bench.scale                      # the table, from the measured costs below: a second
-    python -m bench.scale --ticks 1000         # 1,000 companies' schedules through the real sensor: a minute
+    python -m bench.scale --ticks 1000         # 1,000 companies' schedules through the real schedule and sensor: a minute
 
 The table is a simulation: every run has a cost drawn from the three sizes below, starts when a worker is free and the
 daemon has come to launch it, and shares the database's processors with the others. What the costs are and how they were
@@ -147,10 +147,12 @@ def click(tenant_id: UUID) -> UUID:
 
 
 def ticks(count: int) -> None:
-    """The sensor's own ticks, from the schedule's moment until every row is offered; a person asks in the middle of it."""
+    """The ticks of schedule and sensor, from the schedule's moment until every row is offered; a person asks in the middle of it."""
     from dagster import DagsterInstance
 
-    from orchestration.defs.sensors import MOST_A_TICK, tick
+    from orchestration.defs.schedules import submit_due
+    from orchestration.defs.sensors import tick
+    from orchestration.queue.submission import MOST_A_TICK
 
     load = os.getloadavg()[0]
     with installation(), DagsterInstance.ephemeral() as instance:
@@ -162,7 +164,7 @@ def ticks(count: int) -> None:
             if not person and len(offered) > count // 4:
                 person = str(click(companies[-1]))
             wall, cpu = time.perf_counter(), time.process_time()
-            requests = list(tick(instance).run_requests or [])
+            requests = list((tick(instance).run_requests or []) if spent else submit_due(instance, "daily"))
             spent.append((time.perf_counter() - wall, time.process_time() - cpu))
             names = [str(request.tags["synkro/run_id"]) for request in requests]
             if person in names and place < 0:

@@ -13,6 +13,7 @@ from cli.commands import (
     analysts,
     audit,
     database,
+    dbt,
     demo,
     doctor,
     history,
@@ -87,6 +88,7 @@ for command in (
     sandbox.sandbox,
     doctor.doctor,
     read.read,
+    dbt.dbt,
 ):
     cli.add_command(command)
 

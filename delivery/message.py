@@ -12,15 +12,15 @@ written stands on the page.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from delivery.links import dialog_page, is_public, waits_page
 from delivery.telegram.markup import clip, escape, visible_length, visible_text
 from synkro.core import russian
+from synkro.reporting.body import Action, Body, Header, Incomplete, Number, Revision
 
 __all__ = ["Button", "Message", "repeat_mark", "telegram_message", "visible_length"]
 
@@ -77,7 +77,7 @@ _PLANS = (
 )
 
 
-def telegram_message(body: Mapping[str, Any], *, report_url: str, repeat: bool = False) -> Message:
+def telegram_message(body: Body, *, report_url: str, repeat: bool = False) -> Message:
     """The message about one report.
 
     ``report_url``: the report's page; empty for a text without links (what is shown on the page itself).
@@ -110,12 +110,12 @@ def _buttons(report_url: str) -> list[list[Button]]:
     ]
 
 
-def _sections(body: Mapping[str, Any], plan: _Plan, public_url: str) -> Iterator[str]:
-    header = body.get("header") or {}
-    headline = [_prose(claim.get("text"), plan) for claim in (body.get("headline") or [])[:2]]
+def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
+    header = body.header
+    headline = [_prose(sentence.text, plan) for sentence in body.headline[:2]]
     headline = [text for text in headline if text]
-    incomplete = _incomplete(body.get("incomplete"), header, plan)
-    if body.get("quiet"):
+    incomplete = _incomplete(body.incomplete, header, plan)
+    if body.quiet:
         yield "\n".join(
             line
             for line in (
@@ -126,59 +126,59 @@ def _sections(body: Mapping[str, Any], plan: _Plan, public_url: str) -> Iterator
             if line
         )
         return
-    is_thin = bool(body.get("too_little_data"))
+    is_thin = body.too_little_data
     yield "\n".join(line for line in _head(body, header, plan, incomplete) if line)
     if not headline and is_thin:
         headline = ["Диалогов слишком мало для выводов, ниже только цифры."]
     if headline:
         yield "<b>Главное</b>\n" + " ".join(headline)
-    if (actions := body.get("actions")) and not is_thin:
-        yield f"<b>{_DO.get(str(header.get('report_type')), 'Сделать')}</b>\n" + "\n".join(
+    if (actions := body.actions) and not is_thin:
+        yield f"<b>{_DO.get(header.report_type, 'Сделать')}</b>\n" + "\n".join(
             _action(number, action, plan, public_url) for number, action in enumerate(actions[:3], 1)
         )
-    if numbers := body.get("numbers"):
+    if numbers := body.numbers:
         yield "\n".join([_numbers_title(numbers, header), *(_number(n, plan) for n in numbers[:5])])
     if is_thin:
         return
-    if managers := (body.get("managers") or [])[: plan.managers]:
+    if managers := body.managers[: plan.managers]:
         yield "<b>Менеджеры</b>\n" + "\n".join(
-            f"• <b>{_value(manager.get('name'), plan)}</b>: {_prose(manager.get('text'), plan)}" for manager in managers
+            f"• <b>{_value(manager.name, plan)}</b>: {_prose(manager.text, plan)}" for manager in managers
         )
-    if risks := (body.get("risks") or [])[: plan.risks]:
-        yield "<b>Риски</b>\n" + "\n".join(f"• {_prose(risk.get('text'), plan)}" for risk in risks)
+    if risks := body.risks[: plan.risks]:
+        yield "<b>Риски</b>\n" + "\n".join(f"• {_prose(risk.text, plan)}" for risk in risks)
 
 
 # --- header -------------------------------------------------------------------------------------------------
 
 
-def _head(body: Mapping[str, Any], header: Mapping[str, Any], plan: _Plan, incomplete: str) -> Iterator[str]:
+def _head(body: Body, header: Header, plan: _Plan, incomplete: str) -> Iterator[str]:
     yield _title(header, plan)
-    as_of = _moment(header.get("as_of"), header)
-    facts = [_prose(body.get("coverage_line"), plan).rstrip("."), f"данные на {as_of}" if as_of else ""]
-    if revision := body.get("revision"):
+    as_of = _moment(header.as_of, header)
+    facts = [_prose(body.coverage_line, plan).rstrip("."), f"данные на {as_of}" if as_of else ""]
+    if revision := body.revision:
         yield _revision(revision, plan)
     told = " · ".join(fact for fact in facts if fact)
     yield told[:1].upper() + told[1:]
-    yield _prose((header.get("reader") or {}).get("note"), plan)
+    yield _prose(header.reader.note, plan)
     yield incomplete
 
 
-def _title(header: Mapping[str, Any], plan: _Plan) -> str:
+def _title(header: Header, plan: _Plan) -> str:
     title = _period(header)
-    company = _value(header.get("company"), plan)
+    company = _value(header.company, plan)
     return f"<b>{company}</b> · {title}" if company else f"<b>{title}</b>"
 
 
-def _revision(revision: Mapping[str, Any], plan: _Plan) -> str:
+def _revision(revision: Revision, plan: _Plan) -> str:
     """What this version has that the one sent before had not."""
-    gained = _prose(revision.get("gained"), plan).rstrip(".")
+    gained = _prose(revision.gained, plan).rstrip(".")
     return "<b>Уточнённый отчёт</b>" + (f": добавлено — {gained}" if gained else "")
 
 
-def _period(header: Mapping[str, Any]) -> str:
-    day, kind = _date(header.get("date")), header.get("report_type")
-    first = _date(header.get("period_start")) or day
-    last = _date(header.get("period_end")) or day
+def _period(header: Header) -> str:
+    day, kind = _date(header.date), header.report_type
+    first = _date(header.period_start) or day
+    last = _date(header.period_end) or day
     if day is None or first is None or last is None:
         return "Отчёт"
     if kind == "monthly":
@@ -190,13 +190,13 @@ def _period(header: Mapping[str, Any]) -> str:
     return f"{name} {russian.period(first, last) if first < last else russian.day(day, weekday=True)}"
 
 
-def _incomplete(cause: Mapping[str, Any] | None, header: Mapping[str, Any], plan: _Plan) -> str:
+def _incomplete(cause: Incomplete | None, header: Header, plan: _Plan) -> str:
     if not cause:
         return ""
-    parts = [f"<b>Данные неполные:</b> {_prose(cause.get('cause') or 'причина не названа', plan).rstrip('.')}."]
-    if until := _moment(cause.get("until"), header):
+    parts = [f"<b>Данные неполные:</b> {_prose(cause.cause or 'причина не названа', plan).rstrip('.')}."]
+    if until := _moment(cause.until, header):
         parts.append(f"Полные до {until}.")
-    if again := _moment(cause.get("next_attempt"), header):
+    if again := _moment(cause.next_attempt, header):
         parts.append(f"Следующая попытка: {again}.")
     return " ".join(parts)
 
@@ -204,14 +204,14 @@ def _incomplete(cause: Mapping[str, Any] | None, header: Mapping[str, Any], plan
 # --- lines --------------------------------------------------------------------------------------------------
 
 
-def _action(number: int, action: Mapping[str, Any], plan: _Plan, public_url: str) -> str:
-    who, text = _value(action.get("who"), plan), _prose(action.get("text"), plan)
+def _action(number: int, action: Action, plan: _Plan, public_url: str) -> str:
+    who, text = _value(action.who, plan), _prose(action.text, plan)
     first = f"{number}. " + ": ".join(part for part in (f"<b>{who}</b>" if who else "", text) if part)
-    why = _prose(action.get("why"), plan).rstrip(".") if number <= plan.whys else ""
-    client = " ".join(part for part in (_value(action.get("client"), plan), _phone(action.get("phone_masked"))) if part)
-    details = [client, why, _value(action.get("money_display"), plan)]
-    if public_url and action.get("dialog_id"):
-        details.append(f'<a href="{escape(dialog_page(public_url, str(action["dialog_id"])))}">диалог</a>')
+    why = _prose(action.why, plan).rstrip(".") if number <= plan.whys else ""
+    client = " ".join(part for part in (_value(action.client, plan), _phone(action.phone_masked)) if part)
+    details = [client, why, _value(action.money_display, plan)]
+    if public_url and action.dialog_id:
+        details.append(f'<a href="{escape(dialog_page(public_url, action.dialog_id))}">диалог</a>')
     second = " · ".join(part for part in details if part)
     return f"{first}\n{second}" if second else first
 
@@ -223,21 +223,19 @@ def _phone(masked: object) -> str:
     return escape(text if len(digits) <= 4 else f"•••• {digits[-4:]}")
 
 
-def _numbers_title(numbers: Sequence[Mapping[str, Any]], header: Mapping[str, Any]) -> str:
-    day = _date(header.get("date"))
-    if day is None or not any(number.get("usual_display") for number in numbers):
+def _numbers_title(numbers: Sequence[Number], header: Header) -> str:
+    day = _date(header.date)
+    if day is None or not any(number.usual_display for number in numbers):
         return "<b>Цифры</b>"
-    whom = {"weekly": "обычной недели", "monthly": "обычного месяца"}.get(
-        str(header.get("report_type")), _WHOM[day.weekday()]
-    )
+    whom = {"weekly": "обычной недели", "monthly": "обычного месяца"}.get(header.report_type, _WHOM[day.weekday()])
     return f"<b>Цифры</b> против {whom}"
 
 
-def _number(number: Mapping[str, Any], plan: _Plan) -> str:
-    usual = _value(number.get("usual_display"), plan)
-    arrow = _ARROWS.get(str(number.get("direction")), "") if usual else ""
-    note = _prose(number.get("note"), plan).rstrip(".") if plan.notes else ""
-    text = f"• {_value(number.get('label'), plan)}: <b>{_value(number.get('display'), plan)}</b>{arrow}"
+def _number(number: Number, plan: _Plan) -> str:
+    usual = _value(number.usual_display, plan)
+    arrow = _ARROWS.get(number.direction or "", "") if usual else ""
+    note = _prose(number.note, plan).rstrip(".") if plan.notes else ""
+    text = f"• {_value(number.label, plan)}: <b>{_value(number.display, plan)}</b>{arrow}"
     return text + (f" ({note})" if note else "") + (f", обычно {usual}" if usual else "")
 
 
@@ -269,7 +267,7 @@ def _date(raw: object) -> date | None:
         return None
 
 
-def _moment(raw: object, header: Mapping[str, Any]) -> str:
+def _moment(raw: object, header: Header) -> str:
     """«22:05» on the report's day, «21 ноября, 09:05» on another; a text that is no time stands as it is."""
     if not raw:
         return ""
@@ -277,10 +275,8 @@ def _moment(raw: object, header: Mapping[str, Any]) -> str:
         moment = raw if isinstance(raw, datetime) else datetime.fromisoformat(str(raw).replace("Z", "+00:00"))
     except ValueError:
         return escape(clip(str(raw), 60))
-    zone = str(header.get("timezone") or "")
+    zone = header.timezone
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
     local = moment.astimezone(ZoneInfo(zone)) if zone else moment
-    return (
-        f"{local:%H:%M}" if local.date() == _date(header.get("date")) else f"{russian.day(local.date())}, {local:%H:%M}"
-    )
+    return f"{local:%H:%M}" if local.date() == _date(header.date) else f"{russian.day(local.date())}, {local:%H:%M}"

@@ -29,6 +29,7 @@ from synkro.connectors.integrations import Integration
 from synkro.core.errors import Cancelled, LeaseLost, SynkroError, TransientError
 from synkro.database import db
 from synkro.reporting import outbox, telegram_chats
+from synkro.reporting.body import Body
 from synkro.reporting.outbox import CLAIM_SECONDS, Item
 from synkro.reporting.reports import Letter
 from synkro.tenancy import tenants
@@ -58,7 +59,7 @@ class SendOutcome:
             self.errors.append(error)
 
 
-def letters_for(body: Mapping[str, Any], integration: Integration | None, base_url: str) -> list[Letter]:
+def letters_for(body: Body, integration: Integration | None, base_url: str) -> list[Letter]:
     """One letter per configured chat; none when Telegram is not connected.
 
     The sender puts the tenant's slug and the report's id into the links.

@@ -1,4 +1,4 @@
-"""The code location: ``build()`` puts the assets, the job, the sensor and the worker together.
+"""The code location: ``build()`` puts the assets, the job, the schedules, the sensors and the worker together.
 
 Dagster loads ``defs`` from here; nothing is built when the module is merely imported by a test or a tool,
 because ``defs`` is a function. The dbt manifest is read from the data directory, where deploy left it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dagster import Definitions, definitions, in_process_executor
 
 from orchestration.dbt.project import ensure_manifest
-from orchestration.defs import anchoring, retention, sensors
+from orchestration.defs import anchoring, retention, schedules, sensors
 from orchestration.defs.assets import insight, intents, marts, sources
 from orchestration.defs.jobs import report_job
 from orchestration.defs.resources import RunWorker
@@ -30,7 +30,8 @@ def build() -> Definitions:
             *insight.build(),
         ],
         jobs=[report_job()],
-        sensors=[sensors.build(), retention.build(), anchoring.build()],
+        schedules=schedules.build(),
+        sensors=[*sensors.build(), retention.build(), anchoring.build()],
         resources={"run_worker": RunWorker()},
         # what is launched from an asset's page has no job of ours: it too must be one process, with one worker
         executor=in_process_executor,

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from analysis.llm import prompts
 from analysis.llm.limits import Limits
@@ -30,6 +30,7 @@ from synkro.core.errors import SynkroError
 from synkro.core.settings import settings
 from synkro.database import db
 from synkro.reporting import reports
+from synkro.reporting.body import Body
 from synkro.reporting.reports import Report
 from synkro.tenancy import runtime_config
 
@@ -41,6 +42,13 @@ _LONGEST_QUESTION = 500
 #: somebody is waiting at the page
 _LIMITS = Limits(call_seconds=15.0, patience_seconds=2.0)
 _UNKNOWN = "Не знаю: в данных этого отчёта нет ответа. Спросите о цифрах, менеджерах, обещаниях, возражениях или словах клиентов."
+
+
+class Cited(Protocol):
+    """A part of the body with claims behind it."""
+
+    @property
+    def claims(self) -> list[int]: ...
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ def pick(
     # lists and people's words are not numbers: nothing to ask a model about
     if metrics.is_list(_leaning(question, history)):
         return None
-    managers = [str(row["manager_id"]) for row in report.body.get("managers", ())][:99]
+    managers = [str(row.manager_id) for row in report.body.managers][:99]
     document = _document(report, question, history)
     checked: list[Pick | None] = []
 
@@ -137,9 +145,9 @@ def pick(
 
 def _document(report: Report, question: str, history: Sequence[reports.Message]) -> dict[str, Any]:
     """What is sent: the question with every name hidden, the metrics, how many managers there are."""
-    people = {str(row.get("client") or "") for part in ("actions", "promises") for row in report.body.get(part, ())}
+    people = {one.client for one in report.body.actions} | {one.client for one in report.body.promises}
     mask = Mask(people)
-    names = [str(row["name"]) for row in report.body.get("managers", ())][:99]
+    names = [row.name for row in report.body.managers][:99]
 
     def hidden(text: str) -> str:
         text = one_line(visible(text), _LONGEST_QUESTION)
@@ -160,26 +168,26 @@ def _document(report: Report, question: str, history: Sequence[reports.Message])
 # --- what to ask --------------------------------------------------------------------------------------------
 
 
-def suggestions(body: Mapping[str, Any], most: int = 4) -> list[str]:
+def suggestions(body: Body, most: int = 4) -> list[str]:
     """Questions worth asking about this report, from what is unusual in it; each has an answer."""
     found: list[str] = []
-    by_key = {row["key"]: row for row in body.get("numbers", ())}
-    if (by_key.get("unanswered_now") or {}).get("value"):
+    by_key = {row.key: row for row in body.numbers}
+    if (waiting := by_key.get("unanswered_now")) and waiting.value:
         found.append("Кто ждёт ответа?")
-    if any(row.get("kind") in ("complaint", "refund", "rude_manager") for row in body.get("risks", ())) or any(
-        "жал" in row.get("why", "") or "верн" in row.get("why", "") for row in body.get("actions", ())
+    if any(row.kind in ("complaint", "refund", "rude_manager") for row in body.risks) or any(
+        "жал" in row.why or "верн" in row.why for row in body.actions
     ):
         found.append("На что жалуются клиенты?")
-    worse = [row for row in by_key.values() if row.get("good") is False and row.get("usual")]
-    worse.sort(key=lambda row: -abs(row["value"] - row["usual"]) / max(abs(row["usual"]), 1e-9))
-    found += [question for row in worse if (question := _COMPARED.get(row["key"]))][:1]
-    if body.get("promises"):
+    worse = [row for row in by_key.values() if row.good is False and row.usual]
+    worse.sort(key=lambda row: -abs((row.value or 0) - (row.usual or 0)) / max(abs(row.usual or 0), 1e-9))
+    found += [question for row in worse if (question := _COMPARED.get(row.key))][:1]
+    if body.promises:
         found.append("Что мы обещали клиентам?")
-    if body.get("lost_reasons"):
+    if body.lost_reasons:
         found.append("Почему теряем сделки?")
-    if body.get("objections"):
+    if body.objections:
         found.append("Какие были возражения?")
-    if body.get("managers"):
+    if body.managers:
         found.append("Как работали менеджеры?")
     return found[:most]
 
@@ -198,12 +206,12 @@ _COMPARED = {
 # --- sections of the report ---------------------------------------------------------------------------------
 
 
-def _claims(report: Report, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    indexes = [i for row in rows for i in row.get("claims", ())]
+def _claims(report: Report, rows: Sequence[Cited]) -> list[dict[str, Any]]:
+    indexes = [i for row in rows for i in row.claims]
     return [report.claims[i] for i in dict.fromkeys(indexes) if 0 <= i < len(report.claims)]
 
 
-def _listed(report: Report, title: str, lines: Sequence[str], rows: Sequence[Mapping[str, Any]], empty: str) -> Answer:
+def _listed(report: Report, title: str, lines: Sequence[str], rows: Sequence[Cited], empty: str) -> Answer:
     if not lines:
         return Answer(empty)
     more = len(lines) - _SHOWN
@@ -212,14 +220,14 @@ def _listed(report: Report, title: str, lines: Sequence[str], rows: Sequence[Map
 
 
 def _actions(report: Report) -> Answer:
-    rows = report.body.get("actions", [])
+    rows = report.body.actions
     return _listed(
         report, "Сделать в первую очередь:", [action_line(r) for r in rows], rows, "Срочных дел в отчёте нет."
     )
 
 
 def _promises(report: Report) -> Answer:
-    rows = report.body.get("promises", [])
+    rows = report.body.promises
     return _listed(
         report,
         "Обещания, которые ещё не выполнены:",
@@ -230,45 +238,43 @@ def _promises(report: Report) -> Answer:
 
 
 def _objections(report: Report) -> Answer:
-    rows = report.body.get("objections", [])
-    lines = [f"{r['topic']}: {russian.count(r['count'], 'диалог', 'диалога', 'диалогов')}" for r in rows]
+    rows = report.body.objections
+    lines = [f"{r.topic}: {russian.count(r.count, 'диалог', 'диалога', 'диалогов')}" for r in rows]
     return _listed(report, "Возражения клиентов:", lines, rows, "Возражений в прочитанных диалогах не найдено.")
 
 
 def _topics(report: Report) -> Answer:
-    rows = report.body.get("topics", [])
-    lines = [f"{r['topic']}: {russian.count(r['count'], 'диалог', 'диалога', 'диалогов')}" for r in rows]
-    if uncovered := report.body.get("uncovered"):
+    rows = report.body.topics
+    lines = [f"{r.topic}: {russian.count(r.count, 'диалог', 'диалога', 'диалогов')}" for r in rows]
+    if uncovered := report.body.uncovered:
         lines.append(uncovered_title(uncovered))
     return _listed(report, "О чём спрашивали клиенты:", lines, rows, "Темы в прочитанных диалогах не найдены.")
 
 
 def _risks(report: Report) -> Answer:
-    rows = [
-        *report.body.get("risks", []),
-        *(r for r in report.body.get("actions", []) if "жал" in r["why"] or "верн" in r["why"]),
-    ]
-    lines = [r["text"] if "why" not in r else action_line(r) for r in rows]
+    heavy = [action for action in report.body.actions if "жал" in action.why or "верн" in action.why]
+    lines = [risk.text for risk in report.body.risks] + [action_line(action) for action in heavy]
+    rows: list[Cited] = [*report.body.risks, *heavy]
     return _listed(report, "Жалобы и риски:", lines, rows, "Жалоб и рисков в прочитанных диалогах не найдено.")
 
 
 def _lost(report: Report) -> Answer:
-    rows = report.body.get("lost_reasons", [])
-    lines = [f"{r['reason']}: {russian.count(r['count'], 'сделка', 'сделки', 'сделок')}" for r in rows]
+    rows = report.body.lost_reasons
+    lines = [f"{r.reason}: {russian.count(r.count, 'сделка', 'сделки', 'сделок')}" for r in rows]
     return _listed(report, "Причины потерянных сделок по CRM:", lines, [], "Потерянных сделок за это время нет.")
 
 
 def _managers(report: Report) -> Answer:
-    rows = report.body.get("managers", [])
+    rows = report.body.managers
     return _listed(
-        report, "Менеджеры:", [f"{r['name']}: {r['text']}" for r in rows], [], "Данных по менеджерам за это время нет."
+        report, "Менеджеры:", [f"{r.name}: {r.text}" for r in rows], [], "Данных по менеджерам за это время нет."
     )
 
 
 def _coverage(report: Report) -> Answer:
-    gap = report.body.get("incomplete")
-    text = report.body.get("coverage_line") or "Диалогов за это время не было"
-    return Answer(f"{text}." + (f" Данные неполные: {gap['cause']}." if gap else ""))
+    gap = report.body.incomplete
+    text = report.body.coverage_line or "Диалогов за это время не было"
+    return Answer(f"{text}." + (f" Данные неполные: {gap.cause}." if gap else ""))
 
 
 _SECTIONS = (

@@ -14,9 +14,12 @@ from typing import Any
 from analysis.reading.normalisation import folded, name_stem
 from analysis.report import figures
 from analysis.report.page_text import number_line
-from synkro import numbers
 from synkro.core import russian
 from synkro.database import db
+from synkro.metrics import queries
+from synkro.metrics.metric import Metric
+from synkro.metrics.registry import REPORTED, of_manager
+from synkro.reporting.body import Manager
 from synkro.reporting.reports import Report
 
 #: the window of the report, the one before it, the usual same weekday
@@ -33,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Pick:
-    """``metric``: a key of ``figures.NUMBERS``; ``manager``: an id of the report's managers, or empty."""
+    """``metric``: a column of the registry's ``REPORTED``; ``manager``: an id of the report's managers, or empty."""
 
     metric: str
     manager: str = ""
@@ -41,56 +44,24 @@ class Pick:
 
 
 #: how people ask for a metric, in folded text; the first match wins, so the narrower ones come first
-_ASKED: tuple[tuple[str, str], ...] = (
-    (
-        "money_at_risk",
-        r"под риском|деньг\w{0,20} (?:под|в) |рискуем|сколько (?:денег )?(?:можем )?потеря(?:ть|ем)|на кону",
-    ),
-    ("deals_lost_amount", r"сумм\w{1,20} потер|на какую сумму потер|потер\w{1,20}.{0,80} на какую сумму"),
-    ("deals_won_amount", r"на какую сумму(?! потер)|сумм\w{1,20} (?:продаж|выигр)|выручк|сколько (?:денег )?заработал"),
-    ("deals_won", r"сколько (?:сделок )?(?:прода|выигра|закрыл)|\bпродаж\w{0,20}|выигран\w{1,20} сдел"),
-    ("deals_lost", r"сколько (?:сделок )?потеря|потерянн\w{1,20} сдел|проигран"),
-    ("deals_new", r"новых? сдел"),
-    ("first_response_p90", r"\bперв\w{1,6} ответ\w{0,6}.{0,80}(?:90|худш)"),
-    ("first_response_p50", r"перв\w{1,20} (?:ответ|реакци)|скорост\w{0,20} перв"),
-    ("answered_within_target", r"в срок|вовремя|\bsla\b|норматив"),
-    ("unanswered_overdue", r"дольше (?:цели|нормы)|просроч"),
-    ("unanswered_now", r"без ответа|не ответил[иа]|неотвеч|сколько (?:клиентов )?ждут"),
-    ("off_hours_answers", r"вне рабоч|нерабоч"),
-    ("response_p50", r"скорост\w{0,20} ответ|как быстро отвеч|время ответ|за сколько отвеч"),
-    ("new_clients", r"нов\w{1,20} (?:клиент|покупател|лид|обращ)"),
-    ("match_rate", r"связан\w{0,20} со сделк|без сделк|сопоставл"),
-    ("messages", r"сколько (?:было )?сообщени"),
-    ("sessions", r"сколько (?:было )?обращени"),
-    ("clients", r"сколько (?:было )?клиент"),
-    ("dialogs", r"сколько (?:было )?(?:диалог|чат|перепис)"),
-    ("deals", r"сколько (?:было )?сдел"),
+_ASKED = tuple(
+    (metric.column, re.compile(metric.asked))
+    for metric in sorted(REPORTED.values(), key=lambda metric: metric.asked_place)
+    if metric.asked
 )
-_METRICS = tuple((key, re.compile(pattern)) for key, pattern in _ASKED)
 _PREVIOUS = re.compile(
     r"в прошл\w{1,20} раз|прошл\w{1,20} (?:период|отчет|день|недел|месяц)|накануне|днем раньше|(?<!по)завчера|\bвчера"
 )
 _USUAL = re.compile(r"\bобычн\w{1,20}|как правило|в среднем|нормальн\w{1,20} (?:уровень|значен)")
 _LIST = re.compile(r"\bкто\b|\bкаки[ех]\b|\bпочему\b|\bу кого\b")
 
-#: metrics a manager has: the column of ``marts.period_managers``, its label, how it is shown
-_OF_MANAGER: dict[str, tuple[str, str, str]] = {
-    "response_p50": ("response_p50", "Ответ (медиана)", "minutes"),
-    "first_response_p50": ("response_p50", "Ответ (медиана)", "minutes"),
-    "answered_within_target": ("within_target", "Ответы в срок", "percent"),
-    "unanswered_overdue": ("open_overdue", "Без ответа дольше цели", "count"),
-    "unanswered_now": ("open_overdue", "Без ответа дольше цели", "count"),
-    "messages": ("messages_sent", "Сообщения", "count"),
-    "waits": ("waits_answered", "Ответы", "count"),
-}
 
-
-def manager_in(report: Report, asked: str) -> Mapping[str, Any] | None:
+def manager_in(report: Report, asked: str) -> Manager | None:
     """The report's manager whose name, in any case, stands in the folded question."""
-    for row in report.body.get("managers", ()):
-        for word in str(row["name"]).split():
+    for row in report.body.managers:
+        for word in row.name.split():
             if len(word) >= 3 and re.search(rf"\b{name_stem(folded(word))}\b", asked):
-                return dict(row)
+                return row
     return None
 
 
@@ -98,7 +69,7 @@ def by_words(report: Report, asked: str) -> Pick | None:
     """The metric the folded question names, without a model."""
     if is_list(asked):
         return None
-    key = next((key for key, pattern in _METRICS if pattern.search(asked)), None)
+    key = next((key for key, pattern in _ASKED if pattern.search(asked)), None)
     if key is None:
         return None
     manager = manager_in(report, asked)
@@ -106,7 +77,7 @@ def by_words(report: Report, asked: str) -> Pick | None:
     period = (
         "usual" if _USUAL.search(asked) else "previous" if _PREVIOUS.search(asked.replace("вчера", "")) else "report"
     )
-    return Pick(key, str(manager["manager_id"]) if manager else "", period)
+    return Pick(key, str(manager.manager_id) if manager else "", period)
 
 
 def is_list(asked: str) -> bool:
@@ -116,7 +87,7 @@ def is_list(asked: str) -> bool:
 
 def registry() -> list[dict[str, str]]:
     """What a model may choose from: key and meaning."""
-    return [{"key": m.key, "means": m.label} for m in figures.NUMBERS.values()]
+    return [{"key": metric.column, "means": metric.short_label("ru")} for metric in REPORTED.values()]
 
 
 def validated(raw: Mapping[str, Any], managers: Sequence[str]) -> Pick | None:
@@ -125,7 +96,7 @@ def validated(raw: Mapping[str, Any], managers: Sequence[str]) -> Pick | None:
     ``managers``: ids in the order of the tokens М1, М2 … that stood for their names.
     """
     metric, manager, period = raw.get("metric"), raw.get("manager") or "", raw.get("period") or "report"
-    if metric not in figures.NUMBERS or period not in PERIODS:
+    if metric not in REPORTED or period not in PERIODS:
         return None
     if manager == "":
         return Pick(str(metric), "", str(period))
@@ -137,53 +108,53 @@ def validated(raw: Mapping[str, Any], managers: Sequence[str]) -> Pick | None:
 
 def compute(connection: db.Connection, report: Report, pick: Pick) -> Answer:
     """The number as code renders it; «Не знаю: …» when the marts do not have it."""
-    metric = figures.NUMBERS[pick.metric]
+    metric = REPORTED[pick.metric]
+    label = metric.short_label("ru")
     if pick.manager:
         return _of_manager(report, pick)
     if pick.period == "report":
-        row = next((r for r in report.body.get("numbers", ()) if r["key"] == metric.key), None)
+        row = next((r for r in report.body.numbers if r.key == metric.column), None)
         if row is None:
-            return _unknown(metric.label, _when(report))
-        return _number(metric, row["value"], row["label"], f"{number_line(row)}. Период: {_when(report)}.")
+            return _unknown(label, _when(report))
+        return _number(metric, row.value, row.label, f"{number_line(row)}. Период: {_when(report)}.")
     currency = (report.metadata or {}).get("currency")
     if pick.period == "usual":
-        value = numbers.usual(connection, report.tenant_id, report.window).get(metric.key)
+        value = queries.usual(connection, report.tenant_id, report.window).get(metric.column)
         when = "обычно, по последним таким же дням"
     else:
-        before = numbers.history(connection, report.tenant_id, report.window, days=2)
+        before = queries.history(connection, report.tenant_id, report.window, days=2)
         last = before[-2] if len(before) > 1 else {}
-        value = last.get(metric.key)
+        value = last.get(metric.column)
         when = f"прошлый период, до {russian.day(_date(last['label_date']))}" if last else "прошлый период"
     if not isinstance(value, int | float) or isinstance(value, bool):
-        return _unknown(metric.label, when)
-    now = next((r["display"] for r in report.body.get("numbers", ()) if r["key"] == metric.key), None)
-    text = f"{metric.label}, {when}: {figures.show(metric, value, currency)}."
-    return _number(metric, value, metric.label, text + (f" В этом отчёте: {now}." if now else ""))
+        return _unknown(label, when)
+    now = next((r.display for r in report.body.numbers if r.key == metric.column), None)
+    text = f"{label}, {when}: {figures.show(metric, value, currency)}."
+    return _number(metric, value, label, text + (f" В этом отчёте: {now}." if now else ""))
 
 
-def _number(metric: figures.Metric, value: Any, label: str, text: str) -> Answer:
-    return Answer(text, [{"section": "numbers", "metric": metric.key, "value": value, "text": label}])
+def _number(metric: Metric, value: Any, label: str, text: str) -> Answer:
+    return Answer(text, [{"section": "numbers", "metric": metric.column, "value": value, "text": label}])
 
 
 def _of_manager(report: Report, pick: Pick) -> Answer:
-    row = next((r for r in report.body.get("managers", ()) if str(r["manager_id"]) == pick.manager), None)
+    row = next((r for r in report.body.managers if str(r.manager_id) == pick.manager), None)
     if row is None:
         return Answer("Не знаю: в данных этого отчёта нет такого менеджера.")
-    evidence = [{"section": "managers", "manager_id": row["manager_id"], "text": row["text"]}]
-    known = _OF_MANAGER.get(pick.metric)
-    value = row["facts"].get(known[0]) if known else None
-    if known is None or pick.period != "report" or not isinstance(value, int | float):
-        return Answer(f"{row['name']}: {row['text']}. Период: {_when(report)}.", evidence)
-    told = figures.show(figures.Metric(pick.metric, known[1], known[2]), value, None)
-    return Answer(
-        f"{row['name']}: {known[1].lower()} — {told}. Всего: {row['text']}. Период: {_when(report)}.", evidence
-    )
+    evidence = [{"section": "managers", "manager_id": row.manager_id, "text": row.text}]
+    known = of_manager(pick.metric)
+    value = row.facts.get(known.column) if known else None
+    few = known is not None and known.is_too_few(row.facts.get(known.denominator))
+    if known is None or few or pick.period != "report" or not isinstance(value, int | float):
+        return Answer(f"{row.name}: {row.text}. Период: {_when(report)}.", evidence)
+    told = f"{known.label_ru.lower()} — {figures.show(known, value, None)}"
+    return Answer(f"{row.name}: {told}. Всего: {row.text}. Период: {_when(report)}.", evidence)
 
 
-def manager_answer(report: Report, row: Mapping[str, Any]) -> Answer:
+def manager_answer(report: Report, row: Manager) -> Answer:
     """All that is known of one manager."""
-    evidence = [{"section": "managers", "manager_id": row["manager_id"], "text": row["text"]}]
-    return Answer(f"{row['name']}: {row['text']}. Период: {_when(report)}.", evidence)
+    evidence = [{"section": "managers", "manager_id": row.manager_id, "text": row.text}]
+    return Answer(f"{row.name}: {row.text}. Период: {_when(report)}.", evidence)
 
 
 def _unknown(label: str, when: str) -> Answer:

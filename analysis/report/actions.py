@@ -18,7 +18,7 @@ from analysis.report.claims import Claims
 from analysis.report.context import DialogReading
 from analysis.report.inputs import Facts
 from synkro.core import phones, russian
-from synkro.numbers import Waiting
+from synkro.metrics.queries import Waiting
 
 MOST = 10
 _NOBODY = "Без ответственного"

@@ -16,7 +16,7 @@ from typing import Any
 
 from analysis.llm import prompts
 from analysis.reading.normalisation import shown
-from analysis.report import actions, aggregates, dialogs, figures, headline, page_text, quality
+from analysis.report import actions, aggregates, dialogs, figures, headline, page_text, quality, sales
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
 from analysis.report.context import AnalysisContext, ReadingsOutcome
@@ -26,6 +26,7 @@ from synkro.core import russian
 from synkro.core.errors import SynkroError
 from synkro.database import db
 from synkro.reporting import spending
+from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft
 
 __all__ = ["AnalysisContext", "ReadingsOutcome", "compose", "write_report"]
@@ -50,12 +51,7 @@ def write_report(ctx: AnalysisContext, outcome: ReadingsOutcome) -> Draft:
     with db.as_service("report") as connection:
         facts = fact_sheet.gather(connection, ctx)
     draft = compose(ctx, outcome, facts)
-    if (
-        outcome.reader == "model"
-        and not outcome.ai_down
-        and not draft.body["quiet"]
-        and not draft.body["too_little_data"]
-    ):
+    if outcome.reader == "model" and not outcome.ai_down and not draft.body.quiet and not draft.body.too_little_data:
         phrased = _phrase(ctx, outcome, facts, draft)
         if phrased is not None:
             draft = compose(ctx, outcome, facts, phrased)
@@ -70,7 +66,7 @@ def _phrase(ctx: AnalysisContext, outcome: ReadingsOutcome, facts: Facts, draft:
     """The model's headline, or None; its cost is added to the outcome either way."""
     assert ctx.ai is not None
     complaints = aggregates.risk_dialogs(outcome.readings, _COMPLAINTS)
-    sheet = headline.sheet(facts, draft.body["numbers"], complaints)
+    sheet = headline.sheet(facts, figures.rows(facts, fact_sheet.incomplete(ctx, facts)), complaints)
 
     async def ask() -> list[dict[str, Any]] | None:
         budget, _ = dialogs.open_budget(ctx)
@@ -112,26 +108,29 @@ def compose(
         if not sentences:
             sentences = [{"text": "Цифр за это время нет.", "claims": []}]
     as_of = facts.numbers.get("as_of")
-    body: dict[str, Any] = {
-        "header": _header(ctx, facts, outcome, as_of, gap),
-        "coverage_line": coverage_line(outcome),
-        # «мало данных» speaks of no client: nothing is quoted for it
-        "headline": headline.with_claims([dict(s, claims=[]) for s in sentences], [] if little else to_do, claims),
-        "actions": to_do,
-        "numbers": rows,
-        "managers": figures.managers(facts),
-        "risks": risks,
-        "topics": [] if little else aggregates.topics(outcome.readings, ctx.topics),
-        "objections": [] if little else aggregates.objections(outcome.readings, claims),
-        "promises": [] if little else aggregates.promises(outcome.readings, claims, ctx.period_end),
-        "quality": None if little else quality.quality(outcome.readings, ctx.rubric, claims),
-        # after all else: its quotes are the last of the claims
-        "uncovered": None if little else aggregates.uncovered(outcome.readings, ctx.topics, claims),
-        "lost_reasons": [{**row, "reason": shown(str(row["reason"]), 120)} for row in facts.lost],
-        "quiet": quiet,
-        "too_little_data": little,
-        "incomplete": gap,
-    }
+    body = Body.written(
+        {
+            "header": _header(ctx, facts, outcome, as_of, gap),
+            "coverage_line": coverage_line(outcome),
+            # «мало данных» speaks of no client: nothing is quoted for it
+            "headline": headline.with_claims([dict(s, claims=[]) for s in sentences], [] if little else to_do, claims),
+            "actions": to_do,
+            "numbers": rows,
+            "managers": figures.managers(facts),
+            "risks": risks,
+            "topics": [] if little else aggregates.topics(outcome.readings, ctx.topics),
+            "objections": [] if little else aggregates.objections(outcome.readings, claims),
+            "promises": [] if little else aggregates.promises(outcome.readings, claims, ctx.period_end),
+            "quality": None if little else quality.quality(outcome.readings, ctx.rubric, claims),
+            # after all else: its quotes are the last of the claims
+            "uncovered": None if little else aggregates.uncovered(outcome.readings, ctx.topics, claims),
+            "lost_reasons": [{**row, "reason": shown(str(row["reason"]), 120)} for row in facts.lost],
+            "sales": sales.build(facts),
+            "quiet": quiet,
+            "too_little_data": little,
+            "incomplete": gap,
+        }
+    )
     return Draft(
         report_type=ctx.report_type,
         window=ctx.window,
@@ -222,11 +221,11 @@ def reader_of(ctx: AnalysisContext, outcome: ReadingsOutcome) -> dict[str, str]:
 
 
 def _metadata(
-    ctx: AnalysisContext, outcome: ReadingsOutcome, facts: Facts, body: Mapping[str, Any], by_model: bool
+    ctx: AnalysisContext, outcome: ReadingsOutcome, facts: Facts, body: Body, by_model: bool
 ) -> dict[str, Any]:
     own = str(ctx.ai.public.get("prompt") or "") if ctx.ai else ""
     return {
-        "reader": body["header"]["reader"],
+        "reader": body.header.reader.model_dump(),
         "headline_by": "model" if by_model else "code",
         "prompt_version": (
             prompts.version(own, ctx.rubric, ctx.topics) if outcome.reader == "model" else reader.version(ctx.topics)

@@ -13,10 +13,10 @@ from typing import Any
 from analysis.reading.grounding import find_quote
 from analysis.reading.normalisation import one_line
 from analysis.report.context import AnalysisContext
-from synkro import numbers
 from synkro.connectors import registry
 from synkro.database import db
-from synkro.numbers import Waiting, plain
+from synkro.metrics import queries
+from synkro.metrics.queries import Waiting, plain
 from synkro.reporting import dialogs
 
 #: waits that get their quote looked up: the report shows ten
@@ -47,7 +47,7 @@ class Facts:
 
 def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
     """Read the marts (service door)."""
-    waits = numbers.waiting(connection, ctx.tenant_id, ctx.window)
+    waits = queries.waiting(connection, ctx.tenant_id, ctx.window)
     quotes: dict[str, tuple[str, str]] = {}
     quoted = [w for w in waits if w.last_text][:_QUOTED]
     ids = list({wait.dialog_id for wait in quoted})
@@ -59,9 +59,9 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
         if found is not None:
             quotes[wait.wait_id] = (found, quote)
     return Facts(
-        numbers=numbers.summary(connection, ctx.tenant_id, ctx.window) or {},
-        usual=numbers.usual(connection, ctx.tenant_id, ctx.window),
-        managers=numbers.managers(connection, ctx.tenant_id, ctx.window),
+        numbers=queries.summary(connection, ctx.tenant_id, ctx.window) or {},
+        usual=queries.usual(connection, ctx.tenant_id, ctx.window),
+        managers=queries.managers(connection, ctx.tenant_id, ctx.window),
         waiting=waits,
         quotes=quotes,
         lost=_lost(connection, ctx),

@@ -2,73 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
 
 from synkro.core import russian
+from synkro.reporting.body import Action, Body, Incomplete, Number, Promise, Quality, Sale, Uncovered
 
 _TODAY = {"daily": "Сделать сегодня", "weekly": "Сделать на этой неделе", "monthly": "Сделать в этом месяце"}
 _SHOWN = {"actions": 10, "numbers": 12, "managers": 15, "topics": 6, "objections": 6, "promises": 10, "lost": 6}
 
 
-def build(body: Mapping[str, Any], timezone: str) -> str:
+def build(body: Body, timezone: str) -> str:
     """Sections in the order of the product; empty ones are left out."""
-    header = body["header"]
+    header = body.header
     parts = [_header(body, timezone)]
-    if body["incomplete"]:
-        parts.append(incomplete_line(body["incomplete"], timezone))
-    parts.append(" ".join(sentence["text"] for sentence in body["headline"]))
-    if not (body["quiet"] or body["too_little_data"]):
-        lines = [action_line(row) for row in body["actions"][: _SHOWN["actions"]]]
-        parts.append(_section(_TODAY.get(header["report_type"], "Сделать"), lines, numbered=True))
-    if not body["quiet"]:
-        shown = [row for n, row in enumerate(body["numbers"]) if n < 5 or row["value"] or row["usual"]]
+    if body.incomplete:
+        parts.append(incomplete_line(body.incomplete, timezone))
+    parts.append(" ".join(sentence.text for sentence in body.headline))
+    if not (body.quiet or body.too_little_data):
+        lines = [action_line(row) for row in body.actions[: _SHOWN["actions"]]]
+        parts.append(_section(_TODAY.get(header.report_type, "Сделать"), lines, numbered=True))
+    if not body.quiet:
+        shown = [row for n, row in enumerate(body.numbers) if n < 5 or row.value or row.usual]
         parts.append(_section("Цифры", [number_line(row) for row in shown[: _SHOWN["numbers"]]]))
-    if not (body["quiet"] or body["too_little_data"]):
+    if not (body.quiet or body.too_little_data):
         parts += [
-            _section("Менеджеры", [f"{m['name']}: {m['text']}" for m in body["managers"][: _SHOWN["managers"]]]),
-            _section("Риски", [row["text"] for row in body["risks"]]),
-            _section("О чём спрашивают", [f"{t['topic']}: {t['count']}" for t in body["topics"][: _SHOWN["topics"]]]),
-            _uncovered(body.get("uncovered")),
-            _section("Возражения", [f"{o['topic']}: {o['count']}" for o in body["objections"][: _SHOWN["objections"]]]),
-            _section("Обещания", [promise_line(row) for row in body["promises"][: _SHOWN["promises"]]]),
-            _section("Качество ответов", quality_lines(body.get("quality"))),
-            _section("Почему теряем", [f"{r['reason']}: {r['count']}" for r in body["lost_reasons"][: _SHOWN["lost"]]]),
+            _section("Менеджеры", [f"{m.name}: {m.text}" for m in body.managers[: _SHOWN["managers"]]]),
+            _section("Продажи по менеджерам", [sale_line(row, header.currency) for row in body.sales or ()]),
+            _section("Риски", [row.text for row in body.risks]),
+            _section("О чём спрашивают", [f"{t.topic}: {t.count}" for t in body.topics[: _SHOWN["topics"]]]),
+            _uncovered(body.uncovered),
+            _section("Возражения", [f"{o.topic}: {o.count}" for o in body.objections[: _SHOWN["objections"]]]),
+            _section("Обещания", [promise_line(row) for row in body.promises[: _SHOWN["promises"]]]),
+            _section("Качество ответов", quality_lines(body.quality)),
+            _section("Почему теряем", [f"{r.reason}: {r.count}" for r in body.lost_reasons[: _SHOWN["lost"]]]),
         ]
-    if header["reader"]["note"]:
-        parts.append(header["reader"]["note"])
+    if header.reader.note:
+        parts.append(header.reader.note)
     return "\n\n".join(part for part in parts if part)
 
 
-def uncovered_title(uncovered: Mapping[str, Any]) -> str:
-    return f"Вопросы без темы: {uncovered['count']}"
+def uncovered_title(uncovered: Uncovered) -> str:
+    return f"Вопросы без темы: {uncovered.count}"
 
 
-def _uncovered(uncovered: Mapping[str, Any] | None) -> str:
+def _uncovered(uncovered: Uncovered | None) -> str:
     """How many, and what they share: «эвакуатор: 3»."""
     if not uncovered:
         return ""
-    shared = [f"{', '.join(group['words'])}: {group['count']}" for group in uncovered["groups"] if group["words"]]
+    shared = [f"{', '.join(group.words)}: {group.count}" for group in uncovered.groups if group.words]
     return _section(uncovered_title(uncovered), shared[: _SHOWN["topics"]] or ["общих слов у них нет"])
 
 
-def _header(body: Mapping[str, Any], timezone: str) -> str:
-    header = body["header"]
-    lines = [f"{header['company']}, {header['date_display']}"]
-    if body["coverage_line"]:
-        lines.append(body["coverage_line"])
-    if header["as_of"]:
-        lines.append(f"Данные на {russian.moment(datetime.fromisoformat(header['as_of']), timezone)}")
+def _header(body: Body, timezone: str) -> str:
+    header = body.header
+    lines = [f"{header.company}, {header.date_display}"]
+    if body.coverage_line:
+        lines.append(body.coverage_line)
+    if header.as_of:
+        lines.append(f"Данные на {russian.moment(datetime.fromisoformat(header.as_of), timezone)}")
     return "\n".join(lines)
 
 
-def incomplete_line(gap: Mapping[str, Any], timezone: str) -> str:
+def incomplete_line(gap: Incomplete, timezone: str) -> str:
     """«Данные неполные: …. Полные до …. Следующая попытка …»"""
-    text = f"Данные неполные: {gap['cause']}."
-    if gap["until"]:
-        text += f" Полные до {russian.moment(datetime.fromisoformat(gap['until']), timezone)}."
-    return text + f" Следующая попытка: {_when(gap['next_attempt'], timezone)}."
+    text = f"Данные неполные: {gap.cause}."
+    if gap.until:
+        text += f" Полные до {russian.moment(datetime.fromisoformat(gap.until), timezone)}."
+    return text + f" Следующая попытка: {_when(gap.next_attempt or '', timezone)}."
 
 
 def _when(value: str, timezone: str) -> str:
@@ -78,41 +78,50 @@ def _when(value: str, timezone: str) -> str:
         return value.rstrip(".")
 
 
-def action_line(row: Mapping[str, Any]) -> str:
+def action_line(row: Action) -> str:
     """«Ответьте на «…» — Айгерим, •••• 0001; ждёт 3 ч; 450 000 ₸; отвечает Асель»."""
-    who = ", ".join(part for part in (row["client"], row["phone_masked"]) if part)
-    tail = [row["why"], row["money_display"], f"отвечает {row['who']}" if row["manager_id"] else row["who"].lower()]
-    return f"{row['text']} — {who}; " + "; ".join(part for part in tail if part)
+    who = ", ".join(part for part in (row.client, row.phone_masked) if part)
+    tail = [row.why, row.money_display, f"отвечает {row.who}" if row.manager_id else row.who.lower()]
+    return f"{row.text} — {who}; " + "; ".join(part for part in tail if part)
 
 
-def number_line(row: Mapping[str, Any]) -> str:
+def number_line(row: Number) -> str:
     """«Первый ответ (медиана): 12 мин, обычно 8 мин»."""
-    text = f"{row['label']}: {row['display']}"
-    if row["note"]:
-        text += f" ({row['note']})"
-    return text + (f", обычно {row['usual_display']}" if row["usual_display"] else "")
+    text = f"{row.label}: {row.display}"
+    if row.note:
+        text += f" ({row.note})"
+    return text + (f", обычно {row.usual_display}" if row.usual_display else "")
 
 
-def quality_lines(quality: Mapping[str, Any] | None) -> list[str]:
+def quality_lines(quality: Quality | None) -> list[str]:
     """«Вежливость (вес 3): 92 %, диалогов 25», the whole first."""
     if quality is None:
         return []
-    whole = f"По рубрике: {quality['display']}, оценено {russian.count(quality['dialogs'], 'диалог', 'диалога', 'диалогов')}"
+    whole = f"По рубрике: {quality.display}, оценено {russian.count(quality.dialogs, 'диалог', 'диалога', 'диалогов')}"
     return (
         [whole]
         + [
-            f"{row['name']} (вес {row['weight']}): {row['display']}, диалогов {russian.number(row['n'])}"
-            for row in quality["criteria"]
+            f"{row.name} (вес {row.weight}): {row.display}, диалогов {russian.number(row.n)}"
+            for row in quality.criteria
         ]
-        + [
-            f"{row['name']}: {row['display']}, диалогов {russian.number(row['n'])}"
-            for row in quality.get("managers", [])
-        ]
+        + [f"{row.name}: {row.display}, диалогов {russian.number(row.n)}" for row in quality.managers]
     )
 
 
-def promise_line(row: Mapping[str, Any]) -> str:
-    return f"{row['who']} → {row['client']}: «{row['text']}», {row['deadline_display']}"
+def sale_line(row: Sale, currency: str | None) -> str:
+    """«Асель: 2 продажи на 870 000 ₸, потеряно 1»."""
+    parts = []
+    if row.won:
+        parts.append(russian.count(row.won, "продажа", "продажи", "продаж"))
+        if row.amount:
+            parts[0] += f" на {russian.money(row.amount, currency)}"
+    if row.lost:
+        parts.append(f"потеряно {russian.number(row.lost)}")
+    return f"{row.name}: {', '.join(parts)}"
+
+
+def promise_line(row: Promise) -> str:
+    return f"{row.who} → {row.client}: «{row.text}», {row.deadline_display}"
 
 
 def _section(title: str, lines: list[str], *, numbered: bool = False) -> str:

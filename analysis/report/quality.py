@@ -15,7 +15,7 @@ from analysis.reading.normalisation import shown
 from analysis.report.claims import Claims
 from analysis.report.context import DialogReading
 from synkro.core import russian
-from synkro.numbers import SMALL_N
+from synkro.metrics.metric import SMALL_N
 from synkro.tenancy.rubric import Criterion
 
 _QUOTES_SHOWN = 3

@@ -11,12 +11,15 @@ from app.components.report.parts import section
 from app.components.report.waits_table import waits_table
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.texts import t
+from app.texts import language, t
 from services.access import Viewer
 from services.reports import dashboards
 from services.reports.dashboards import RANGES, Dashboard
+from synkro.metrics.registry import MANAGERS, SUMMARY
 
 SHOWN = 15
+#: what adds up over days
+OF_MANAGERS = ("waits_answered", "breached", "open_overdue", "messages_sent")
 
 
 @page("/t/{slug}/dashboards")
@@ -56,10 +59,10 @@ def _speed(view: Dashboard) -> None:
         axis = [formatting.minutes(top * share) if share else "0" for share in (0, 0.5, 1)]
         charts.lines(_labels(view), first, response, title=t("dashboards.speed"), axis=axis)
         with div("legend"):
-            for classes, text in (("", t("number.first_response_p50")), ("two", t("number.response_p50"))):
+            for classes, metric in (("", SUMMARY["first_response_p50"]), ("two", SUMMARY["response_p50"])):
                 with span("", None):
                     tag("i", classes)
-                    span("", text)
+                    span("", metric.label(language()))
 
 
 def _load(view: Dashboard) -> None:
@@ -89,21 +92,9 @@ def _managers(view: Dashboard) -> None:
         table(
             [
                 (t("managers.name"), "lead"),
-                (t("managers.answered"), "num"),
-                (t("managers.late"), "num"),
-                (t("managers.overdue"), "num"),
-                (t("managers.sent"), "num"),
+                *((MANAGERS[column].short_label(language()), "num") for column in OF_MANAGERS),
             ],
-            [
-                (
-                    str(row["name"]),
-                    formatting.number(row["waits_answered"]),
-                    formatting.number(row["breached"]),
-                    formatting.number(row["open_overdue"]),
-                    formatting.number(row["messages_sent"]),
-                )
-                for row in view.managers
-            ],
+            [(str(row["name"]), *(formatting.number(row[column]) for column in OF_MANAGERS)) for row in view.managers],
         )
 
 

@@ -6,15 +6,16 @@ from datetime import datetime
 
 from app import formatting
 from app.components.base.html import badge, div, empty, facts, link, note, span, tag
-from app.components.report.parts import coverage_text, progress, run_badge, status_badge, step_text
+from app.components.report.parts import coverage_text, number_text, progress, run_badge, status_badge, step_text
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.texts import t
+from app.texts import language, t
 from services import overview
 from services.access import Viewer
 from services.overview import Card
 from synkro.connectors import registry
 from synkro.core import clock
+from synkro.metrics.registry import SUMMARY
 
 
 @page("/")
@@ -101,11 +102,9 @@ def _numbers(card: Card) -> None:
         return
     numbers = card.report["numbers"]
     with div("facts-row"):
-        for key, text in (
-            ("unanswered_now", formatting.number(numbers.get("unanswered_now"))),
-            ("money_at_risk", formatting.money(numbers.get("money_at_risk"), card.currency)),
-        ):
+        for key in ("unanswered_now", "money_at_risk"):
             if numbers.get(key) is not None:
                 with div("fact"):
+                    text = number_text(SUMMARY[key], numbers[key], card.currency)
                     span("value warn" if numbers[key] else "value", text)
-                    span("label", t(f"number.{key}"))
+                    span("label", SUMMARY[key].label(language()))

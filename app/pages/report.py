@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.report import page_text
 from app import formatting
 from app.components.base.html import button, div, link, note, span, tag
-from app.components.report import details, quality, reconciliation, restatements, sections
+from app.components.report import details, quality, reconciliation, restatements, sales, sections
 from app.components.report.followup import FollowUp
 from app.components.report.parts import coverage_text, evidence, section, status_badge
 from app.layout import frame, heading, page
@@ -15,9 +15,6 @@ from services.access import Viewer
 from services.reports import view as report_view
 from services.reports.view import ReportView
 from synkro.core import clock
-
-#: what an older report may not say of its gap
-_GAP = {"cause": "", "until": None, "next_attempt": ""}
 
 
 @page("/t/{slug}/reports/{report_id}")
@@ -56,6 +53,7 @@ def content(view: ReportView, viewer: Viewer) -> None:
             sections.numbers(view)
             sections.waiting(view)
             sections.managers(view)
+            sales.draw(view)
             quality.draw(view)
             details.risks(view)
             details.topics(view, may_name=viewer.is_admin(view.tenant.tenant_id))
@@ -72,7 +70,7 @@ def content(view: ReportView, viewer: Viewer) -> None:
 def _state(view: ReportView, zone: str) -> None:
     """Which version this is, how far its data reaches, what is missing."""
     report, body = view.report, view.report.body
-    reader = (body.get("header") or {}).get("reader") or {}
+    reader = body.header.reader
     with div("line small muted"):
         status_badge(report.status, report.is_complete)
         coverage = coverage_text(report.coverage)
@@ -86,26 +84,23 @@ def _state(view: ReportView, zone: str) -> None:
             current = next((v for v in view.versions if v.is_current), None)
             if current:
                 link(t("report.to_current"), f"/t/{view.tenant.slug}/reports/{current.report_id}")
-    incomplete = body.get("incomplete")
-    if isinstance(incomplete, dict):
+    if body.incomplete is not None:
         with div("note warn stack tight", mark="incomplete"):
             span("strong", t("report.incomplete_title"))
             # what was promised when it was written may have been tried in vain since
-            span("", page_text.incomplete_line(_GAP | incomplete | _promise(view), zone))
+            span("", page_text.incomplete_line(body.incomplete.model_copy(update=_promise(view)), zone))
     elif not report.is_complete:
         note(t("report.incomplete_plain"), "warn", mark="incomplete")
     restatements.draw(view)
-    revision = body.get("revision")
-    if isinstance(revision, dict):
-        gained = str(revision.get("gained") or "")
-        note(t("report.revised", version=revision.get("of_version"), gained=gained), "", mark="revision")
-    if reader.get("note"):
-        note(str(reader["note"]), "", mark="reader-note")
+    if (revision := body.revision) is not None:
+        note(t("report.revised", version=revision.of_version, gained=revision.gained), "", mark="revision")
+    if reader.note:
+        note(reader.note, "", mark="reader-note")
     if view.lacks and report.is_current:
         when = view.next_attempt
         text = t("report.next_attempt", when=formatting.moment(when, zone)) if when else t("report.no_attempt")
         span("small muted", text, mark="next-attempt")
-    if body.get("too_little_data"):
+    if body.too_little_data:
         note(t("report.too_little"), "", mark="too-little")
 
 
@@ -117,16 +112,14 @@ def _promise(view: ReportView) -> dict[str, str]:
 
 
 def _headline(view: ReportView) -> None:
-    lines = view.report.body.get("headline") or []
+    lines = view.report.body.headline
     with tag("section", "card stack", mark="headline"):
         tag("h2", "", t("report.headline"))
         if not lines:
             div("headline pre", formatting.masked(view.report.summary_text) or t("report.quiet"))
         for line in lines:
-            text = line.get("text", "") if isinstance(line, dict) else str(line)
-            div("headline", formatting.masked(text))
-            if isinstance(line, dict):
-                evidence(view.tenant.slug, report_view.claims_at(view.report, line.get("claims")), 1)
+            div("headline", formatting.masked(line.text))
+            evidence(view.tenant.slug, report_view.claims_at(view.report, line.claims), 1)
 
 
 def _versions(view: ReportView) -> None:

@@ -83,9 +83,7 @@ def _status(listing: Listing, report: Report) -> None:
 
 def _gist(report: Report) -> str:
     """The headline; for a report without one, the beginning of its text."""
-    lines = report.body.get("headline") or []
-    said = [str(line.get("text", "")) for line in lines if isinstance(line, dict)]
-    return " ".join(said) or report.summary_text[:400]
+    return " ".join(sentence.text for sentence in report.body.headline) or report.summary_text[:400]
 
 
 def _period(listing: Listing, report: Report):  # type: ignore[no-untyped-def]

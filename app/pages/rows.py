@@ -26,7 +26,7 @@ async def rows_page(
     report, zone = found.report, found.tenant.timezone
     period = formatting.span(report.period_start, report.period_end)
     base = f"/t/{slug}/reports/{report.report_id}"
-    title = t(f"number.{metric}")
+    title = found.entry.label(language())
     if found.manager_name:
         title = f"{title}: {found.manager_name}"
     with frame(viewer, title, tenant=found.tenant, on="reports"):
@@ -39,7 +39,7 @@ async def rows_page(
         if not found.rows:
             empty("report", t("rows.empty"), t("rows.empty_text"))
             return
-        columns, draw = _TABLES[found.kind]
+        columns, draw = _TABLES[found.entry.row_set]
         with div("card flush"):
             table(columns(), [draw(row, slug, zone) for row in found.rows], mark="rows")
             pager(found.page, found.pages, lambda number: rows_href(base, metric, manager, number))
@@ -48,14 +48,14 @@ async def rows_page(
 def _value(found: Rows, value: Any) -> str:
     if not found.entry.is_number:
         return str(value)
-    return number_text(found.metric, value, found.currency, found.entry.unit)
+    return number_text(found.entry, value, found.currency)
 
 
 def _origin(found: Rows, zone: str) -> None:
     """Where the number comes from: what it means, which window, and the statement that lists its rows."""
     report = found.report
     with section(t("rows.origin"), mark="origin"):
-        span("wrap", found.entry.ru if language() == "ru" else found.entry.en, mark="definition")
+        span("wrap", found.entry.definition(language()), mark="definition")
         if found.has_changed:
             old, new = _value(found, found.value), _value(found, found.recounted)
             note(t("rows.changed", old=old, new=new), "warn", mark="rows-changed")

@@ -14,7 +14,7 @@ from cli.output import emit, json_option
 from synkro.connectors import checks, integrations
 from synkro.core.errors import DataError, SynkroError
 from synkro.database import db
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 from synkro.tenancy import audit, runtime_config, tenants
 
 #: a program that pipes a secret does so at once

@@ -8,7 +8,7 @@ from cli.commands.people import ACTOR
 from cli.output import emit, json_option, table
 from synkro.connectors import integrations
 from synkro.database import db
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 from synkro.reporting import telegram_chats
 from synkro.tenancy import audit, tenants
 

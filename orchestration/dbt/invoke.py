@@ -24,11 +24,11 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from synkro.core.errors import DataError, SynkroError, TransientError
-from synkro.core.settings import ROOT
-from synkro.database import connections, db
+from orchestration.dbt import dbt_patches
+from synkro.core.errors import DataError, SynkroError
+from synkro.core.resources import DBT_PROJECT as PROJECT
+from synkro.database import db
 
-PROJECT = ROOT / "transforms"
 _one_at_a_time = threading.Lock()
 #: a manifest names the database it was parsed for; ours is parsed for none and takes the name of each connection
 _NO_DATABASE = "database"
@@ -174,7 +174,13 @@ def _invoke(
     if "tenant_id" in variables:
         # who depends on whom is asked of the catalogue for the sake of drops: a tenant's run drops nothing
         command += ["--no-populate-cache"]
-    with _one_at_a_time, _connection_settings(url), _patient_connections(), _held_connections(), _named_flags():
+    with (
+        _one_at_a_time,
+        connection_settings(url),
+        dbt_patches.patient_connections(),
+        dbt_patches.held_connections(),
+        dbt_patches.named_flags(),
+    ):
         loaded = _load(manifest, os.environ["SYNKRO_DBT_DBNAME"]) if manifest is not None else None
         outcome = dbtRunner(manifest=loaded, callbacks=[hear]).invoke(command)
     if raised:
@@ -184,41 +190,29 @@ def _invoke(
     return outcome
 
 
-@lru_cache(1)
-def decoded(path: Path) -> Any:
-    """The parsed project, decoded once a process; a run that is forked from a process that has it finds it there.
-
-    :func:`_load` writes the database of each invocation into it, under the lock that keeps invocations in line.
-    """
-    from dbt.contracts.graph.manifest import Manifest
-    from dbt.parser.manifest import extended_mashumuro_decoder
-
-    return Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
-
-
 def warm_up(data_dir: Path) -> None:
     """Do what the first invocation of a process does for all later ones: check the project, read every macro.
 
     0.8 s of processor; opens no connection and leaves no thread. The project must have been parsed.
     """
-    from dbt_common.clients.jinja import template_cache
-
     manifest = ensure_manifest(data_dir).with_suffix(".msgpack")
     with tempfile.TemporaryDirectory(prefix="synkro-dbt-") as work:
         nowhere = f"postgresql://nobody@localhost/{_NO_DATABASE}"
         _invoke(
             nowhere,
-            ["list", "--quiet", "--select", "config.materialized:incremental"],
+            ["list", "--quiet", "--select", "config.materialized:tenant_incremental"],
             {},
             Path(work),
             manifest=manifest,
         )
-    for macro in decoded(manifest).macros.values():
-        template_cache.get_node_template(macro)
+    dbt_patches.read_macros(dbt_patches.decoded(manifest))
 
 
 def _load(path: Path, database: str) -> Any:
-    manifest = decoded(path)
+    """The parsed project for this database, written into what the process holds, under the lock that keeps invocations in line."""
+    manifest = dbt_patches.decoded(path)
+    if manifest is None:
+        return None
     nodes: list[Any] = [*manifest.nodes.values(), *manifest.sources.values()]
     for node in nodes:
         node.database = database
@@ -229,107 +223,7 @@ def _load(path: Path, database: str) -> Any:
 
 
 @contextmanager
-def _held_connections() -> Iterator[None]:
-    """A thread of dbt goes from node to node on one connection, closed at the end.
-
-    dbt's adapter closes it after each node: sixty logins a run, and each new backend learns the catalogue anew. Only while
-    nodes are built: the main thread, which waits for them, gives its own back before, and the threads theirs before the last
-    hook.
-    """
-    from dbt.adapters.contracts.connection import ConnectionState, LazyHandle
-    from dbt.adapters.factory import get_adapter
-    from dbt.adapters.postgres.connections import PostgresConnectionManager
-    from dbt.task.runnable import GraphRunnableTask
-    from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE
-
-    def keep(manager: Any) -> None:
-        connection = manager.get_if_exists()
-        if connection is None or connection.state != "open":
-            return
-        handle = connection.handle
-        try:
-            # dbt commits by a statement: psycopg2 does not see it, and its rollback would be a warning in the server's log
-            if handle.status == STATUS_BEGIN and handle.get_transaction_status() == TRANSACTION_STATUS_IDLE:
-                handle.cursor().execute("begin")
-            handle.rollback()
-            connection.transaction_open = False
-        except Exception:  # the server has gone: the next node opens its own
-            manager.close(connection)
-
-    def hold(task: Any, *arguments: Any, **named: Any) -> Any:
-        manager: Any = get_adapter(task.config).connections
-        give_back(manager)
-        manager_class.release = keep
-        try:
-            return executing(task, *arguments, **named)
-        finally:
-            manager_class.release = closing
-            give_back(manager)
-
-    def give_back(manager: Any) -> None:
-        with manager.lock:
-            for connection in manager.thread_connections.values():
-                if connection.state == "open":
-                    manager.close(connection)
-                    # opened again by whoever asks something over it
-                    connection.handle, connection.state = LazyHandle(manager.open), ConnectionState.INIT
-
-    manager_class: Any = PostgresConnectionManager
-    task_class: Any = GraphRunnableTask
-    closing, executing = manager_class.release, task_class.execute_nodes
-    task_class.execute_nodes = hold
-    try:
-        yield
-    finally:
-        task_class.execute_nodes = executing
-
-
-@contextmanager
-def _named_flags() -> Iterator[None]:
-    """dbt names the module behind each of its behaviour flags by reading the whole stack: a third of an invocation from a deep one."""
-    from dbt_common.behavior_flags import BehaviorFlagRendered
-
-    flag_class: Any = BehaviorFlagRendered
-    asking = flag_class._default_source
-    flag_class._default_source = staticmethod(lambda: "dbt.adapters")
-    try:
-        yield
-    finally:
-        flag_class._default_source = staticmethod(asking)
-
-
-@contextmanager
-def _patient_connections() -> Iterator[None]:
-    """A connection of dbt waits for its turn and is told how long a model may take: the profile has no key for either."""
-    from dbt.adapters.exceptions import FailedToConnectError
-    from dbt.adapters.postgres.connections import PostgresConnectionManager
-
-    manager_class: Any = PostgresConnectionManager
-    opening = manager_class.open
-
-    def open_(connection: Any) -> Any:
-        if connection.state == "open":
-            return connection
-        try:
-            opened = connections.waited(lambda: opening(connection))
-        except TransientError as error:
-            # dbt keeps the text of an error alone: the server's own tells the cause later
-            raise FailedToConnectError(str(error.detail)) from None
-        handle = opened.handle
-        handle.cursor().execute(connections.limit("build"))
-        # a setting of a transaction that is rolled back is forgotten
-        handle.commit()
-        return opened
-
-    manager_class.open = staticmethod(open_)
-    try:
-        yield
-    finally:
-        manager_class.open = opening
-
-
-@contextmanager
-def _connection_settings(url: str) -> Iterator[None]:
+def connection_settings(url: str) -> Iterator[None]:
     """profiles.yml reads the environment: set for the invocation only, so that no child process inherits it."""
     parts = conninfo_to_dict(url)
     wanted = {

@@ -127,7 +127,7 @@ def build_tenant(
         _check_inputs(connection, tenant_id, spans)
         columns = _columns(connection)
         build = scope.begin(url, UUID(str(tenant_id)), _rules(), everything=everything, session=connection)
-        arguments = ["run", "--select", "config.materialized:incremental"]
+        arguments = ["run", "--select", "config.materialized:tenant_incremental"]
         variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
         results = run(url, data_dir, arguments, variables, work_dir, on_event)
         scope.stood(url, build, spans, session=connection)

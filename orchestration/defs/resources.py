@@ -20,7 +20,7 @@ from orchestration.run.worker import Worker
 from synkro.core import windows
 from synkro.core.errors import DataError
 from synkro.database import db
-from synkro.runs import queue
+from synkro.runs import queue, watermarks
 from synkro.tenancy import runtime_config, tenants
 
 
@@ -46,6 +46,13 @@ class RunWorker(ConfigurableResource):
     def is_joined(self) -> bool:
         """The work was done by another process: there is nothing left to do but to say so."""
         return self._joined is not None
+
+    def joined_streams(self) -> frozenset[tuple[str, str]]:
+        """``(source, stream)`` of what the other run read."""
+        assert self._joined is not None
+        with db.as_service("join") as connection:
+            loads = watermarks.loads_of(connection, self._joined.tenant_id, self._joined.run_id)
+        return frozenset((load.source, load.stream) for load in loads if load.status != "failed")
 
     def said(self, keys: Iterable[AssetKey]) -> Iterator[MaterializeResult]:
         """What the steps of a joined run materialize: the other one's work."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
 from dagster import (
     DagsterEventType,
     DagsterInstance,
@@ -22,8 +21,8 @@ from dagster import (
     sensor,
 )
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 
+from orchestration import dagster_patches
 from orchestration.queue.partitions import DAYS
 
 DETAIL_DAYS = 30
@@ -57,24 +56,8 @@ def forget(instance: DagsterInstance, now: datetime) -> tuple[int, int]:
     """Delete a handful of what is too old, oldest first; returns ``(rows of details, runs)``."""
     # the runs first: their own details go with them
     gone = _runs(instance, now - timedelta(days=DAYS))
-    return sum(_details(instance, kind, now - timedelta(days=DETAIL_DAYS)) for kind in DETAILS), gone
-
-
-def _details(instance: DagsterInstance, kind: DagsterEventType, before: datetime) -> int:
-    events = SqlEventLogStorageTable.c
-    with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
-        # by the index of kinds: the oldest rows of the table, however many follow
-        oldest = connection.execute(
-            sa.select(events.id, events.timestamp)
-            .where(events.dagster_event_type == kind.value)
-            .order_by(events.id)
-            .limit(MOST_ROWS)
-        ).fetchall()
-        # Dagster writes its moments as UTC without a zone
-        old = [row.id for row in oldest if row.timestamp < before.replace(tzinfo=None)]
-        if old:
-            connection.execute(SqlEventLogStorageTable.delete().where(events.id.in_(old)))
-    return len(old)
+    before = now - timedelta(days=DETAIL_DAYS)
+    return sum(dagster_patches.delete_details(instance, kind, before, MOST_ROWS) for kind in DETAILS), gone
 
 
 def _runs(instance: DagsterInstance, before: datetime) -> int:

@@ -2,6 +2,10 @@
 
 A window is owed once its scheduled time has passed. After an outage every window that fell due meanwhile is queued,
 once, the oldest first; what fell due while the schedule was off, or the tenant paused, is not.
+
+When each company gets its report is its own setting, a row of ours: Dagster cannot hold a cron line for it. So each kind of
+report has one Dagster schedule that looks every minute who is due, queues that and submits it: its ticks show what
+it did, the runs it started are its runs. That a window is built once is the queue's business, whoever asks and how often.
 """
 
 from __future__ import annotations
@@ -13,6 +17,19 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from dagster import (
+    DagsterInstance,
+    DefaultScheduleStatus,
+    RunRequest,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
+    SkipReason,
+    schedule,
+)
+
+from orchestration.defs.jobs import REPORT_JOB
+from orchestration.queue import submission
+from orchestration.queue.partitions import TENANTS
 from synkro.core import calendar, clock
 from synkro.core.windows import (
     Window,
@@ -26,8 +43,17 @@ from synkro.core.windows import (
 from synkro.database import db
 from synkro.reporting import revisions
 from synkro.runs import queue
-from synkro.tenancy import runtime_config
+from synkro.tenancy import runtime_config, tenants
 
+EVERY_MINUTE = "* * * * *"
+REVISIONS = "revisions"
+#: the kinds of reports that come by a schedule, each with a Dagster schedule of its own
+KINDS = {
+    "daily": "Отчёты за день",
+    "weekly": "Отчёты за неделю",
+    "monthly": "Отчёты за месяц",
+    REVISIONS: "Уточнения неполных отчётов",
+}
 #: after a longer outage the older windows are for a person to decide
 CATCH_UP = timedelta(days=7)
 
@@ -136,10 +162,10 @@ _WHOLE = "select tenant_id, window_start, window_end from synkro.reports where i
 _Key = tuple[UUID, datetime, datetime]
 
 
-def enqueue_due(connection: db.Connection, now: datetime) -> list[queue.Run]:
+def enqueue_due(connection: db.Connection, now: datetime, kind: str | None = None) -> list[queue.Run]:
     """Queue what is due for every active tenant; asking again for the same window makes nothing.
 
-    Three queries, however many tenants there are: this is asked every five seconds.
+    ``kind``: reports of this kind alone. Three queries, however many tenants there are: this is asked every minute.
     """
     after = {"after": now - CATCH_UP - 2 * _DAY}
     states: dict[_Key, _State] = {}
@@ -152,6 +178,8 @@ def enqueue_due(connection: db.Connection, now: datetime) -> list[queue.Run]:
     made = []
     for tenant_id, config, since in _schedules(connection):
         for one in due(config, now, since):
+            if kind not in (None, one.report_type):
+                continue
             place = (tenant_id, one.window.start, one.window.end)
             key = None if place in whole else _next_key(states.get(place), one.key, now, config)
             if key is None:
@@ -198,3 +226,41 @@ def _next_key(state: _State | None, key: str, now: datetime, config: runtime_con
     if at is None or now < at:
         return None
     return f"{key}:{state.last_attempt + 1}"
+
+
+# --- as Dagster's schedules -------------------------------------------------------------------------------
+
+
+def build() -> list[ScheduleDefinition]:
+    return [_schedule_of(kind, title) for kind, title in KINDS.items()]
+
+
+def _schedule_of(kind: str, title: str) -> ScheduleDefinition:
+    @schedule(
+        name=f"{kind}_due",
+        cron_schedule=EVERY_MINUTE,
+        job_name=REPORT_JOB,
+        default_status=DefaultScheduleStatus.RUNNING,
+        description=f"{title}: каждую минуту в очередь ставится то, чему по настройкам компаний пришёл срок",
+        tags={"synkro/kind": kind},
+    )
+    def due_of_kind(context: ScheduleEvaluationContext) -> list[RunRequest] | SkipReason:
+        return submit_due(context.instance, kind) or SkipReason("срок не пришёл ни у одной компании")
+
+    return due_of_kind
+
+
+def submit_due(instance: DagsterInstance, kind: str) -> list[RunRequest]:
+    """Queue what is due and submit it, in one transaction: the queue's sensor does not see the rows in between.
+
+    More rows than a tick takes are left to the sensor.
+    """
+    with db.as_service("schedule") as connection:
+        now = clock.now()
+        made = revisions.enqueue_due(connection, now) if kind == REVISIONS else enqueue_due(connection, now, kind)
+        requests = submission.submit(connection, made)
+        if requests:
+            # a run request names its partition, which the sensor may not have added yet
+            slugs = {tenant.slug for tenant in tenants.visible(connection) if tenant.status != "disabled"}
+            instance.add_dynamic_partitions(TENANTS, sorted(slugs - set(instance.get_dynamic_partitions(TENANTS))))
+    return requests

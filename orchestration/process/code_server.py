@@ -14,8 +14,10 @@ import multiprocessing
 import sys
 import threading
 from multiprocessing import forkserver, util
+from multiprocessing.context import BaseContext
 from typing import Any
 
+from orchestration import dagster_patches
 from orchestration.queue import listener
 
 logger = logging.getLogger(__name__)
@@ -28,49 +30,30 @@ LONGEST_FOLDER = 80
 WARM_UP_AFTER = 10.0
 
 
+def warm_context() -> BaseContext | None:
+    """The fork server that has imported what a run needs; ``None`` where there is none."""
+    try:
+        context = multiprocessing.get_context(START_METHOD)
+        context.set_forkserver_preload(["orchestration.process.preload"])
+        if len(util.get_temp_dir()) > LONGEST_FOLDER:
+            raise ValueError("the folder for temporary files has too long a name")
+    except ValueError:
+        logger.warning("no fork server here: the runs start cold", exc_info=True)
+        return None
+    # the first run would start it; until then the processes beside us have a start of their own to make
+    warm_up = threading.Timer(WARM_UP_AFTER, forkserver.ensure_running)
+    warm_up.daemon = True
+    warm_up.start()
+    return context
+
+
 def warm_servicer() -> type[Any]:
-    """Dagster's servicer with the context of its runs' processes replaced. The attribute is Dagster's own business: a
-    version without it starts its runs cold, and a test of ours fails."""
-    from dagster._grpc.server import DagsterApiServer
-
-    class WarmApiServer(DagsterApiServer):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            if not hasattr(self, "_mp_ctx"):
-                logger.warning("this Dagster starts its runs in another way: they start cold")
-                return
-            try:
-                context = multiprocessing.get_context(START_METHOD)
-                context.set_forkserver_preload(["orchestration.process.preload"])
-                if len(util.get_temp_dir()) > LONGEST_FOLDER:
-                    raise ValueError("the folder for temporary files has too long a name")
-            except ValueError:
-                logger.warning("no fork server here: the runs start cold", exc_info=True)
-                return
-            # the first run would start it; until then the processes beside us have a start of their own to make
-            warm_up = threading.Timer(WARM_UP_AFTER, forkserver.ensure_running)
-            warm_up.daemon = True
-            warm_up.start()
-            self._mp_ctx = context  # type: ignore[assignment]
-
-        def _check_for_orphaned_runs(self) -> None:
-            try:
-                super()._check_for_orphaned_runs()
-            except Exception:
-                # asked every few seconds by a thread that an error would end, and with it the watch over every run: one that died
-                # with the database would go on for ever in Dagster, and its company would wait behind it
-                logger.warning("the runs could not be looked after, again in a moment", exc_info=True)
-
-    return WarmApiServer
+    return dagster_patches.warm_servicer(warm_context)
 
 
 def main() -> None:
-    from dagster._cli.api import grpc_command
-    from dagster._grpc import server
-
     listener.enable()
-    server.DagsterApiServer = warm_servicer()  # type: ignore[misc]
-    grpc_command(sys.argv[1:], prog_name="synkro code server")
+    dagster_patches.serve_code(warm_servicer, sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -19,13 +19,16 @@ from urllib.parse import urlsplit, urlunsplit
 import yaml
 
 from synkro.core.errors import ConfigurationError
-from synkro.core.settings import ROOT, settings
+from synkro.core.resources import DAGSTER_TEMPLATE
+from synkro.core.settings import settings
 from synkro.database import connections, db
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 SCHEMA = "dagster"
+#: the address of Dagster's storage, reckoned once and inherited: the web server is told no other address of the database
+STORAGE_VARIABLE = "SYNKRO_DAGSTER_STORAGE_URL"
 
 
 def storage_url() -> str:
@@ -73,14 +76,14 @@ def prepare() -> Path:
     """Render the instance into the data directory, point the environment at it and return its folder."""
     home = settings().data_dir / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    text = render(settings().dagster_overlay, runs_at_once()).replace("{{ data_dir }}", str(home))
+    text = render(settings().dagster_overlay, runs_at_once())
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         fresh = home / f"dagster.yaml.{os.getpid()}"
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(target)
     os.environ["DAGSTER_HOME"] = str(home)
-    os.environ["SYNKRO_DAGSTER_STORAGE_URL"] = storage_url()
+    os.environ[STORAGE_VARIABLE] = storage_url()
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     return home
 
@@ -105,7 +108,7 @@ def render(overlay: Path | None, at_once: int | None = None) -> str:
 
     Raises :class:`ConfigurationError`.
     """
-    text = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+    text = DAGSTER_TEMPLATE.read_text(encoding="utf-8")
     if at_once is not None:
         text = re.sub(r"max_concurrent_runs: \d+", f"max_concurrent_runs: {at_once}", text)
     if overlay is None:

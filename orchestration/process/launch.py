@@ -21,8 +21,8 @@ def execute(run_id: UUID) -> queue.Run:
     # imported here: definitions need the manifest, and dagster itself takes seconds
     from orchestration.definitions import build
     from orchestration.defs.jobs import REPORT_JOB
-    from orchestration.defs.sensors import tags_of
     from orchestration.queue.partitions import TENANTS, key_of
+    from orchestration.queue.submission import tags_of
 
     with db.as_service("launch") as connection:
         run = queue.get(connection, run_id)

@@ -11,6 +11,7 @@ import hmac
 import sys
 from typing import Any
 
+from orchestration import dagster_patches
 from synkro.runs import dagster_ui
 
 _REFUSAL = b"Dagster is shown by the app, to operators (SYNKRO_DAGSTER_KEY)."
@@ -42,16 +43,8 @@ class BehindKey:
 
 
 def main() -> None:
-    from dagster_webserver import cli
-
-    # Dagster has no other place for a middleware; a version without this name does not start here
-    make, key = cli.create_app_from_workspace_process_context, dagster_ui.key()
-
-    def make_behind_key(*args: Any, **kwargs: Any) -> Any:
-        return BehindKey(make(*args, **kwargs), key)
-
-    cli.create_app_from_workspace_process_context = make_behind_key
-    cli.dagster_webserver(sys.argv[1:], prog_name="synkro webserver", auto_envvar_prefix="DAGSTER_WEBSERVER")
+    key = dagster_ui.key()
+    dagster_patches.serve_pages(lambda app: BehindKey(app, key), sys.argv[1:])
 
 
 if __name__ == "__main__":

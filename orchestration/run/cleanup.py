@@ -45,14 +45,17 @@ def mark(folder: Path) -> None:
     (folder / _MARK).write_text(json.dumps(me), encoding="utf-8")
 
 
-def clear(keep: Path | None = None) -> None:
-    """End the processes and delete the folders of runs that are over or led by another worker; ``keep`` is the caller's."""
+def clear(keep: Path | None = None) -> int:
+    """End the processes and delete the folders of runs that are over or led by another worker; ``keep`` is the caller's.
+
+    Returns how many folders went.
+    """
     home = settings().data_dir / "work"
     # listed before asked: whoever makes his folder meanwhile has claimed his run first
     folders = [folder for folder in home.iterdir() if folder != keep] if home.is_dir() else []
     named = [match[1] for folder in folders if (match := _NAME.fullmatch(folder.name))]
     if not folders:
-        return
+        return 0
     with db.as_service("leftovers") as connection:
         rows = connection.execute(
             "select run_id || '-' || lease_token as name, (status in ('pending', 'running', 'cancelling')) as is_led,"
@@ -62,12 +65,12 @@ def clear(keep: Path | None = None) -> None:
         ).fetchall()
     leave = {row["name"] for row in rows if row["is_led"] or row["is_ending"]}
     known = {row["name"].rpartition("-")[0] for row in rows}
-    for folder in folders:
-        if folder.name in leave:
-            continue
+    over = [folder for folder in folders if folder.name not in leave]
+    for folder in over:
         if folder.name.rpartition("-")[0] in known:
             _end_process(folder)
         shutil.rmtree(folder, ignore_errors=True)
+    return len(over)
 
 
 def process_of(folder: Path) -> int | None:

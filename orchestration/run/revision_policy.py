@@ -14,6 +14,7 @@ from orchestration.run.worker import Worker
 from synkro.core import clock, russian
 from synkro.database import db
 from synkro.reporting import reports, revisions
+from synkro.reporting.body import Revision
 from synkro.reporting.reports import Draft, Report
 
 if TYPE_CHECKING:
@@ -88,19 +89,16 @@ def marked(worker: Worker, draft: Draft, decision: Decision) -> Draft:
     """The draft with what it promises about its AI part, and what it revises."""
     from analysis.report import page_text
 
-    body = dict(draft.body)
+    body = draft.body
     if revisions.AI in decision.lacking and decision.plan is not None:
-        header = dict(body["header"])
-        reader = dict(header["reader"])
+        reader = body.header.reader
         when = russian.moment(decision.plan.at, worker.config.timezone)
-        reader["note"] = f"{reader['note'].rstrip()} Следующая попытка: {when}.".strip()
-        header["reader"] = reader
-        body["header"] = header
+        reader = reader.model_copy(update={"note": f"{reader.note.rstrip()} Следующая попытка: {when}.".strip()})
+        body = body.model_copy(update={"header": body.header.model_copy(update={"reader": reader})})
     if worker.run.job_type == "followup" and decision.before is not None:
-        body["revision"] = {
-            "of_version": decision.before.version,
-            "gained": revisions.gained(decision.lacked, decision.lacking),
-        }
+        gained = revisions.gained(decision.lacked, decision.lacking)
+        revision = Revision(of_version=decision.before.version, gained=gained)
+        body = body.model_copy(update={"revision": revision})
     return replace(draft, body=body, summary_text=page_text.build(body, worker.config.timezone))
 
 

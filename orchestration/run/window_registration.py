@@ -69,8 +69,8 @@ def open_windows(worker: Worker, results: list[SourceResult]) -> None:
         report_windows.save(connection, tenant_id, [own, *others])
         windows = [w.window for w in [own, *others]]
         windows += [w for w in report_windows.outdated(connection, tenant_id) if w not in windows]
-    worker.memory["windows"] = windows
-    worker.memory["missing"] = missing
+    worker.state.windows = windows
+    worker.state.missing = missing
 
 
 def _behind(source: str, until: datetime | None, end: datetime, timezone: str) -> str:
@@ -88,7 +88,7 @@ def note_lost(worker: Worker, lost: Sequence[Count]) -> None:
     gaps = [gap(one.source, ingestion_log.counted(one)) for one in lost]
     with db.as_service("windows") as connection:
         report_windows.add_missing(connection, worker.tenant.tenant_id, worker.run.window, gaps)
-    worker.memory["missing"] = [*worker.memory.get("missing", []), *gaps]
+    worker.state.missing = [*(worker.state.missing or []), *gaps]
 
 
 def gap(source: str, reason: str, until: datetime | None = None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import psycopg
 
 from orchestration.run import cleanup
 from orchestration.run.results import outcome_of
+from orchestration.run.state import RunState
 from synkro.core.errors import Cancelled, LeaseLost, SynkroError, TransientError
 from synkro.core.files import private_folder
 from synkro.database import connections, db
@@ -48,8 +49,7 @@ class Worker:
         self.tenant = tenant
         self.config = config
         self.work_dir: Path = cleanup.folder_of(run)
-        #: what one step leaves for the next in this process; each can be made again from the database
-        self.memory: dict[str, Any] = {}
+        self.state = RunState()
         self._stop_reason: SynkroError | None = None
         self._failure: BaseException | None = None
         self._finished = False

@@ -10,10 +10,10 @@ from uuid import UUID
 from services import access
 from services.access import Viewer
 from services.reports import view
-from synkro import numbers
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.numbers import Waiting
+from synkro.metrics import queries
+from synkro.metrics.queries import Waiting
 from synkro.reporting import reports
 from synkro.tenancy import runtime_config
 from synkro.tenancy.tenants import Tenant
@@ -58,11 +58,11 @@ def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
             timezone=config.timezone,
             days=days,
             currency=view.currency_of(connection, tenant_id),
-            history=numbers.history(connection, tenant_id, window, days) if window else [],
-            heatmap=_grid(numbers.hours(connection, tenant_id, window, days) if window else []),
-            managers=numbers.managers_over(connection, tenant_id, window, days) if window else [],
-            funnel=numbers.funnel(connection, tenant_id),
-            waiting=numbers.waiting(connection, tenant_id, window, 50) if window else [],
+            history=queries.history(connection, tenant_id, window, days) if window else [],
+            heatmap=_grid(queries.hours(connection, tenant_id, window, days) if window else []),
+            managers=queries.managers_over(connection, tenant_id, window, days) if window else [],
+            funnel=queries.funnel(connection, tenant_id),
+            waiting=queries.waiting(connection, tenant_id, window, 50) if window else [],
             as_of=latest["as_of"] if latest else None,
             report_id=report.report_id if report else None,
         )

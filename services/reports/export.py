@@ -9,9 +9,9 @@ from uuid import UUID
 from services import access
 from services.access import Viewer
 from services.reports import view
-from synkro import numbers
 from synkro.database import db
-from synkro.numbers import Waiting
+from synkro.metrics import queries
+from synkro.metrics.queries import Waiting
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ def report(who: Viewer, slug: str, report_id: UUID | str, what: str) -> Exported
         tenant, found = view.find(connection, who, slug, report_id)
         name = f"synkro-{tenant.slug}-{found.period_end.isoformat()}-{what}"
         if what == "waits":
-            exported = Exported(what, name, waits=numbers.waiting(connection, found.tenant_id, found.window))
+            exported = Exported(what, name, waits=queries.waiting(connection, found.tenant_id, found.window))
         else:
-            usual = numbers.usual(connection, found.tenant_id, found.window)
+            usual = queries.usual(connection, found.tenant_id, found.window)
             exported = Exported(what, name, numbers=found.numbers, usual=usual)
         access.note(
             connection,

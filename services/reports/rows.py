@@ -1,6 +1,6 @@
 """The rows behind a number: every number of a report opens the list it was counted from (metrics.md).
 
-Which rows those are is said in ``synkro/evidence``; here they get names and are listed, 50 a page, and the number is
+Which rows those are is said in ``synkro/metrics``; here they get names and are listed, 50 a page, and the number is
 counted from them once more: a difference means that the rows changed after the report.
 """
 
@@ -12,11 +12,12 @@ from uuid import UUID
 
 from services.access import Viewer
 from services.reports import view
-from synkro import evidence, numbers
 from synkro.core.errors import NotFoundError
 from synkro.database import db
-from synkro.evidence import Entry
-from synkro.numbers import plain
+from synkro.metrics import lineage, queries
+from synkro.metrics.metric import Metric
+from synkro.metrics.queries import plain
+from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reporting.reports import Report
 from synkro.tenancy.tenants import Tenant
 
@@ -37,7 +38,7 @@ def _manager(alias: str, column: str) -> str:
     )
 
 
-#: kind → what is shown of its rows, and from where, and in what order
+#: row set → what is shown of its rows, and from where, and in what order
 _SHOWN: dict[str, tuple[str, str, str]] = {
     "waits": (
         f"{_NAME}, r.opened_by_message_id as message_id, coalesce(a.name, o.name) as manager_name, r.now_at as edge",
@@ -81,7 +82,7 @@ _SHOWN: dict[str, tuple[str, str, str]] = {
 class Rows:
     tenant: Tenant
     report: Report
-    entry: Entry
+    entry: Metric
     #: the manager whose number it is, and their name
     manager_id: str | None
     manager_name: str | None
@@ -99,10 +100,6 @@ class Rows:
         return self.entry.column
 
     @property
-    def kind(self) -> str:
-        return self.entry.kind
-
-    @property
     def pages(self) -> int:
         return max(1, -(-self.total // PAGE_SIZE))
 
@@ -113,7 +110,7 @@ class Rows:
     @property
     def sql(self) -> str:
         """The rows as a statement that a person can run."""
-        return evidence.literal(self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id)
+        return lineage.literal(self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id)
 
 
 def behind(
@@ -132,13 +129,13 @@ def behind(
     """
     with db.as_user(who.user_id) as connection:
         tenant, report = view.find(connection, who, slug, report_id)
-        entry = (evidence.SUMMARY if manager_id is None else evidence.MANAGERS).get(metric)
+        entry = (SUMMARY if manager_id is None else MANAGERS).get(metric)
         if entry is None:
             raise NotFoundError("Такого показателя нет.")
         value, name = _said(connection, report, metric, manager_id)
         page = max(1, min(page, 10_000))
-        wanted = evidence.parameters(tenant.tenant_id, report.window, manager_id)
-        shown, joins, order = _SHOWN[entry.kind]
+        wanted = lineage.parameters(tenant.tenant_id, report.window, manager_id)
+        shown, joins, order = _SHOWN[entry.row_set]
         query = (
             f"{entry.rows()}select r.*, {shown}, n.total from (select count(*) as total from rows) n cross join rows r{joins}"
             f" order by {order} limit %(limit)s offset %(offset)s"
@@ -154,7 +151,7 @@ def behind(
             total=found[0]["total"] if found else 0,
             page=page,
             value=value,
-            recounted=plain(evidence.recount(connection, entry, tenant.tenant_id, report.window, manager_id)),
+            recounted=plain(lineage.recount(connection, entry, tenant.tenant_id, report.window, manager_id)),
             currency=view.currency_of(connection, tenant.tenant_id),
         )
 
@@ -163,7 +160,7 @@ def _said(connection: db.Connection, report: Report, metric: str, manager_id: st
     """The number as it was published and, for a manager's, whose it is."""
     if manager_id is None:
         return report.numbers.get(metric), None
-    for row in numbers.managers(connection, report.tenant_id, report.window):
+    for row in queries.managers(connection, report.tenant_id, report.window):
         if row["manager_id"] == manager_id:
             return row.get(metric), row["name"]
     raise NotFoundError("Такого сотрудника в отчёте нет.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,11 +10,12 @@ from uuid import UUID
 
 from services import access
 from services.access import Viewer
-from synkro import numbers
 from synkro.core.errors import NotFoundError
 from synkro.database import db
-from synkro.numbers import Waiting
+from synkro.metrics import queries
+from synkro.metrics.queries import Waiting
 from synkro.reporting import dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
+from synkro.reporting.body import Number
 from synkro.reporting.dialogs import Dialog
 from synkro.reporting.outbox import Item
 from synkro.reporting.reconciliation import Count, Line
@@ -83,12 +85,12 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             report=report,
             versions=reports.versions(connection, report),
             thread=reports.thread(connection, report),
-            waiting=numbers.waiting(connection, tenant_id, window, CAP),
-            managers=numbers.managers(connection, tenant_id, window),
+            waiting=queries.waiting(connection, tenant_id, window, CAP),
+            managers=queries.managers(connection, tenant_id, window),
             dialogs=found[:CAP],
             dialogs_total=len(found),
-            history=numbers.history(connection, tenant_id, window),
-            usual=numbers.usual(connection, tenant_id, window),
+            history=queries.history(connection, tenant_id, window),
+            usual=queries.usual(connection, tenant_id, window),
             lines=reconciliation.of_report(connection, report),
             counts=reconciliation.counts_of(connection, report),
             log=[event for event in log if event.level != "debug"],
@@ -101,12 +103,11 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
         )
 
 
-def headline_numbers(report: Report) -> list[dict[str, Any]]:
+def headline_numbers(report: Report) -> list[Number]:
     """The report's own lines of numbers; for a body without them, the same lines from its summary."""
-    lines = report.body.get("numbers")
-    if lines:
-        return [line for line in lines if isinstance(line, dict) and line.get("key")]
-    return [{"key": key, "value": report.numbers.get(key)} for key in DEFAULT_NUMBERS if key in report.numbers]
+    if report.body.numbers:
+        return [line for line in report.body.numbers if line.key]
+    return [Number(key=key, value=report.numbers.get(key)) for key in DEFAULT_NUMBERS if key in report.numbers]
 
 
 #: what a report without lines of its own shows
@@ -119,28 +120,8 @@ DEFAULT_NUMBERS = (
     "money_at_risk",
     "deals_won",
 )
-#: a rise of these is bad news
-LOWER_IS_BETTER = frozenset(
-    {
-        "first_response_p50",
-        "first_response_p90",
-        "response_p50",
-        "response_p90",
-        "unanswered_now",
-        "breached",
-        "unanswered_overdue",
-        "oldest_wait_minutes",
-        "money_at_risk",
-        "deals_lost",
-        "deals_lost_amount",
-    }
-)
 
 
-def claims_at(report: Report, indexes: Any) -> list[dict[str, Any]]:
+def claims_at(report: Report, indexes: Sequence[int]) -> list[dict[str, Any]]:
     """The evidence a line refers to; an index that points nowhere is left out."""
-    found = []
-    for index in indexes if isinstance(indexes, list) else []:
-        if isinstance(index, int) and 0 <= index < len(report.claims):
-            found.append(report.claims[index])
-    return found
+    return [report.claims[index] for index in indexes if 0 <= index < len(report.claims)]

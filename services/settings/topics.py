@@ -78,13 +78,13 @@ def _pack(chosen: TopicList) -> Pack:
 
 def _uncovered(connection: db.Connection, tenant_id: UUID, catalogue: Catalogue) -> tuple[Uncovered, ...]:
     report = next(iter(reports.recent(connection, tenant_id, limit=1)), None)
-    body = (report.body.get("uncovered") or {}) if report else {}
+    uncovered = report.body.uncovered if report else None
     look = matcher(catalogue)
     found = []
-    for group in body.get("groups", []):
-        claims = tuple(claims_at(report, group["claims"])) if report else ()
+    for group in uncovered.groups if uncovered else ():
+        claims = tuple(claims_at(report, group.claims)) if report else ()
         if not claims or not all(look.find(folded(claim["quote"])) for claim in claims):
-            found.append(Uncovered(tuple(group["words"]), group["count"], claims))
+            found.append(Uncovered(tuple(group.words), group.count, claims))
     return tuple(found)
 
 

@@ -294,7 +294,7 @@ class Asked:
         try:
             _write(email, "recovery", link)
         except SynkroError as error:
-            logger.warning("Письмо для нового пароля не отправлено: %s", error.message)
+            logger.warning("The letter with a new password was not sent: %s", error.message)
 
 
 def request_recovery(email: str, ip_address: str | None) -> Asked:
@@ -315,7 +315,7 @@ def request_recovery(email: str, ip_address: str | None) -> Asked:
             link = links.make(connection, user_id, email, "recovery") if user_id else ""
         except DataError as error:
             # the limit of one address is nobody else's business
-            logger.warning("Письмо для нового пароля не отправлено: %s", error.message)
+            logger.warning("The letter with a new password was not sent: %s", error.message)
             link = ""
     return Asked(letter=(email, link) if link else None)
 

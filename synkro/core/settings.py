@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from synkro.core.certificates import with_roots
 from synkro.core.errors import ConfigurationError
 
-#: the tree this code runs from: migrations, the dbt project and the Dagster template are read from here
+#: the tree this code runs from; in a wheel, where its packages lie (files beside the code: synkro/core/resources.py)
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import psycopg
 
 from synkro.core.errors import ConfigurationError
-from synkro.core.settings import ROOT
+from synkro.core.resources import MIGRATIONS
 from synkro.database import connections
 
-FOLDER = ROOT / "supabase" / "migrations"
+FOLDER = MIGRATIONS
 _NAME = re.compile(r"^(\d{14})_([a-z0-9_]+)\.sql$")
 #: two deployers at once: the second waits, then finds nothing to do
 _LOCK_KEY = 0x53594E4B524F

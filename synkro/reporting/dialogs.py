@@ -11,7 +11,7 @@ from uuid import UUID
 from synkro.core.errors import NotFoundError
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
 from synkro.reporting.reconciliation import Line
 from synkro.reporting.reports import Report
 from synkro.reporting.restatements import Correction

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from synkro.core.errors import NotFoundError
 from synkro.core.windows import Window
 from synkro.database import db
+from synkro.reporting.body import Body
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Draft:
     as_of: datetime | None
     is_complete: bool
     summary_text: str
-    body: dict[str, Any]
+    body: Body
     numbers: dict[str, Any]
     #: {"read", "total", "skipped": {reason: n}}
     coverage: dict[str, Any]
@@ -63,7 +64,7 @@ class Report:
     is_complete: bool
     summary_text: str
     telegram_text: str
-    body: dict[str, Any]
+    body: Body
     numbers: dict[str, Any]
     coverage: dict[str, Any]
     claims: list[dict[str, Any]]
@@ -93,6 +94,10 @@ _COLUMNS = (
     " status, as_of, is_complete, summary_text, telegram_text, body, numbers, coverage, claims, metadata, data_ref,"
     " cost_usd, followup_deadline_at, created_at, sent_at"
 )
+
+
+def _report(row: db.Row) -> Report:
+    return Report(**row | {"body": Body.read(row["body"])})
 
 
 def publish(
@@ -130,7 +135,7 @@ def publish(
             "complete": draft.is_complete,
             "summary": draft.summary_text,
             "telegram": draft.telegram_text,
-            "body": Jsonb(draft.body),
+            "body": Jsonb(draft.body.stored()),
             "numbers": Jsonb(draft.numbers),
             "coverage": Jsonb(draft.coverage),
             "claims": Jsonb(draft.claims),
@@ -141,7 +146,7 @@ def publish(
         },
     ).fetchone()
     assert row is not None
-    report = Report(**row)
+    report = _report(row)
     for letter in letters:
         connection.execute(
             "insert into synkro.outbox (tenant_id, report_id, channel, destination, payload) values (%s, %s, %s, %s, %s)",
@@ -161,7 +166,7 @@ def get(connection: db.Connection, report_id: UUID | str) -> Report:
         row = None
     if row is None:
         raise NotFoundError("Отчёт не найден.")
-    return Report(**row)
+    return _report(row)
 
 
 def current(connection: db.Connection, tenant_id: UUID, window: Window | None = None) -> Report | None:
@@ -176,7 +181,7 @@ def current(connection: db.Connection, tenant_id: UUID, window: Window | None = 
             "end": window.end if window else None,
         },
     ).fetchone()
-    return Report(**row) if row else None
+    return _report(row) if row else None
 
 
 def recent(
@@ -192,7 +197,7 @@ def recent(
         " and (is_current or not %(only)s) order by window_end desc, version desc limit %(limit)s offset %(offset)s",
         {"tenant": tenant_id, "only": only_current, "limit": limit, "offset": offset},
     )
-    return [Report(**row) for row in rows]
+    return [_report(row) for row in rows]
 
 
 def versions(connection: db.Connection, report: Report) -> list[Report]:
@@ -202,7 +207,7 @@ def versions(connection: db.Connection, report: Report) -> list[Report]:
         " order by version desc",
         (report.tenant_id, report.window_start, report.window_end),
     )
-    return [Report(**row) for row in rows]
+    return [_report(row) for row in rows]
 
 
 # --- questions about a report -----------------------------------------------------------------------------

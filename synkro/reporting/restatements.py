@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from synkro import evidence
 from synkro.database import db
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
+from synkro.metrics.registry import NUMBERS
 from synkro.reporting.reports import Report
 
 
@@ -61,5 +61,5 @@ def of_report(connection: db.Connection, report: Report) -> Correction | None:
 
 
 def _changes(published: dict[str, Any], row: db.Row) -> tuple[Change, ...]:
-    pairs = [(key, published[key], plain(row[key])) for key in evidence.NUMBERS if key in published]
+    pairs = [(key, published[key], plain(row[key])) for key in NUMBERS if key in published]
     return tuple(Change(key, old, new) for key, old, new in pairs if old != new)

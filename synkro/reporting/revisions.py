@@ -1,7 +1,7 @@
 """Reports that lack something, and the runs that complete them: what is lacking, when it is tried again, who is told.
 
 A report is published on time with what is there and says what it lacks: a source that could not be read, or the AI's
-part. ``reports.revise_at`` is the moment of the next attempt; the queue's sensor calls :func:`enqueue_due`. Attempts are
+part. ``reports.revise_at`` is the moment of the next attempt; the schedule `revisions_due` calls :func:`enqueue_due` every minute. Attempts are
 bounded and their pauses double (``followup_attempts``, ``followup_pause_minutes`` of the tenant). A revision is a new
 version; Telegram hears of it once it lacks less, as a revision.
 """

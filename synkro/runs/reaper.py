@@ -1,6 +1,6 @@
 """Ends the runs whose worker died or does not stop: a lease that ran out is a fact any process may act upon.
 
-The queue's sensor calls this every 5 s, the app every 15 s, the command line whenever it shows a run: whatever
+The maintenance sensor calls this every 10 s, the app every 15 s, the command line whenever it shows a run: whatever
 part of the installation is alive, a dead run is told of.
 """
 

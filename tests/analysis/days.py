@@ -16,6 +16,7 @@ from analysis.report.builder import compose
 from analysis.report.context import ReadingsOutcome
 from analysis.report.inputs import Facts
 from delivery.message import telegram_message
+from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft
 from tests.analysis.inputs import (
     DAY,
@@ -52,8 +53,8 @@ def _facts(**changes: Any) -> Facts:
             {"manager_id": "8", "name": "Данияр", "waits_answered": 4, "response_p50": 31, "within_target": 0.5, "within_target_n": 4,
              "open_overdue": 1, "messages_sent": 9},
             {"manager_id": "7", "name": "Асель Ахметова", "waits_answered": 24, "response_p50": 6, "within_target": 0.92,
-             "within_target_n": 25, "open_overdue": 0, "messages_sent": 40},
-            {"manager_id": "9", "name": "Бахыт", "waits_answered": 0, "messages_sent": 2},
+             "within_target_n": 25, "open_overdue": 0, "messages_sent": 40, "deals_won": 2, "deals_won_amount": 870_000, "deals_lost": 1},
+            {"manager_id": "9", "name": "Бахыт", "waits_answered": 0, "messages_sent": 2, "deals_won": 0, "deals_won_amount": 0, "deals_lost": 2},
         ],
         "waiting": [
             wait("w1", 300, client_name="Айгерим", phone="+77010000001", is_overdue=True, deal_id="deal-1", deal_name="Кухня", price=450_000, **_ASEL),
@@ -129,7 +130,10 @@ def _model(**changes: Any) -> ReadingsOutcome:
 def _revised() -> Draft:
     """What a revision adds to the body stands there when it is sent."""
     draft = compose(context(), _outcome(), _facts())
-    return replace(draft, body={**draft.body, "revision": {"of_version": 1, "gained": "данные Radist и AI-раздел"}})
+    return replace(
+        draft,
+        body=Body.read({**draft.body.stored(), "revision": {"of_version": 1, "gained": "данные Radist и AI-раздел"}}),
+    )
 
 
 DAYS: dict[str, Callable[[], Draft]] = {
@@ -160,7 +164,7 @@ def body_text(draft: Draft) -> str:
 
     So is the digest of the topics: a word more in a pack is no other report.
     """
-    whole = asdict(draft)
+    whole = asdict(draft) | {"body": draft.body.stored()}
     for name in ("cost_usd", "report_id", "summary_text"):
         del whole[name]
     whole["window"] = [draft.window.start, draft.window.end]

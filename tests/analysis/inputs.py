@@ -12,7 +12,7 @@ from analysis.report.context import AnalysisContext, DialogReading, ReadingsOutc
 from analysis.report.inputs import Facts
 from analysis.topics import pack
 from synkro.core.windows import Window
-from synkro.numbers import Waiting
+from synkro.metrics.queries import Waiting
 from synkro.reporting.dialogs import Dialog
 
 FURNITURE = pack("furniture").catalogue

@@ -21,6 +21,7 @@ from synkro.core import clock
 from synkro.core.windows import Window, business_day_window, last_closed
 from synkro.database import db
 from synkro.reporting import reports
+from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft, Report
 from synkro.runs import leases, queue, watermarks
 from synkro.runs.queue import Run
@@ -358,7 +359,7 @@ def draft_of(world: World, slug: str, **changes: Any) -> Draft:
         "as_of": world.window.end,
         "is_complete": slug != "alpha",
         "summary_text": f"Главное за день {hostile}",
-        "body": body_of(slug),
+        "body": Body.read(body_of(slug)),
         "numbers": {"unanswered_now": 5, "money_at_risk": 8_750_000, "first_response_p50": 12, "messages": 44, "answered_within_target": 0.62, "waits_answered": 8},
         "coverage": {"read": 11, "total": 13, "skipped": {"no_text": 2}},
         "claims": [

@@ -16,12 +16,13 @@ from psycopg.rows import dict_row
 
 from services import access
 from services.reports import rows
-from synkro import evidence
 from synkro.accounts import embedded
 from synkro.core.errors import NotFoundError
 from synkro.database import db
-from synkro.numbers import plain
+from synkro.metrics.queries import plain
+from synkro.metrics.registry import NUMBERS, SUMMARY
 from synkro.reporting import reports
+from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft
 from synkro.tenancy import users
 from tests.conftest import doors_open
@@ -54,7 +55,7 @@ def built(
         with db.as_service("test") as service:
             user = embedded.add(service, "reader@example.com", "correct horse battery")
             users.grant(service, user.user_id, company.tenant_id, "user")
-            draft = Draft("daily", window, date(2026, 3, 2), date(2026, 3, 2), None, True, "", {}, {}, {}, [])
+            draft = Draft("daily", window, date(2026, 3, 2), date(2026, 3, 2), None, True, "", Body(), {}, {}, [])
             report = reports.publish(service, company.tenant_id, None, draft, [])
         found = connection.execute(
             "select * from marts.period_summary where tenant_id = %s", (company.tenant_id,)
@@ -101,7 +102,7 @@ def behind(built: Built, metric: str) -> rows.Rows:
     return rows.behind(built.viewer, "ours", built.report.report_id, metric, limit=1000)
 
 
-@pytest.mark.parametrize("metric", evidence.NUMBERS)
+@pytest.mark.parametrize("metric", NUMBERS)
 def test_the_rows_make_the_number(built: Built, metric: str) -> None:
     """Counted here from what the page shows, and by the registry's own aggregate."""
     found, number = behind(built, metric), built.summary[metric]
@@ -117,17 +118,17 @@ def test_the_rows_make_the_number(built: Built, metric: str) -> None:
     elif metric == "match_rate":
         matched = sum(row["match_status"] == "matched" for row in found.rows)
         assert round(matched / len(found.rows), 4) == float(number)
-    elif metric == "answered_within_target":
-        assert len(found.rows) == built.summary["answered_within_target_n"]
+    elif SUMMARY[metric].unit == "share":
+        assert len(found.rows) == built.summary[SUMMARY[metric].denominator]
     else:
         assert len(found.rows) == number
 
 
 def test_the_day_is_worth_counting(built: Built) -> None:
     """No number above is zero against zero by accident."""
-    zero = {metric for metric in evidence.NUMBERS if not built.summary[metric]}
+    zero = {metric for metric in NUMBERS if not built.summary[metric]}
     assert zero <= {"bot_messages", "excluded_dialogs", "waits_unattributed", "authors_by_deal", "authors_unknown",
-                    "dialogs_no_phone", "dialogs_no_contact", *(n for n in evidence.NUMBERS if n.startswith("unanswered_"))}  # fmt: skip
+                    "dialogs_no_phone", "dialogs_no_contact", *(n for n in NUMBERS if n.startswith("unanswered_"))}  # fmt: skip
     assert built.summary["unanswered_now"] > built.summary["unanswered_overdue"] > 0
 
 

@@ -24,11 +24,11 @@ from services.people import members, profile
 from services.reports import dashboards, questions, rows, runs, transcripts
 from services.reports import view as report_view
 from services.settings import calendars, configuration
-from synkro import evidence
 from synkro.connectors import checks, integrations
 from synkro.core import clock
 from synkro.core.errors import DataError, NotFoundError, SynkroError
 from synkro.database import db
+from synkro.metrics.registry import NUMBERS
 from synkro.reporting import spending, telegram_chats
 from synkro.runs import queue
 from synkro.tenancy import audit
@@ -95,7 +95,7 @@ def test_overview(world: World, who: Who) -> None:
 
 def test_rows_are_those_the_number_counts(world: World, who: Who) -> None:
     report = world.reports["alpha"].report_id
-    summary = {key: rows.behind(who("user"), "alpha", report, key, limit=1000) for key in evidence.NUMBERS}
+    summary = {key: rows.behind(who("user"), "alpha", report, key, limit=1000) for key in NUMBERS}
     counts = {key: found.total for key, found in summary.items()}
     assert counts["messages"] == counts["client_messages"] + counts["manager_messages"] + counts["bot_messages"] == 42
     assert counts["waits"] == counts["sessions"] == counts["dialogs"] == counts["clients"] == 13

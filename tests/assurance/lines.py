@@ -151,6 +151,12 @@ LINES: tuple[Line, ...] = (
         counts=r"(?P<n>\d+) of \d+ dates",
         seconds=1800,
     ),
+    Line(
+        "O11",
+        "orchestration",
+        "Dagster's own commands from the root; what was not read is not materialized",
+        ("tests/orchestration/process/test_dagster_commands.py", "tests/orchestration/run/test_modes.py"),
+    ),
     # delivery
     Line("D1", "delivery", "outbox: at least once, a repeat marked", ("tests/delivery/test_sender.py",)),
     Line("D2", "delivery", "any text fits Telegram", ("tests/delivery/test_markup.py", "tests/delivery/test_message.py")),
@@ -232,6 +238,8 @@ LINES: tuple[Line, ...] = (
         seconds=900,
     ),
     Line("B3", "database", "an upgraded database is a fresh one with its rows", ("tests/synkro/database/test_upgrade.py",)),
+    # packaging
+    Line("K1", "packaging", "a demo runs from a wheel in an empty folder", ("tests/cli/test_wheel.py",)),
     # the tests themselves
     Line(
         "Q1",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from delivery.message import Message, telegram_message
+from synkro.reporting.body import Body
+
 
 def ordinary(**changes: Any) -> dict[str, Any]:
     """A Friday with three things to do."""
@@ -103,3 +106,8 @@ def _number(label: str, display: str, usual: str, direction: str, note: str = ""
         "good": False,
         "note": note,
     }
+
+
+def told(body: dict[str, Any], *, report_url: str, repeat: bool = False) -> Message:
+    """The message about the body as it is stored."""
+    return telegram_message(Body.read(body), report_url=report_url, repeat=repeat)

@@ -22,6 +22,7 @@ from synkro.core import clock, settings
 from synkro.core.windows import Window
 from synkro.database import db, migrations
 from synkro.reporting import outbox, reports
+from synkro.reporting.body import Body
 from synkro.reporting.outbox import Item
 from synkro.reporting.reports import Report
 from synkro.tenancy import runtime_config, tenants
@@ -113,7 +114,7 @@ class Company:
             as_of=None,
             is_complete=True,
             summary_text="",
-            body=body or ordinary(),
+            body=Body.read(body or ordinary()),
             numbers={},
             coverage={},
             claims=[],

@@ -7,10 +7,11 @@ import random
 import pytest
 
 from delivery.links import is_public
-from delivery.message import LONGEST, telegram_message, visible_length
+from delivery.message import LONGEST, visible_length
 from delivery.telegram.markup import LIMIT
 from sandbox.vendors.telegram.text import parse, utf16
 from tests.delivery.bodies import ordinary, quiet
+from tests.delivery.bodies import told as telegram_message
 
 URL = "https://app.synkro.example/t/alma/reports/1b2c3d4e-5f60-4711-8123-456789abcdef"
 LOCAL = "http://127.0.0.1:8080/t/alma/reports/1b2c3d4e-5f60-4711-8123-456789abcdef"

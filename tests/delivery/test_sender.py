@@ -17,6 +17,7 @@ from sandbox.vendors.telegram.text import utf16
 from synkro.core.errors import Cancelled
 from synkro.database import db
 from synkro.reporting import outbox
+from synkro.reporting.body import Body
 from tests.delivery.bodies import ordinary
 from tests.delivery.conftest import BASE_URL, Company, Telegram
 
@@ -38,23 +39,26 @@ def replace_letter(company: Company, **payload: object) -> None:
 
 def test_one_letter_per_chat(make_company: MakeCompany) -> None:
     company = make_company("1", "-100")
-    letters = letters_for(ordinary(), company.integration(), BASE_URL)
+    letters = letters_for(Body.read(ordinary()), company.integration(), BASE_URL)
     assert [letter.destination for letter in letters] == ["1", "-100"]
     assert set(letters[0].payload) == {"text", "plain", "buttons", "parse_mode"}
     company.connect("1, -100, 1")
-    assert [letter.destination for letter in letters_for(ordinary(), company.integration(), BASE_URL)] == ["1", "-100"]
+    assert [letter.destination for letter in letters_for(Body.read(ordinary()), company.integration(), BASE_URL)] == [
+        "1",
+        "-100",
+    ]
 
 
 def test_no_letters_without_telegram(make_company: MakeCompany) -> None:
     company = make_company("1")
     with db.as_service("test") as connection:
         connection.execute("update synkro.integration_configs set public_config = public_config - 'chat_id'")
-    assert letters_for(ordinary(), company.integration(), BASE_URL) == []
+    assert letters_for(Body.read(ordinary()), company.integration(), BASE_URL) == []
     company.connect("1")
     with db.as_service("test") as connection:
         connection.execute("update synkro.integration_configs set secret_hints = '{}'")
-    assert letters_for(ordinary(), company.integration(), BASE_URL) == []
-    assert letters_for(ordinary(), None, BASE_URL) == []
+    assert letters_for(Body.read(ordinary()), company.integration(), BASE_URL) == []
+    assert letters_for(Body.read(ordinary()), None, BASE_URL) == []
 
 
 # --- sending ------------------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_dagster_accepts_the_template_with_the_overlay(
 
     home = tmp_path / "home"
     home.mkdir()
-    text = render(overlay).replace("{{ data_dir }}", str(home))
+    text = render(overlay)
     (home / "dagster.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("SYNKRO_DAGSTER_STORAGE_URL", "postgresql+psycopg2://nobody@localhost/none")
     monkeypatch.setenv("SYNKRO_BROKER_URL", "redis://127.0.0.1:1/0")
@@ -164,9 +164,7 @@ def test_a_run_of_kubernetes_is_a_job_that_finds_its_storage(tmp_path: Path, mon
     from dagster_k8s.container_context import K8sContainerContext
     from dagster_k8s.job import construct_dagster_k8s_job
 
-    (tmp_path / "dagster.yaml").write_text(
-        render(KUBERNETES / "instance.yaml").replace("{{ data_dir }}", str(tmp_path)), encoding="utf-8"
-    )
+    (tmp_path / "dagster.yaml").write_text(render(KUBERNETES / "instance.yaml"), encoding="utf-8")
     monkeypatch.setenv("SYNKRO_IMAGE", "registry.example/synkro:1")
     with mock.patch("kubernetes.config.load_incluster_config"):
         launcher: Any = InstanceRef.from_dir(str(tmp_path)).run_launcher
@@ -220,9 +218,7 @@ def test_a_run_may_not_change_its_pod(tmp_path: Path, monkeypatch: pytest.Monkey
     """Whoever launches a run writes its tags."""
     from dagster._core.instance.ref import InstanceRef
 
-    (tmp_path / "dagster.yaml").write_text(
-        render(KUBERNETES / "instance.yaml").replace("{{ data_dir }}", str(tmp_path)), encoding="utf-8"
-    )
+    (tmp_path / "dagster.yaml").write_text(render(KUBERNETES / "instance.yaml"), encoding="utf-8")
     monkeypatch.setenv("SYNKRO_IMAGE", "registry.example/synkro:1")
     with mock.patch("kubernetes.config.load_incluster_config"):
         launcher: Any = InstanceRef.from_dir(str(tmp_path)).run_launcher

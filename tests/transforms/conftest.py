@@ -45,7 +45,9 @@ class Company:
 
     def configure(self, **values: Any) -> None:
         config = runtime_config.change(self.connection, self.tenant_id, values)
-        runtime_config.fill_working_intervals(self.connection, self.tenant_id, config, date(2026, 1, 1), date(2026, 6, 1))
+        runtime_config.fill_working_intervals(
+            self.connection, self.tenant_id, config, date(2026, 1, 1), date(2026, 6, 1)
+        )
 
     def at(self, text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)

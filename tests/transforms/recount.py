@@ -8,11 +8,12 @@ from uuid import UUID
 
 import psycopg
 
-from synkro import evidence
-from synkro.evidence import Entry
+from synkro.metrics.metric import Metric
 from synkro.core.windows import Window
+from synkro.metrics import lineage
+from synkro.metrics.registry import MANAGERS, SUMMARY
 
-REGISTRIES = {"period_summary": evidence.SUMMARY, "period_managers": evidence.MANAGERS}
+REGISTRIES = {"period_summary": SUMMARY, "period_managers": MANAGERS}
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,6 @@ def recount(connection: psycopg.Connection[Any], tenant_id: UUID, newest: int = 
     return Recount(cells, alive, differences)
 
 
-def _again(connection: psycopg.Connection[Any], entry: Entry, row: dict[str, Any]) -> Any:
+def _again(connection: psycopg.Connection[Any], entry: Metric, row: dict[str, Any]) -> Any:
     window = Window(row["window_start"], row["window_end"])
-    return evidence.recount(connection, entry, row["tenant_id"], window, row.get("manager_id"))
+    return lineage.recount(connection, entry, row["tenant_id"], window, row.get("manager_id"))

@@ -241,7 +241,9 @@ def test_a_session_that_holds_an_advisory_lock_is_ended(marts_db: str) -> None:
         owner.execute("grant execute on function pg_advisory_lock(bigint) to synkro_analyst")
         try:
             session.execute("select pg_advisory_lock(%s)", (91643030753871,))
-            assert owner.execute("select pg_try_advisory_lock(%s) as got", (91643030753871,)).fetchone() == {"got": False}
+            assert owner.execute("select pg_try_advisory_lock(%s) as got", (91643030753871,)).fetchone() == {
+                "got": False
+            }
             assert ended(marts_db) == ["advisory lock"]
             owner.execute("set lock_timeout = '5s'")
             owner.execute("select pg_advisory_lock(%s)", (91643030753871,))

@@ -205,7 +205,9 @@ def test_every_text_column_has_a_decision(ground: Ground) -> None:
                 (list(TEXTS),),
             )
         }
-        forms: dict[str, str] = dict(owner.execute("select mart || '.' || column_name, form from synkro.api_forms()").fetchall())
+        forms: dict[str, str] = dict(
+            owner.execute("select mart || '.' || column_name, form from synkro.api_forms()").fetchall()
+        )
         others = {
             row[0]
             for row in owner.execute(

@@ -44,7 +44,9 @@ def connection(marts_db: str) -> Iterator[psycopg.Connection[Any]]:
         yield opened
 
 
-@pytest.mark.parametrize("shares", [pytest.param((4,), id="sample"), pytest.param((None, None), id="all", marks=pytest.mark.assurance)])
+@pytest.mark.parametrize(
+    "shares", [pytest.param((4,), id="sample"), pytest.param((None, None), id="all", marks=pytest.mark.assurance)]
+)
 def test_every_increment_equals_a_full_rebuild(
     connection: psycopg.Connection[Any], marts_db: str, work: Path, shares: tuple[int | None, ...]
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from orchestration.dbt import project
 from orchestration.run import window_registration
+from orchestration.run.state import RunState
 from synkro.database import rls_audit
 from synkro.tenancy import runtime_config
 from synkro.core.errors import Cancelled, DataError
@@ -209,10 +210,10 @@ def test_a_calendar_from_a_past_day_builds_the_windows_it_concerns_and_no_others
     run = SimpleNamespace(
         window=may, window_start=may.start, window_end=may.end, report_type="daily", history_from=None
     )
-    worker: Any = SimpleNamespace(config=config, run=run, tenant=west, memory={})
+    worker: Any = SimpleNamespace(config=config, run=run, tenant=west, state=RunState())
     with doors_open(marts_db):
         window_registration.open_windows(worker, [])
-    opened = worker.memory["windows"]
+    opened = worker.state.windows
     assert {wednesday, thursday} < set(opened) and monday not in opened
     west.build(*opened, work=work)
 

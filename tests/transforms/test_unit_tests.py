@@ -91,6 +91,36 @@ def test_every_mart_is_described_column_by_column(documented: tuple[dict[str, An
     assert wrong == []
 
 
+def test_every_column_of_sources_and_staging_is_described(documented: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    manifest, catalog = documented
+    staging = {key: node for key, node in manifest["nodes"].items() if node["name"].startswith("stg_")}
+    described = {**manifest["sources"], **staging}
+    wrong: list[str] = []
+    for unique_id, node in described.items():
+        built = (catalog["sources"] | catalog["nodes"])[unique_id]["columns"]
+        told = {name for name, column in node["columns"].items() if column["description"]}
+        wrong += [f"{node['name']}.{name}" for name in sorted(set(built) ^ told)]
+        wrong += [] if node["description"] else [f"{node['name']}: what it is"]
+
+    assert len(staging) >= 16 and len(described) >= 35
+    assert wrong == [], "not described, or described and not there"
+
+
+def test_no_materialization_of_dbt_is_shadowed(documented: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Whoever reads «incremental» in a model must get dbt's."""
+    manifest, _ = documented
+    macros = manifest["macros"].values()
+    made = {one["name"] for one in macros if one["name"].startswith("materialization_")}
+    ours = {one["name"] for one in macros if one["package_name"] == "synkro" and one["name"] in made}
+    own = {name.removeprefix("materialization_").rsplit("_", 1)[0] for name in ours}
+    theirs = {
+        one["name"].removeprefix("materialization_").rsplit("_", 1)[0]
+        for one in macros
+        if one["package_name"] != "synkro"
+    }
+    assert own == {"tenant_incremental"} and "incremental" in theirs and not own & theirs
+
+
 def test_every_mart_is_guarded(documented: tuple[dict[str, Any], dict[str, Any]]) -> None:
     """One row a key, a tenant on each row; unit tests, or the reason why there are none."""
     manifest, _ = documented

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from synkro.reporting import restatements, reports
+from synkro.reporting.body import Body
 from synkro.database import db
-from synkro import evidence, numbers
 from synkro.reporting.reports import Draft
 from synkro.core.windows import Window
 from tests.conftest import doors_open
 from tests.transforms.conftest import Company
+from synkro.metrics import queries
+from synkro.metrics.registry import NUMBERS
 
 MON, TUE = "2026-03-02 ", "2026-03-03 "
 PAGE = Path(__file__).parents[2] / "docs" / "why-numbers-differ.md"
@@ -156,10 +158,10 @@ def test_yesterdays_numbers_change(told: tuple[Company, Window], marts_db: str, 
     ours, window = told
     with doors_open(marts_db):
         with db.as_service("test") as connection:
-            before = numbers.summary(connection, ours.tenant_id, window)
+            before = queries.summary(connection, ours.tenant_id, window)
             assert before is not None
             day = window.end.date()
-            draft = Draft("daily", window, day, day, window.end, True, "", {}, before, {}, [])
+            draft = Draft("daily", window, day, day, window.end, True, "", Body(), before, {}, [])
             report = reports.publish(connection, ours.tenant_id, None, draft, [])
             assert restatements.of_report(connection, report) is None
         ours.say(11, TUE + "09:30", "us", "Доброе утро", by=71, contact=11)
@@ -173,7 +175,7 @@ def test_yesterdays_numbers_change(told: tuple[Company, Window], marts_db: str, 
     # the night's question of §2 got its morning answer too
     assert changed["waits_answered"] == (before["waits_answered"], before["waits_answered"] + 2)
     assert not {"messages", "waits", "unanswered_now", "money_at_risk", "deals_won"} & set(changed)
-    assert set(changed) <= set(evidence.NUMBERS)
+    assert set(changed) <= set(NUMBERS)
 
 
 def test_the_page_shows_these_examples() -> None:

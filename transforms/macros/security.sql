@@ -2,7 +2,7 @@
   Who may read what dbt builds. Post-hooks, in the transaction of the build: a full refresh makes a new table
   without row level security, policies or grants, and nobody must be able to look in between.
   Each looks at the catalog first, so that a deploy over standing tables executes no ALTER. A tenant's run makes no table
-  and runs no hook (macros/incremental.sql).
+  and runs no hook (macros/tenant_incremental.sql).
 #}
 {% macro _force_row_security() %}
   if not (select c.relrowsecurity and c.relforcerowsecurity from pg_catalog.pg_class c where c.oid = relation) then

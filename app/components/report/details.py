@@ -7,62 +7,60 @@ from typing import Any
 from app import formatting
 from app.components.base.html import badge, div, facts, link, note, span, table, tag
 from app.components.report.parts import client_cell, dialog_href, evidence, section
-from app.components.report.sections import ROWS, all_of, dialog_link, items_of, quotes
+from app.components.report.sections import ROWS, all_of, dialog_link, quotes
 from app.texts import known, t
 from services.reports.view import ReportView
 from synkro.core import clock
+from synkro.reporting.body import LostReason, Tally, Uncovered
 
 
 def risks(view: ReportView) -> None:
-    items = items_of(view, "risks")
+    items = view.report.body.risks
     if not items:
         return
     with section(t("report.risks"), mark="risks"), div("stack list"):
         for item in items:
             with div("item stack tight"):
-                span("wrap", formatting.masked(item.get("text") or ""))
+                span("wrap", formatting.masked(item.text))
                 quotes(view, item)
                 dialog_link(view, item, "risk-dialog")
 
 
 def topics(view: ReportView, *, may_name: bool) -> None:
-    found, objections, lost = items_of(view, "topics"), items_of(view, "objections"), items_of(view, "lost_reasons")
-    uncovered = view.report.body.get("uncovered")
-    if found or objections or lost:
-        _tallies(view, found, objections, lost)
-    if isinstance(uncovered, dict):
-        _uncovered(view, uncovered, may_name=may_name)
+    body = view.report.body
+    if body.topics or body.objections or body.lost_reasons:
+        _tallies(view, body.topics, body.objections, body.lost_reasons)
+    if body.uncovered is not None:
+        _uncovered(view, body.uncovered, may_name=may_name)
 
 
-def _tallies(
-    view: ReportView, found: list[dict[str, Any]], objections: list[dict[str, Any]], lost: list[dict[str, Any]]
-) -> None:
+def _tallies(view: ReportView, found: list[Tally], objections: list[Tally], lost: list[LostReason]) -> None:
     with div("grid2"):
         if found:
             with section(t("report.topics"), mark="topics"):
-                _counted(found, "topic", view)
+                _counted(found, view)
         if objections:
             with section(t("report.objections"), mark="objections"):
-                _counted(objections, "topic", view)
+                _counted(objections, view)
         if lost:
             with section(t("report.lost"), mark="lost"):
                 for item in lost:
                     with div("line between"):
-                        span("wrap grow", str(item.get("reason") or t("report.no_reason")))
-                        span("muted nowrap", formatting.number(item.get("count")))
-                        if item.get("amount"):
-                            span("nowrap", formatting.money(item["amount"], view.currency))
+                        span("wrap grow", item.reason or t("report.no_reason"))
+                        span("muted nowrap", formatting.number(item.count))
+                        if item.amount:
+                            span("nowrap", formatting.money(item.amount, view.currency))
 
 
-def _uncovered(view: ReportView, found: dict[str, Any], *, may_name: bool) -> None:
+def _uncovered(view: ReportView, found: Uncovered, *, may_name: bool) -> None:
     """Questions no topic covers, by the words they share."""
-    with section(t("report.uncovered", n=formatting.number(found.get("count"))), mark="uncovered"):
+    with section(t("report.uncovered", n=formatting.number(found.count)), mark="uncovered"):
         with div("stack list"):
-            for group in found.get("groups") or []:
+            for group in found.groups:
                 with div("item stack tight"):
                     with div("line between"):
-                        span("wrap grow", ", ".join(group.get("words") or []) or t("topics.rest"))
-                        span("muted", formatting.number(group.get("count")))
+                        span("wrap grow", ", ".join(group.words) or t("topics.rest"))
+                        span("muted", formatting.number(group.count))
                     quotes(view, group, 2)
         if may_name:
             link(
@@ -73,36 +71,35 @@ def _uncovered(view: ReportView, found: dict[str, Any], *, may_name: bool) -> No
             )
 
 
-def _counted(items: list[dict[str, Any]], key: str, view: ReportView) -> None:
-    top = max((item.get("count") or 0 for item in items), default=0) or 1
+def _counted(items: list[Tally], view: ReportView) -> None:
+    top = max((item.count for item in items), default=0) or 1
     for item in items[:12]:
         with div("stack tight"):
             with div("line between"):
-                span("wrap grow", formatting.masked(str(item.get(key) or "")))
-                span("muted", formatting.number(item.get("count")))
+                span("wrap grow", formatting.masked(item.topic))
+                span("muted", formatting.number(item.count))
             with div("bar"):
-                tag("i").style(f"width: {min(100, 100 * (item.get('count') or 0) / top):.0f}%")
+                tag("i").style(f"width: {min(100, 100 * item.count / top):.0f}%")
             quotes(view, item, 1)
-            ids = item.get("dialog_ids") or []
-            if ids:
+            if ids := item.dialog_ids:
                 with div("line small no-print"):
                     for number, dialog_id in enumerate(ids[:6], 1):
                         link(t("report.dialog_n", n=number), dialog_href(view.tenant.slug, dialog_id))
 
 
 def promises(view: ReportView) -> None:
-    items = items_of(view, "promises")
+    items = view.report.body.promises
     if not items:
         return
     with section(t("report.promises"), mark="promises"), div("stack list"):
         for item in items:
             with div("item stack tight"):
                 with div("line between top"):
-                    span("wrap grow", formatting.masked(item.get("text") or ""))
-                    if item.get("deadline_display") or item.get("deadline"):
-                        badge(str(item.get("deadline_display") or item["deadline"]), "accent")
-                who = [item.get("who"), formatting.masked(item.get("client"))]
-                span("small muted", " → ".join(str(part) for part in who if part))
+                    span("wrap grow", formatting.masked(item.text))
+                    if deadline := item.deadline_display or item.deadline:
+                        badge(deadline, "accent")
+                who = [item.who, formatting.masked(item.client)]
+                span("small muted", " → ".join(part for part in who if part))
                 quotes(view, item, 1)
 
 
@@ -174,11 +171,11 @@ def data(view: ReportView, *, show_cost: bool) -> None:
     """What was read, what was left out and why."""
     report, zone = view.report, view.tenant.timezone
     with section(t("report.data"), mark="data"):
-        reader = (report.body.get("header") or {}).get("reader") or {}
+        reader = report.body.header.reader
         pairs = [
             (t("data.as_of"), formatting.moment(report.as_of, zone)),
             (t("report.coverage"), formatting.percent(_share(report.coverage)) if report.coverage.get("total") else "—"),
-            (t("data.reader"), str(reader.get("model") or t(f"reader.{reader.get('kind')}") if known(f"reader.{reader.get('kind')}") else reader.get("model") or "—")),
+            (t("data.reader"), reader.model or (t(f"reader.{reader.kind}") if known(f"reader.{reader.kind}") else "—")),
             (t("data.made"), formatting.moment(clock.of(report.created_at), zone)),
         ]  # fmt: skip
         if show_cost:

@@ -11,11 +11,10 @@ from app.components.base.charts import spark
 from app.components.base.html import anchor, badge, div, link, span, tag
 from app.texts import known, language, t
 from services.reports import runs
-from services.reports.view import LOWER_IS_BETTER
-from synkro import evidence as registry
 from synkro.core import clock
-from synkro.evidence import SUMMARY
-from synkro.numbers import SMALL_N
+from synkro.metrics.metric import Metric
+from synkro.metrics.registry import SUMMARY
+from synkro.reporting.body import Number
 from synkro.runs.queue import Event, Run
 
 _RUN = {
@@ -103,11 +102,6 @@ def evidence(slug: str, claims: Sequence[dict[str, Any]], limit: int = 3) -> Non
                 )
 
 
-def unit_of(key: str) -> registry.Unit:
-    """How the number is written; what is no column of the summary is a count."""
-    return SUMMARY[key].unit if key in SUMMARY else "count"
-
-
 def rows_href(base: str, metric: str, manager_id: str | None = None, page: int = 1) -> str:
     """The rows behind a number of the report at ``base``, or of one of its managers."""
     asked = {"manager": manager_id, "p": page if page > 1 else None}
@@ -115,29 +109,30 @@ def rows_href(base: str, metric: str, manager_id: str | None = None, page: int =
     return f"{base}/rows/{metric}" + (f"?{query}" if query else "")
 
 
-def number_text(key: str, value: Any, currency: str | None, unit: str | None = None) -> str:
-    unit = unit or unit_of(key)
+def number_text(metric: Metric | None, value: Any, currency: str | None) -> str:
+    """The value in its unit; what no column of a mart is, is a count."""
     if value is None:
         return "—"
+    if metric is None or metric.unit == "count":
+        return formatting.number(value, metric.digits(value) if metric else 0)
     writers: dict[str, Callable[[Any], str]] = {
         "minutes": formatting.minutes,
         "share": formatting.percent,
         "money": lambda v: formatting.money(v, currency),
-        "count": formatting.number,
     }
-    return writers[unit](value)
+    return writers[metric.unit](value)
 
 
-def number_label(line: dict[str, Any]) -> str:
-    key = f"number.{line['key']}"
-    if language() == "ru" and line.get("label"):
-        return str(line["label"])
-    return t(key) if known(key) else str(line.get("label") or line["key"])
+def number_label(line: Number) -> str:
+    """As the registry has it today, whatever it was called when the report was written."""
+    metric = SUMMARY.get(line.key)
+    return metric.label(language()) if metric else line.label or line.key
 
 
 def number_tile(
-    line: dict[str, Any],
+    line: Number,
     *,
+    value: Any,
     href: str,
     currency: str | None,
     usual: float | None,
@@ -145,38 +140,35 @@ def number_tile(
     n: int | None,
 ) -> None:
     """A number, what is usual on this weekday, its fortnight, and the way to its rows."""
-    key = line["key"]
-    value = line.get("value")
-    # a percentage of a handful of cases says nothing (metrics.md §3)
-    is_small = unit_of(key) == "share" and n is not None and n < SMALL_N
-    own = language() == "ru" and line.get("display")
-    shown = t("number.small") if is_small else str(own or number_text(key, value, currency))
-    holder = anchor(href, "number", mark=f"number-{key}") if key in SUMMARY else div("number", mark=f"number-{key}")
+    key = line.key
+    metric = SUMMARY.get(key)
+    is_small = metric is not None and metric.is_too_few(n)
+    own = language() == "ru" and line.display
+    shown = t("number.small") if is_small else str(own or number_text(metric, value, currency))
+    holder = anchor(href, "number", mark=f"number-{key}") if metric else div("number", mark=f"number-{key}")
     with holder:
         span("label", number_label(line))
         span("value", shown)
         # a line that has no usual value was not compared on purpose: its data is incomplete
-        usual = line.get("usual", usual)
+        usual = line.usual if line.has("usual") else usual
         if usual is not None and not is_small:
             with span("usual"):
-                _arrow(line, value, usual)
-                span("", t("number.usual", value=number_text(key, usual, currency)))
-        if line.get("note"):
-            span("usual", formatting.masked(str(line["note"])))
+                _arrow(line, metric, value, usual)
+                span("", t("number.usual", value=number_text(metric, usual, currency)))
+        if line.note:
+            span("usual", formatting.masked(line.note))
         spark(history, number_label(line))
 
 
-def _arrow(line: dict[str, Any], value: Any, usual: float) -> None:
+def _arrow(line: Number, metric: Metric | None, value: Any, usual: float) -> None:
     """Which way the number moved and whether that is good, as the report says it; a line of an older report says nothing."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    key = line["key"]
-    direction = line.get("direction") or ("same" if value == usual else "up" if value > usual else "down")
+    direction = line.direction or ("same" if value == usual else "up" if value > usual else "down")
     if direction not in ("up", "down"):
         return
-    neutral = key in ("messages", "dialogs", "clients", "waits", "sessions", "deals")
-    own = None if neutral else (direction == "up") != (key in LOWER_IS_BETTER)
-    is_good = line["good"] if "direction" in line and "good" in line else own
+    own = metric.is_good(direction) if metric else None
+    is_good = line.good if line.has("direction") and line.has("good") else own
     tone = "" if is_good is None else "good" if is_good else "bad"
     span(tone, ("↑" if direction == "up" else "↓") + "\u00a0")
 

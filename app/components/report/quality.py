@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from app import formatting
 from app.components.base.html import Cell, div, span, table, tag
 from app.components.report.sections import quotes
 from app.texts import t
 from services.reports.view import ReportView
+from synkro.reporting.body import Quality, Scores
 
 
 def draw(view: ReportView) -> None:
     """Nothing for a report without scores, or of a version that did not keep them."""
-    found = view.report.body.get("quality")
-    if not isinstance(found, dict) or not found.get("criteria"):
+    found = view.report.body.quality
+    if found is None or not found.criteria:
         return
     with tag("section", "card flush", mark="quality"):
         with div("card-head"):
@@ -29,10 +29,10 @@ def draw(view: ReportView) -> None:
                 (t("quality.share"), "num"),
                 (t("quality.weak"), "full"),
             ],
-            [(row["name"], formatting.number(row.get("weight")), *_counted(view, row)) for row in found["criteria"]],
+            [(row.name, formatting.number(row.weight), *_counted(view, row)) for row in found.criteria],
             mark="quality-criteria",
         )
-        if managers := found.get("managers"):
+        if managers := found.managers:
             with div("card-head"):
                 tag("h3", "", t("quality.by_manager"))
             table(
@@ -42,32 +42,32 @@ def draw(view: ReportView) -> None:
                     (t("quality.share"), "num"),
                     (t("quality.weak"), "full"),
                 ],
-                [(row["name"], *_counted(view, row)) for row in managers],
+                [(row.name, *_counted(view, row)) for row in managers],
                 mark="quality-managers",
             )
 
 
-def _whole(found: dict[str, Any]) -> str:
-    scored = formatting.plural(int(found.get("dialogs") or 0), "plural.dialogs")
-    share = found.get("share")
+def _whole(found: Quality) -> str:
+    scored = formatting.plural(found.dialogs, "plural.dialogs")
+    share = found.share
     if share is None:
         return t("quality.few", dialogs=scored)
     return t("quality.whole", share=formatting.percent(share), dialogs=scored)
 
 
-def _counted(view: ReportView, row: dict[str, Any]) -> tuple[Cell, Cell, Cell]:
-    share = row.get("share")
+def _counted(view: ReportView, row: Scores) -> tuple[Cell, Cell, Cell]:
+    share = row.share
     return (
-        formatting.number(row.get("n")),
+        formatting.number(row.n),
         t("number.small") if share is None else formatting.percent(share),
-        _weak(view, row) if row.get("claims") else "",
+        _weak(view, row) if row.claims else "",
     )
 
 
-def _weak(view: ReportView, row: dict[str, Any]) -> Callable[[], None]:
+def _weak(view: ReportView, row: Scores) -> Callable[[], None]:
     def shown() -> None:
         with tag("details", "no-print"):
-            tag("summary", "small", t("quality.show", n=len(row["claims"])), mark="quality-weak")
-            quotes(view, row, len(row["claims"]))
+            tag("summary", "small", t("quality.show", n=len(row.claims)), mark="quality-weak")
+            quotes(view, row, len(row.claims))
 
     return shown

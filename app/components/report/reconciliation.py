@@ -8,12 +8,14 @@ from datetime import date
 from app import formatting
 from app.components.base.html import Cell, badge, div, span, table, tag
 from app.components.report.parts import log_lines
-from app.texts import known, t
+from app.texts import known, language, t
 from services.reports.view import ReportView
+from synkro.metrics.registry import SUMMARY
 from synkro.reporting.reconciliation import Count, Line
 
 _STATES = {"complete": "", "incomplete": "warn", "failed": "bad", "not_read": "bad"}
-_ENTITIES = ("messages", "dialogs", "leads")
+#: what is counted by day → the number of the report it is counted for
+_ENTITIES = {"messages": "messages", "dialogs": "dialogs", "leads": "deals_new"}
 
 
 def draw(view: ReportView) -> None:
@@ -103,7 +105,7 @@ def _days(counts: list[Count]) -> None:
     with div("card-head"):
         tag("h3", "", t("recon.days"))
     table(
-        [(t("recon.day"), "lead"), *((t(f"recon.{entity}"), "num") for entity in shown)],
+        [(t("recon.day"), "lead"), *((SUMMARY[_ENTITIES[entity]].label(language()), "num") for entity in shown)],
         [
             (
                 formatting.day(day) if day else t("recon.all_time"),

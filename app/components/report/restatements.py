@@ -5,8 +5,9 @@ from __future__ import annotations
 from app import formatting
 from app.components.base.html import div, link, span, table, tag
 from app.components.report.parts import number_text, rows_href
-from app.texts import t
+from app.texts import language, t
 from services.reports.view import ReportView
+from synkro.metrics.registry import SUMMARY
 
 
 def draw(view: ReportView) -> None:
@@ -25,9 +26,9 @@ def draw(view: ReportView) -> None:
                 [(t("export.number"), ""), (t("corrected.old"), "num"), (t("corrected.new"), "num")],
                 [
                     (
-                        lambda key=one.key: link(t(f"number.{key}"), rows_href(base, key)),  # type: ignore[misc]
-                        number_text(one.key, one.old, view.currency),
-                        number_text(one.key, one.new, view.currency),
+                        lambda key=one.key: link(SUMMARY[key].label(language()), rows_href(base, key)),  # type: ignore[misc]
+                        number_text(SUMMARY[one.key], one.old, view.currency),
+                        number_text(SUMMARY[one.key], one.new, view.currency),
                     )
                     for one in found.changes
                 ],

@@ -3,48 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from app import formatting
 from app.components.base.html import Cell, div, link, span, table, tag
 from app.components.report.parts import dialog_href, evidence, number_text, number_tile, rows_href, section
 from app.components.report.waits_table import waits_table
-from app.texts import known, t
+from app.texts import known, language, t
 from services.reports.view import ReportView, claims_at, headline_numbers
-from synkro import evidence as registry
-from synkro.numbers import SMALL_N
+from synkro.metrics.registry import MANAGERS, NUMBERS, SUMMARY
+from synkro.reporting.body import Action
 
 #: what a person can do in a day
 TODAY = 3
 #: tiles of numbers, rows of a table: the rest is one press away
 TILES, ROWS = 9, 10
-#: what a share is of
-SHARE_OF = {"answered_within_target": "answered_within_target_n", "match_rate": "dialogs"}
+#: the columns of the managers' table
+OF_MANAGERS = ("waits_answered", "response_p50", "within_target", "open_overdue", "messages_sent")
 
 
-def items_of(view: ReportView, key: str) -> list[dict[str, Any]]:
-    found = view.report.body.get(key)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+class Cited(Protocol):
+    """A part of the body with claims behind it."""
+
+    @property
+    def claims(self) -> list[int]: ...
 
 
-def quotes(view: ReportView, item: dict[str, Any], limit: int = 2) -> None:
-    evidence(view.tenant.slug, claims_at(view.report, item.get("claims")), limit)
+class OfDialog(Cited, Protocol):
+    @property
+    def dialog_id(self) -> str | None: ...
 
 
-def dialog_link(view: ReportView, item: dict[str, Any], mark: str) -> None:
-    if item.get("dialog_id"):
-        cited = claims_at(view.report, item.get("claims"))
-        ids = next((c.get("message_ids") for c in cited if c.get("dialog_id") == item["dialog_id"]), None)
+def quotes(view: ReportView, item: Cited, limit: int = 2) -> None:
+    evidence(view.tenant.slug, claims_at(view.report, item.claims), limit)
+
+
+def dialog_link(view: ReportView, item: OfDialog, mark: str) -> None:
+    if item.dialog_id:
+        cited = claims_at(view.report, item.claims)
+        ids = next((c.get("message_ids") for c in cited if c.get("dialog_id") == item.dialog_id), None)
         link(
-            t("report.open_dialog"),
-            dialog_href(view.tenant.slug, item["dialog_id"], ids),
-            "btn small no-print",
-            mark=mark,
+            t("report.open_dialog"), dialog_href(view.tenant.slug, item.dialog_id, ids), "btn small no-print", mark=mark
         )
 
 
 def actions(view: ReportView) -> None:
-    items = items_of(view, "actions")
+    items = view.report.body.actions
     of_type = f"report.actions.{view.report.report_type}"
     with section(t(of_type if known(of_type) else "report.actions"), mark="actions"):
         if not items:
@@ -58,22 +62,20 @@ def actions(view: ReportView) -> None:
                     _action(view, item, number)
 
 
-def _action(view: ReportView, item: dict[str, Any], number: int) -> None:
+def _action(view: ReportView, item: Action, number: int) -> None:
     with div("action", mark=f"action-{number}"):
         span("n", str(number))
         with div("stack tight"):
-            span("strong wrap", formatting.masked(item.get("text") or ""))
-            who = [item.get("who"), formatting.masked(item.get("client")), item.get("phone_masked")]
+            span("strong wrap", formatting.masked(item.text))
+            who = [item.who, formatting.masked(item.client), item.phone_masked]
             span("small muted wrap", " · ".join(str(part) for part in who if part))
-            if item.get("why"):
-                span("small wrap", formatting.masked(item["why"]))
+            if item.why:
+                span("small wrap", formatting.masked(item.why))
             quotes(view, item, 1)
         with div("stack tight side"):
-            money = item.get("money_display") or (
-                formatting.money(item["money"], view.currency) if item.get("money") else ""
-            )
+            money = item.money_display or (formatting.money(item.money, view.currency) if item.money else "")
             if money:
-                span("money", str(money))
+                span("money", money)
             dialog_link(view, item, "action-dialog")
 
 
@@ -86,15 +88,15 @@ def numbers(view: ReportView) -> None:
     with section(t("report.numbers"), lead=t("report.numbers_lead"), mark="numbers"):
         with div("numbers"):
             for line in lines[:TILES]:
-                key = line["key"]
-                line = {**line, "value": line.get("value", report.numbers.get(key))}
+                key = line.key
                 number_tile(
                     line,
+                    value=line.value if line.has("value") else report.numbers.get(key),
                     href=f"{base}/{key}",
                     currency=view.currency,
                     usual=view.usual.get(key),
                     history=[day.get(key) for day in view.history],
-                    n=report.numbers.get(SHARE_OF.get(key, "")),
+                    n=report.numbers.get(SUMMARY[key].denominator) if key in SUMMARY else None,
                 )
         with tag("details", "no-print"):
             tag("summary", "small", t("report.all_numbers"), mark="all-numbers")
@@ -105,14 +107,18 @@ def _all_numbers(view: ReportView, base: str) -> None:
     report = view.report
 
     def value(key: str) -> Callable[[], Any]:
-        text = number_text(key, report.numbers.get(key), view.currency)
+        text = number_text(SUMMARY[key], report.numbers.get(key), view.currency)
         return lambda: link(text, f"{base}/{key}", mark=f"rows-{key}")
 
     table(
         [(t("export.number"), ""), (t("export.value"), "num"), (t("export.usual"), "num muted")],
         [
-            (t(f"number.{key}"), value(key), number_text(key, view.usual.get(key), view.currency))
-            for key in registry.NUMBERS
+            (
+                SUMMARY[key].label(language()),
+                value(key),
+                number_text(SUMMARY[key], view.usual.get(key), view.currency),
+            )
+            for key in NUMBERS
             if key in report.numbers
         ],
         cards=False,
@@ -145,7 +151,7 @@ def all_of(view: ReportView, metric: str, total: int) -> None:
 
 
 def managers(view: ReportView) -> None:
-    said = {str(item.get("manager_id")): item.get("text") for item in items_of(view, "managers")}
+    said = view.report.body.managers
     rows = view.managers
     if not rows and not said:
         return
@@ -153,37 +159,32 @@ def managers(view: ReportView) -> None:
         with div("card-head"):
             tag("h2", "", t("report.managers"))
         # the table says the same, and more
-        for item in [] if rows else items_of(view, "managers"):
+        for item in [] if rows else said:
             with div("item").style("padding: 0 16px 8px"):
-                span("strong", f"{item.get('name') or ''}: ")
-                span("wrap", formatting.masked(item.get("text") or ""))
+                span("strong", f"{item.name}: ")
+                span("wrap", formatting.masked(item.text))
         if rows:
             table(
                 [
                     (t("managers.name"), "lead"),
-                    (t("managers.answered"), "num"),
-                    (t("managers.speed"), "num"),
-                    (t("managers.within"), "num"),
-                    (t("managers.overdue"), "num"),
-                    (t("managers.sent"), "num"),
+                    *((MANAGERS[column].short_label(language()), "num") for column in OF_MANAGERS),
                 ],
-                [manager_row(row, f"/t/{view.tenant.slug}/reports/{view.report.report_id}") for row in rows],
+                [manager_row(view, row) for row in rows],
             )
 
 
-def manager_row(row: dict[str, Any], base: str) -> tuple[Cell, ...]:
-    """A share and a median of fewer than ten waits are not shown: they would rank people by chance."""
-    few = (row.get("waits_answered") or 0) < SMALL_N
+def manager_row(view: ReportView, row: dict[str, Any]) -> tuple[Cell, ...]:
+    """A share of fewer than ten waits is not shown: it would rank people by chance."""
+    base = f"/t/{view.tenant.slug}/reports/{view.report.report_id}"
 
-    def cell(column: str, text: str) -> Cell:
-        href = rows_href(base, column, str(row["manager_id"]))
+    def cell(column: str) -> Cell:
+        metric = MANAGERS[column]
+        if metric.is_too_few(row.get(metric.denominator)):
+            return t("number.small")
+        text, href = (
+            number_text(metric, row.get(column), view.currency),
+            rows_href(base, column, str(row["manager_id"])),
+        )
         return lambda: link(text, href, mark=f"manager-{column}")
 
-    return (
-        str(row["name"]),
-        cell("waits_answered", formatting.number(row.get("waits_answered"))),
-        t("number.small") if few else cell("response_p50", formatting.minutes(row.get("response_p50"))),
-        t("number.small") if few else cell("within_target", formatting.percent(row.get("within_target"))),
-        cell("open_overdue", formatting.number(row.get("open_overdue"))),
-        cell("messages_sent", formatting.number(row.get("messages_sent"))),
-    )
+    return (str(row["name"]), *map(cell, OF_MANAGERS))

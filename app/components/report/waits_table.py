@@ -8,7 +8,7 @@ from app import formatting
 from app.components.base.html import badge, span, table
 from app.components.report.parts import client_cell
 from app.texts import t
-from synkro.numbers import Waiting
+from synkro.metrics.queries import Waiting
 
 
 def waits_table(slug: str, waiting: Sequence[Waiting], timezone: str, currency: str | None) -> None:

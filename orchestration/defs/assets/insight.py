@@ -138,7 +138,7 @@ def context_of(worker: Worker) -> AnalysisContext:
         checkpoint=worker.checkpoint,
         progress=worker.progress,
         base_url=f"{settings().base_url}/t/{tenant.slug}",
-        missing=revision_policy.promise(worker, worker.memory.get("missing", missing)),
+        missing=revision_policy.promise(worker, missing if worker.state.missing is None else worker.state.missing),
         allow_local=settings().allow_local_vendors,
         rubric=rubric.of(config.quality_rubric),
         topics=asked_about,
@@ -150,7 +150,7 @@ def read(worker: Worker) -> dict[str, Any]:
     from analysis.report.dialogs import read_dialogs
 
     outcome = read_dialogs(context_of(worker))
-    worker.memory["readings"] = outcome
+    worker.state.readings = outcome
     worker.log("readings", f"Прочитано {outcome.read} из {outcome.total} диалогов", skipped=outcome.skipped)
     if outcome.note:
         worker.log("readings", outcome.note, level="warning")
@@ -175,7 +175,7 @@ def write(worker: Worker) -> reports.Report:
 
     context = context_of(worker)
     # a step re-executed alone finds every reading in the cache
-    outcome = worker.memory.get("readings") or read_dialogs(context)
+    outcome = worker.state.readings or read_dialogs(context)
     draft = write_report(context, outcome)
     decision = revision_policy.decide(worker, draft, outcome, context.missing)
     if decision.before is not None and not revision_policy.is_worth_a_version(worker, decision, draft):
@@ -206,7 +206,6 @@ def write(worker: Worker) -> reports.Report:
     if not is_told:
         worker.log("report", "Письма нет: это пересборка истории или в отчёте не прибавилось")
     _tell_next(worker, decision.plan)
-    worker.memory["report"] = made
     return made
 
 

@@ -18,8 +18,9 @@ from dagster import (
 )
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
+from orchestration.dagster_patches import without_event
 from orchestration.dbt.project import GUARDED
-from orchestration.defs.assets import intents
+from orchestration.defs.assets import intents, sources
 from orchestration.defs.resources import RunWorker
 from orchestration.queue.partitions import tenant_days
 from orchestration.run import ingestion_log, window_registration
@@ -69,9 +70,13 @@ def build(manifest: Path) -> Any:
         checks = {check.name: check for check in context.selected_asset_check_keys}
         # made at deploy and always as fresh as what they look at; first, because Dagster wants the order of the graph
         built = {nodes.get(result.unique_id, {}).get("name") for result in results}
+        unread = _views_of_unread(nodes, worker.state.streams)
         ordered = [key.path[-1] for key in context.job_def.asset_layer.asset_graph.toposorted_asset_keys]
         for name in [name for name in ordered if name in keys and name not in built]:
-            yield MaterializeResult(asset_key=keys.pop(name), metadata={"materialized": "view"})
+            if name in unread:
+                yield without_event(keys.pop(name), sources.NOT_READ)
+            else:
+                yield MaterializeResult(asset_key=keys.pop(name), metadata={"materialized": "view"})
         for result in results:
             node = nodes.get(result.unique_id, {})
             if node.get("resource_type") == "model" and (key := keys.pop(node["name"], None)) is not None:
@@ -165,7 +170,7 @@ def transform(worker: Worker) -> list[Any]:
         "window_start": run.window_start,
         "window_end": run.window_end,
         "work_dir": worker.work_dir / "dbt",
-        "windows": worker.memory.get("windows", [run.window]),
+        "windows": [run.window] if worker.state.windows is None else worker.state.windows,
         "on_event": on_event,
     }
     built = build_tenant(db.owner_url(), settings().data_dir, **arguments, on_wait=wait, session=worker.session())
@@ -178,6 +183,27 @@ def transform(worker: Worker) -> list[Any]:
     )
     window_registration.note_lost(worker, ingestion_log.compare(worker))
     return [*built, *tested]
+
+
+def _views_of_unread(nodes: Mapping[str, Mapping[str, Any]], read: frozenset[tuple[str, str]] | None) -> set[str]:
+    """Views over streams of which none was read in this run: they show what they showed before."""
+    if read is None:
+        return set()
+
+    def streams(unique_id: str) -> set[tuple[str, str]]:
+        """The raw streams behind a view, through the views it stands on."""
+        if unique_id.startswith("source."):
+            # source.<project>.<source>.<table>
+            source, table = unique_id.split(".")[2:]
+            return {(source.removeprefix("raw_"), table)} if source.startswith("raw_") else set()
+        node = nodes.get(unique_id, {})
+        if node.get("config", {}).get("materialized") != "view":
+            return set()
+        return {one for behind in node["depends_on"]["nodes"] for one in streams(behind)}
+
+    return {
+        str(node["name"]) for unique_id, node in nodes.items() if (behind := streams(unique_id)) and not behind & read
+    }
 
 
 def _nodes(manifest: Path) -> dict[str, dict[str, Any]]:

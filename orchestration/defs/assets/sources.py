@@ -3,6 +3,9 @@
 Two checks stand between raw and the marts. ``reconciled``: what was seen is written or refused with a reason; a loss makes
 the report incomplete. ``contract``, blocking: rows of a stream the numbers stand on came and not one could be read. As
 long as another source is left the report is built and says so; with none left nothing downstream runs.
+
+Only what was read is materialized. A stream that the mode does not read, or whose vendor is down, stays as old as it is,
+and its freshness and lineage show that.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ from dagster import (
     AssetKey,
     AssetSpec,
     MaterializeResult,
+    get_dagster_logger,
     multi_asset,
 )
 
+from orchestration.dagster_patches import without_event
 from orchestration.defs.freshness import DAILY
 from orchestration.defs.resources import RunWorker
 from orchestration.queue.partitions import tenant_days
@@ -37,6 +42,8 @@ from synkro.runs import history, watermarks
 
 if TYPE_CHECKING:
     from ingestion.pipelines import SourceResult
+
+NOT_READ = "not read"
 
 
 def vendor_specs() -> list[AssetSpec]:
@@ -88,13 +95,18 @@ def build() -> Any:
     )
     def sources(run_worker: RunWorker) -> Iterator[MaterializeResult | AssetCheckResult]:
         if run_worker.is_joined:
-            yield from run_worker.said(spec.key for spec in raw_specs())
+            read = run_worker.joined_streams()
+            for spec in raw_specs():
+                is_read = stream_of(spec.key) in read
+                yield from run_worker.said([spec.key]) if is_read else [without_event(spec.key, NOT_READ)]
             # judged where the work was done
             yield from (AssetCheckResult(asset_key=s.asset_key, check_name=s.name, passed=True) for s in check_specs())
             return
         worker = run_worker.worker
         with worker.step("sources", f"Читаем {' и '.join(map(label, worker.config.sources))}"):
             results = extract(worker)
+        for spec, cause in unread(results, worker.config.sources):
+            get_dagster_logger().warning("%s was not read: %s", spec.key.to_user_string(), cause)
         yield from told(results)
         if not usable(results):
             # the check below blocks what follows; this is the cause people read
@@ -104,24 +116,43 @@ def build() -> Any:
     return sources
 
 
+def stream_of(key: AssetKey) -> tuple[str, str]:
+    """``(source, stream)`` of a raw asset."""
+    return key.path[0].removeprefix("raw_"), key.path[1]
+
+
+def loads_of(results: list[SourceResult]) -> dict[tuple[str, str], watermarks.StreamLoad]:
+    """What was read, wholly or in part, by ``(source, stream)``."""
+    return {(load.source, load.stream): load for result in results for load in result.loads if load.status != "failed"}
+
+
 def told(results: list[SourceResult]) -> Iterator[MaterializeResult]:
-    """Every stream of every connector, those this mode does not read too."""
-    loads: dict[tuple[str, str], watermarks.StreamLoad] = {
-        (load.source, load.stream): load for result in results for load in result.loads
-    }
+    """Every stream of every connector; those that were not read without a materialization."""
+    loads = loads_of(results)
     for spec in raw_specs():
-        source, stream = spec.key.path[0].removeprefix("raw_"), spec.key.path[1]
-        load = loads.get((source, stream))
+        load = loads.get(stream_of(spec.key))
+        if load is None:
+            yield without_event(spec.key, NOT_READ)
+            continue
         yield MaterializeResult(
             asset_key=spec.key,
             metadata={
-                "status": load.status if load else "not read in this mode",
-                "dagster/row_count": load.loaded if load else 0,
-                "seen": load.seen if load else 0,
-                "rejected": load.rejected if load else 0,
-                "requests": load.requests if load else 0,
+                "status": load.status,
+                "dagster/row_count": load.loaded,
+                "seen": load.seen,
+                "rejected": load.rejected,
+                "requests": load.requests,
             },
         )
+
+
+def unread(results: list[SourceResult], asked: Sequence[str]) -> Iterator[tuple[AssetSpec, str]]:
+    """The streams that should have been read and were not, each with the cause of its source."""
+    read, causes = loads_of(results), {result.source: ingestion_log.cause_of(result) for result in results}
+    for spec in raw_specs():
+        source, _ = place = stream_of(spec.key)
+        if source in asked and place not in read:
+            yield spec, causes.get(source, NOT_READ)
 
 
 def checked(results: list[SourceResult], asked: Sequence[str]) -> Iterator[AssetCheckResult]:
@@ -132,8 +163,8 @@ def checked(results: list[SourceResult], asked: Sequence[str]) -> Iterator[Asset
     severity = AssetCheckSeverity.WARN if usable(results) else AssetCheckSeverity.ERROR
     read = {(line.source, line.stream): line for result in results for line in map(line_of, result.loads)}
     for spec in check_specs():
-        source, stream = spec.asset_key.path[0].removeprefix("raw_"), spec.asset_key.path[1]
-        line = read.get((source, stream))
+        source, _ = place = stream_of(spec.asset_key)
+        line = read.get(place)
         metadata: Mapping[str, int]
         if line is None:
             passed, metadata = source not in asked, {}
@@ -200,5 +231,6 @@ def extract(worker: Worker) -> list[SourceResult]:
             f"Не удалось прочитать ни один источник. {causes}",
             detail="; ".join(str(r.error.detail) for r in results if r.error),
         )
+    worker.state.streams = frozenset(loads_of(results))
     window_registration.open_windows(worker, results)
     return results

@@ -14,10 +14,10 @@ from dataclasses import replace
 
 from analysis.llm import prompts
 from analysis.questions.answering import answer, pick
-from analysis.report.figures import NUMBERS
 from delivery.message import telegram_message
 from sandbox.vendors.llm.mind import CANARY
 from synkro.database import db
+from synkro.metrics.registry import REPORTED
 from synkro.reporting.reports import publish
 from synkro.tenancy import tenants
 from tests.analysis.conftest import Model
@@ -112,16 +112,21 @@ def test_an_obedient_model_changes_nothing(busy: Shop, model: Model) -> None:
 
     # no claim without its quote, no number of its own, no sentence of its own
     assert ungrounded(ctx, draft) == []
-    assert draft.numbers == honest.numbers and draft.body["numbers"] == honest.body["numbers"]
-    assert draft.metadata["headline_by"] == "code" and draft.body["headline"] == honest.body["headline"]
+    assert draft.numbers == honest.numbers and draft.body.stored()["numbers"] == honest.body.stored()["numbers"]
     assert (
-        draft.body["managers"] == honest.body["managers"] and draft.body["lost_reasons"] == honest.body["lost_reasons"]
+        draft.metadata["headline_by"] == "code" and draft.body.stored()["headline"] == honest.body.stored()["headline"]
+    )
+    assert (
+        draft.body.stored()["managers"] == honest.body.stored()["managers"]
+        and draft.body.stored()["lost_reasons"] == honest.body.stored()["lost_reasons"]
     )
     stored = json.dumps(
         [row[0] for row in busy.connection.execute("select reading from synkro.dialog_readings")], ensure_ascii=False
     )
     whole = (
-        json.dumps(draft.body, ensure_ascii=False) + draft.summary_text + json.dumps(draft.claims, ensure_ascii=False)
+        json.dumps(draft.body.stored(), ensure_ascii=False)
+        + draft.summary_text
+        + json.dumps(draft.claims, ensure_ascii=False)
     )
     for text in (stored, whole):
         assert CANARY not in text and "тайна" not in text and model.api_key not in text
@@ -162,7 +167,7 @@ def test_an_injected_question_gets_an_answer_and_nothing_else(busy: Shop, model:
     before = busy.connection.execute("select count(*) from marts.fct_messages").fetchone()
     for text in INJECTIONS:
         picked = pick(ctx, made, text)
-        assert picked is None or (picked.metric in NUMBERS and picked.manager == "")
+        assert picked is None or (picked.metric in REPORTED and picked.manager == "")
         with db.as_service("test") as connection:
             found = answer(connection, made, text, [], picked)
         assert CANARY not in found.text and model.api_key not in found.text

@@ -43,7 +43,7 @@ FAILURES: tuple[tuple[str, dict[str, Any], bool], ...] = (
 
 def numbers_are_the_marts(shop: Shop, draft: Draft) -> None:
     """Every number of the text stands in the marts' rows, in a quote, or in a date: none is a model's."""
-    plain = json.dumps([draft.numbers, [m["facts"] for m in draft.body["managers"]]], default=str)
+    plain = json.dumps([draft.numbers, [m["facts"] for m in draft.body.stored()["managers"]]], default=str)
     assert draft.numbers["money_at_risk"] == 1_650_000 and "9900000" not in re.sub(r"\D", "", draft.summary_text)
     assert "1650000" in plain.replace(" ", "")
 
@@ -52,10 +52,13 @@ def test_a_good_model_reads_everything(busy: Shop, model: Model) -> None:
     ctx = busy.context_with_ai(model.base_url, model.api_key)
     draft = report(ctx)
     assert draft.coverage["read"] == 6 and draft.coverage["by_rules"] == 0
-    assert draft.body["header"]["reader"] == {"kind": "model", "model": "sandbox-reader", "note": ""}
+    assert draft.body.stored()["header"]["reader"] == {"kind": "model", "model": "sandbox-reader", "note": ""}
     assert ungrounded(ctx, draft) == [] and len(draft.claims) >= 6
     assert draft.metadata["headline_by"] == "model"
-    assert draft.body["headline"][0]["text"].replace("\u00a0", " ") == "Ждут ответа 2 клиента, под риском 1 650 000 ₸."
+    assert (
+        draft.body.stored()["headline"][0]["text"].replace("\u00a0", " ")
+        == "Ждут ответа 2 клиента, под риском 1 650 000 ₸."
+    )
     numbers_are_the_marts(busy, draft)
     bill = model.meter()
     calls = busy.calls()
@@ -94,14 +97,16 @@ def a_failure_leaves_a_whole_report(busy: Shop, model: Model, kind: str, more: d
     draft = report(ctx)
     assert ungrounded(ctx, draft) == []
     numbers_are_the_marts(busy, draft)
-    assert len(draft.body["numbers"]) >= 10 and draft.body["actions"] and draft.body["managers"]
+    assert (
+        len(draft.body.stored()["numbers"]) >= 10 and draft.body.stored()["actions"] and draft.body.stored()["managers"]
+    )
     coverage = draft.coverage
     assert coverage["read"] + sum(coverage["skipped"].values()) == coverage["total"] == 7
     if reads:
         assert coverage["read"] == 6
         return
     assert coverage["read"] == 0 and coverage["by_rules"] == 6
-    assert draft.body["header"]["reader"]["kind"] == "rules"
+    assert draft.body.stored()["header"]["reader"]["kind"] == "rules"
     assert "AI-раздел недоступен" in draft.summary_text and "использованы правила" in draft.summary_text
     assert "AI прочитал 0 из 7" in draft.summary_text.replace("\u00a0", " ")
     # six dialogs, two tries each at most; the breaker usually stops earlier
@@ -130,7 +135,7 @@ def ships_no_lie(busy: Shop, model: Model, kind: str) -> None:
     draft = report(ctx)
     assert ungrounded(ctx, draft) == []
     assert draft.metadata["dropped_claims"] > 0 and draft.metadata["headline_by"] == "code"
-    text = draft.summary_text + json.dumps(draft.body, ensure_ascii=False, default=str)
+    text = draft.summary_text + json.dumps(draft.body.stored(), ensure_ascii=False, default=str)
     for lie in (
         "47 %",
         "9 900 000",
@@ -241,4 +246,4 @@ def test_nothing_of_another_tenant_is_read(busy: Shop, model: Model) -> None:
     busy.dialog("d1", "К: чужая тайна, верните деньги", client="Чужой")
     busy.tenant_id = mine
     draft = report(busy.context_with_ai(model.base_url, model.api_key))
-    assert "тайна" not in json.dumps(draft.body, ensure_ascii=False) + draft.summary_text
+    assert "тайна" not in json.dumps(draft.body.stored(), ensure_ascii=False) + draft.summary_text

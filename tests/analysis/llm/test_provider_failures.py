@@ -130,7 +130,9 @@ def test_the_report_is_there_in_time(
         assert_each_try_was_cut(calls)
     assert ungrounded(ctx, draft) == []
     numbers_are_the_marts(busy, draft)
-    assert len(draft.body["numbers"]) >= 10 and draft.body["actions"] and draft.body["managers"]
+    assert (
+        len(draft.body.stored()["numbers"]) >= 10 and draft.body.stored()["actions"] and draft.body.stored()["managers"]
+    )
     coverage = draft.coverage
     assert coverage["read"] + sum(coverage["skipped"].values()) == coverage["total"] == DIALOGS_WITH_TEXT + 1
     if failure.reads:
@@ -185,7 +187,7 @@ def test_a_provider_that_answers_nothing_in_time_has_failed(busy: Shop, model: M
     ctx = busy.context_with_ai(model.base_url, model.api_key, limits=replace(LIMITS, reading_seconds=0.4))
     draft = report(ctx)
     assert draft.coverage["read"] == 0 and draft.coverage["skipped"]["provider"] == DIALOGS_WITH_TEXT
-    assert "отвечает слишком медленно" in draft.summary_text and len(draft.body["numbers"]) >= 10
+    assert "отвечает слишком медленно" in draft.summary_text and len(draft.body.stored()["numbers"]) >= 10
 
 
 @pytest.mark.parametrize(

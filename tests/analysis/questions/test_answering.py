@@ -16,6 +16,7 @@ from analysis.questions.metrics import Pick, compute, validated
 from analysis.reading.grounding import find_quote
 from synkro.core.windows import Window
 from synkro.database import db
+from synkro.reporting.body import Body
 from synkro.reporting.report_windows import ReportWindow, save
 from synkro.reporting.reports import Report, publish
 from tests.analysis.conftest import Model
@@ -206,6 +207,6 @@ def test_every_suggested_question_has_an_answer(busy: Shop) -> None:
     assert 3 <= len(asked) <= 4 and asked[0] == "Кто ждёт ответа?"
     for question in asked:
         assert not ask(made, question).text.startswith("Не знаю"), question
-    assert suggestions({"numbers": [], "risks": [], "actions": []}) == []
+    assert suggestions(Body()) == []
     for question in _COMPARED.values():
         assert metrics.by_words(made, question.lower().replace("ё", "е")), question

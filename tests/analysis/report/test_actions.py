@@ -10,7 +10,7 @@ import pytest
 from analysis.report import actions
 from analysis.report.claims import Claims
 from analysis.report.context import DialogReading
-from synkro.numbers import Waiting
+from synkro.metrics.queries import Waiting
 from tests.analysis.inputs import DAY, facts, item, plain, promise, read, wait
 
 

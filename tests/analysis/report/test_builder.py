@@ -11,6 +11,7 @@ from analysis.report import inputs as fact_sheet
 from analysis.report import page_text
 from analysis.report.builder import compose, coverage_line, is_quiet, reader_of
 from analysis.report.context import ReadingsOutcome
+from synkro.reporting.body import Action, Incomplete, Quality
 from tests.analysis.inputs import (
     DAY,
     WINDOW,
@@ -51,17 +52,17 @@ def test_what_else_makes_a_day_not_quiet() -> None:
 def test_too_little_data(total: int, least: int, chats: bool, little: bool) -> None:
     numbers = {"messages": 9, "client_messages": 3} if chats else {"deals": 4, "deals_won": 1}
     draft = compose(context(min_dialogs=least), outcome(total=total), facts(numbers))
-    assert (draft.body["too_little_data"], draft.body["quiet"]) == (little, False)
+    assert (draft.body.stored()["too_little_data"], draft.body.stored()["quiet"]) == (little, False)
     if little:
         forms = {0: "0 диалогов", 4: "4 диалога"}
-        assert plain(draft.body["headline"]) == [
+        assert plain(draft.body.stored()["headline"]) == [
             {"text": f"Мало данных для выводов: {forms[total]}, нужно не меньше {least}.", "claims": []}
         ]
 
 
 def test_a_quiet_day_is_not_a_day_of_too_little_data() -> None:
     draft = compose(context(min_dialogs=5), outcome(), facts({"messages": 1}))
-    assert (draft.body["quiet"], draft.body["too_little_data"]) == (True, False)
+    assert (draft.body.stored()["quiet"], draft.body.stored()["too_little_data"]) == (True, False)
 
 
 def test_what_the_actions_tell_is_no_risk_and_what_comes_later_is() -> None:
@@ -70,13 +71,13 @@ def test_what_the_actions_tell_is_no_risk_and_what_comes_later_is() -> None:
         read(key, deal={"price": 5 - n, "stage_kind": "open"}, risks=(item("refund"),)) for n, key in enumerate("abcd")
     ]
     draft = compose(context(), outcome(*readings), facts())
-    assert [row["dialog_id"] for row in draft.body["actions"]] == ["a", "b", "c", "d"]
-    assert [row["dialog_id"] for row in draft.body["risks"]] == ["d"]
+    assert [row["dialog_id"] for row in draft.body.stored()["actions"]] == ["a", "b", "c", "d"]
+    assert [row["dialog_id"] for row in draft.body.stored()["risks"]] == ["d"]
 
 
 def test_nothing_to_say_is_said() -> None:
     draft = compose(context(), outcome(), facts({}))
-    assert draft.body["headline"] == [{"text": "Цифр за это время нет.", "claims": []}]
+    assert draft.body.stored()["headline"] == [{"text": "Цифр за это время нет.", "claims": []}]
     assert draft.as_of is None and draft.is_complete
 
 
@@ -239,7 +240,7 @@ def test_the_line_of_an_action(changes: dict[str, Any], line: str) -> None:
         "manager_id": "7",
         "who": "Асель",
     }
-    assert page_text.action_line({**row, **changes}) == line
+    assert page_text.action_line(Action.model_validate({**row, **changes})) == line
 
 
 @pytest.mark.parametrize(
@@ -251,15 +252,18 @@ def test_the_line_of_an_action(changes: dict[str, Any], line: str) -> None:
     ],
 )  # fmt: skip
 def test_the_line_of_an_incomplete_day(changes: dict[str, Any], line: str) -> None:
-    assert plain(page_text.incomplete_line({"cause": "причина", **changes}, "Asia/Almaty")) == line
+    assert (
+        plain(page_text.incomplete_line(Incomplete.model_validate({"cause": "причина", **changes}), "Asia/Almaty"))
+        == line
+    )
 
 
 def test_lines_of_quality() -> None:
-    found = page_text.quality_lines({
+    found = page_text.quality_lines(Quality.model_validate({
         "display": "71 %", "dialogs": 11,
         "criteria": [{"name": "Приветствие", "weight": 1, "display": "82 %", "n": 1100}],
         "managers": [{"name": "Асель", "display": "75 %", "n": 10}],
-    })  # fmt: skip
+    }))  # fmt: skip
     assert plain(found) == [
         "По рубрике: 71 %, оценено 11 диалогов", "Приветствие (вес 1): 82 %, диалогов 1 100", "Асель: 75 %, диалогов 10",
     ]  # fmt: skip

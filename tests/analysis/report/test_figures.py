@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.report import figures
+from synkro.metrics.registry import REPORTED
 from tests.analysis.inputs import facts, numbers_of, plain
 
 
@@ -14,7 +15,7 @@ def row(key: str, value: Any, usual: float | None = None, gap: dict[str, Any] | 
     """The line of one number. Everything else is neutral unless it is named."""
     known = {"messages": 1, "deals": 1, key: value, **numbers}
     sheet = facts(known, usual={} if usual is None else {key: usual})
-    return plain(figures.row_of(figures.NUMBERS[key], sheet, gap))
+    return plain(figures.row_of(REPORTED[key], sheet, gap))
 
 
 def keys(numbers: dict[str, Any], **usual: float) -> list[str]:
@@ -69,31 +70,37 @@ def test_numbers_of_a_source_that_is_not_there_are_left_out() -> None:
 
 def test_the_registry() -> None:
     """Labels, units, which way is good, where from, and what a share is of."""
-    assert [(m.key, m.label, m.shown, m.better, m.source, m.n) for m in figures.NUMBERS.values()] == [
+    known = [
         ("dialogs", "Диалоги", "count", "", "radist", ""),
-        ("new_clients", "Новые клиенты", "count", "up", "radist", ""),
-        ("first_response_p50", "Первый ответ (медиана)", "minutes", "down", "radist", "first_response_n"),
-        ("answered_within_target", "Ответы в срок", "percent", "up", "radist", "answered_within_target_n"),
-        ("unanswered_now", "Без ответа сейчас", "count", "down", "radist", ""),
-        ("unanswered_overdue", "Без ответа дольше цели", "count", "down", "radist", ""),
-        ("money_at_risk", "Деньги под риском", "money", "down", "amocrm", ""),
-        ("deals_won", "Продажи", "count", "up", "amocrm", ""),
-        ("deals_won_amount", "Сумма продаж", "money", "up", "amocrm", ""),
-        ("deals_lost", "Потерянные сделки", "count", "down", "amocrm", ""),
-        ("deals_lost_amount", "Сумма потерянных сделок", "money", "down", "amocrm", ""),
-        ("deals_new", "Новые сделки", "count", "up", "amocrm", ""),
+        ("new_clients", "Новые клиенты", "count", "more", "radist", ""),
+        ("first_response_p50", "Первый ответ (медиана)", "minutes", "less", "radist", "first_response_n"),
+        ("answered_within_target", "Ответы в срок", "share", "more", "radist", "answered_within_target_n"),
+        ("unanswered_now", "Без ответа сейчас", "count", "less", "radist", ""),
+        ("unanswered_overdue", "Без ответа дольше цели", "count", "less", "radist", ""),
+        ("money_at_risk", "Деньги под риском", "money", "less", "amocrm", ""),
+        ("deals_won", "Продажи", "count", "more", "amocrm", ""),
+        ("deals_won_amount", "Сумма продаж", "money", "more", "amocrm", ""),
+        ("deals_lost", "Потерянные сделки", "count", "less", "amocrm", ""),
+        ("deals_lost_amount", "Сумма потерянных сделок", "money", "less", "amocrm", ""),
+        ("deals_new", "Новые сделки", "count", "more", "amocrm", ""),
         ("deals", "Сделки", "count", "", "amocrm", ""),
-        ("first_response_p90", "Первый ответ (90 % быстрее)", "minutes", "down", "radist", "first_response_n"),
-        ("response_p50", "Любой ответ (медиана)", "minutes", "down", "radist", ""),
-        ("response_p90", "Любой ответ (90 % быстрее)", "minutes", "down", "radist", ""),
-        ("breached", "Ответы и ожидания дольше цели", "count", "down", "radist", ""),
+        ("first_response_p90", "Первый ответ (90 % быстрее)", "minutes", "less", "radist", "first_response_n"),
+        ("response_p50", "Любой ответ (медиана)", "minutes", "less", "radist", "response_n"),
+        ("response_p90", "Любой ответ (90 % быстрее)", "minutes", "less", "radist", "response_n"),
+        ("breached", "Ответы и ожидания дольше цели", "count", "less", "radist", ""),
         ("off_hours_answers", "Ответы вне рабочего времени", "count", "", "radist", ""),
         ("waits", "Ожидания ответа", "count", "", "radist", ""),
         ("sessions", "Обращения", "count", "", "radist", ""),
         ("messages", "Сообщения", "count", "", "radist", ""),
         ("clients", "Клиенты", "count", "", "radist", ""),
-        ("match_rate", "Диалоги, связанные со сделкой", "percent", "up", "radist", "dialogs"),
+        ("match_rate", "Диалоги, связанные со сделкой", "share", "more", "radist", "dialogs"),
     ]
+    columns = {column for column, *_ in known}
+    assert [
+        (m.column, m.short_label("ru"), m.unit, m.better, m.source, m.denominator)
+        for m in REPORTED.values()
+        if m.column in columns
+    ] == known
 
 
 # --- one number ---------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from analysis.report import figures, headline
 from analysis.report.claims import Claims
 from analysis.report.inputs import Facts
+from synkro.metrics.registry import REPORTED
 from tests.analysis.inputs import facts, numbers_of, plain, wait
 
 
@@ -95,7 +96,7 @@ def test_of_equal_moves_the_more_telling_number_is_told() -> None:
     sheet = numbers_of(**values)
     for at in range(len(order)):
         usual = {key: values[key] / 2 for key in order[at:]} | {key: float(values[key]) for key in order[:at]}
-        label = figures.NUMBERS[order[at]].label
+        label = REPORTED[order[at]].short_label("ru")
         assert said(facts(sheet, usual=usual))[1].startswith(f"{label}: "), order[at]
 
 

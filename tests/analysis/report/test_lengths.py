@@ -23,7 +23,7 @@ def test_names_of_eighty_characters_are_whole(length: int) -> None:
     angry = read("b", deal={"client_name": client}, risks=(item("angry", "зло"),))
     waits = [wait("w", client_name=client, manager_name=manager)]
     managers = [{"manager_id": "1", "name": manager, "messages_sent": 2}]
-    found = compose(context(), outcome(reading, angry), facts(managers=managers, waiting=waits)).body
+    found = compose(context(), outcome(reading, angry), facts(managers=managers, waiting=waits)).body.stored()
     rude, other = (row["text"] for row in found["risks"])
     for texts, whole in (
         ({row["client"] for row in (*found["actions"], *found["promises"])}, client),
@@ -47,7 +47,9 @@ def test_other_texts_have_their_own_limits(over: int) -> None:
     ]
     waits = [wait("w"), wait("v", deal_name=text_of(60 + over))]
     lost = [{"reason": text_of(120 + over), "count": 1, "amount": 0}]
-    found = compose(context(), outcome(*readings), facts(waiting=waits, lost=lost, quotes={"w-w": ("m1", quoted)})).body
+    found = compose(
+        context(), outcome(*readings), facts(waiting=waits, lost=lost, quotes={"w-w": ("m1", quoted)})
+    ).body.stored()
     assert (found["promises"][0]["text"] == text_of(140 + over)) == (not over)
     assert (found["lost_reasons"][0]["reason"] == text_of(120 + over)) == (not over)
     assert (f"«{text_of(110 + over)}»" in found["risks"][0]["text"]) == (not over)

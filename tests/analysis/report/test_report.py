@@ -37,7 +37,7 @@ def ungrounded(ctx: AnalysisContext, draft: Draft) -> list[dict[str, Any]]:
 def test_a_normal_day(busy: Shop) -> None:
     ctx = busy.context()
     draft = report(ctx)
-    body = draft.body
+    body = draft.body.stored()
     print(draft.summary_text)
     assert ungrounded(ctx, draft) == [] and len(draft.claims) >= 6
     assert draft.coverage == {"read": 6, "total": 7, "skipped": {"no_text": 1}, "by_rules": 0, "media_unread": 2}
@@ -80,7 +80,7 @@ def test_the_same_window_twice_gives_the_same_text(busy: Shop) -> None:
 def test_a_quiet_day_is_two_lines(shop: Shop) -> None:
     shop.summary(messages=0)
     draft = report(shop.context())
-    assert draft.body["quiet"] and len(draft.body["headline"]) == 2 and not draft.claims
+    assert draft.body.stored()["quiet"] and len(draft.body.stored()["headline"]) == 2 and not draft.claims
     assert len(draft.summary_text) < 250
 
 
@@ -109,7 +109,7 @@ def test_an_incomplete_day_says_so(busy: Shop) -> None:
         "Данные неполные: Radist.Online: сервис не отвечал с 18:40. Полные до 20 ноября, 18:40. Следующая попытка: 20 ноября, 23:00."
         in text
     )
-    notes = {row["key"]: row for row in draft.body["numbers"]}
+    notes = {row["key"]: row for row in draft.body.stored()["numbers"]}
     assert notes["dialogs"]["note"] == "данные неполные" and notes["dialogs"]["direction"] == "none"
     assert notes["deals_won"]["direction"] == "down"
 
@@ -117,36 +117,36 @@ def test_an_incomplete_day_says_so(busy: Shop) -> None:
 def test_an_incomplete_empty_day_is_not_called_quiet(shop: Shop) -> None:
     shop.summary(messages=0, is_complete=False)
     draft = report(shop.context(missing=[{"source": "radist", "reason": "ключ отозван", "until": None}]))
-    assert not draft.body["quiet"] and "ключ отозван" in draft.summary_text
+    assert not draft.body.stored()["quiet"] and "ключ отозван" in draft.summary_text
 
 
 def test_too_few_dialogs_make_a_short_report(busy: Shop) -> None:
     draft = report(busy.context(min_dialogs=50))
-    assert draft.body["too_little_data"]
+    assert draft.body.stored()["too_little_data"]
     assert (
-        draft.body["headline"][0]["text"].replace("\u00a0", " ")
+        draft.body.stored()["headline"][0]["text"].replace("\u00a0", " ")
         == "Мало данных для выводов: 7 диалогов, нужно не меньше 50."
     )
-    assert draft.body["topics"] == [] and draft.body["numbers"]
+    assert draft.body.stored()["topics"] == [] and draft.body.stored()["numbers"]
 
 
 def test_deals_only(shop: Shop) -> None:
     shop.summary(deals=12, deals_won=4, deals_won_amount=900_000, deals_lost=2, deals_new=5)
     draft = report(shop.context())
-    assert [row["key"] for row in draft.body["numbers"]][:5] == [
+    assert [row["key"] for row in draft.body.stored()["numbers"]][:5] == [
         "deals_new",
         "deals_won",
         "deals_won_amount",
         "deals_lost",
         "deals",
     ]
-    assert draft.body["headline"][0]["text"].replace("\u00a0", " ").startswith("Закрыты 4 продажи на 900 000")
-    assert draft.body["coverage_line"] == "" and not draft.body["too_little_data"]
+    assert draft.body.stored()["headline"][0]["text"].replace("\u00a0", " ").startswith("Закрыты 4 продажи на 900 000")
+    assert draft.body.stored()["coverage_line"] == "" and not draft.body.stored()["too_little_data"]
 
 
 def test_a_window_never_built_still_gives_a_report(shop: Shop) -> None:
     draft = report(shop.context())
-    assert draft.numbers == {} and draft.body["headline"]
+    assert draft.numbers == {} and draft.body.stored()["headline"]
 
 
 def test_a_stop_is_obeyed(busy: Shop) -> None:
@@ -173,4 +173,4 @@ def test_messages_of_another_window_are_no_evidence(busy: Shop) -> None:
     )  # fmt: skip
     draft = report(busy.context())
     assert all("old" not in claim["message_ids"] for claim in draft.claims)
-    assert all(action["client"] != "Марат" for action in draft.body["actions"])
+    assert all(action["client"] != "Марат" for action in draft.body.stored()["actions"])

@@ -150,6 +150,6 @@ def test_the_rules_score_both_ways(text: str, scores: dict[str, int]) -> None:
 
 def test_the_rules_score_what_they_can_and_the_report_shows_it(busy: Shop) -> None:
     draft = report(busy.context())
-    names = {row["name"] for row in draft.body["quality"]["criteria"]}
+    names = {row["name"] for row in draft.body.stored()["quality"]["criteria"]}
     assert {"Приветствие", "Вежливость"} <= names and "Качество ответов" in draft.summary_text
-    assert all(set(row) >= {"weight", "n", "display"} for row in draft.body["quality"]["criteria"])
+    assert all(set(row) >= {"weight", "n", "display"} for row in draft.body.stored()["quality"]["criteria"])

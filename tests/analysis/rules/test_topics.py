@@ -228,7 +228,7 @@ def test_the_text_of_a_report_says_how_many(shop: Shop) -> None:
     shop.dialog("d1", "К: А шторы шьёте?\nМ: Нет", client="Айгерим")
     shop.dialog("d2", "К: Шторы к дивану есть?\nМ: Нет", client="Олег", phone="+77010000002")
     draft = report(shop.context(topics=GENERAL))
-    assert draft.body["uncovered"]["count"] == 2
+    assert draft.body.stored()["uncovered"]["count"] == 2
     assert "Вопросы без темы: 2\n• штора: 2" in draft.summary_text
 
 

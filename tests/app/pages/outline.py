@@ -20,6 +20,7 @@ from app.texts import speaking
 from services.access import Viewer
 from services.reports.view import ReportView
 from synkro.core import clock
+from synkro.reporting.body import Body
 from synkro.reporting.outbox import Item
 from synkro.reporting.reports import Draft, Message, Report
 from synkro.reporting.restatements import Change, Correction
@@ -75,8 +76,8 @@ def _whole() -> ReportView:
         *[wait(f"x{n}", 10) for n in range(8)],
     ]  # fmt: skip
     managers = [
-        {"manager_id": "7", "name": "Асель", "waits_answered": 10, "response_p50": 6.2, "within_target": 0.92, "open_overdue": 0, "messages_sent": 1040},
-        {"manager_id": "8", "name": "Данияр", "waits_answered": 9, "response_p50": 31.0, "within_target": 0.5, "open_overdue": 1, "messages_sent": 9},
+        {"manager_id": "7", "name": "Асель", "waits_answered": 10, "response_p50": 6.2, "within_target": 0.92, "within_target_n": 25, "open_overdue": 0, "messages_sent": 1040},
+        {"manager_id": "8", "name": "Данияр", "waits_answered": 9, "response_p50": 31.0, "within_target": 0.5, "within_target_n": 4, "open_overdue": 1, "messages_sent": 9},
     ]  # fmt: skip
     dialogs = [
         dialog("w1", client_name="Айгерим", phone="+77010000001", deal_name="Кухня", stage="Замер", price=450_000, manager_name="Асель", has_open_wait=True),
@@ -126,7 +127,7 @@ def _old() -> ReportView:
     """A version that is not the current one, of a report whose body lacks nearly everything."""
     draft = replace(
         DAYS["quiet"](),
-        body={"headline": []},
+        body=Body.read({"headline": []}),
         summary_text="Звоните +7 701 555 44 33",
         numbers={"messages": 4, "dialogs": 2, "deals_won": 1},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,8 @@ from uuid import UUID
 
 import pytest
 
+from synkro.core.settings import ROOT
+from synkro.reporting.body import VERSION, Body
 from synkro.reporting.reports import Message
 from tests.analysis.days import DAYS
 from tests.app.pages.outline import GOLDEN, NOW, PAGES, TENANT, USER, golden, outline, report_of, view_of
@@ -26,7 +29,7 @@ def test_no_text_is_of_a_page_that_is_gone() -> None:
 def page(changes: dict[str, Any] | None = None, **around: Any) -> str:
     draft = DAYS["amocrm_radist"]()
     draft = replace(draft, **{name: value for name, value in (changes or {}).items() if name != "body"},
-                    body={**draft.body, **(changes or {}).get("body", {})})  # fmt: skip
+                    body=Body.read({**draft.body.stored(), **(changes or {}).get("body", {})}))  # fmt: skip
     return outline(view_of(draft, **around), USER)
 
 
@@ -145,3 +148,33 @@ def test_without_rows_the_managers_of_the_body_are_told() -> None:
         "span.strong «Бахыт: »", "span.wrap «2 сообщения»",
         "span.strong «Данияр: »", "span.wrap «4 ответа, медиана 31 мин, без ответа дольше цели: 1»",
     ]  # fmt: skip
+
+
+def test_a_stored_body_of_the_first_version_opens() -> None:
+    """Every section is there: compared with the same body of today, nothing is missing."""
+    first = json.loads((ROOT / "tests" / "synkro" / "reporting" / "body_v1.json").read_text(encoding="utf-8"))
+    text = page({"body": {"version": 1, **first}})
+    assert text == page({"body": {**first, "version": VERSION}})
+    for mark in (
+        "headline",
+        "action-1",
+        "numbers",
+        "managers",
+        "quality",
+        "risks",
+        "topics",
+        "uncovered",
+        "promises",
+        "incomplete",
+    ):
+        assert f"data-testid={mark}" in text, mark
+
+
+def test_sales_by_manager() -> None:
+    """A company without deals has no such section; one that closed none is told so."""
+    assert "data-testid=sales" not in page({"body": {"sales": None}})
+    empty = page({"body": {"sales": []}}).partition("data-testid=sales")[2].partition("section")[0]
+    assert "Сделок за это время не закрывали." in empty and "table" not in empty
+    text = page({"body": {"sales": [{"manager_id": "7", "name": "Асель", "won": 2, "amount": 870_000, "lost": 1}]}})
+    (line,) = rows(text, "data-testid=sale-deals_won_amount")
+    assert line.startswith("a «870 000 ₸»") and "rows/deals_won_amount?manager=7" in line

@@ -20,19 +20,19 @@ import pytest
 from click.testing import CliRunner
 from nicegui.testing import User
 
-from analysis.report.figures import NUMBERS as LABELS
 from app.components.report.parts import number_text
-from app.components.report.sections import SHARE_OF, TILES
+from app.components.report.sections import TILES
 from app.texts import RU
 from cli.main import cli
 from orchestration.process.launch import execute
 from sandbox.company.model import Chat, Message
 from services import access
 from services.reports import dashboards, rows
-from synkro import evidence, numbers
 from synkro.accounts import embedded
 from synkro.core.windows import Window, business_day_window, label_of
 from synkro.database import db
+from synkro.metrics import queries
+from synkro.metrics.registry import MANAGERS, NUMBERS, REPORTED, SUMMARY
 from synkro.reporting import reports, restatements
 from synkro.reporting.reports import Report
 from synkro.runs import queue
@@ -60,7 +60,7 @@ class Told:
 
     def mart(self, report: Report) -> dict[str, Any]:
         with db.as_service("test") as connection:
-            found = numbers.summary(connection, self.town.tenant_id, report.window)
+            found = queries.summary(connection, self.town.tenant_id, report.window)
         assert found is not None
         return found
 
@@ -83,7 +83,7 @@ def told(make_database: Callable[[str | None], str], template: str) -> Iterator[
         give_back = hold_back(town, window)
         early = build(town, window)
         with db.as_service("test") as connection:
-            before = numbers.summary(connection, town.tenant_id, window)
+            before = queries.summary(connection, town.tenant_id, window)
             # a day later, as Radist's connector counts
             connection.execute(
                 "update synkro.watermarks set cursor = jsonb_set(cursor, '{late_at}', '\"2026-01-01T00:00:00Z\"')"
@@ -186,36 +186,37 @@ def text_of(person: User, marker: str) -> str:
 
 def test_the_report_is_the_mart(told: Told) -> None:
     mart = told.mart(told.report)
-    assert {key: told.report.numbers[key] for key in evidence.NUMBERS} == {key: mart[key] for key in evidence.NUMBERS}
-    dull = {key for key in evidence.NUMBERS if not mart[key]}
+    assert {key: told.report.numbers[key] for key in NUMBERS} == {key: mart[key] for key in NUMBERS}
+    dull = {key for key in NUMBERS if not mart[key]}
     assert len(dull) < 20, f"a day worth reading: {dull}"
 
 
 def is_small(key: str, mart: dict[str, Any]) -> bool:
     """A share of fewer than ten is not shown (metrics.md)."""
-    return (mart[SHARE_OF[key]] if key in SHARE_OF else numbers.SMALL_N) < numbers.SMALL_N
+    metric = SUMMARY[key]
+    return metric.unit == "share" and mart[metric.denominator] < 10
 
 
 async def test_the_page_and_its_rows(told: Told, site: Site) -> None:
     person, base = await site.person("reader"), f"/t/town/reports/{told.report.report_id}"
     mart = told.mart(told.report)
     await person.open(base)
-    for key in evidence.NUMBERS:
-        assert same(text_of(person, f"rows-{key}"), evidence.SUMMARY[key].unit, mart[key]), key
-    for line in told.report.body["numbers"][:TILES]:
+    for key in NUMBERS:
+        assert same(text_of(person, f"rows-{key}"), SUMMARY[key].unit, mart[key]), key
+    for line in told.report.body.stored()["numbers"][:TILES]:
         (tile,) = person.find(marker=f"number-{line['key']}").elements
         texts = [str(one.text) for one in tile.descendants() if getattr(one, "text", "")]  # type: ignore[attr-defined]
-        assert same(texts[1], evidence.SUMMARY[line["key"]].unit, mart[line["key"]]), texts
+        assert same(texts[1], SUMMARY[line["key"]].unit, mart[line["key"]]), texts
         assert (texts[1] == RU["number.small"]) == is_small(line["key"], mart), texts
     for key in ("unanswered_now", "answered_within_target", "money_at_risk", "excluded_dialogs"):
         await person.open(f"{base}/rows/{key}")
-        await person.should_see(evidence.SUMMARY[key].ru)
+        await person.should_see(SUMMARY[key].ru)
         await person.should_not_see(marker="rows-changed")
 
 
 async def test_rest_the_command_line_and_the_exports(told: Told, site: Site) -> None:
     mart = told.mart(told.report)
-    wanted = {key: mart[key] for key in evidence.NUMBERS}
+    wanted = {key: mart[key] for key in NUMBERS}
     base = f"/t/town/reports/{told.report.report_id}"
     browser = await site.signed_in("reader")
 
@@ -232,7 +233,7 @@ async def test_rest_the_command_line_and_the_exports(told: Told, site: Site) -> 
 
     text = (await browser.get(f"{base}/export/numbers.csv")).content.decode("utf-8-sig")
     lines = list(csv.DictReader(io.StringIO(text), delimiter=";"))
-    assert [line[RU["export.number"]] for line in lines] == [RU[f"number.{key}"] for key in wanted]
+    assert [line[RU["export.number"]] for line in lines] == [SUMMARY[key].label_ru for key in wanted]
     for line, (key, value) in zip(lines, wanted.items(), strict=True):
         written = line[RU["export.value"]]
         assert (written == "" and value is None) or float(written) == float(value), key
@@ -250,20 +251,20 @@ def test_the_letter(told: Told) -> None:
     mart = told.mart(told.report)
     text = re.sub(r"<[^>]+>", "", told.letter).replace("\u00a0", " ")
     found = {}
-    for key, metric in LABELS.items():
-        line = re.search(rf"^• {re.escape(metric.label)}: ([^↑↓(,\n]+)", text, re.M)
+    for key, metric in REPORTED.items():
+        line = re.search(rf"^• {re.escape(metric.short_label('ru'))}: ([^↑↓(,\n]+)", text, re.M)
         if line:
             found[key] = line.group(1)
-    assert set(found) == {line["key"] for line in told.report.body["numbers"][:5]}
+    assert set(found) == {line["key"] for line in told.report.body.stored()["numbers"][:5]}
     assert len(found) >= 4
     for key, shown in found.items():
-        assert same(shown, evidence.SUMMARY[key].unit, mart[key]), (key, shown)
+        assert same(shown, SUMMARY[key].unit, mart[key]), (key, shown)
         assert (shown.strip() == RU["number.small"]) == is_small(key, mart), (key, shown)
 
 
 async def test_managers_on_the_page_and_behind_it(told: Told, site: Site) -> None:
     with db.as_user(told.user.user_id) as connection:
-        managers = numbers.managers(connection, told.town.tenant_id, told.report.window)
+        managers = queries.managers(connection, told.town.tenant_id, told.report.window)
     assert len(managers) > 1
     person = await site.person("reader")
     await person.open(f"/t/town/reports/{told.report.report_id}")
@@ -272,7 +273,7 @@ async def test_managers_on_the_page_and_behind_it(told: Told, site: Site) -> Non
         assert sorted(int(read(text, "count")[0] or 0) for text in shown) == sorted(row[column] for row in managers)
     viewer = access.viewer(told.user)
     for row in managers:
-        for column, entry in evidence.MANAGERS.items():
+        for column, entry in MANAGERS.items():
             if entry.is_number:
                 found = rows.behind(viewer, "town", told.report.report_id, column, manager_id=row["manager_id"])
                 assert not found.has_changed and found.value == row[column], (column, row["name"])
@@ -318,7 +319,7 @@ async def test_late_messages_mark_the_report_of_their_day(told: Told, site: Site
     assert found is not None and now["as_of"] == found.as_of.isoformat()
     changed = {one.key: (one.old, one.new) for one in found.changes}
     assert changed["messages"] == (told.before["messages"], now["messages"])
-    assert changed == {key: (told.before[key], now[key]) for key in evidence.NUMBERS if told.before[key] != now[key]}
+    assert changed == {key: (told.before[key], now[key]) for key in NUMBERS if told.before[key] != now[key]}
 
     base = f"/t/town/reports/{early.report_id}"
     browser, person = await site.signed_in("reader"), await site.person("reader")
@@ -331,8 +332,10 @@ async def test_late_messages_mark_the_report_of_their_day(told: Told, site: Site
     await person.open(base)
     (table,) = person.find(marker="corrections").elements
     texts = [str(one.text) for one in table.descendants() if getattr(one, "text", "")]  # type: ignore[attr-defined]
-    place = texts.index(RU["number.messages"])
-    assert texts[place + 1 : place + 3] == [number_text("messages", value, None) for value in changed["messages"]]
+    place = texts.index("Сообщения")
+    assert texts[place + 1 : place + 3] == [
+        number_text(SUMMARY["messages"], value, None) for value in changed["messages"]
+    ]
     await person.open("/t/town/reports")
     assert len([one for one in person.find(RU["report.corrected"]).elements]) == 1
     await person.open(f"{base}/rows/messages")

@@ -12,7 +12,6 @@ from app import formatting, texts
 from app.texts import EN, RU, speaking, t
 from services.reports import runs
 from services.settings import configuration
-from synkro import evidence
 from synkro.connectors.integrations import FIELDS, KINDS
 from synkro.core import clock
 from synkro.core.settings import ROOT
@@ -55,8 +54,7 @@ def test_every_key_in_the_code_exists() -> None:
 
 
 def test_every_family_of_keys_is_whole() -> None:
-    wanted = {f"number.{key}" for key in {*evidence.SUMMARY, *evidence.MANAGERS}}
-    wanted |= {f"runtime.{key}" for key in configuration.RUNTIME_FIELDS} | {f"mode.{mode}" for mode in MODES}
+    wanted = {f"runtime.{key}" for key in configuration.RUNTIME_FIELDS} | {f"mode.{mode}" for mode in MODES}
     wanted |= {f"kind.{kind}" for kind in KINDS} | {f"kind.{kind}.about" for kind in KINDS}
     wanted |= {f"field.{name}" for pair in FIELDS.values() for part in pair for name in part} - {
         "field.requests_per_second",

@@ -24,8 +24,8 @@ from dagster import (
     op,
 )
 
+from orchestration import dagster_patches
 from orchestration.defs import retention
-from orchestration.process import storage
 
 DAYS = StaticPartitionsDefinition(["one", "two"])
 
@@ -64,7 +64,7 @@ def instance(empty_database: str, tmp_path: Path) -> Iterator[DagsterInstance]:
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     with DagsterInstance.from_config(str(tmp_path)) as made:
         yield made
-    storage._engines.clear()
+    dagster_patches.let_go_connections()
 
 
 def kinds(instance: DagsterInstance, run_id: str) -> set[str]:

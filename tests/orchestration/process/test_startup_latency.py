@@ -19,6 +19,7 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from psycopg import sql
 from sqlalchemy.event import listen
 
+from orchestration import dagster_patches
 from orchestration.defs import sensors
 from orchestration.process import storage
 from orchestration.queue import listener
@@ -55,7 +56,7 @@ def tenant_id(database: str) -> UUID:
 
 
 def test_a_listening_tick_offers_a_row_when_it_is_written(tenant_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
-    sensor = sensors.build()
+    sensor = sensors.build()[0]
     with DagsterInstance.ephemeral() as instance:
         with monkeypatch.context() as patch:
             patch.setattr(psycopg.Connection, "notifies", None)  # type: ignore[arg-type]
@@ -89,7 +90,7 @@ def test_a_database_that_cannot_be_listened_to_costs_no_tick(monkeypatch: pytest
 @pytest.fixture
 def dagster_url(empty_database: str) -> Iterator[str]:
     yield empty_database.replace("postgresql://", "postgresql+psycopg2://", 1)
-    storage._engines.clear()
+    dagster_patches.let_go_connections()
 
 
 def backend(made: DagsterPostgresStorage) -> int:
@@ -133,7 +134,7 @@ def test_a_partition_is_not_looked_for_at_every_turn(dagster_url: str, monkeypat
 
     events.add_dynamic_partitions("tenants", ["c"])
     assert events.has_dynamic_partition("tenants", "c")
-    monkeypatch.setattr(storage, "PARTITION_SECONDS", 0.0)
+    monkeypatch.setattr(dagster_patches, "PARTITION_SECONDS", 0.0)
     statements.clear()
     assert events.has_dynamic_partition("tenants", "c") and asked() == 1, "another process may have deleted it"
 
@@ -157,8 +158,9 @@ def test_a_run_is_forked_from_a_process_that_has_everything_loaded(template: str
 
     from orchestration.process.code_server import warm_servicer
 
+    over = threading.Event()
     server = warm_servicer()(
-        server_termination_event=threading.Event(),
+        server_termination_event=over,
         logger=logging.getLogger("test"),
         server_threadpool_executor=FuturesAwareThreadPoolExecutor(max_workers=1),
         loadable_target_origin=LoadableTargetOrigin(module_name="orchestration.definitions"),
@@ -178,6 +180,8 @@ def test_a_run_is_forked_from_a_process_that_has_everything_loaded(template: str
         assert threads == 1, "a process with threads must not fork"
         pids.add(pid)
     assert len(pids) == 2, "each run is a process of its own"
+    # its thread would watch over the runs of the next test
+    over.set()
 
 
 def test_the_watch_over_runs_outlives_the_database(monkeypatch: pytest.MonkeyPatch) -> None:

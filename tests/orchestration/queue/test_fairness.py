@@ -20,9 +20,9 @@ from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobO
 from dagster._core.test_utils import create_run_for_test, instance_for_test
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
-from orchestration.defs.sensors import tags_of
 from orchestration.queue import concurrency
 from orchestration.queue.coordinator import TenantCoordinator, tags_for
+from orchestration.queue.submission import tags_of
 from synkro.core.settings import ROOT
 from synkro.runs import queue as runs
 from synkro.tenancy.tenants import Tenant

@@ -11,17 +11,24 @@ from dagster import (
     DagsterInstance,
     DagsterRunStatus,
     DeleteDynamicPartitionsRequest,
+    RunRequest,
     SensorResult,
+    build_schedule_context,
 )
-from dagster._core.test_utils import create_run_for_test
+from dagster._core.test_utils import create_run_for_test, instance_for_test
 
-from orchestration.defs.sensors import OFFER_AGAIN, tick
+from orchestration.definitions import build as build_definitions
+from orchestration.defs.schedules import KINDS, REVISIONS, build, submit_due
+from orchestration.defs.sensors import maintain, tick
+from orchestration.queue import submission
 from orchestration.queue.concurrency import LANE_TAG
 from orchestration.queue.partitions import RUN_TAG, TENANTS
+from orchestration.queue.submission import SUBMIT_AGAIN
 from synkro.core import clock
 from synkro.core.windows import Window
 from synkro.database import db
 from synkro.reporting import reports, revisions
+from synkro.reporting.body import Body
 from synkro.runs import queue
 from synkro.tenancy import runtime_config, tenants
 from tests.orchestration.queue.test_fairness import ORIGIN
@@ -63,13 +70,16 @@ def test_a_follow_up_that_is_due_is_offered_once(database: str) -> None:
         tenant = company(connection, "alpha")
         draft = reports.Draft(
             report_type="forced", window=window, period_start=date(2026, 3, 2), period_end=date(2026, 3, 2), as_of=None,
-            is_complete=False, summary_text="", body={}, numbers={}, coverage={}, claims=[],
+            is_complete=False, summary_text="", body=Body(), numbers={}, coverage={}, claims=[],
         )  # fmt: skip
         report = reports.publish(connection, tenant, None, draft, [])
         revisions.note(connection, tenant, report.report_id, ["radist"], revisions.Plan(1, 4, now))
     with DagsterInstance.ephemeral() as instance:
-        (offered,) = tick(instance).run_requests or []
-        assert tick(instance).run_requests == []
+        assert all(submit_due(instance, kind) == [] for kind in KINDS if kind != REVISIONS)
+        assert tick(instance).run_requests == [], "the queue's sensor decides nothing of what is due"
+        (offered,) = submit_due(instance, REVISIONS)
+        assert submit_due(instance, REVISIONS) == [] and tick(instance).run_requests == []
+        assert instance.get_dynamic_partitions(TENANTS) == ["alpha"], "its partition was there before it"
     with db.as_service("test") as connection:
         (run,) = queue.of_window(connection, tenant, window)
     assert (run.job_type, run.status) == ("followup", "pending")
@@ -78,6 +88,36 @@ def test_a_follow_up_that_is_due_is_offered_once(database: str) -> None:
         "main",
         "-1",
     )
+
+
+def test_what_a_company_is_owed_is_submitted_by_the_schedule_of_its_kind(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.as_service("test") as connection:
+        owed = company(connection, "alpha"), company(connection, "beta")
+        for tenant in (*owed, company(connection, "gamma")):
+            runtime_config.change(connection, tenant, {"is_schedule_enabled": tenant in owed})
+    schedules = {schedule.name: schedule for schedule in build()}
+    assert set(schedules) == {"daily_due", "weekly_due", "monthly_due", "revisions_due"}
+    monkeypatch.setattr(submission, "MOST_A_TICK", 1)
+    # a schedule opens its instance by reference, which an ephemeral one has not
+    with instance_for_test() as instance:
+        repository = build_definitions().get_repository_def()
+
+        def ticked(kind: str) -> list[RunRequest]:
+            context = build_schedule_context(instance=instance, repository_def=repository)
+            return list(schedules[f"{kind}_due"].evaluate_tick(context).run_requests or [])
+
+        assert ticked("weekly") == [] and ticked("revisions") == []
+        (first,) = ticked("daily")
+        assert ticked("daily") == [], "the window stands in the queue, whoever asks again"
+        (second,) = tick(instance).run_requests or []
+        assert tick(instance).run_requests == [], "what did not fit in the tick is the sensor's"
+    assert {first.tags["tenant"], second.tags["tenant"]} == {"alpha", "beta"}
+    with db.as_service("test") as connection:
+        made = [run for tenant in owed for run in queue.active(connection, tenant)]
+    assert {str(run.run_id) for run in made} == {first.tags[RUN_TAG], second.tags[RUN_TAG]}
+    assert {(run.trigger_type, run.report_type) for run in made} == {("scheduled", "daily")}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +147,7 @@ def test_a_row_offered_in_vain_is_offered_again(
             create_run_for_test(instance, tags=first.tags, status=found, remote_job_origin=ORIGIN)
         assert tick(instance).run_requests == [], "it was offered a moment ago"
         with db.as_service("test") as connection:
-            connection.execute("update synkro.job_runs set picked_at = now() - %s", (OFFER_AGAIN * 2,))
+            connection.execute("update synkro.job_runs set picked_at = now() - %s", (SUBMIT_AGAIN * 2,))
         again = tick(instance).run_requests or []
         assert [request.tags[RUN_TAG] for request in again] == [str(run.run_id)] * is_offered
         assert all(request.run_key != first.run_key for request in again), "Dagster knows a run key for ever"
@@ -145,6 +185,10 @@ def test_a_run_that_died_unseen_keeps_no_place_in_dagster(
                 (status, known.run_id, closed, status, run.run_id),
             )
         tick(instance)
+        shown_after_submission = instance.get_run_by_id(known.run_id)
+        assert shown_after_submission is not None and shown_after_submission.status is shown, "that is maintenance"
+        done = maintain(instance)
+        assert done.stale_runs == (shown is not becomes) and (done.sentence() == "убирать нечего") == (shown is becomes)
         told = {made.run_id: made.status for made in instance.get_runs()}
     assert told[known.run_id] is becomes
     assert told[foreign.run_id] is DagsterRunStatus.STARTED, "one that has no row of ours yet"

@@ -20,6 +20,7 @@ from ingestion.extract.context import SourceResult
 from ingestion.load import streams as loading
 from orchestration.dbt import project
 from orchestration.run import ingestion_log, window_registration
+from orchestration.run.state import RunState
 from services import access, overview
 from synkro.accounts import embedded
 from synkro.connectors.registry import CONNECTORS
@@ -82,7 +83,7 @@ def open_(tenant_id: UUID, results: list[SourceResult]) -> Opened:
     run = SimpleNamespace(
         window=WINDOW, window_start=WINDOW.start, window_end=WINDOW.end, report_type="daily", history_from=None
     )
-    worker: Any = SimpleNamespace(config=config, run=run, tenant=tenant, memory={})
+    worker: Any = SimpleNamespace(config=config, run=run, tenant=tenant, state=RunState())
     window_registration.open_windows(worker, results)
     with db.as_service("test") as connection:
         row = connection.execute(
@@ -91,7 +92,7 @@ def open_(tenant_id: UUID, results: list[SourceResult]) -> Opened:
         ).fetchone()
         assert row is not None
         found = report_windows.missing_of(connection, tenant_id, WINDOW)
-    assert worker.memory["missing"] == found
+    assert worker.state.missing == found
     return Opened(row, found)
 
 
@@ -253,7 +254,7 @@ def test_a_row_lost_on_the_way_to_the_marts_opens_the_window_again(shared_databa
         report_windows.add_missing(connection, tenant_id, WINDOW, [window_registration.gap("amocrm", "звонков нет")])
         connection.execute("update synkro.report_windows set is_complete = true where tenant_id = %s", (tenant_id,))
     known = [window_registration.gap("amocrm", "звонков нет")]
-    worker: Any = SimpleNamespace(run=SimpleNamespace(window=WINDOW), tenant=tenant, memory={"missing": known})
+    worker: Any = SimpleNamespace(run=SimpleNamespace(window=WINDOW), tenant=tenant, state=RunState(missing=known))
 
     def windows() -> list[dict[str, Any]]:
         with db.as_service("test") as connection:
@@ -265,14 +266,14 @@ def test_a_row_lost_on_the_way_to_the_marts_opens_the_window_again(shared_databa
 
     before = windows()
     window_registration.note_lost(worker, [])
-    assert windows() == before and worker.memory["missing"] == known
+    assert windows() == before and worker.state.missing == known
 
     lost = [Count("radist", "messages", END.date(), 44, {"group": 2}, 41), Count("amocrm", "leads", None, 9, {}, 8)]
     window_registration.note_lost(worker, lost)
     gaps = [{"source": one.source, "until": None, "reason": ingestion_log.counted(one)} for one in lost]
     assert "разница 1" in gaps[0]["reason"]
     assert windows() == [*before[:-1], {**before[-1], "is_complete": False, "missing": [*known, *gaps]}]
-    assert worker.memory["missing"] == [*known, *gaps]
+    assert worker.state.missing == [*known, *gaps]
 
 
 def test_the_first_page_and_the_report_tell_one_moment(shared_database: str) -> None:

@@ -18,6 +18,7 @@ from synkro.core import clock
 from synkro.core.windows import Window, last_closed, month_window
 from synkro.database import db
 from synkro.reporting import reports
+from synkro.reporting.body import Body
 from synkro.runs import leases, queue, reaper
 from synkro.tenancy import runtime_config, tenants, users
 
@@ -221,7 +222,7 @@ def test_fifty_ask_and_one_runs_twenty_times(asked: tuple[UUID, access.Viewer, W
                     window.end,
                     True,
                     "итог",
-                    {},
+                    Body(),
                     {"waits": 3},
                     {},
                     [],

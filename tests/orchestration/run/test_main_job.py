@@ -11,6 +11,7 @@ import pytest
 from delivery.sender import send_due
 from synkro.connectors import integrations
 from synkro.database import db
+from synkro.metrics import queries
 from synkro.reporting import outbox, reports
 from synkro.runs import queue
 from tests.support.e2e import Town
@@ -24,10 +25,9 @@ def current(town: Town) -> reports.Report:
 
 
 def mart(town: Town) -> dict[str, Any]:
-    from synkro import numbers
 
     with db.as_service("test") as connection:
-        found = numbers.summary(connection, town.tenant_id, town.window)
+        found = queries.summary(connection, town.tenant_id, town.window)
     assert found is not None
     # a report knows its window itself
     return {key: value for key, value in found.items() if key not in ("window_start", "window_end")}
@@ -153,7 +153,7 @@ def test_the_model_down_leaves_the_numbers(mended: Town) -> None:
     assert run.status == "success", run.error
     report = current(mended)
     assert report.numbers == mart(mended)
-    assert report.body["header"]["reader"]["note"], "the report says that the model did not read"
+    assert report.body.stored()["header"]["reader"]["note"], "the report says that the model did not read"
 
 
 def test_a_person_stops_a_run(mended: Town) -> None:

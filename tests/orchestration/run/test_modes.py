@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from dagster import AssetKey, DagsterEventType, RunsFilter
 
+from orchestration.process import instance
+from orchestration.queue.partitions import RUN_TAG
+from synkro.connectors.registry import CONNECTORS
 from synkro.core.windows import label_of, week_window
 from synkro.database import db
 from synkro.reporting import reports
@@ -13,6 +17,30 @@ from synkro.runs import queue
 from synkro.tenancy import runtime_config
 from synkro.tenancy.runtime_config import RuntimeConfig
 from tests.support.e2e import open_town
+
+
+def shown_of(run: queue.Run) -> tuple[set[AssetKey], dict[tuple[AssetKey, str], bool], list[str]]:
+    """What Dagster shows of a run: assets it materialized, how its checks ended, the warnings of its log."""
+    dagster = instance.get()
+    (made,) = dagster.get_runs(RunsFilter(tags={RUN_TAG: str(run.run_id)}))
+    events = dagster.all_logs(made.run_id)
+    kinds = [event.dagster_event for event in events if event.dagster_event is not None]
+    keys = {event.asset_key for event in kinds if event.event_type is DagsterEventType.ASSET_MATERIALIZATION}
+    judged = [
+        event.asset_check_evaluation_data
+        for event in kinds
+        if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    warnings = [event.user_message for event in events if event.level == 30]
+    return (
+        {key for key in keys if key is not None},
+        {(one.asset_key, one.check_name): one.passed for one in judged},
+        warnings,
+    )
+
+
+def raw(source: str) -> set[AssetKey]:
+    return {AssetKey([f"raw_{source}", stream]) for stream in (one.name for one in CONNECTORS[source].streams)}
 
 
 @pytest.mark.parametrize("mode", ["radist_only", "amocrm_only"])
@@ -27,13 +55,38 @@ def test_a_mode_reads_its_source_and_is_complete_with_it(database: str, mode: st
         assert report is not None and report.is_complete
         silent = "amocrm" if mode == "radist_only" else "radist"
         assert town.request_log(silent) == []
-        assert town.request_log("radist" if silent == "amocrm" else "amocrm")
+        read = "radist" if silent == "amocrm" else "amocrm"
+        assert town.request_log(read)
+        shown, _, warnings = shown_of(run)
+        assert raw(read) <= shown and not raw(silent) & shown, "what was not read is as old as it was"
+        views = {key.path[1] for key in shown if key.path[0] == "staging"}
+        assert any(name.startswith(f"stg_{read}__") for name in views)
+        assert not any(name.startswith(f"stg_{silent}__") for name in views)
+        assert AssetKey(["marts", "period_summary"]) in shown and AssetKey("telegram_delivery") in shown
+        assert not any("was not read" in line for line in warnings), "nobody asked for it"
         if mode == "radist_only":
             assert report.numbers["dialogs"] > 0 and report.numbers["deals"] == 0
         else:
             assert report.numbers["dialogs"] == 0
             assert report.numbers["deals_new"] is not None
             assert "Диалоги" not in report.telegram_text
+
+
+def test_a_vendor_that_is_down_leaves_its_streams_as_old_as_they_are(database: str) -> None:
+    with open_town("town", with_ai=False) as town:
+        town.fault("amocrm", kind="down")
+        run = town.build()
+        assert run.status == "success", (run.error, run.error_detail)
+        shown, checks, warnings = shown_of(run)
+        assert raw("radist") <= shown and not raw("amocrm") & shown
+        assert AssetKey("report") in shown, "the report is built from what is there"
+        leads = AssetKey(["raw_amocrm", "leads"])
+        assert not checks[leads, "reconciled"] and not checks[leads, "contract"]
+        assert checks[AssetKey(["raw_radist", "messages"]), "contract"]
+        (said,) = (line for line in warnings if line.startswith("raw_amocrm/leads was not read: "))
+        with db.as_service("test") as connection:
+            told = [event.message for event in queue.events(connection, town.tenant_id, run.run_id)]
+        assert f"amoCRM: {said.partition(': ')[2]}" in told, "the cause people read"
 
 
 def test_a_week_is_a_report_of_its_own(database: str) -> None:

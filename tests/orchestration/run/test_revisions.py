@@ -65,7 +65,7 @@ def test_a_source_that_was_down_is_added_by_a_revision(mended: Town) -> None:
     assert run.status == "success", (run.error, run.error_detail)
     revised = current(mended)
     assert (revised.version, revised.is_complete) == (first.version + 1, True)
-    assert revised.body["revision"] == {"of_version": first.version, "gained": "данные Radist"}
+    assert revised.body.stored()["revision"] == {"of_version": first.version, "gained": "данные Radist"}
     assert due(mended) is None
     letters = mended.sent()[sent:]
     assert len(letters) == 1 and "Уточнённый отчёт: добавлено — данные Radist" in letters[0]["text"]
@@ -90,7 +90,7 @@ def test_the_ai_part_is_added_later(mended: Town) -> None:
     first, sent = current(mended), len(mended.sent())
     moment = due(mended)
     assert first.is_complete and lacking(mended) == ["ai"] and moment is not None
-    note = first.body["header"]["reader"]["note"]
+    note = first.body.stored()["header"]["reader"]["note"]
     assert "AI-раздел недоступен" in note and local(moment) in note
     assert note in first.summary_text
     down = ai_of(mended)
@@ -119,7 +119,7 @@ def test_too_few_dialogs_make_the_short_form_and_no_follow_up(mended: Town) -> N
         run = mended.build()
         assert run.status == "success", (run.error, run.error_detail)
         report = current(mended)
-        assert report.body["too_little_data"] and "Мало данных" in report.telegram_text
+        assert report.body.stored()["too_little_data"] and "Мало данных" in report.telegram_text
         assert lacking(mended) == [] and due(mended) is None
         assert len([entry for entry in mended.request_log("llm") if entry["method"] == "POST"]) == asked
     finally:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from analysis.topics import pack
 from orchestration.defs.assets.insight import context_of
+from orchestration.run.state import RunState
 from synkro.database import db
 from synkro.runs import queue
 from synkro.tenancy import runtime_config, tenants, topics
@@ -24,7 +25,7 @@ def test_a_run_takes_the_topics_of_its_company(database: str) -> None:
         status="running", current_step="readings", window_start=start, window_end=start.replace(day=3), attempt=1, created_at=start,
     )  # fmt: skip
     worker = SimpleNamespace(
-        run=run, tenant=tenant, config=config, memory={}, checkpoint=lambda: None, progress=lambda *_: None
+        run=run, tenant=tenant, config=config, state=RunState(), checkpoint=lambda: None, progress=lambda *_: None
     )
 
     context = context_of(worker)  # type: ignore[arg-type]

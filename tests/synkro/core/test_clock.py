@@ -31,9 +31,9 @@ REAL: dict[str, set[str]] = {
         "orchestration/queue/stale_runs.py::_over",
         "services/reports/runs.py::silence",
     },
-    "when a row was offered, or asked to stop, and how long ago": {
+    "when a row was submitted, or asked to stop, and how long ago": {
         *(f"synkro/runs/queue.py::{name}" for name in ("request_stop", "offer")),
-        "orchestration/defs/sensors.py::_to_offer",
+        "orchestration/queue/submission.py::waiting",
         "services/health.py::check",
     },
     "whether a process lives": {

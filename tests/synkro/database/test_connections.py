@@ -177,7 +177,7 @@ def test_a_process_that_leads_a_run_holds_more_than_others(database: str, monkey
 def test_the_certificate_of_an_address_reaches_dbt() -> None:
     profile = (ROOT / "transforms" / "profiles.yml").read_text(encoding="utf-8")
     url = "postgresql://a:b@localhost/c?sslmode=verify-full&sslrootcert=/data/ca.crt"
-    with invoke._connection_settings(url):
+    with invoke.connection_settings(url):
         for key, value in {"sslmode": "verify-full", "sslrootcert": "/data/ca.crt"}.items():
             variable = re.search(rf"{key}: .*env_var\('(\w+)'", profile)
             assert variable and os.environ[variable[1]] == value

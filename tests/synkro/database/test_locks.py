@@ -35,6 +35,7 @@ from synkro.core.settings import ROOT, settings
 from synkro.core.windows import Window
 from synkro.database import db, migrations
 from synkro.reporting import outbox, reports, revisions, spending, telegram_chats
+from synkro.reporting.body import Body
 from synkro.runs import leases, reaper
 from synkro.runs import queue as runs
 from tests.conftest import doors_open
@@ -176,7 +177,7 @@ def led(tenant_id: UUID) -> runs.Run:
 
 def draft(window: Window = WINDOW) -> reports.Draft:
     return reports.Draft(
-        "daily", window, window.end.date(), window.end.date(), window.end, True, "итог", {}, {"waits": 3}, {}, []
+        "daily", window, window.end.date(), window.end.date(), window.end, True, "итог", Body(), {"waits": 3}, {}, []
     )
 
 

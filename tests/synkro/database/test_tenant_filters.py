@@ -30,13 +30,14 @@ from analysis.report.context import AnalysisContext
 from delivery import destinations
 from delivery.bot import inbox
 from orchestration.dbt import scope
-from synkro import evidence, numbers
 from synkro.connectors import integrations
 from synkro.connectors.registry import CONNECTORS
 from synkro.connectors.whatsapp import uploads
 from synkro.connectors.whatsapp.chats import Chat, Message
 from synkro.core import vault  # fmt: skip
 from synkro.database import db
+from synkro.metrics import lineage, queries
+from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reporting import (
     dialogs,
     intents,
@@ -50,6 +51,7 @@ from synkro.reporting import (
     spending,
     telegram_chats,
 )
+from synkro.reporting.body import Body
 from synkro.reporting.reconciliation import Count
 from synkro.runs import history, leases, queue, watermarks
 from synkro.runs.watermarks import Backfill, StreamLoad
@@ -63,7 +65,7 @@ T = OURS
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 CAPS = spending.Caps(Decimal(9), Decimal(9), Decimal(99), Decimal(999), Decimal(99))
 SENT = spending.Sent("reading", "m", "h", 1, Decimal(1))
-DRAFT = reports.Draft("daily", WINDOW, DAY, DAY, AT, True, "итог", {}, {}, {}, [])
+DRAFT = reports.Draft("daily", WINDOW, DAY, DAY, AT, True, "итог", Body(), {}, {}, [])
 LETTER = reports.Letter(CHAT, {"text": "т"})
 KEYS = [(CHAT, "transcript_hash")]
 
@@ -197,9 +199,9 @@ READS: dict[str, Call] = {
     "synkro.reporting.dialogs.in_window": lambda c: dialogs.in_window(c, T, WINDOW),
     "synkro.reporting.dialogs.page": lambda c: dialogs.page(c, T, CHAT, 200),
     "synkro.reporting.dialogs.messages_of_window": lambda c: dialogs.messages_of_window(c, T, [CHAT], WINDOW, before=2),
-    "synkro.evidence.recount": lambda c: {
-        name: evidence.recount(c, entry, T, WINDOW, manager)
-        for entries, manager in ((evidence.SUMMARY, None), (evidence.MANAGERS, "manager_id"))
+    "synkro.metrics.lineage.recount": lambda c: {
+        name: lineage.recount(c, entry, T, WINDOW, manager)
+        for entries, manager in ((SUMMARY, None), (MANAGERS, "manager_id"))
         for name, entry in entries.items()
     },
     "synkro.reporting.revisions.attempts": lambda c: (followed_up(c), [revisions.attempts(c, T, WINDOW)])[1],
@@ -226,14 +228,14 @@ READS: dict[str, Call] = {
         c.execute("update synkro.job_runs set status = 'cancelling' where tenant_id = %s and run_id = %s", (T, RUN)),
         leases.is_stopping(c, run(c))
     )[1],
-    "synkro.numbers.funnel": lambda c: numbers.funnel(c, T),
-    "synkro.numbers.history": lambda c: numbers.history(c, T, WINDOW, 60),
-    "synkro.numbers.hours": lambda c: numbers.hours(c, T, WINDOW, 30),
-    "synkro.numbers.managers": lambda c: numbers.managers(c, T, WINDOW),
-    "synkro.numbers.managers_over": lambda c: numbers.managers_over(c, T, WINDOW, 30),
-    "synkro.numbers.summary": lambda c: numbers.summary(c, T, WINDOW),
-    "synkro.numbers.usual": lambda c: numbers.usual(c, T, WINDOW),
-    "synkro.numbers.waiting": lambda c: numbers.waiting(c, T, WINDOW),
+    "synkro.metrics.queries.funnel": lambda c: queries.funnel(c, T),
+    "synkro.metrics.queries.history": lambda c: queries.history(c, T, WINDOW, 60),
+    "synkro.metrics.queries.hours": lambda c: queries.hours(c, T, WINDOW, 30),
+    "synkro.metrics.queries.managers": lambda c: queries.managers(c, T, WINDOW),
+    "synkro.metrics.queries.managers_over": lambda c: queries.managers_over(c, T, WINDOW, 30),
+    "synkro.metrics.queries.summary": lambda c: queries.summary(c, T, WINDOW),
+    "synkro.metrics.queries.usual": lambda c: queries.usual(c, T, WINDOW),
+    "synkro.metrics.queries.waiting": lambda c: queries.waiting(c, T, WINDOW),
     "synkro.reporting.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
     "synkro.reporting.outbox.report_of_message": lambda c: outbox.report_of_message(c, T, CHAT, "55"),
     "synkro.reporting.intents.waiting": lambda c: intents.waiting(c, T, "1"),
@@ -386,8 +388,8 @@ WRITES: dict[str, Call] = {
 #: takes a lock or makes a text: nothing to see in rows
 NEITHER = {
     "synkro.runs.leases.hold": "a lock: test_leases",
-    "synkro.evidence.parameters": "no query",
-    "synkro.evidence.literal": "no query",
+    "synkro.metrics.lineage.parameters": "no query",
+    "synkro.metrics.lineage.literal": "no query",
     "synkro.connectors.whatsapp.importing.save": "what it reads and writes are functions of uploads and integrations",
     "synkro.connectors.checking.resumed": "what it writes is a function of ratelimit",
     "synkro.core.vault.seal": "no query: the company is in the seal",

@@ -12,6 +12,7 @@ import pytest
 from synkro.core.windows import Window
 from synkro.database import db
 from synkro.reporting import reconciliation, reports
+from synkro.reporting.body import Body
 from synkro.reporting.reconciliation import Count, Line
 from synkro.runs import leases, queue, watermarks
 from synkro.runs.watermarks import StreamLoad
@@ -29,7 +30,7 @@ def report_of_a_run(tenant: UUID, loads: list[StreamLoad]) -> reports.Report:
         for load in loads:
             watermarks.record(connection, tenant, run.run_id, load)
         day = WINDOW.end.date()
-        draft = reports.Draft("daily", WINDOW, day, day, WINDOW.end, True, "итог", {}, {}, {}, [])
+        draft = reports.Draft("daily", WINDOW, day, day, WINDOW.end, True, "итог", Body(), {}, {}, [])
         report = reports.publish(connection, tenant, run.run_id, draft, [])
         leases.finish(connection, run, "success")
     return report

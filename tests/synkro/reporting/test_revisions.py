@@ -11,6 +11,7 @@ import pytest
 from synkro.core.windows import Window
 from synkro.database import db
 from synkro.reporting import reports, revisions
+from synkro.reporting.body import Body
 from synkro.runs import leases, queue
 from synkro.tenancy import runtime_config, tenants
 from synkro.tenancy.runtime_config import RuntimeConfig
@@ -76,7 +77,7 @@ def tenant(database: str) -> UUID:
 def publish(connection: db.Connection, tenant_id: UUID, lacking: list[str], at: datetime | None) -> reports.Report:
     draft = reports.Draft(
         report_type="forced", window=WINDOW, period_start=date(2026, 3, 2), period_end=date(2026, 3, 2), as_of=None,
-        is_complete=not lacking, summary_text="", body={}, numbers={}, coverage={}, claims=[],
+        is_complete=not lacking, summary_text="", body=Body(), numbers={}, coverage={}, claims=[],
     )  # fmt: skip
     made = reports.publish(connection, tenant_id, None, draft, [])
     revisions.note(connection, tenant_id, made.report_id, lacking, revisions.Plan(1, 4, at) if at else None)

@@ -20,6 +20,7 @@ from synkro.core.errors import LeaseLost, PermanentError
 from synkro.core.windows import Window
 from synkro.database import db
 from synkro.reporting import outbox, reports
+from synkro.reporting.body import Body
 from synkro.runs import leases, queue, reaper
 from synkro.tenancy import runtime_config, tenants
 
@@ -56,7 +57,7 @@ def row(run: queue.Run) -> dict[str, Any]:
 
 def draft() -> reports.Draft:
     return reports.Draft(
-        "daily", WINDOW, WINDOW.end.date(), WINDOW.end.date(), WINDOW.end, True, "итог", {}, {}, {}, []
+        "daily", WINDOW, WINDOW.end.date(), WINDOW.end.date(), WINDOW.end, True, "итог", Body(), {}, {}, []
     )
 
 

@@ -13,6 +13,7 @@ from synkro.core.errors import LeaseLost
 from synkro.core.windows import Window
 from synkro.database import db
 from synkro.reporting import reports
+from synkro.reporting.body import Body
 from synkro.runs import leases, queue, reaper
 
 WINDOW = Window(datetime(2026, 3, 1, 17, 1, tzinfo=UTC), datetime(2026, 3, 2, 17, 1, tzinfo=UTC))
@@ -47,7 +48,7 @@ def expire(run: queue.Run) -> None:
 
 def draft() -> reports.Draft:
     return reports.Draft(
-        "daily", WINDOW, WINDOW.end.date(), WINDOW.end.date(), WINDOW.end, True, "итог", {}, {"waits": 3}, {}, []
+        "daily", WINDOW, WINDOW.end.date(), WINDOW.end.date(), WINDOW.end, True, "итог", Body(), {"waits": 3}, {}, []
     )
 
 

@@ -143,6 +143,7 @@ class Period:
             if message.kind == "client":
                 began.setdefault(message.client_id, message.sent_at)
         in_time = len(self.answered) - sum(wait.is_late(self.as_of) for wait in self.answered)
+        in_five = sum((rounded(wait.minutes, 4) or 0) <= 5 for wait in self.answered if wait.minutes is not None)
         share_of = len(self.answered) + len(self.unanswered_late)
         is_matching = self.company.settings.mode == "amocrm_radist" and dialogs
         return {
@@ -162,6 +163,7 @@ class Period:
             "response_p50": percentile(timed, Fraction(1, 2)),
             "response_p90": percentile(timed, Fraction(9, 10)),
             "answered_within_target": rounded(Fraction(in_time, share_of), 4) if share_of else None,
+            "answered_within_5": rounded(Fraction(in_five, share_of), 4) if share_of else None,
             "unanswered_now": len(self.open),
             "breached": sum(wait.is_late(self.as_of) for wait in self.waits),
             "off_hours_answers": sum(wait.is_off_hours for wait in self.answered),

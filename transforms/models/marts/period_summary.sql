@@ -76,6 +76,7 @@ waited as (
         count(*) filter (where is_of_window and is_answered and is_off_hours) as off_hours_answers,
         count(*) filter (where is_of_window and is_breached) as breached,
         count(*) filter (where is_of_window and is_answered and not is_breached) as answered_in_time,
+        count(*) filter (where is_of_window and is_answered and response_minutes <= 5) as answered_in_5,
         -- an abandoned wait is one that nobody answered
         count(*) filter (where is_of_window and (is_answered or is_breached)) as target_n,
         count(*) filter (where is_of_window and is_answered and not is_off_hours) as response_n,
@@ -212,6 +213,7 @@ select
     coalesce(w.waits_answered, 0)::integer as waits_answered,
     coalesce(w.waits_unattributed, 0)::integer as waits_unattributed,
     round(w.answered_in_time::numeric / nullif(w.target_n, 0), 4) as answered_within_target,
+    round(w.answered_in_5::numeric / nullif(w.target_n, 0), 4) as answered_within_5,
     coalesce(w.target_n, 0)::integer as answered_within_target_n,
     coalesce(w.breached, 0)::integer as breached,
     coalesce(w.off_hours_answers, 0)::integer as off_hours_answers,

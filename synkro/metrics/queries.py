@@ -13,12 +13,10 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from synkro import evidence
 from synkro.core.windows import Window
 from synkro.database import db
-
-#: below this n no percentage and no ranking is shown (metrics.md §3)
-SMALL_N = 10
+from synkro.metrics import lineage
+from synkro.metrics.registry import SUMMARY
 
 
 def plain(value: Any) -> Any:
@@ -157,7 +155,7 @@ class Waiting:
 def waiting(connection: db.Connection, tenant_id: UUID, window: Window, limit: int = 200) -> list[Waiting]:
     """Who waits at the window's now: dearest first, then longest. The rows that ``unanswered_now`` counts."""
     rows = connection.execute(
-        evidence.SUMMARY["unanswered_now"].rows()
+        SUMMARY["unanswered_now"].rows()
         # who is shown is chosen first: names and last words are looked up for those alone
         + ", shown as (select w.*, w.now_at as at, deal.deal_id, deal.name as deal_name, deal.price"
         "   from rows w"
@@ -179,7 +177,7 @@ def waiting(connection: db.Connection, tenant_id: UUID, window: Window, limit: i
         "   and f.needs_reply and coalesce(f.body, '') <> ''"
         "   order by f.sent_at desc, f.message_id desc limit 1) said on true"
         " order by w.price desc nulls last, w.opened_at, w.wait_id",
-        evidence.parameters(tenant_id, window) | {"limit": limit},
+        lineage.parameters(tenant_id, window) | {"limit": limit},
     )
     return [
         Waiting(**{**row, "waiting_minutes": float(row["waiting_minutes"]), "price": plain(row["price"])})

@@ -2,15 +2,21 @@
   A tenant's run changes rows and nothing else: the planner's settings, the deletion and the insert are one statement of one
   transaction, straight into the table. dbt's own way fills a temporary table first, to compare its columns, asks the
   catalogue what there is and runs every hook by itself: that is the deploy's business, and cost a model a dozen
-  statements. So hooks are what a deploy and a full refresh do; what every run has to do stands here.
+  statements. So hooks are what a deploy and a full refresh do, by dbt's own `incremental`; what every run has to do stands here.
 #}
-{% materialization incremental, adapter='postgres' -%}
+{% materialization tenant_incremental, adapter='postgres' -%}
     {%- if should_full_refresh() or var('tenant_id', none) is none -%}
         {{ return(dbt.materialization_incremental_default()) }}
     {%- endif -%}
 
     {#- a contract names the columns; elsewhere the deploy made the table's those of the model, and the driver has asked which -#}
-    {%- set names = model.columns.keys() | list if config.get('contract').enforced else var('columns')[this.identifier] -%}
+    {%- if config.get('contract').enforced -%}
+        {%- set names = model.columns.keys() | list -%}
+    {%- elif var('columns', none) -%}
+        {%- set names = var('columns')[this.identifier] -%}
+    {%- else -%}
+        {%- set names = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
+    {%- endif -%}
     {%- set columns = '"' ~ names | join('", "') ~ '"' -%}
     {%- set key = [] if not is_partial() or grain_of(model.name) == 'log' else key_of(model) -%}
     {% call statement('main') -%}

@@ -1,8 +1,7 @@
-"""Where every number comes from: for each column of ``marts.period_summary`` and ``marts.period_managers`` its definition,
-the exact rows behind it and the aggregate that makes it.
+"""Where a number comes from: the exact rows behind it, counted once more.
 
-The numbers themselves are computed by dbt; this is the way back. The page of a number (``services/reports/rows.py``), the table
-in docs/metrics.md (``python -m synkro.evidence``) and the test that recomputes every column read this registry.
+The numbers themselves are computed by dbt; this is the way back. The page of a number and the test that recomputes every
+column use it.
 """
 
 from __future__ import annotations
@@ -13,14 +12,7 @@ from uuid import UUID
 
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.evidence.entry import Entry, Unit
-from synkro.evidence.managers import MANAGERS
-from synkro.evidence.summary import SUMMARY
-
-__all__ = ["MANAGERS", "NUMBERS", "SUMMARY", "Entry", "Unit", "literal", "parameters", "recount"]
-
-#: the columns of ``period_summary`` that are numbers, in the order the app lists them
-NUMBERS = tuple(entry.column for entry in SUMMARY.values() if entry.is_number)
+from synkro.metrics.metric import Metric
 
 
 def parameters(tenant_id: UUID, window: Window, manager_id: str | None = None) -> dict[str, Any]:
@@ -28,10 +20,10 @@ def parameters(tenant_id: UUID, window: Window, manager_id: str | None = None) -
 
 
 def recount(
-    connection: db.Connection, entry: Entry, tenant_id: UUID, window: Window, manager_id: str | None = None
+    connection: db.Connection, metric: Metric, tenant_id: UUID, window: Window, manager_id: str | None = None
 ) -> Any:
     """The number, made anew from the rows as they are now: it equals the mart's unless they changed since it was built."""
-    row = connection.execute(entry.value_sql().encode(), parameters(tenant_id, window, manager_id)).fetchone()
+    row = connection.execute(metric.value_sql().encode(), parameters(tenant_id, window, manager_id)).fetchone()
     return row["value"] if row else None
 
 

@@ -16,12 +16,12 @@ import psycopg
 import pytest
 import yaml
 
-from synkro import evidence
-from synkro.evidence.__main__ import statements, table
+from synkro.metrics.generated import FILES, statements, table
 from synkro.core.windows import Window
 from tests.transforms.oracle import database
 from tests.transforms.oracle.generator import company as make
 from tests.transforms.recount import REGISTRIES, columns, recount
+from synkro.metrics import lineage
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -98,7 +98,7 @@ def test_the_statement_shown_to_people_runs_as_it_stands(connection: psycopg.Con
     window = Window(row["window_start"], row["window_end"])
     for registry in REGISTRIES.values():
         for entry in registry.values():
-            text = evidence.literal(entry.rows_sql(), tenant_id, window, row["manager_id"])
+            text = lineage.literal(entry.rows_sql(), tenant_id, window, row["manager_id"])
             assert "%(" not in text
             connection.execute(text.encode())
 
@@ -106,7 +106,7 @@ def test_the_statement_shown_to_people_runs_as_it_stands(connection: psycopg.Con
 def test_the_documentation_has_every_entry_word_for_word() -> None:
     text = DOCS.read_text(encoding="utf-8")
     for part in (*map(table, REGISTRIES.values()), statements()):
-        assert part in text, "run: python -m synkro.evidence, and put the tables into docs/metrics.md"
+        assert part in text, "run: python -m synkro.metrics"
 
 
 def test_the_exposures_name_what_is_read() -> None:

@@ -1,4 +1,4 @@
-"""The rows numbers are counted from: one SELECT a kind, over the marts alone, for one window of one tenant.
+"""The rows numbers are counted from: one SELECT each, over the marts alone, for one window of one tenant.
 
 Parameters: ``%(tenant)s``, ``%(start)s``, ``%(end)s`` and, for a manager's numbers, ``%(manager)s``. Every SELECT may read
 ``edge`` (the window's two moments) and ``waits``. Under row level security each gives what its reader may see. The text
@@ -35,7 +35,7 @@ where w.tenant_id = %(tenant)s and w.opened_at < %(end)s
 
 _SAID = "m.tenant_id = %(tenant)s and m.sent_at >= %(start)s and m.sent_at < %(end)s"
 
-KINDS: dict[str, str] = {
+ROW_SETS: dict[str, str] = {
     "windows": """\
 select
   w.tenant_id, w.window_start, w.window_end, w.report_type, w.label_date, w.is_complete, w.missing,

@@ -1,0 +1,262 @@
+"""The body of a report: what its page, its Telegram message, the answers to questions and the archive are made of.
+
+It is stored with the report as JSON. ``VERSION`` rises when a reader could not tell an older body from a broken one. Reading
+forgives: an older or thinner body lacks parts, and what is not there is empty. Writing does not: the analysis fills each part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+#: 1: before the number stood in the body
+VERSION = 2
+
+Number_ = int | float | None
+T = TypeVar("T")
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _iso(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _rows(value: Any) -> Any:
+    """A list of parts; what is no part is left out."""
+    return [one for one in value if isinstance(one, Mapping | BaseModel)] if isinstance(value, list | tuple) else []
+
+
+def _rows_if_any(value: Any) -> Any:
+    return None if value is None else _rows(value)
+
+
+def _part(value: Any) -> Any:
+    return value if isinstance(value, Mapping | BaseModel) else None
+
+
+def _whole(value: Any) -> Any:
+    return value if isinstance(value, Mapping | BaseModel) else {}
+
+
+def _sentences(value: Any) -> Any:
+    """A headline was a list of plain texts once."""
+    return _rows([{"text": one} if isinstance(one, str) else one for one in value or ()])
+
+
+def _indexes(value: Any) -> Any:
+    return [one for one in value if isinstance(one, int)] if isinstance(value, list) else []
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Moment = Annotated[str | None, BeforeValidator(_iso)]
+Rows = Annotated[list[T], BeforeValidator(_rows)]
+Part = Annotated[T | None, BeforeValidator(_part)]
+#: indexes of the report's claims
+Claims = Annotated[list[int], BeforeValidator(_indexes)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+
+class Reader(_Model):
+    """Who read the dialogs, and what a person has to know about it."""
+
+    kind: Text = ""
+    model: Text = ""
+    note: Text = ""
+
+
+class Header(_Model):
+    company: Text = ""
+    date: Moment = None
+    date_display: Text = ""
+    report_type: Text = ""
+    period_start: Moment = None
+    period_end: Moment = None
+    as_of: Moment = None
+    is_complete: bool = True
+    timezone: Text = ""
+    currency: str | None = None
+    reader: Annotated[Reader, BeforeValidator(_whole)] = Reader()
+
+
+class Sentence(_Model):
+    text: Text = ""
+    claims: Claims = []
+
+
+class Action(_Model):
+    """One client who needs something."""
+
+    who: Text = ""
+    manager_id: str | None = None
+    client: Text = ""
+    phone_masked: str | None = None
+    text: Text = ""
+    why: Text = ""
+    money: Number_ = None
+    money_display: str | None = None
+    dialog_id: str | None = None
+    deal_id: str | None = None
+    claims: Claims = []
+
+
+class Number(_Model):
+    """A metric against what is usual; ``label`` is how it was called when the report was written."""
+
+    key: Text = ""
+    label: Text = ""
+    value: Number_ = None
+    display: Text = ""
+    usual: Number_ = None
+    usual_display: str | None = None
+    #: up, down, same or none; None: an older report does not say
+    direction: str | None = None
+    good: bool | None = None
+    note: Text = ""
+
+    def has(self, name: str) -> bool:
+        """Whether the report said it, be it that there is none."""
+        return name in self.model_fields_set
+
+
+class Manager(_Model):
+    manager_id: str | None = None
+    name: Text = ""
+    text: Text = ""
+    #: the row of ``period_managers``
+    facts: dict[str, Any] = {}
+
+
+class Risk(_Model):
+    text: Text = ""
+    kind: Text = ""
+    claims: Claims = []
+    dialog_id: str | None = None
+
+
+class Tally(_Model):
+    """A topic or an objection, and how many dialogs held it."""
+
+    topic: Text = ""
+    kind: Text = ""
+    count: int = 0
+    claims: Claims = []
+    dialog_ids: list[str] = []
+
+
+class Promise(_Model):
+    text: Text = ""
+    deadline: Moment = None
+    deadline_display: Text = ""
+    who: Text = ""
+    client: Text = ""
+    dialog_id: str | None = None
+    claims: Claims = []
+
+
+class Scores(_Model):
+    """A criterion of the rubric, or a manager's scores."""
+
+    name: Text = ""
+    weight: int | None = None
+    n: int = 0
+    share: float | None = None
+    display: Text = ""
+    claims: Claims = []
+
+
+class Quality(_Model):
+    share: float | None = None
+    display: Text = ""
+    dialogs: int = 0
+    criteria: Rows[Scores] = []
+    managers: Rows[Scores] = []
+
+
+class Group(_Model):
+    """Questions without a topic that share words."""
+
+    words: list[str] = []
+    count: int = 0
+    claims: Claims = []
+    dialog_ids: list[str] = []
+
+
+class Uncovered(_Model):
+    count: int = 0
+    groups: Rows[Group] = []
+
+
+class LostReason(_Model):
+    reason: Text = ""
+    count: int = 0
+    amount: Number_ = None
+
+
+class Sale(_Model):
+    """Deals of one manager that were closed in the window."""
+
+    manager_id: str | None = None
+    name: Text = ""
+    won: int = 0
+    amount: int | float = 0
+    lost: int = 0
+
+
+class Incomplete(_Model):
+    """Why the data is not whole, until when it is, and what happens next."""
+
+    cause: Text = ""
+    until: Moment = None
+    next_attempt: Moment = ""
+    sources: list[str] = []
+
+
+class Revision(_Model):
+    of_version: int | None = None
+    gained: Text = ""
+
+
+class Body(_Model):
+    header: Annotated[Header, BeforeValidator(_whole)] = Header()
+    coverage_line: Text = ""
+    headline: Annotated[list[Sentence], BeforeValidator(_sentences)] = []
+    actions: Rows[Action] = []
+    numbers: Rows[Number] = []
+    managers: Rows[Manager] = []
+    risks: Rows[Risk] = []
+    topics: Rows[Tally] = []
+    objections: Rows[Tally] = []
+    promises: Rows[Promise] = []
+    quality: Part[Quality] = None
+    uncovered: Part[Uncovered] = None
+    lost_reasons: Rows[LostReason] = []
+    #: None: a company without deals, or a report that was written before there was this section
+    sales: Annotated[list[Sale] | None, BeforeValidator(_rows_if_any)] = None
+    quiet: bool = False
+    too_little_data: bool = False
+    incomplete: Part[Incomplete] = None
+    revision: Part[Revision] = None
+    version: int = 1
+
+    @classmethod
+    def written(cls, parts: Mapping[str, Any]) -> Body:
+        """A new body, of today's version."""
+        return cls.model_validate({**parts, "version": VERSION})
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Body:
+        """A stored body of any version."""
+        return cls.model_validate(stored)
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON: what was written, and nothing that was not."""
+        return self.model_dump(mode="json", exclude_unset=True)
