@@ -12,6 +12,7 @@ from typing import Any
 from analysis.reading.grounding import direction_of
 from analysis.reading.normalisation import shown
 from analysis.report.inputs import Facts
+from synkro.connectors import registry
 from synkro.core import russian
 from synkro.metrics.metric import SMALL_N, Metric
 from synkro.metrics.registry import MANAGERS, REPORTED
@@ -47,9 +48,9 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
     value = facts.numbers.get(metric.column)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    if metric.source == "amocrm" and not facts.has_deals:
+    if metric.source == "deals" and not facts.has_deals:
         return None
-    if metric.source == "radist" and not facts.has_chats:
+    if metric.source == "dialogs" and not facts.has_chats:
         return None
     n = facts.numbers.get(metric.denominator)
     note = ""
@@ -57,7 +58,9 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
     usual = facts.usual.get(metric.column)
     if metric.is_too_few(n):
         display, usual, note = "мало данных", None, f"меньше {SMALL_N} случаев"
-    if incomplete is not None and (not incomplete["sources"] or metric.source in incomplete["sources"]):
+    if incomplete is not None and (
+        not incomplete["sources"] or any(registry.brings(name, metric.source) for name in incomplete["sources"])
+    ):
         usual, note = None, "данные неполные"
     direction = _direction(metric, float(value), usual)
     return {

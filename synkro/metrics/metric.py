@@ -82,8 +82,8 @@ class Metric:
 
     @property
     def source(self) -> str:
-        """Whose data it is made of: ``amocrm`` or ``radist``."""
-        return "amocrm" if self.row_set == "deals" else "radist"
+        """What it is made of, as connectors say what they bring (``synkro/connectors/connector.py``)."""
+        return "deals" if self.row_set == "deals" else "dialogs"
 
     @property
     def sql_type(self) -> str:

@@ -40,7 +40,6 @@ PLACES = {
     "app/components/settings/runtime_form.py": "radist_fetch_limit",
     "orchestration/defs/assets/sources.py": "radist_fetch_limit",
     "ingestion/extract/context.py": "radist_fetch_limit",
-    "analysis/report/figures.py": "which source a metric comes from",
     # the demonstration and the measurements connect to the sandbox
     "cli/commands/demo.py": "connects the sandbox",
     "cli/commands/sandbox.py": "prints the sandbox's addresses",
