@@ -45,6 +45,11 @@ def able(capability: Capability) -> tuple[str, ...]:
     return tuple(name for name, one in CONNECTORS.items() if capability in one.capabilities)
 
 
+def brings(name: str, what: str) -> bool:
+    """Whether a source brings this: the value of a :class:`Capability`."""
+    return name in CONNECTORS and what in CONNECTORS[name].capabilities
+
+
 def modes() -> dict[str, tuple[str, ...]]:
     """Mode → the connectors it reads: deals with dialogs, dialogs alone, deals alone. The first is the usual one."""
     deals, dialogs = able(Capability.DEALS), able(Capability.DIALOGS)

@@ -146,6 +146,9 @@ def test_a_longer_export_brings_what_is_new(company: Company) -> None:
     assert (done.chats, done.messages, done.repeated) == (0, 2, 2)
     again = company.upload(("chat (2).txt", longer))
     assert (again.chats, again.messages, again.repeated) == (0, 0, 4)
+    assert len(company.rows("select from private.whatsapp_messages where tenant_id = %(t)s")) == 2, (
+        "a repeat is not kept again"
+    )
     before = company.rows("select count(*) as n from raw_whatsapp.messages where tenant_id = %(t)s")[0]["n"]
     run = company.run()
     assert run.status == "success", (run.error, run.error_detail)

@@ -207,6 +207,8 @@ def test_an_incomplete_source_has_no_comparison() -> None:
         ({"sources": ["radist"]}, "deals_won", False),
         ({"sources": ["amocrm"]}, "deals_won", True),
         ({"sources": ["amocrm"]}, "dialogs", False),
+        ({"sources": ["whatsapp"]}, "dialogs", True),
+        ({"sources": ["whatsapp"]}, "deals_won", False),
         (of_all, "dialogs", True),
         (of_all, "deals_won", True),
     ):

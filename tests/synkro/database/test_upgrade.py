@@ -34,9 +34,6 @@ ROWS = {
     "raw_radist._dlt_loads": "(load_id, schema_name, status, inserted_at) values ('1', 'radist', 0, now())",
     "raw_radist._dlt_version": "(version, engine_version, inserted_at, schema_name, version_hash, schema)"
     " values (1, 11, now(), 'radist', 'hash', '{}')",
-    "raw_whatsapp._dlt_loads": "(load_id, schema_name, status, inserted_at) values ('1', 'whatsapp', 0, now())",
-    "raw_whatsapp._dlt_version": "(version, engine_version, inserted_at, schema_name, version_hash, schema)"
-    " values (1, 11, now(), 'whatsapp', 'hash', '{}')",
 }  # fmt: skip
 
 #: tables a newer migration drops, and why
