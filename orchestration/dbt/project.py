@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 #: what the server itself refuses to store (a unique index stands beside each of these tests) is not asked for again
-GUARDED = "tag:guarded"
+INDEX_GUARDED = "tag:index_guarded"
 #: two deployers at once: the second waits, then finds nothing to do
 _LOCK_KEY = 0x53594E4B44
 #: held shared by every tenant's build, alone by a full refresh: it makes each table anew from the rows it sees when it begins,
@@ -151,7 +151,7 @@ def test_tenant(
     ``everything``: the tests a unique index stands for as well.
     """
     spans = [(span.start, span.end) for span in windows] or [(window_start, window_end)]
-    arguments = ["test", "--select", "test_type:data", *([] if everything else ["--exclude", GUARDED])]
+    arguments = ["test", "--select", "test_type:data", *([] if everything else ["--exclude", INDEX_GUARDED])]
     variables = _variables(tenant_id, spans) | {"scope": scope.last(url, UUID(str(tenant_id)))}
     return run(url, data_dir, arguments, variables, work_dir, on_event, failing_tests=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dagster import AssetKey
 
-from orchestration.dbt.project import GUARDED, ensure_manifest
+from orchestration.dbt.project import INDEX_GUARDED, ensure_manifest
 from orchestration.definitions import build
 from synkro.connectors.registry import CONNECTORS
 from synkro.core.settings import settings
@@ -67,7 +67,7 @@ def test_every_test_a_run_asks_is_a_check_that_blocks(graph: Any) -> None:
     asked = {
         node["name"]: node["config"]["severity"].lower() == "error"
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "test" and GUARDED.removeprefix("tag:") not in node["tags"]
+        if node["resource_type"] == "test" and INDEX_GUARDED.removeprefix("tag:") not in node["tags"]
     }
     known = {
         spec.name: spec.blocking

@@ -44,14 +44,14 @@
 
 {# delete+insert would leave the rows of a day that became empty: what is rebuilt is deleted first, in the transaction of
    the insert. #}
-{% macro forget() -%}
+{% macro delete_affected() -%}
     delete from {{ this }} where {{ rebuilt(model.name) }}
 {%- endmacro %}
 
 {# Local to the transaction, so poolers do not mind. A rebuild joins whole sets whose sizes the planner cannot
    know (CTEs, a tenant's share of a table): a nested loop chosen for "one row" took ten minutes over 80,000. Compiling
    costs more than it saves, and a busy tenant's sorts should not go to disk. #}
-{% macro quiet_planner() -%}
+{% macro planner_settings() -%}
     select set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true), set_config('work_mem', '64MB', true)
 {%- endmacro %}
 

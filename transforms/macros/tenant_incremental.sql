@@ -18,19 +18,19 @@
         {%- set names = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
     {%- endif -%}
     {%- set columns = '"' ~ names | join('", "') ~ '"' -%}
-    {%- set key = [] if not is_partial() or grain_of(model.name) == 'log' else key_of(model) -%}
+    {%- set key = [] if not is_partial() or invalidation_key_of(model.name) == 'log' else key_of(model) -%}
     {% call statement('main') -%}
-        {{ quiet_planner() }};
+        {{ planner_settings() }};
         {% if key -%}
         {{ replace_what_differs(names, key, sql) }}
         {%- else -%}
-        {{ forget() }};
+        {{ delete_affected() }};
         insert into {{ this }} ({{ columns }}) select {{ columns }} from (
             {{ sql }}
         ) as built
         {%- endif %}
     {%- endcall %}
-    {%- set statistics = measure() -%}
+    {%- set statistics = analyze_table() -%}
     {%- if statistics -%}
         {% call statement('statistics') %}{{ statistics }}{% endcall %}
     {%- endif -%}
@@ -74,8 +74,8 @@
 
 {# Statistics of a table rebuilt whole; what a day adds is left to autovacuum, which looks at its share of the
    table. The logs are new each time, and the plans of the run hang on their size. #}
-{% macro measure() -%}
-    {%- if not is_partial() or grain_of(model.name) == 'log' -%}
+{% macro analyze_table() -%}
+    {%- if not is_partial() or invalidation_key_of(model.name) == 'log' -%}
         analyze {{ this }}
     {%- endif -%}
 {%- endmacro %}

@@ -4,21 +4,21 @@
 with dialogs as (
     select tenant_id, chat_id, dialog_id, excluded_reason
     from {{ ref('int_dialogs') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 ),
 
 raw as (
     select m.tenant_id, d.excluded_reason is not null as is_left_out, count(*) as messages
     from {{ ref('stg_messages') }} as m
     join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
-    where {{ tenant_filter('m.tenant_id') }}{{ among('m.chat_id', 'select chat_id from dialogs') }}
+    where {{ tenant_filter('m.tenant_id') }}{{ scope_filter('m.chat_id', 'select chat_id from dialogs') }}
     group by m.tenant_id, d.excluded_reason is not null
 ),
 
 mart as (
     select tenant_id, count(*) as messages
     from {{ ref('fct_messages') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     group by tenant_id
 )
 

@@ -3,7 +3,7 @@
 -- A message whose chat was never read would vanish from every number.
 select m.tenant_id, m.chat_id, count(*) as messages
 from {{ ref('stg_messages') }} as m
-where {{ tenant_filter('m.tenant_id') }} and {{ touched('chat', 'm.chat_id') }}
+where {{ tenant_filter('m.tenant_id') }} and {{ affected_keys('chat', 'm.chat_id') }}
     and not exists (
         select from {{ ref('int_dialogs') }} as d where d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
     )

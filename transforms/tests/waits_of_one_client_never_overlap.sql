@@ -2,7 +2,7 @@
 with waits as (
     select tenant_id, client_id, wait_id, opened_at, closed_at
     from {{ ref('fct_waits') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 )
 
 select a.tenant_id, a.wait_id, b.wait_id as other

@@ -6,10 +6,10 @@
 
 with people as (
 
-    select tenant_id, client_id from {{ ref('dim_dialogs') }} where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    select tenant_id, client_id from {{ ref('dim_dialogs') }} where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     union
     select tenant_id, client_id from {{ ref('fct_deals') }}
-    where client_id is not null and not is_deleted and {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where client_id is not null and not is_deleted and {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 
 ),
 
@@ -21,7 +21,7 @@ spoken as (
         min(sent_at) filter (where kind = 'client') as first_message_at,
         max(sent_at) as last_message_at
     from {{ ref('fct_messages') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     group by tenant_id, client_id
 
 ),
@@ -34,7 +34,7 @@ dialogs as (
         count(*) as dialog_count,
         (array_agg(contact_name order by last_message_at desc nulls last, dialog_id collate "C") filter (where contact_name is not null))[1] as name
     from {{ ref('dim_dialogs') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     group by tenant_id, client_id
 
 ),
@@ -47,7 +47,7 @@ contacts as (
         (array_agg(contact_id order by updated_at desc nulls last, contact_id collate "C"))[1] as contact_id,
         (array_agg(name order by updated_at desc nulls last, contact_id collate "C") filter (where name is not null))[1] as name
     from {{ ref('int_contacts') }}
-    where client_id is not null and {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where client_id is not null and {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     group by tenant_id, client_id
 
 ),
@@ -56,7 +56,7 @@ deals as (
 
     select tenant_id, client_id, count(*) as deal_count
     from {{ ref('fct_deals') }}
-    where client_id is not null and not is_deleted and {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where client_id is not null and not is_deleted and {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     group by tenant_id, client_id
 
 )

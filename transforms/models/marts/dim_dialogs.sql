@@ -12,7 +12,7 @@ with spoken as (
         max(sent_at) as last_message_at,
         count(*) as message_count
     from {{ ref('fct_messages') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     group by tenant_id, dialog_id
 
 )
@@ -30,4 +30,4 @@ select
     coalesce(s.message_count, 0)::integer as message_count
 from {{ ref('int_dialogs') }} as d
 left join spoken as s on s.tenant_id = d.tenant_id and s.dialog_id = d.dialog_id
-where {{ tenant_filter('d.tenant_id') }} and {{ touched('client', 'd.client_id') }} and d.excluded_reason is null
+where {{ tenant_filter('d.tenant_id') }} and {{ affected_keys('client', 'd.client_id') }} and d.excluded_reason is null

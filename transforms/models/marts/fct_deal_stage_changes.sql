@@ -17,4 +17,4 @@ select
     {{ business_date('c.changed_at', 's.timezone', 's.business_day_start') }} as business_date
 from {{ ref('stg_amocrm__stage_changes') }} as c
 join {{ ref('stg_synkro__settings') }} as s on s.tenant_id = c.tenant_id and s.is_current
-where {{ tenant_filter('c.tenant_id') }} and {{ touched('event', 'c.event_id') }} and c.deal_id is not null
+where {{ tenant_filter('c.tenant_id') }} and {{ affected_keys('event', 'c.event_id') }} and c.deal_id is not null

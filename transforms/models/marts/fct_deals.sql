@@ -10,7 +10,7 @@
 with deals as (
 
     select * from {{ ref('stg_amocrm__leads') }}
-    where {{ tenant_filter() }} and {{ touched('raw_deal', 'raw_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('raw_deal', 'raw_id') }}
 
 ),
 
@@ -37,7 +37,7 @@ deleted as (
 
     select tenant_id, entity_id as deal_id, max(deleted_at) as deleted_at
     from {{ ref('stg_amocrm__deleted') }}
-    where entity = 'deal' and {{ tenant_filter() }} and {{ touched('raw_deal', 'raw_id') }}
+    where entity = 'deal' and {{ tenant_filter() }} and {{ affected_keys('raw_deal', 'raw_id') }}
     group by tenant_id, entity_id
 
 )
@@ -72,7 +72,7 @@ left join {{ ref('stg_amocrm__loss_reasons') }} as r
     on r.tenant_id = d.tenant_id and r.loss_reason_id = d.loss_reason_id
 left join (
     select * from {{ ref('int_contacts') }}
-    where {{ tenant_filter() }}{{ among('contact_id', 'select main_contact_id from deals') }}
+    where {{ tenant_filter() }}{{ scope_filter('contact_id', 'select main_contact_id from deals') }}
 ) as c
     on c.tenant_id = d.tenant_id and c.contact_id = d.main_contact_id
 left join account as a on a.tenant_id = d.tenant_id

@@ -7,7 +7,7 @@
 with starts as (
 
     select * from {{ ref('int_sessions') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 
 ),
 
@@ -21,7 +21,7 @@ numbered as (
     from {{ ref('int_messages') }} as m
     left join starts as s
         on s.tenant_id = m.tenant_id and s.dialog_id = m.dialog_id and s.message_id = m.message_id
-    where {{ tenant_filter('m.tenant_id') }} and {{ touched('client', 'm.client_id') }}
+    where {{ tenant_filter('m.tenant_id') }} and {{ affected_keys('client', 'm.client_id') }}
 
 ),
 

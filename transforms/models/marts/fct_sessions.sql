@@ -24,7 +24,7 @@ spoken as (
         count(*) as message_count,
         string_agg(distinct author_id, ',' order by author_id) filter (where kind = 'manager') as manager_ids
     from {{ ref('fct_messages') }}
-    where {{ tenant_filter() }} and {{ touched('session', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('session', 'client_id') }}
     group by tenant_id, session_id, client_id
 
 ),
@@ -38,7 +38,7 @@ waited as (
         bool_or(is_open) as is_waiting,
         max(response_minutes) filter (where is_first_response) as first_response_minutes
     from {{ ref('fct_waits') }}
-    where {{ tenant_filter() }} and {{ touched('session', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('session', 'client_id') }}
     group by tenant_id, session_id
 
 ),

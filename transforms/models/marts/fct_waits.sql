@@ -9,7 +9,7 @@ with messages as (
 
     select tenant_id, dialog_id, message_id, session_id, kind, author_id, author_source, sent_at
     from {{ ref('fct_messages') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 
 ),
 
@@ -35,7 +35,7 @@ credited as materialized (
         on m.tenant_id = w.tenant_id and m.dialog_id = w.dialog_id and m.message_id = w.opened_by_message_id
     left join messages as a
         on a.tenant_id = w.tenant_id and a.dialog_id = w.answered_in_dialog_id and a.message_id = w.answered_by_ref
-    where {{ tenant_filter('w.tenant_id') }} and {{ touched('client', 'w.client_id') }}
+    where {{ tenant_filter('w.tenant_id') }} and {{ affected_keys('client', 'w.client_id') }}
 
 ),
 

@@ -18,16 +18,18 @@ contact_phones as (
     select tenant_id, contact_id, phone
     from {{ ref('int_contact_phones') }}
     where {{ tenant_filter() }}
-    {{- among('contact_id', 'select contact_id from ' ~ ref('int_contact_phones') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('phone', 'phone')) }}
+    {{- scope_filter(
+        'contact_id', 'select contact_id from ' ~ ref('int_contact_phones') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ affected_keys('phone', 'phone')
+    ) }}
 
 ),
 
 all_phones as (
 
-    select tenant_id, phone from contact_phones where {{ touched('phone', 'phone') }}
+    select tenant_id, phone from contact_phones where {{ affected_keys('phone', 'phone') }}
     union
     select tenant_id, phone from {{ ref('stg_chats') }}
-    where phone is not null and {{ tenant_filter() }} and {{ touched('phone', 'phone') }}
+    where phone is not null and {{ tenant_filter() }} and {{ affected_keys('phone', 'phone') }}
 
 ),
 
@@ -36,7 +38,7 @@ contacts_of_phone as (
     select tenant_id, phone, count(*) as contacts
     from {{ ref('int_contact_phones') }}
     where {{ tenant_filter() }}
-    {{- among('phone', 'select phone from contact_phones') }}
+    {{- scope_filter('phone', 'select phone from contact_phones') }}
     group by tenant_id, phone
 
 ),

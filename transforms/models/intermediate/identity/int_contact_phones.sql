@@ -15,7 +15,7 @@ with excluded as (
 
 select c.tenant_id, c.contact_id, c.phone
 from {{ ref('stg_amocrm__contact_phones') }} as c
-where {{ tenant_filter('c.tenant_id') }} and {{ touched('changed_raw_contact', 'c.raw_id') }}
+where {{ tenant_filter('c.tenant_id') }} and {{ affected_keys('changed_raw_contact', 'c.raw_id') }}
     and not exists (
         select from excluded as e where e.tenant_id = c.tenant_id and e.phone = c.phone
     )

@@ -12,10 +12,10 @@ with phones as (
         ) collate "default" as client_id
     from {{ ref('stg_amocrm__contact_phones') }} as c
     join {{ ref('int_client_phones') }} as i on i.tenant_id = c.tenant_id and i.phone = c.phone
-    where not i.is_excluded and {{ tenant_filter('c.tenant_id') }} and {{ touched('raw_contact', 'c.raw_id') }}
-    {{- among(
+    where not i.is_excluded and {{ tenant_filter('c.tenant_id') }} and {{ affected_keys('raw_contact', 'c.raw_id') }}
+    {{- scope_filter(
         'i.phone',
-        'select phone from ' ~ ref('stg_amocrm__contact_phones') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('raw_contact', 'raw_id')
+        'select phone from ' ~ ref('stg_amocrm__contact_phones') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ affected_keys('raw_contact', 'raw_id')
     ) }}
     group by c.tenant_id, c.contact_id
 
@@ -31,8 +31,8 @@ select
 from {{ ref('stg_amocrm__contacts') }} as c
 left join phones as p on p.tenant_id = c.tenant_id and p.contact_id = c.contact_id
 left join (
-    select * from {{ ref('stg_amocrm__deleted') }} where {{ tenant_filter() }} and {{ touched('raw_contact', 'raw_id') }}
+    select * from {{ ref('stg_amocrm__deleted') }} where {{ tenant_filter() }} and {{ affected_keys('raw_contact', 'raw_id') }}
 ) as d
     on d.tenant_id = c.tenant_id and d.entity = 'contact' and d.entity_id = c.contact_id
     and (c.updated_at is null or d.deleted_at >= c.updated_at)
-where {{ tenant_filter('c.tenant_id') }} and {{ touched('raw_contact', 'c.raw_id') }} and not c.is_deleted and d.entity_id is null
+where {{ tenant_filter('c.tenant_id') }} and {{ affected_keys('raw_contact', 'c.raw_id') }} and not c.is_deleted and d.entity_id is null

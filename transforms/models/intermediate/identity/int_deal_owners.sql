@@ -8,7 +8,7 @@ with changes as (
         *,
         lag(changed_at) over (partition by tenant_id, deal_id order by changed_at, event_id collate "C") as previous_at
     from {{ ref('stg_amocrm__responsible_changes') }}
-    where {{ tenant_filter() }} and {{ touched('deal', 'deal_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('deal', 'deal_id') }}
 
 ),
 
@@ -24,7 +24,7 @@ periods as (
     left join (
         select tenant_id, deal_id, max(changed_at) as last_at from changes group by tenant_id, deal_id
     ) as c on c.tenant_id = d.tenant_id and c.deal_id = d.deal_id
-    where {{ tenant_filter('d.tenant_id') }} and {{ touched('deal', 'd.deal_id') }}
+    where {{ tenant_filter('d.tenant_id') }} and {{ affected_keys('deal', 'd.deal_id') }}
 
 )
 
@@ -39,4 +39,5 @@ select
     d.closed_at as deal_closed_at
 from periods as p
 join {{ ref('fct_deals') }} as d on d.tenant_id = p.tenant_id and d.deal_id = p.deal_id
-where {{ tenant_filter('d.tenant_id') }} and {{ touched('deal', 'd.deal_id') }} and not d.is_deleted and d.client_id is not null and p.manager_id is not null
+where {{ tenant_filter('d.tenant_id') }} and {{ affected_keys('deal', 'd.deal_id') }}
+    and not d.is_deleted and d.client_id is not null and p.manager_id is not null

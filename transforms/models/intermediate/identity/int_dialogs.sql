@@ -29,7 +29,7 @@ from {{ ref('stg_chats') }} as c
 left join (
     select * from {{ ref('int_client_phones') }}
     where {{ tenant_filter() }}
-      {{- among('phone', 'select phone from ' ~ ref('stg_chats') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ touched('chat', 'chat_id')) }}
+      {{- scope_filter('phone', 'select phone from ' ~ ref('stg_chats') ~ ' where ' ~ tenant_filter() ~ ' and ' ~ affected_keys('chat', 'chat_id')) }}
 ) as i on i.tenant_id = c.tenant_id and i.phone = c.phone
 left join excluded as e on e.tenant_id = c.tenant_id and e.phone = c.phone
-where {{ tenant_filter('c.tenant_id') }} and {{ touched('chat', 'c.chat_id') }}
+where {{ tenant_filter('c.tenant_id') }} and {{ affected_keys('chat', 'c.chat_id') }}

@@ -24,7 +24,7 @@ moved as (
     from {{ ref('int_touched_phones') }} as p
     left join (
         select phone, client_id, is_shared from {{ ref('int_client_phones') }}
-        where {{ tenant_filter() }} and {{ touched('phone', 'phone') }}
+        where {{ tenant_filter() }} and {{ affected_keys('phone', 'phone') }}
     ) as i on i.phone = p.phone
     where {{ tenant_filter('p.tenant_id') }} and (p.client_id, p.is_shared) is distinct from (i.client_id, i.is_shared)
 
@@ -55,7 +55,7 @@ deals as (
 
     select id from claimed where kind = 'deal'
     union
-    select deal_id from {{ before('fct_deals') }}
+    select deal_id from {{ prior_state('fct_deals') }}
     where {{ tenant_filter() }} and contact_id = any(array(select id from contacts))
 
 )
@@ -65,7 +65,7 @@ select
     coalesce(d.excluded_reason is null and d.chat_id is not null, false) as was_counted, k.since, k.until
 from chats as c
 left join (
-    select chat_id, client_id, excluded_reason from {{ before('int_dialogs') }}
+    select chat_id, client_id, excluded_reason from {{ prior_state('int_dialogs') }}
     where {{ tenant_filter() }} and chat_id = any(array(select id from chats))
 ) as d on d.chat_id = c.id
 left join claimed as k on k.kind = 'chat' and k.id = c.id::text
@@ -77,7 +77,7 @@ select
     null as was_counted, null as since, null as until
 from contacts as c
 left join (
-    select contact_id, client_id from {{ before('int_contacts') }}
+    select contact_id, client_id from {{ prior_state('int_contacts') }}
     where {{ tenant_filter() }} and contact_id = any(array(select id from contacts))
 ) as b on b.contact_id = c.id
 
@@ -88,7 +88,7 @@ select
     null as was_counted, null as since, null as until
 from deals as d
 left join (
-    select deal_id, client_id from {{ before('fct_deals') }}
+    select deal_id, client_id from {{ prior_state('fct_deals') }}
     where {{ tenant_filter() }} and deal_id = any(array(select id from deals))
 ) as b on b.deal_id = d.id
 

@@ -42,10 +42,10 @@ of_changes as (
     select client_id from changes where client_id is not null
     union
     select client_id from {{ ref('int_dialogs') }}
-    where {{ tenant_filter() }} and {{ touched('chat', 'chat_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('chat', 'chat_id') }}
     union
     select client_id from {{ ref('int_contacts') }}
-    where {{ tenant_filter() }} and client_id is not null and {{ touched('contact', 'contact_id') }}
+    where {{ tenant_filter() }} and client_id is not null and {{ affected_keys('contact', 'contact_id') }}
     union
     select client_id from {{ ref('fct_deals') }}
     where {{ tenant_filter() }} and client_id is not null
@@ -56,28 +56,28 @@ of_changes as (
 of_time as (
 
     -- abandoned, or not yet
-    select client_id from {{ before('int_waits') }}
+    select client_id from {{ prior_state('int_waits') }}
     where {{ tenant_filter() }} and (closed_at is null or closed_by = 'abandoned')
         and opened_at between (select earlier - interval '7 days' from moments) and (select later - interval '7 days' from moments)
     union
     -- past the deadline, or not yet
-    select client_id from {{ before('int_waits') }}
+    select client_id from {{ prior_state('int_waits') }}
     where {{ tenant_filter() }} and closed_at is null
         and sla_deadline_at between (select earlier from moments) and (select later from moments)
     union
     -- Measured with hours that one of the calendars does not know. A branch a bound, and each with both its ends: of a
     -- range the planner believes little and takes the index, of a half line a third of the table.
-    select client_id from {{ before('int_waits') }}
+    select client_id from {{ prior_state('int_waits') }}
     where {{ tenant_filter() }} and opened_at >= '-infinity' and opened_at < (select known_from from moments)
     union
-    select client_id from {{ before('int_waits') }}
+    select client_id from {{ prior_state('int_waits') }}
     where {{ tenant_filter() }}
         and opened_at >= (select known_until - interval '7 days' from moments) and opened_at <= 'infinity'
     union
-    select client_id from {{ before('int_waits') }}
+    select client_id from {{ prior_state('int_waits') }}
     where {{ tenant_filter() }} and sla_deadline_at >= (select known_until from moments) and sla_deadline_at <= 'infinity'
     union
-    select client_id from {{ before('int_waits') }}
+    select client_id from {{ prior_state('int_waits') }}
     where {{ tenant_filter() }} and sla_deadline_at is null
 
 ),
@@ -92,7 +92,7 @@ told as (
     from changes as c
     left join (
         select chat_id from {{ ref('int_dialogs') }}
-        where {{ tenant_filter() }} and excluded_reason is null and {{ touched('chat', 'chat_id') }}
+        where {{ tenant_filter() }} and excluded_reason is null and {{ affected_keys('chat', 'chat_id') }}
     ) as d on d.chat_id = c.id::bigint
     where c.kind = 'chat'
 
@@ -102,7 +102,7 @@ told as (
 lines as (
 
     select m.dialog_id, m.sent_at, m.text_hash
-    from {{ before('int_messages') }} as m
+    from {{ prior_state('int_messages') }} as m
     join told as t on t.chat_id::text = m.dialog_id and m.sent_at between t.since and t.until
     where {{ tenant_filter('m.tenant_id') }} and m.text_hash is not null
         and m.dialog_id = any(array(select chat_id::text from told where since is not null))
@@ -124,7 +124,7 @@ pool as (
 
     union all
 
-    {{ same_text_around(before('int_messages'), 'lines', ['sent_at', 'client_id']) }}
+    {{ same_text_around(prior_state('int_messages'), 'lines', ['sent_at', 'client_id']) }}
 
 ),
 
@@ -153,7 +153,7 @@ everyone as (
     select client_id, false as is_idle from of_broadcasts
     union
     -- the silence grew longer than the gap, or not yet
-    select client_id, true as is_idle from {{ before('fct_sessions') }}
+    select client_id, true as is_idle from {{ prior_state('fct_sessions') }}
     where {{ tenant_filter() }}
         and ended_at between (select earlier - gap from moments) and (select later - gap from moments)
 

@@ -44,9 +44,9 @@ neighbours as (
 people as (
 
     select phone, client_id, is_shared
-    from {{ before('int_client_phones') }}
+    from {{ prior_state('int_client_phones') }}
     where {{ tenant_filter() }} and client_id = any(array(
-            select client_id from {{ before('int_client_phones') }}
+            select client_id from {{ prior_state('int_client_phones') }}
             where {{ tenant_filter() }} and phone = any(array(select phone from neighbours))
         ))
 

@@ -8,14 +8,14 @@
 with contacts as (
 
     select tenant_id, contact_id, client_id from {{ ref('int_contacts') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 
 ),
 
 deals as (
 
     select tenant_id, deal_id, client_id from {{ ref('fct_deals') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 
 )
 
@@ -33,7 +33,7 @@ left join contacts as c
 left join deals as d
     on n.entity = 'deal' and d.tenant_id = n.tenant_id and d.deal_id = n.entity_id
 where {{ tenant_filter('n.tenant_id') }}
-    {{- among('n.entity_id', 'select contact_id from contacts union select deal_id from deals') }}
+    {{- scope_filter('n.entity_id', 'select contact_id from contacts union select deal_id from deals') }}
     and n.duration_seconds >= 15
     and n.called_at is not null
     and coalesce(c.client_id, d.client_id) is not null

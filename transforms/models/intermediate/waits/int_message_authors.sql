@@ -13,7 +13,7 @@
 with dialogs as (
 
     select tenant_id, chat_id, client_id from {{ ref('int_dialogs') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }} and excluded_reason is null
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }} and excluded_reason is null
 
 ),
 
@@ -22,7 +22,7 @@ messages as (
     select m.tenant_id, m.dialog_id, m.message_id, m.sent_at, d.client_id
     from {{ ref('stg_messages') }} as m
     join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
-    where {{ tenant_filter('m.tenant_id') }}{{ among('m.chat_id', 'select chat_id from dialogs') }}
+    where {{ tenant_filter('m.tenant_id') }}{{ scope_filter('m.chat_id', 'select chat_id from dialogs') }}
         and m.direction = 'outbound' and not m.is_system
 
 ),
@@ -34,11 +34,11 @@ sent as (
         {%- if is_partial() %} and (
             contact_id = any(array(
                 select k.contact_id from {{ ref('int_contacts') }} as k
-                where {{ tenant_filter('k.tenant_id') }} and {{ touched('client', 'k.client_id') }}
+                where {{ tenant_filter('k.tenant_id') }} and {{ affected_keys('client', 'k.client_id') }}
             ))
             or deal_id = any(array(
                 select d.deal_id from {{ ref('fct_deals') }} as d
-                where {{ tenant_filter('d.tenant_id') }} and {{ touched('client', 'd.client_id') }}
+                where {{ tenant_filter('d.tenant_id') }} and {{ affected_keys('client', 'd.client_id') }}
             ))
         )
     {%- endif %}
@@ -51,11 +51,11 @@ events as (
     from sent as e
     left join (
         select * from {{ ref('int_contacts') }}
-        where {{ tenant_filter() }}{{ among('contact_id', 'select contact_id from sent') }}
+        where {{ tenant_filter() }}{{ scope_filter('contact_id', 'select contact_id from sent') }}
     ) as c on c.tenant_id = e.tenant_id and c.contact_id = e.contact_id
     left join (
         select * from {{ ref('fct_deals') }}
-        where {{ tenant_filter() }}{{ among('deal_id', 'select deal_id from sent') }}
+        where {{ tenant_filter() }}{{ scope_filter('deal_id', 'select deal_id from sent') }}
     ) as f on f.tenant_id = e.tenant_id and f.deal_id = e.deal_id
 
 ),

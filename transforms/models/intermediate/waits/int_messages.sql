@@ -17,7 +17,7 @@ with settings as (
 dialogs as (
 
     select * from {{ ref('int_dialogs') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }} and excluded_reason is null
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }} and excluded_reason is null
 
 ),
 
@@ -37,11 +37,11 @@ messages as (
     join dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id
     join (select *, lower(bot_senders::text)::jsonb as bot_senders_lower from settings) as s on s.tenant_id = m.tenant_id
     left join (
-        select * from {{ ref('int_message_authors') }} where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+        select * from {{ ref('int_message_authors') }} where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     ) as a
         on a.tenant_id = m.tenant_id and a.dialog_id = m.dialog_id and a.message_id = m.message_id
     left join {{ ref('stg_amocrm__users') }} as u on u.tenant_id = a.tenant_id and u.manager_id = a.author_id
-    where {{ tenant_filter('m.tenant_id') }}{{ among('m.chat_id', 'select chat_id from dialogs') }}
+    where {{ tenant_filter('m.tenant_id') }}{{ scope_filter('m.chat_id', 'select chat_id from dialogs') }}
 
 ),
 
@@ -173,7 +173,7 @@ heard as (
     from kinds as k
     left join (
         select * from {{ ref('stg_synkro__intents') }}
-        where {{ tenant_filter() }}{{ among('dialog_id', 'select dialog_id from dialogs') }}
+        where {{ tenant_filter() }}{{ scope_filter('dialog_id', 'select dialog_id from dialogs') }}
     ) as i
         on i.tenant_id = k.tenant_id and i.dialog_id = k.dialog_id and i.message_id = k.message_id
 

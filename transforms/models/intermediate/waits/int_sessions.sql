@@ -20,7 +20,7 @@ ordered as (
             partition by tenant_id, client_id order by sent_at, message_id collate "C", dialog_id collate "C"
         ) as previous_at
     from {{ ref('int_messages') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 
 ),
 

@@ -22,7 +22,7 @@ moments as (
         kind = 'client' as is_client, needs_reply as asks, kind = 'manager' as answers, false as is_call,
         event_author_id as author_id
     from {{ ref('int_messages') }}
-    where kind in ('client', 'manager') and {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where kind in ('client', 'manager') and {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 
     union all
 
@@ -31,7 +31,7 @@ moments as (
         false as is_client, false as asks, true as answers, true as is_call,
         author_id
     from {{ ref('int_calls') }}
-    where {{ tenant_filter() }} and {{ touched('client', 'client_id') }}
+    where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 
 ),
 

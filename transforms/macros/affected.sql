@@ -13,7 +13,7 @@
   The keys go into an array first: the planner turns that into an index scan of the big table, whatever it believes
   about the size of the list. A join would read the table, or loop over it.
 #}
-{% macro grain_of(table) -%}
+{% macro invalidation_key_of(table) -%}
     {{ return({
         'int_contact_phones': 'changed_contact', 'int_client_phones': 'phone', 'int_contacts': 'contact',
         'int_dialogs': 'chat', 'fct_deals': 'deal', 'int_deal_owners': 'deal', 'fct_deal_stage_changes': 'event',
@@ -30,7 +30,7 @@
 {%- endmacro %}
 
 {# The rows to rebuild: a condition on `column`, in a model, in the deletion before it and in the tests after it. #}
-{% macro touched(grain, column) -%}
+{% macro affected_keys(grain, column) -%}
     {%- if not execute and grain in ('client', 'session') -%}
         {#- named while parsing, so that the graph knows; a unit test need not mock what a full build does not read -#}
         {%- do ref('int_touched') -%}
@@ -61,7 +61,7 @@
 
 {# The same for a whole table: what the pre-hook deletes and what the tests look at. #}
 {% macro rebuilt(table, alias='') -%}
-    {%- set grain = grain_of(table) -%}
+    {%- set grain = invalidation_key_of(table) -%}
     {%- set prefix = alias ~ '.' if alias else '' -%}
     {%- if grain == 'window' -%}
         {{ window_filter(alias) }}
@@ -71,17 +71,17 @@
         false
     {%- else -%}
         {{ tenant_filter(prefix ~ 'tenant_id') }}
-        {%- if grain not in ('all', 'log') %} and {{ touched(grain, prefix ~ {'session': 'client_id', 'changed_contact': 'contact_id'}.get(grain, grain ~ '_id' if grain != 'phone' else 'phone')) }}{%- endif -%}
+        {%- if grain not in ('all', 'log') %} and {{ affected_keys(grain, prefix ~ {'session': 'client_id', 'changed_contact': 'contact_id'}.get(grain, grain ~ '_id' if grain != 'phone' else 'phone')) }}{%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
 {# The same for the rows a model looks up: those on a list, instead of all of them. #}
-{% macro among(column, list) -%}
+{% macro scope_filter(column, list) -%}
     {%- if is_partial() %} and {{ column }} = any (array({{ list }})){%- endif -%}
 {%- endmacro %}
 
 {# A table further down the line, as the last build left it. No ref: what is touched is known before it is rebuilt. #}
-{% macro before(name) -%}
+{% macro prior_state(name) -%}
     {{ api.Relation.create(database=this.database, schema='marts' if name[:4] in ('fct_', 'dim_') else 'intermediate', identifier=name) }}
 {%- endmacro %}
 
@@ -89,7 +89,7 @@
 {% macro bridge_limit() -%} 10 {%- endmacro %}
 
 {# The rows of a table that the data tests look at. #}
-{% macro looked_at(relation) -%}
+{% macro rows_in_scope(relation) -%}
     {%- if not execute -%}
         {%- do ref('int_touched') -%}{%- do ref('int_touched_phones') -%}{%- do ref('int_changes') -%}{%- do source('private', 'raw_changes') -%}
     {%- endif -%}
