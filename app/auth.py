@@ -29,6 +29,7 @@ from synkro.core.files import secret_file
 from synkro.core.settings import settings
 from synkro.database import db
 from synkro.tenancy import audit, invitations, users
+from synkro.tenancy.audit.actions import Action
 from synkro.tenancy.invitations import Invitation
 from synkro.tenancy.users import User
 
@@ -264,7 +265,7 @@ def _enter(
     user_agent: str | None,
     *,
     may_set_password: bool = False,
-    action: str = "login.ok",
+    action: Action = "login.ok",
     message: str = "",
 ) -> Entered:
     """A session, unless the person has to make a second step: then there is none before it."""
@@ -280,7 +281,7 @@ def _open(
     may_set_password: bool,
     *,
     has_second_factor: bool = False,
-    action: str = "login.ok",
+    action: Action = "login.ok",
     message: str = "",
 ) -> str:
     session_id = sessions.open_session(
@@ -294,7 +295,7 @@ def _open(
     return session_id
 
 
-def _note(user: User, action: str, ip_address: str | None, message: str = "") -> None:
+def _note(user: User, action: Action, ip_address: str | None, message: str = "") -> None:
     with db.as_service("login") as connection:
         audit.write(connection, action, actor_id=user.user_id, actor=user.email, message=message, ip_address=ip_address)
 

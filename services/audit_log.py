@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from services import access
-from services.access import Viewer
+from services.access import Actor, Viewer
+from services.machine import Operator
 from synkro.database import db
 from synkro.tenancy import audit
 from synkro.tenancy.audit import Entry
@@ -25,10 +28,10 @@ class AuditPage:
 
 
 def audit_page(who: Viewer, slug: str | None = None, before: int | None = None) -> AuditPage:
-    """Newest first. Administrators see their tenants' lines, the operator all of them."""
+    """Newest first. Administrators see their tenants' lines, the operator all of them; ``Forbidden`` for others."""
     tenant = _readable(who, slug)
     with db.as_user(who.user_id) as connection:
-        _check_now(connection, tenant)
+        _check_now(connection, who, tenant)
         entries = audit.recent(
             connection, tenant_id=tenant.tenant_id if tenant else None, limit=PAGE + 1, before=before
         )
@@ -41,13 +44,13 @@ def audit_page(who: Viewer, slug: str | None = None, before: int | None = None) 
 
 
 def exported(who: Viewer, slug: str | None = None) -> tuple[str, list[list[object]]]:
-    """``(file name without its ending, lines)``: when, action, actor, company, detail, address of every line the person may
-    read; the export itself is a line."""
+    """``(file name without its ending, lines)``: when, action, actor, company, detail, address of every line that
+    :func:`audit_page` shows. Audited as ``audit.exported``."""
     tenant = _readable(who, slug)
     names = {tenant.tenant_id: tenant.name for tenant in who.tenants}
     rows: list[list[object]] = []
     with db.as_user(who.user_id) as connection:
-        _check_now(connection, tenant)
+        _check_now(connection, who, tenant)
         for line in audit.every(connection, tenant.tenant_id if tenant else None):
             detail = json.dumps(line["metadata"], ensure_ascii=False) if line["metadata"] else ""
             rows.append(
@@ -60,14 +63,28 @@ def exported(who: Viewer, slug: str | None = None) -> tuple[str, list[list[objec
                     line["ip_address"],
                 ]
             )
-        access.note(
-            connection,
-            who,
-            "audit.exported",
-            tenant_id=tenant.tenant_id if tenant else None,
-            metadata={"lines": len(rows)},
-        )
+        _note_export(connection, who, tenant, len(rows))
     return f"synkro-audit-{tenant.slug if tenant else 'all'}", rows
+
+
+def audit_lines(who: Operator, slug: str | None = None) -> Iterator[dict[str, Any]]:
+    """Every line with its place in the chain, oldest first. For the machine's operator; audited as ``audit.exported``.
+
+    The line about the export is written once the last one was taken: it is not among them.
+    """
+    access.check_machine(who)
+    tenant = access.tenant(who, slug) if slug else None
+    number = 0
+    with access.transaction(who) as connection:
+        for line in audit.every(connection, tenant.tenant_id if tenant else None, with_links=True):
+            number += 1
+            yield line
+        _note_export(connection, who, tenant, number)
+
+
+def _note_export(connection: db.Connection, who: Actor, tenant: Tenant | None, lines: int) -> None:
+    tenant_id = tenant.tenant_id if tenant else None
+    access.note(connection, who, "audit.exported", tenant_id=tenant_id, metadata={"lines": lines})
 
 
 def note_look(who: Viewer, tenant: str | UUID, address: str) -> None:
@@ -93,8 +110,8 @@ def _readable(who: Viewer, slug: str | None) -> Tenant | None:
     return access.administered(who, slug) if slug else None
 
 
-def _check_now(connection: db.Connection, tenant: Tenant | None) -> None:
+def _check_now(connection: db.Connection, who: Viewer, tenant: Tenant | None) -> None:
     if tenant:
-        access.check_admin_now(connection, tenant.tenant_id)
+        access.check_admin_now(connection, who, tenant.tenant_id)
     else:
-        access.check_any_admin_now(connection)
+        access.check_any_admin_now(connection, who)

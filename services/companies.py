@@ -1,4 +1,4 @@
-"""The operator's view: all tenants, adding, pausing."""
+"""The operator's use cases over companies: see them all, add one, pause and resume it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis import topics as known
 from services import access
-from services.access import Viewer
+from services.access import Actor
 from synkro.core.errors import DataError
 from synkro.core.settings import settings
 from synkro.database import db
@@ -44,10 +44,10 @@ class Installation:
     caps: Mapping[str, Decimal]
 
 
-def installation(who: Viewer) -> Installation:
-    """For the operator alone."""
+def installation(who: Actor) -> Installation:
+    """Every company with its last run and its costs. For the operator: :class:`~services.access.Forbidden` for others."""
     if not who.is_operator:
-        raise access.Forbidden("Это может только оператор установки.")
+        raise access.Forbidden(access.OPERATORS_DO)
     env = settings()
     caps = {
         "call": env.ai_call_cap_usd,
@@ -55,8 +55,8 @@ def installation(who: Viewer) -> Installation:
         "tenant_day": env.ai_tenant_day_cap_usd,
         "installation_day": env.ai_day_cap_usd,
     }
-    with db.as_user(who.user_id) as connection:
-        access.check_operator_now(connection)
+    with access.transaction(who) as connection:
+        access.check_operator_now(connection, who)
         spend = spending.overview(connection)
         lines = [_line(connection, tenant, spend.get(tenant.tenant_id)) for tenant in tenants.visible(connection)]
         letters = connection.execute("select count(*) as n from synkro.outbox where status = 'failed'").fetchone()
@@ -87,11 +87,14 @@ def _line(connection: db.Connection, tenant: Tenant, spend: Spend | None) -> Ten
     )
 
 
-def add_tenant(who: Viewer, name: str, slug: str, timezone: str, pack: str = CORE) -> Tenant:
-    """A new tenant with version 1 of its settings; raises :class:`DataError` on a bad or taken slug, or an unknown pack."""
+def add_tenant(who: Actor, name: str, slug: str, timezone: str, pack: str = CORE) -> Tenant:
+    """A new tenant with version 1 of its settings. For the operator; audited as ``tenant.added``.
+
+    Raises :class:`DataError` on a bad or taken slug, or an unknown pack.
+    """
     known.pack(pack)
-    with db.as_user(who.user_id) as connection:
-        access.check_operator_now(connection)
+    with access.transaction(who) as connection:
+        access.check_operator_now(connection, who)
     # RETURNING would ask the policy about a row its snapshot does not hold yet: the service door, after the check
     with db.as_service("add tenant") as connection:
         made = tenants.add(connection, name, slug.strip(), timezone)
@@ -108,13 +111,13 @@ def add_tenant(who: Viewer, name: str, slug: str, timezone: str, pack: str = COR
     return made
 
 
-def set_status(who: Viewer, slug: str, status: str) -> Tenant:
-    """Pause or resume."""
+def set_status(who: Actor, slug: str, status: str) -> Tenant:
+    """Pause or resume. For the operator; audited as ``tenant.paused`` or ``tenant.resumed``."""
     if status not in ("active", "paused"):
         raise DataError("Компанию можно поставить на паузу или снять с неё.")
     tenant = access.tenant(who, slug)
-    with db.as_user(who.user_id) as connection:
-        access.check_operator_now(connection)
+    with access.transaction(who) as connection:
+        access.check_operator_now(connection, who)
         tenants.set_status(connection, tenant.tenant_id, status)  # type: ignore[arg-type]
         access.note(
             connection,

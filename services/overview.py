@@ -45,7 +45,7 @@ class Card:
 
 
 def cards(who: Viewer) -> list[Card]:
-    """By name; those with a failure first."""
+    """A card of each company the person sees, by name; those with a failure first."""
     with db.as_user(who.user_id) as connection:
         made = [_card(connection, who, tenant) for tenant in who.tenants]
     return sorted(made, key=lambda card: (card.failed is None and not card.broken, card.tenant.name.lower()))

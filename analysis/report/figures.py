@@ -13,6 +13,7 @@ from analysis.reading.grounding import direction_of
 from analysis.reading.normalisation import shown
 from analysis.report.inputs import Facts
 from synkro.connectors import registry
+from synkro.connectors.connector import Capability
 from synkro.core import russian
 from synkro.metrics.metric import SMALL_N, Metric
 from synkro.metrics.registry import MANAGERS, REPORTED
@@ -48,9 +49,9 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
     value = facts.numbers.get(metric.column)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    if metric.source == "deals" and not facts.has_deals:
+    if metric.made_of is Capability.DEALS and not facts.has_deals:
         return None
-    if metric.source == "dialogs" and not facts.has_chats:
+    if metric.made_of is Capability.DIALOGS and not facts.has_chats:
         return None
     n = facts.numbers.get(metric.denominator)
     note = ""
@@ -59,7 +60,7 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
     if metric.is_too_few(n):
         display, usual, note = "мало данных", None, f"меньше {SMALL_N} случаев"
     if incomplete is not None and (
-        not incomplete["sources"] or any(registry.brings(name, metric.source) for name in incomplete["sources"])
+        not incomplete["sources"] or {*incomplete["sources"]} & {*registry.able(metric.made_of)}
     ):
         usual, note = None, "данные неполные"
     direction = _direction(metric, float(value), usual)

@@ -17,11 +17,9 @@ from app.offload import off_loop
 from app.texts import t
 from services import access, audit_log, health
 from services.access import Viewer
-from services.reports import runs, view
+from services.reports import published, runs
 from synkro.core.errors import NotFoundError, SynkroError
-from synkro.database import db
-from synkro.reporting import public_json, reconciliation, reports, restatements
-from synkro.runs import queue
+from synkro.reporting import public_json
 
 router = APIRouter(prefix="/api")
 T = TypeVar("T")
@@ -76,50 +74,36 @@ async def health_check(request: Request) -> JSONResponse:
 
 @router.get("/v1/tenants", summary="Компании, которые вы видите")
 async def tenants(request: Request) -> list[dict[str, Any]]:
-    return await _as(request, lambda who: [public_json.tenant_json(tenant) for tenant in who.tenants])
+    return await _as(request, lambda who: [public_json.tenant_json(tenant) for tenant in access.visible(who)])
 
 
 @router.get("/v1/tenants/{slug}/reports", summary="Действующие отчёты компании, новые сверху")
 async def tenant_reports(request: Request, slug: str, limit: Limit = 50, offset: Offset = 0) -> list[dict[str, Any]]:
-    def work(who: Viewer) -> list[dict[str, Any]]:
-        tenant = access.tenant(who, slug)
-        with db.as_user(who.user_id) as connection:
-            found = reports.recent(connection, tenant.tenant_id, limit=limit, offset=offset)
-            changed = restatements.of(connection, found)
-        return [_for(who, report, public_json.report_json(report, changed.get(report.report_id))) for report in found]
-
-    return await _as(request, work)
+    return await _as(
+        request, lambda who: [one.to_json() for one in published.recent(who, slug, limit=limit, offset=offset)]
+    )
 
 
 @router.get("/v1/tenants/{slug}/reports/{report_id}", summary="Отчёт")
 async def tenant_report(request: Request, slug: str, report_id: str) -> dict[str, Any]:
-    def work(who: Viewer) -> dict[str, Any]:
-        with db.as_user(who.user_id) as connection:
-            return _whole(connection, who, view.find(connection, who, slug, report_id)[1])
-
-    return await _as(request, work)
+    return await _as(request, lambda who: published.by_id(who, report_id, slug).to_json())
 
 
 @router.get("/v1/reports/{report_id}", summary="Отчёт, когда компания не названа")
 async def report(request: Request, report_id: str) -> dict[str, Any]:
     def work(who: Viewer) -> dict[str, Any]:
-        with db.as_user(who.user_id) as connection:
-            found = reports.get(connection, report_id)
-            said = _whole(connection, who, found)
-        audit_log.note_look(who, found.tenant_id, request.url.path)
-        return said
+        found = published.by_id(who, report_id)
+        audit_log.note_look(who, found.tenant.tenant_id, request.url.path)
+        return found.to_json()
 
     return await _as(request, work)
 
 
 @router.get("/v1/tenants/{slug}/runs", summary="Последние запуски компании")
 async def tenant_runs(request: Request, slug: str, limit: Limit = 50) -> list[dict[str, Any]]:
-    def work(who: Viewer) -> list[dict[str, Any]]:
-        tenant = access.tenant(who, slug)
-        with db.as_user(who.user_id) as connection:
-            return [public_json.run_json(found, slug) for found in queue.recent(connection, tenant.tenant_id, limit)]
-
-    return await _as(request, work)
+    return await _as(
+        request, lambda who: [public_json.run_json(found, slug) for found, _ in runs.recent(who, slug, limit)]
+    )
 
 
 @router.post("/v1/tenants/{slug}/runs", summary="Поставить отчёт за окно в очередь", status_code=202)
@@ -168,18 +152,6 @@ async def retry_run(request: Request, run_id: str) -> dict[str, Any]:
         return public_json.run_json(runs.retry(who, run_id)[0], tenant.slug)
 
     return await _as(request, work)
-
-
-def _whole(connection: db.Connection, who: Viewer, found: reports.Report) -> dict[str, Any]:
-    correction = restatements.of_report(connection, found)
-    return _for(who, found, public_json.report_json(found, correction, reconciliation.of_report(connection, found)))
-
-
-def _for(who: Viewer, found: reports.Report, shape: dict[str, Any]) -> dict[str, Any]:
-    """What the AI cost is shown to those who pay for it, as on the page of the report."""
-    if not who.is_admin(found.tenant_id):
-        del shape["cost_usd"]
-    return shape
 
 
 @router.get("/docs", include_in_schema=False)

@@ -146,7 +146,7 @@ class AccountEditor:
 
         return lambda: badge(t(f"role.{one.role}")), one.company or t("accounts.everywhere"), press
 
-    async def _do(self, work: Callable[[Viewer], None], done: str) -> None:
+    async def _do(self, work: Callable[[Viewer], object], done: str) -> None:
         await act(work, done=done)
         await close_open_pages()
         fresh = await act(lambda who: accounts.detail(who, self.user_id))

@@ -13,6 +13,7 @@ from services import audit_log
 from services.access import Viewer
 from synkro.core import clock
 from synkro.tenancy.audit import Entry
+from synkro.tenancy.audit.actions import RENAMED
 
 
 @page("/audit")
@@ -46,7 +47,7 @@ async def audit_page(viewer: Viewer, before: int | None = None, tenant: str = ""
                 [
                     (
                         formatting.moment(clock.of(entry.created_at), zone),
-                        t(f"action.{entry.action}") if known(f"action.{entry.action}") else entry.action,
+                        _title(entry.action),
                         entry.actor,
                         found.names.get(entry.tenant_id, "") if entry.tenant_id else "",
                         lambda entry=entry: span("small muted wrap", _detail(entry)),  # type: ignore[misc]
@@ -60,6 +61,11 @@ async def audit_page(viewer: Viewer, before: int | None = None, tenant: str = ""
                 query = f"?before={found.next_before}" + (f"&tenant={tenant}" if tenant else "")
                 with div("pager"):
                     link(t("pager.older"), f"/audit{query}", "btn small", mark="page-after")
+
+
+def _title(action: str) -> str:
+    key = f"action.{RENAMED.get(action, action)}"
+    return t(key) if known(key) else action
 
 
 def _detail(entry: Entry) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import click
 
 from cli.output import emit, json_option, table
-from synkro.database import analysts, connections, db
-from synkro.tenancy import audit, tenants
-
-ACTOR = "operator (command line)"
+from services import analysts
+from services.machine import operator
 
 
 @click.group()
@@ -29,20 +27,12 @@ def analyst() -> None:
 @json_option
 def analyst_add(name: str, slugs: tuple[str, ...], timeout: int, as_json: bool) -> None:
     """Завести вход NAME; строка подключения показывается один раз."""
-    with db.as_service("command line") as connection:
-        found = [tenants.by_slug(connection, slug) for slug in dict.fromkeys(slugs)]
-    with connections.connect(db.owner_url(), "question", autocommit=True) as owner:
-        password = analysts.add(owner, name, [tenant.tenant_id for tenant in found], timeout)
-    with db.as_service("command line") as connection:
-        for tenant in found:
-            audit.write(connection, "analyst.add", tenant_id=tenant.tenant_id, actor=ACTOR, message=name)
-    address = analysts.connection_string(db.owner_url(), name, password)
-    shown = {"name": name, "role": analysts.role_of(name), "tenants": [t.slug for t in found], "url": address}
+    made = analysts.add(operator(), name, slugs, timeout)
+    codes = [tenant.slug for tenant in made.tenants]
     emit(
-        shown,
+        {"name": made.name, "role": made.role, "tenants": codes, "url": made.url},
         as_json,
-        f"Аналитик «{name}» видит: {', '.join(t.slug for t in found)}.\n"
-        f"Строка подключения (больше не покажем):\n{address}",
+        f"Аналитик «{name}» видит: {', '.join(codes)}.\nСтрока подключения (больше не покажем):\n{made.url}",
     )
 
 
@@ -50,8 +40,7 @@ def analyst_add(name: str, slugs: tuple[str, ...], timeout: int, as_json: bool) 
 @json_option
 def analyst_list(as_json: bool) -> None:
     """Кому выдан вход и какие компании он видит."""
-    with connections.connect(db.owner_url(), "question") as owner:
-        found = analysts.existing(owner)
+    found = analysts.listing(operator())
     emit(
         [{"name": item.name, "role": item.role, "tenants": item.tenants} for item in found],
         as_json,
@@ -67,8 +56,5 @@ def analyst_list(as_json: bool) -> None:
 @click.argument("name")
 def analyst_remove(name: str) -> None:
     """Удалить вход NAME и закрыть его соединения."""
-    with connections.connect(db.owner_url(), "question", autocommit=True) as owner:
-        analysts.remove(owner, name)
-    with db.as_service("command line") as connection:
-        audit.write(connection, "analyst.remove", actor=ACTOR, message=name)
+    analysts.remove(operator(), name)
     click.echo(f"Вход «{name}» удалён.")

@@ -10,8 +10,10 @@ from uuid import UUID
 import click
 
 from cli.output import emit, json_option, table
+from services import audit_log
+from services.machine import operator
 from synkro.database import db
-from synkro.tenancy import audit, tenants
+from synkro.tenancy import tenants
 from synkro.tenancy.audit import anchors, chain
 
 
@@ -69,7 +71,5 @@ def anchor(file: Path | None) -> None:
 @click.argument("slug", required=False)
 def export(slug: str | None) -> None:
     """Все записи с их местом в цепочке, по строке JSON: synkro audit export > журнал.jsonl"""
-    with db.as_service("command line") as connection:
-        tenant_id = tenants.by_slug(connection, slug).tenant_id if slug else None
-        for line in audit.every(connection, tenant_id, with_links=True):
-            click.echo(json.dumps(line, ensure_ascii=False, default=str))
+    for line in audit_log.audit_lines(operator(), slug):
+        click.echo(json.dumps(line, ensure_ascii=False, default=str))

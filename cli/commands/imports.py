@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from cli.commands.people import ACTOR
 from cli.environment import say
 from cli.output import emit, json_option
-from synkro.connectors.whatsapp import archive, importing
+from services.machine import operator
+from services.settings import chat_imports
+from synkro.connectors.whatsapp import archive
 from synkro.connectors.whatsapp.importing import FileResult, Upload
-from synkro.database import db
-from synkro.tenancy import audit, tenants
 
 
 @click.group("import")
@@ -35,8 +34,6 @@ def whatsapp(
     """Загрузить выгрузки чатов WhatsApp (.txt или .zip, файл на чат). Их читает следующий запуск отчёта."""
     if phone and len(files) > 1:
         raise click.UsageError("--phone относится к одному чату: загрузите его файл отдельно.")
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug)
 
     def tell(one: FileResult) -> None:
         if not as_json:
@@ -47,17 +44,8 @@ def whatsapp(
             )
 
     uploads = [Upload(path.name, _bytes(path), phone) for path in files]
-    done = importing.save(tenant.tenant_id, uploads, importing.names(managers), tell)
-    with db.as_service("command line") as connection:
-        found = done.as_json()
-        audit.write(
-            connection,
-            "chats.imported",
-            tenant_id=tenant.tenant_id,
-            actor=ACTOR,
-            metadata={name: found[name] for name in ("chats", "messages", "repeated")} | {"failed": len(done.failed)},
-        )
-    emit(found, as_json, done.sentence())
+    done = chat_imports.save(operator(), slug, uploads, managers, tell)
+    emit(done.as_json(), as_json, done.sentence())
     if done.failed:
         context.exit(1)
 

@@ -1,23 +1,21 @@
-"""``synkro tenant`` and ``synkro user``: companies and people, by the operator."""
+"""``synkro tenant`` and ``synkro user``: companies and people, by the operator of this machine."""
 
 from __future__ import annotations
 
 import sys
-from uuid import UUID
+from typing import Any
 
 import click
 
 from analysis import topics as packs
 from cli.output import emit, json_option, table
-from synkro import accounts
-from synkro.accounts import second_factor, sessions
-from synkro.core.errors import NotFoundError
-from synkro.database import db
+from services import access, companies
+from services.machine import operator
+from services.people import accounts, members
+from services.people.accounts import Account
 from synkro.reporting import public_json
-from synkro.tenancy import audit, invitations, runtime_config, tenants, topics, users
+from synkro.tenancy import users
 from synkro.tenancy.topics import CORE
-
-ACTOR = "operator (command line)"
 
 
 @click.group()
@@ -33,13 +31,7 @@ def tenant() -> None:
 @json_option
 def tenant_add(slug: str, name: str, timezone: str, pack: str, as_json: bool) -> None:
     """Добавить компанию с кодом SLUG."""
-    packs.pack(pack)
-    with db.as_service("command line") as connection:
-        made = tenants.add(connection, name, slug, timezone)
-        runtime_config.start(connection, made.tenant_id, timezone)
-        if pack != CORE:
-            topics.save(connection, made.tenant_id, pack, None, after=0)
-        audit.write(connection, "tenant.add", tenant_id=made.tenant_id, actor=ACTOR, message=made.name)
+    made = companies.add_tenant(operator(), name, slug, timezone, pack)
     emit(public_json.tenant_json(made), as_json, f"Компания «{made.name}» добавлена: {made.slug}")
 
 
@@ -47,8 +39,7 @@ def tenant_add(slug: str, name: str, timezone: str, pack: str, as_json: bool) ->
 @json_option
 def tenant_list(as_json: bool) -> None:
     """Список компаний."""
-    with db.as_service("command line") as connection:
-        found = tenants.visible(connection)
+    found = access.visible(operator())
     emit(
         [public_json.tenant_json(item) for item in found],
         as_json,
@@ -65,10 +56,7 @@ def tenant_list(as_json: bool) -> None:
 @click.option("--resume", is_flag=True, help="Снова включить.")
 def tenant_pause(slug: str, resume: bool) -> None:
     """Приостановить компанию: расписание молчит, данные остаются."""
-    with db.as_service("command line") as connection:
-        found = tenants.by_slug(connection, slug)
-        tenants.set_status(connection, found.tenant_id, "active" if resume else "paused")
-        audit.write(connection, "tenant.resume" if resume else "tenant.pause", tenant_id=found.tenant_id, actor=ACTOR)
+    companies.set_status(operator(), slug, "active" if resume else "paused")
     click.echo(f"Компания {slug} {'снова работает' if resume else 'приостановлена'}.")
 
 
@@ -93,33 +81,27 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
     if (role == "super_admin") == bool(slug):
         raise click.UsageError("Укажите --tenant для ролей admin_lite и user; для super_admin он не нужен.")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else None
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug) if slug else None
-    where = tenant.tenant_id if tenant else None
-    if where is not None and password is None:
-        email = users.checked_email(email)
-        link = _invite(where, email, name, role)
+    if slug and password is None:
+        invited = members.invite(operator(), slug, email, name, role)
         emit(
             {
                 "id": None,
-                "email": email,
+                "email": invited.email,
                 "role": role,
                 "tenant": slug,
                 "password": None,
-                "link": link,
+                "link": invited.link,
             },
             as_json,
-            f"Ссылка для {email} (больше не покажем, действует 72 часа): {link}\nРоль {role} появится, когда человек её примет.",
+            f"Ссылка для {invited.email} (больше не покажем, действует 72 часа): {invited.link}\n"
+            f"Роль {role} появится, когда человек её примет.",
         )
         return
-    added = accounts.add(email, password, full_name=name, company=tenant.name if tenant else "")
+    added = accounts.add(operator(), email, role, slug, full_name=name, password=password)
     made, shown = added.user, added.one_time_password or None
     said = f"\nПароль (больше не покажем): {shown}" if shown else ""
     if added.is_known:
         said = "\nУчётная запись в Supabase уже была: пароль остался прежним."
-    with db.as_service("command line") as connection:
-        users.grant(connection, made.user_id, where, role)
-        audit.write(connection, "user.add", tenant_id=where, actor=ACTOR, message=f"{made.email}: {role}")
     emit(
         {"id": str(made.user_id), "email": made.email, "role": role, "tenant": slug, "password": shown, "link": None},
         as_json,
@@ -127,46 +109,26 @@ def user_add(email: str, role: users.Role, slug: str | None, name: str, password
     )
 
 
-def _invite(tenant_id: UUID, email: str, name: str, role: users.Role) -> str:
-    with db.as_service("command line") as connection:
-        _, link = invitations.make(connection, tenant_id, email, name, role, created_by=None)
-        audit.write(
-            connection, "person.invited", tenant_id=tenant_id, actor=ACTOR, metadata={"email": email, "role": role}
-        )
-    return link
-
-
 @user.command("password")
 @click.argument("email")
 @click.option("--password-stdin", is_flag=True, help="Взять пароль из стандартного ввода; иначе печатается ссылка.")
 def user_password(email: str, password_stdin: bool) -> None:
     """Сбросить пароль: печатает ссылку, по которой человек задаст новый. Открытые сеансы закрываются."""
-    with db.as_service("command line") as connection:
-        found = users.by_email(connection, email)
-    link = ""
+    who = operator()
+    found = accounts.by_email(who, email)
     if password_stdin:
-        accounts.set_password(found.user_id, sys.stdin.readline().rstrip("\n"), must_change=False)
-    else:
-        link = accounts.reset(found)
-    with db.as_service("command line") as connection:
-        audit.write(connection, "user.password", actor=ACTOR, message=found.email)
-    said = f"Прежний пароль больше не подходит. Ссылка для нового (больше не покажем, действует час): {link}"
-    click.echo(said if link else "Пароль сменён.")
+        accounts.set_password(who, found.user_id, sys.stdin.readline().rstrip("\n"))
+        click.echo("Пароль сменён.")
+        return
+    link = accounts.reset_password(who, found.user_id)
+    click.echo(f"Прежний пароль больше не подходит. Ссылка для нового (больше не покажем, действует час): {link}")
 
 
 @user.command("list")
 @json_option
 def user_list(as_json: bool) -> None:
     """Все, кто может войти: роли, отключён ли, включён ли второй шаг."""
-    with db.as_service("command line") as connection:
-        rows = connection.execute(
-            "select p.email, p.full_name, coalesce(a.is_blocked, true) as is_disabled,"
-            " exists (select from private.second_factors f where f.user_id = p.user_id and f.confirmed_at is not null)"
-            "  as has_second_factor, coalesce((select array_agg(r.role || coalesce(' @ ' || t.slug, '') order by t.slug)"
-            "  from synkro.user_roles r left join synkro.tenants t using (tenant_id)"
-            "  where r.user_id = p.user_id and r.is_active), '{}') as roles"
-            " from synkro.user_profiles p left join lateral private.account_state(p.user_id) a on true order by p.email"
-        ).fetchall()
+    rows = [_row(one) for one in accounts.everybody(operator())]
     emit(
         rows,
         as_json,
@@ -186,6 +148,18 @@ def user_list(as_json: bool) -> None:
     )
 
 
+def _row(one: Account) -> dict[str, Any]:
+    # the installation's own role, which has no company, stands last
+    roles = sorted(one.roles, key=lambda role: (not role.slug, role.slug))
+    return {
+        "email": one.user.email,
+        "full_name": one.user.full_name,
+        "is_disabled": one.is_blocked,
+        "has_second_factor": one.has_second_factor,
+        "roles": [f"{role.role} @ {role.slug}" if role.slug else role.role for role in roles],
+    }
+
+
 @user.command("disable")
 @click.argument("email")
 def user_disable(email: str) -> None:
@@ -203,12 +177,8 @@ def user_enable(email: str) -> None:
 
 
 def _set_blocked(email: str, is_blocked: bool) -> None:
-    with db.as_service("command line") as connection:
-        found = users.by_email(connection, email)
-    accounts.set_blocked(found.user_id, is_blocked)
-    with db.as_service("command line") as connection:
-        action = "account.disabled" if is_blocked else "account.enabled"
-        audit.write(connection, action, actor=ACTOR, message=found.email)
+    who = operator()
+    accounts.set_blocked(who, accounts.by_email(who, email).user_id, is_blocked)
 
 
 @user.command("sessions")
@@ -217,12 +187,11 @@ def _set_blocked(email: str, is_blocked: bool) -> None:
 @json_option
 def user_sessions(email: str, end: bool, as_json: bool) -> None:
     """Открытые сеансы человека в браузерах."""
-    with db.as_service("command line") as connection:
-        found = users.by_email(connection, email)
-        opened = sessions.open_of(connection, found.user_id)
-        if end:
-            sessions.end_all(connection, found.user_id)
-            audit.write(connection, "session.ended_all", actor=ACTOR, message=found.email)
+    who = operator()
+    found = accounts.by_email(who, email)
+    opened = accounts.detail(who, found.user_id).sessions
+    if end:
+        accounts.end_sessions(who, found.user_id)
     emit(
         [
             {
@@ -261,12 +230,9 @@ def user_revoke(email: str, slug: str | None, is_operator: bool) -> None:
     """Забрать роль в компании или роль оператора."""
     if is_operator == bool(slug):
         raise click.UsageError("Укажите одно из двух: --tenant КОД или --operator.")
-    with db.as_service("command line") as connection:
-        found = users.by_email(connection, email)
-        where = tenants.by_slug(connection, slug).tenant_id if slug else None
-        if not users.revoke(connection, found.user_id, where):
-            raise NotFoundError(f"У {found.email} нет такой роли.")
-        audit.write(connection, "person.revoked", tenant_id=where, actor=ACTOR, message=found.email)
+    who = operator()
+    found = accounts.by_email(who, email)
+    accounts.revoke_role(who, found.user_id, access.tenant(who, slug).tenant_id if slug else None)
     click.echo(f"{found.email}: роль {f'в компании {slug}' if slug else 'оператора'} забрана.")
 
 
@@ -282,8 +248,7 @@ def user_totp_reset(email: str) -> None:
 
     Оператор настроит его заново при следующем входе.
     """
-    with db.as_service("command line") as connection:
-        found = users.by_email(connection, email)
-        was_on = second_factor.remove(connection, found.user_id)
-        audit.write(connection, "second_factor.reset", actor=ACTOR, message=found.email)
+    who = operator()
+    found = accounts.by_email(who, email)
+    was_on = accounts.reset_second_factor(who, found.user_id)
     click.echo(f"Второй шаг входа {found.email} {'сброшен' if was_on else 'и не был включён'}. Сеансы закрыты.")

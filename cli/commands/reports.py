@@ -7,15 +7,14 @@ from datetime import datetime
 
 import click
 
-from cli.commands.people import ACTOR
 from cli.environment import say
 from cli.output import emit, json_option, table
-from synkro.core import clock, windows
+from services.machine import operator
+from services.reports import published, runs
 from synkro.core.errors import DataError, NotFoundError, SynkroError
 from synkro.database import db
-from synkro.reporting import public_json, reconciliation, reports, restatements
+from synkro.reporting import public_json
 from synkro.runs import heartbeats, queue, reaper
-from synkro.tenancy import audit, runtime_config, tenants
 
 #: a living engine that has not touched the row for this long is busy with others: we do it ourselves
 PATIENCE = 45.0
@@ -41,46 +40,11 @@ def report_run(
     """Построить отчёт за последний закрытый рабочий день или за окно --from … --to."""
     if bool(from_iso) != bool(to_iso):
         raise click.UsageError("Укажите оба конца окна: --from и --to.")
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug)
-        tenants.ensure_active(tenant)
-        config = runtime_config.current(connection, tenant.tenant_id)
-        window, report_type = choose_window(config, from_iso, to_iso, exceed_limits)
-        run, was_made = queue.request(
-            connection,
-            tenant.tenant_id,
-            window,
-            mode=config.mode,
-            trigger_type="manual",
-            report_type=report_type,
-        )
-        audit.write(
-            connection,
-            "run.request",
-            tenant_id=tenant.tenant_id,
-            actor=ACTOR,
-            message=f"{window.start.isoformat()} – {window.end.isoformat()}",
-            metadata={"run_id": str(run.run_id), "joined": not was_made, "exceed_limits": exceed_limits},
-        )
+    run, _ = runs.request(operator(), slug, from_iso, to_iso, "--exceed-limits" if exceed_limits else "")
     if wait:
         run = wait_for(run, quiet=as_json)
     emit(public_json.run_json(run, slug), as_json, sentence(run))
     raise_if_failed(run, wait)
-
-
-def choose_window(
-    config: runtime_config.RuntimeConfig, from_iso: str | None, to_iso: str | None, exceed_limits: bool = False
-) -> tuple[windows.Window, str]:
-    """The last closed business day, or the forced window within the tenant's limits."""
-    now = clock.now()
-    if not from_iso or not to_iso:
-        return windows.last_closed(now, config.business_day_start, config.timezone), "daily"
-    window = windows.parse_window(from_iso, to_iso, config.timezone)
-    lookback, hours = config.max_force_lookback_days, config.max_force_window_hours
-    if exceed_limits:
-        lookback, hours = windows.FORCED_AT_MOST
-    windows.check_forced(window, now, lookback, hours, config.timezone)
-    return window, "forced"
 
 
 @report.command("list")
@@ -89,11 +53,9 @@ def choose_window(
 @json_option
 def report_list(slug: str, limit: int, as_json: bool) -> None:
     """Последние отчёты компании."""
-    with db.as_service("command line") as connection:
-        found = reports.recent(connection, tenants.by_slug(connection, slug).tenant_id, limit=limit)
-        changed = restatements.of(connection, found)
+    found = published.recent(operator(), slug, limit=limit)
     emit(
-        [public_json.report_json(item, changed.get(item.report_id)) for item in found],
+        [item.to_json() for item in found],
         as_json,
         table(
             ["ДЕНЬ", "ВИД", "ВЕРСИЯ", "СОСТОЯНИЕ", "ПОЛНЫЙ", "НОМЕР"],
@@ -106,7 +68,7 @@ def report_list(slug: str, limit: int, as_json: bool) -> None:
                     "да" if item.is_complete else "нет",
                     item.report_id,
                 ]
-                for item in found
+                for item in (one.report for one in found)
             ],
             f"Отчётов пока нет. Постройте: synkro report run {slug} --wait.",
         ),
@@ -123,21 +85,11 @@ def report_show(slug: str, from_iso: str | None, to_iso: str | None, report_id: 
     """Показать отчёт: последний, за окно или по номеру."""
     if bool(from_iso) != bool(to_iso):
         raise click.UsageError("Укажите оба конца окна: --from и --to.")
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug)
-        if report_id:
-            found: reports.Report | None = reports.get(connection, report_id)
-            if found is not None and found.tenant_id != tenant.tenant_id:
-                raise NotFoundError("Отчёт не найден.")
-        else:
-            zone = runtime_config.current(connection, tenant.tenant_id).timezone
-            window = windows.parse_window(from_iso, to_iso, zone) if from_iso and to_iso else None
-            found = reports.current(connection, tenant.tenant_id, window)
-        lines = reconciliation.of_report(connection, found) if found else []
-        correction = restatements.of_report(connection, found) if found else None
+    who = operator()
+    found = published.by_id(who, report_id, slug) if report_id else published.current(who, slug, from_iso, to_iso)
     if found is None:
         raise NotFoundError(f"Отчёта ещё нет. Постройте его: synkro report run {slug} --wait.")
-    emit(public_json.report_json(found, correction, lines), as_json, found.telegram_text or found.summary_text)
+    emit(found.to_json(), as_json, found.report.telegram_text or found.report.summary_text)
 
 
 @click.group()
@@ -151,26 +103,23 @@ def run() -> None:
 @json_option
 def run_list(slug: str | None, limit: int, as_json: bool) -> None:
     """Последние запуски (одной компании или все)."""
-    with db.as_service("command line") as connection:
-        reaper.reap(connection)
-        names = {tenant.tenant_id: tenant.slug for tenant in tenants.visible(connection)}
-        where = tenants.by_slug(connection, slug).tenant_id if slug else None
-        found = queue.recent(connection, where, limit)
+    _reap()
+    found = runs.recent(operator(), slug, limit)
     emit(
-        [public_json.run_json(item, names[item.tenant_id]) for item in found],
+        [public_json.run_json(item, tenant.slug) for item, tenant in found],
         as_json,
         table(
             ["КОМПАНИЯ", "СОСТОЯНИЕ", "ШАГ", "ПОПЫТКА", "КОНЕЦ ОКНА", "НОМЕР"],
             [
                 [
-                    names[item.tenant_id],
+                    tenant.slug,
                     item.status,
                     item.current_step,
                     item.attempt,
                     f"{item.window_end:%Y-%m-%d %H:%M}",
                     item.run_id,
                 ]
-                for item in found
+                for item, tenant in found
             ],
             "Запусков пока нет.",
         ),
@@ -182,13 +131,12 @@ def run_list(slug: str | None, limit: int, as_json: bool) -> None:
 @json_option
 def run_show(run_id: str, as_json: bool) -> None:
     """Состояние запуска и его журнал."""
-    with db.as_service("command line") as connection:
-        reaper.reap(connection)
-        found = queue.get(connection, run_id)
-        slug = tenants.by_id(connection, found.tenant_id).slug
-        events = queue.events(connection, found.tenant_id, found.run_id)
+    _reap()
+    who = operator()
+    found, tenant = runs.run_of(who, run_id)
+    events = runs.events(who, found)
     lines = [f"{event.created_at:%H:%M:%S} {event.step}: {event.message}" for event in events]
-    emit(public_json.run_json(found, slug), as_json, "\n".join([sentence(found), *lines]))
+    emit(public_json.run_json(found, tenant.slug), as_json, "\n".join([sentence(found), *lines]))
 
 
 @run.command("stop")
@@ -196,20 +144,12 @@ def run_show(run_id: str, as_json: bool) -> None:
 @json_option
 def run_stop(run_id: str, as_json: bool) -> None:
     """Остановить запуск."""
-    with db.as_service("command line") as connection:
-        before = queue.get(connection, run_id)
-        if not before.is_active:
-            raise DataError(f"Запуск уже завершён (состояние: {before.status}): останавливать нечего.")
-        found = queue.request_stop(connection, before.tenant_id, before.run_id)
-        slug = tenants.by_id(connection, found.tenant_id).slug
-        audit.write(
-            connection,
-            "run.stop",
-            tenant_id=found.tenant_id,
-            actor=ACTOR,
-            metadata={"run_id": str(found.run_id)},
-        )
-    emit(public_json.run_json(found, slug), as_json, sentence(found))
+    who = operator()
+    before, tenant = runs.run_of(who, run_id)
+    if not before.is_active:
+        raise DataError(f"Запуск уже завершён (состояние: {before.status}): останавливать нечего.")
+    found = runs.stop(who, run_id)
+    emit(public_json.run_json(found, tenant.slug), as_json, sentence(found))
 
 
 @run.command("retry")
@@ -218,31 +158,20 @@ def run_stop(run_id: str, as_json: bool) -> None:
 @json_option
 def run_retry(run_id: str, wait: bool, as_json: bool) -> None:
     """Запустить то же окно ещё раз."""
-    with db.as_service("command line") as connection:
-        reaper.reap(connection)
-        before = queue.get(connection, run_id)
-        slug = tenants.by_id(connection, before.tenant_id).slug
-        config = runtime_config.current(connection, before.tenant_id)
-        made, _ = queue.request(
-            connection,
-            before.tenant_id,
-            before.window,
-            mode=config.mode,
-            trigger_type="manual",
-            report_type=before.report_type,
-            history_from=before.history_from,
-        )
-        audit.write(
-            connection,
-            "run.retry",
-            tenant_id=made.tenant_id,
-            actor=ACTOR,
-            metadata={"run_id": str(made.run_id)},
-        )
+    _reap()
+    who = operator()
+    tenant = runs.run_of(who, run_id)[1]
+    made, _ = runs.retry(who, run_id)
     if wait:
         made = wait_for(made, quiet=as_json)
-    emit(public_json.run_json(made, slug), as_json, sentence(made))
+    emit(public_json.run_json(made, tenant.slug), as_json, sentence(made))
     raise_if_failed(made, wait)
+
+
+def _reap() -> None:
+    """No engine may be alive: what its death left under way is closed before it is shown."""
+    with db.as_service("command line") as connection:
+        reaper.reap(connection)
 
 
 def wait_for(run: queue.Run, *, quiet: bool = False) -> queue.Run:

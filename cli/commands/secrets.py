@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import click
 
-from cli.commands.people import ACTOR
 from cli.environment import say
-from synkro.connectors import integrations
+from services import secret_keys
+from services.machine import operator
 from synkro.core import vault
-from synkro.database import db
-from synkro.runs import heartbeats
-from synkro.tenancy import audit, tenants
 
 
 @click.group()
@@ -24,20 +21,15 @@ def rotate() -> None:
 
     Код выхода 1: прежний ключ ещё нужен, и сказано кому.
     """
-    done = integrations.rotate(lambda number, total: say(f"  {number} из {total}"))
-    with db.as_service("command line") as connection:
-        metadata = {"changed": done.changed, "left": len(done.left)}
-        audit.write(connection, "secrets.rotate", actor=ACTOR, metadata=metadata)
-        slugs = {tenant.tenant_id: tenant.slug for tenant in tenants.visible(connection)}
-        older = heartbeats.with_older_keys(connection)
+    done = secret_keys.rotate(operator(), lambda number, total: say(f"  {number} из {total}"))
     click.echo(f"Перезаписано секретов — {done.changed}.")
-    for tenant_id, kind, field, why in done.left:
-        click.echo(f"  {slugs.get(tenant_id, tenant_id)}, {kind}, «{field}»: {why}")
-    if older:
+    for owner, kind, field, why in done.left:
+        click.echo(f"  {owner}, {kind}, «{field}»: {why}")
+    if done.older:
         click.echo(
-            f"  Работают с прежним ключом: {', '.join(older)}. Перезапустите их, дождитесь запусков и повторите."
+            f"  Работают с прежним ключом: {', '.join(done.older)}. Перезапустите их, дождитесь запусков и повторите."
         )
-    if done.left or older:
+    if not done.is_whole:
         click.echo("Старый ключ убирать нельзя.")
         raise SystemExit(1)
     click.echo("Готово. Старый ключ можно убрать.")

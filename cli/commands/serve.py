@@ -16,13 +16,12 @@ import click
 from cli.commands import database
 from cli.environment import say
 from cli.process.supervisor import Supervisor, program, wait_for_the_last
-from synkro import accounts
-from synkro.core.errors import ConfigurationError, NotFoundError, TransientError
+from services.people import accounts
+from synkro.core.errors import ConfigurationError, TransientError
 from synkro.core.files import PRIVATE_UMASK, secret_file
 from synkro.core.settings import override, settings
 from synkro.database import app_login, db
 from synkro.runs import dagster_ui
-from synkro.tenancy import audit, users
 
 LOOPBACK = "127.0.0.1"
 #: who serves pages or letters comes by the app's login: these addresses stay with those who load and build
@@ -106,17 +105,7 @@ def bootstrap() -> None:
     email, password = settings().bootstrap_email, settings().bootstrap_password
     if not email or password is None:
         return
-    with db.as_service("bootstrap") as connection:
-        if users.has_operator(connection):
-            return
-        try:
-            made = users.by_email(connection, email)
-        except NotFoundError:
-            made = None
-    made = made or accounts.add(email, password.get_secret_value(), is_one_time=True).user
-    with db.as_service("bootstrap") as connection:
-        users.grant(connection, made.user_id, None, "super_admin")
-        audit.write(connection, "user.bootstrap", actor="environment", message=made.email)
+    accounts.bootstrap(email, password.get_secret_value())
 
 
 def check_ports() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from cli.commands.people import ACTOR
 from cli.output import emit, json_option
-from synkro.connectors import checks, integrations
-from synkro.core.errors import DataError, SynkroError
-from synkro.database import db
+from services.machine import operator
+from services.settings import configuration
+from synkro.connectors import integrations
+from synkro.core.errors import DataError
 from synkro.metrics.queries import plain
-from synkro.tenancy import audit, runtime_config, tenants
+from synkro.tenancy import runtime_config
 
 #: a program that pipes a secret does so at once
 STDIN_SECONDS = 3.0
@@ -35,24 +35,7 @@ def integration_set(slug: str, kind: integrations.Kind, public: str | None, as_j
     """Сохранить подключение. Секрет читается из стандартного ввода: JSON с полями или одно значение."""
     values = _object("--public", public) if public is not None else None
     sealed = _secret(kind, _standard_input())
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug)
-        before = integrations.find(connection, tenant.tenant_id, kind)
-        changed = {}
-        if values is not None:
-            integrations.save_public(connection, tenant.tenant_id, kind, values)
-            changed = audit.changes(before.public if before else {}, values)
-        if sealed:
-            integrations.save_secrets(connection, tenant.tenant_id, kind, sealed)
-        audit.write(
-            connection,
-            "integration.set",
-            tenant_id=tenant.tenant_id,
-            actor=ACTOR,
-            message=kind,
-            metadata={"public": changed, "secrets": sorted(sealed)},
-        )
-        found = integrations.load(connection, tenant.tenant_id, kind)
+    found = configuration.save_integration(operator(), slug, kind, values, sealed)
     emit(
         _json(found),
         as_json,
@@ -66,19 +49,10 @@ def integration_set(slug: str, kind: integrations.Kind, public: str | None, as_j
 @json_option
 def integration_check(slug: str, kind: integrations.Kind, as_json: bool) -> None:
     """Проверить подключение с сервера."""
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug)
-        integrations.load(connection, tenant.tenant_id, kind)
-    failure: SynkroError | None = None
-    try:
-        checks.run(tenant.tenant_id, kind)
-    except SynkroError as error:
-        failure = error
-    with db.as_service("command line") as connection:
-        found = integrations.load(connection, tenant.tenant_id, kind)
-    emit(_json(found), as_json, "" if failure else f"{kind}: работает.")
-    if failure:
-        raise failure
+    checked = configuration.check_integration(operator(), slug, kind)
+    emit(_json(checked.integration), as_json, f"{kind}: работает." if checked.is_ok else "")
+    if checked.failure:
+        raise checked.failure
 
 
 def _json(found: integrations.Integration) -> dict[str, Any]:
@@ -137,19 +111,7 @@ def runtime_set(slug: str, pairs: tuple[str, ...], as_json: bool) -> None:
         if not separator:
             raise click.UsageError(f"«{pair}»: нужно KEY=VALUE, например mode=radist_only.")
         values[key.strip()] = value
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug)
-        before = runtime_config.current(connection, tenant.tenant_id)
-        config = runtime_config.change(connection, tenant.tenant_id, values)
-        changed = audit.changes(runtime_config.by_name(before), runtime_config.by_name(config))
-        audit.write(
-            connection,
-            "runtime.set",
-            tenant_id=tenant.tenant_id,
-            actor=ACTOR,
-            message=", ".join(sorted(values)),
-            metadata={"version": config.version, "changed": changed},
-        )
+    config = configuration.save_runtime(operator(), slug, values)
     emit(_config(config), as_json, f"Сохранено, версия {config.version}.")
 
 
@@ -158,8 +120,7 @@ def runtime_set(slug: str, pairs: tuple[str, ...], as_json: bool) -> None:
 @json_option
 def runtime_show(slug: str, as_json: bool) -> None:
     """Показать действующие настройки."""
-    with db.as_service("command line") as connection:
-        config = runtime_config.current(connection, tenants.by_slug(connection, slug).tenant_id)
+    config = configuration.runtime(operator(), slug)
     lines = "\n".join(f"{key} = {value}" for key, value in _config(config).items())
     emit(_config(config), as_json, lines)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import click
 
-from cli.commands.people import ACTOR
 from cli.output import emit, json_option, table
-from synkro.connectors import integrations
-from synkro.database import db
+from services.machine import operator
+from services.settings import configuration
 from synkro.metrics.queries import plain
 from synkro.reporting import telegram_chats
-from synkro.tenancy import audit, tenants
 
 
 @click.group()
@@ -23,10 +21,7 @@ def telegram() -> None:
 @json_option
 def telegram_code(slug: str, as_json: bool) -> None:
     """Одноразовый код: кто отправит его боту в своём чате, подключит этот чат. Действует 10 минут."""
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug)
-        made = telegram_chats.new_code(connection, tenant.tenant_id)
-        audit.write(connection, "telegram.code_made", tenant_id=tenant.tenant_id, actor=ACTOR)
+    made = configuration.telegram_code(operator(), slug)
     private = (
         f"В личном чате откройте: {made.link}"
         if made.link
@@ -45,10 +40,7 @@ def telegram_code(slug: str, as_json: bool) -> None:
 @json_option
 def telegram_list(slug: str, as_json: bool) -> None:
     """Подключённые чаты."""
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug)
-        found = integrations.find(connection, tenant.tenant_id, "telegram")
-    chats = telegram_chats.chats(found.public) if found else []
+    chats = configuration.chats(operator(), slug)
     emit(
         [{"chat_id": chat.chat_id, "title": chat.title} for chat in chats],
         as_json,
@@ -65,7 +57,5 @@ def telegram_list(slug: str, as_json: bool) -> None:
 @click.argument("chat_id")
 def telegram_unbind(slug: str, chat_id: str) -> None:
     """Отключить чат CHAT_ID: он больше ничего не получит, и его может подключить другая компания."""
-    with db.as_service("command line") as connection:
-        tenant = tenants.by_slug(connection, slug)
-        telegram_chats.unbind(connection, tenant.tenant_id, chat_id, actor=ACTOR)
+    configuration.unbind_chat(operator(), slug, chat_id)
     click.echo("Чат отключён.")

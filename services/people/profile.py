@@ -15,7 +15,7 @@ from synkro.tenancy.users import LANGUAGES, User
 
 
 def save_profile(who: Viewer, full_name: str, phone: str, timezone: str, language: str) -> User:
-    """Raises :class:`DataError` naming the field."""
+    """A person's own name, phone, zone and language. Audited as ``profile.changed``; raises :class:`DataError` naming the field."""
     if len(full_name) > 200:
         raise DataError("Имя длиннее 200 знаков. Сократите его.")
     number = normalise(phone) if phone.strip() else None

@@ -40,6 +40,7 @@ class Dashboard:
 
 
 def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
+    """The charts of a company over its last days. For members."""
     tenant = access.tenant(who, slug)
     days = days if days in RANGES else 30
     tenant_id = tenant.tenant_id

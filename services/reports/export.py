@@ -26,7 +26,7 @@ class Exported:
 
 
 def report(who: Viewer, slug: str, report_id: UUID | str, what: str) -> Exported:
-    """The report's ``waits``, or its ``numbers`` for any other word; the export is written to the audit log."""
+    """The report's ``waits``, or its ``numbers`` for any other word. For members; audited as ``report.exported``."""
     what = "waits" if what == "waits" else "numbers"
     with db.as_user(who.user_id) as connection:
         tenant, found = view.find(connection, who, slug, report_id)

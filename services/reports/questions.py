@@ -17,7 +17,7 @@ MAX_QUESTION = 1000
 
 
 def ask(who: Viewer, slug: str, report_id: UUID | str, question: str) -> Message:
-    """Store the person's question."""
+    """Store the person's question. For members; raises :class:`DataError` for one that is empty or too long."""
     text = question.strip()
     if not text:
         raise DataError("Напишите вопрос.")
@@ -41,13 +41,14 @@ def suggested(report: Report) -> list[str]:
 
 
 def thread(who: Viewer, slug: str, report_id: UUID | str) -> list[Message]:
+    """Questions and answers of a report, oldest first. For members."""
     with db.as_user(who.user_id) as connection:
         _, report = view.find(connection, who, slug, report_id)
         return reports.thread(connection, report)
 
 
 def answer(who: Viewer, slug: str, asked: Message) -> Answer:
-    """Answer a stored question from what this person may see, and store the answer."""
+    """Answer a stored question from what this person may see, and store the answer. For members."""
     with db.as_user(who.user_id) as connection:
         _, report = view.find(connection, who, slug, asked.report_id)
         before = [one for one in reports.thread(connection, report) if one.created_at < asked.created_at]

@@ -123,7 +123,7 @@ def behind(
     manager_id: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> Rows:
-    """The rows of a number of the report, or of one manager's.
+    """The rows of a number of the report, or of one manager's. For members.
 
     Raises :class:`NotFoundError` for an unknown metric or manager, like for an unknown report.
     """

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services import access
-from services.access import Viewer
+from services.access import Actor
 from synkro.core import clock, windows
 from synkro.core.errors import DataError
 from synkro.core.windows import Window
@@ -18,6 +18,7 @@ from synkro.reporting.restatements import Correction
 from synkro.runs import heartbeats, history, leases, queue, reaper, watermarks
 from synkro.runs.queue import Event, Run
 from synkro.tenancy import runtime_config
+from synkro.tenancy.audit.actions import Action
 from synkro.tenancy.runtime_config import RuntimeConfig
 from synkro.tenancy.tenants import Tenant
 
@@ -46,11 +47,11 @@ class Listing:
         return max(1, -(-self.total // PAGE_SIZE))
 
 
-def listing(who: Viewer, slug: str, page: int = 1) -> Listing:
-    """One page of current reports, newest first."""
+def listing(who: Actor, slug: str, page: int = 1) -> Listing:
+    """One page of current reports, newest first. For members."""
     tenant = access.tenant(who, slug)
     page = max(1, min(page, 10_000))
-    with db.as_user(who.user_id) as connection:
+    with access.transaction(who) as connection:
         row = connection.execute(
             "select count(*) as n from synkro.reports where tenant_id = %s and is_current", (tenant.tenant_id,)
         ).fetchone()
@@ -86,26 +87,33 @@ def day_choices(config: RuntimeConfig, now: datetime | None = None) -> list[tupl
 
 
 def last_closed(config: RuntimeConfig, now: datetime | None = None) -> Window:
+    """The last business day of the company that is over."""
     return windows.last_closed(now or clock.now(), config.business_day_start, config.timezone)
 
 
-def request(who: Viewer, slug: str, from_iso: str, to_iso: str, exceed: str = "") -> tuple[Run, bool]:
-    """Queue a report of the window a person typed, or join the run under way. Returns ``(run, was_made)``.
+def request(
+    who: Actor, slug: str, from_iso: str | None = None, to_iso: str | None = None, exceed: str = ""
+) -> tuple[Run, bool]:
+    """Queue a report of the window that was typed or, without one, of the last closed business day; or join the run under way.
 
-    ``exceed``: why the operator goes beyond the company's limits; kept in the audit log. Raises :class:`DataError` with
-    the limit that was crossed, and ``Forbidden`` when somebody else than the operator wants to cross it.
+    For members; returns ``(run, was_made)``. ``exceed``: why the operator goes beyond the company's limits; kept in the
+    audit log. Audited as ``run.requested``, ``run.joined`` or ``run.forced``. Raises :class:`DataError` with the limit that
+    was crossed, and ``Forbidden`` when somebody else than the operator wants to cross it.
     """
     tenant = access.tenant(who, slug)
-    with db.as_user(who.user_id) as connection:
+    with access.transaction(who) as connection:
         config = runtime_config.current(connection, tenant.tenant_id)
-        _refuse_paused(tenant)
-        window = windows.parse_window(from_iso, to_iso, config.timezone)
+        access.ensure_active(who, tenant)
         limits = config.max_force_lookback_days, config.max_force_window_hours
         reason = exceed.strip()
         if reason:
-            access.check_operator_now(connection)
+            access.check_operator_now(connection, who)
             limits = windows.FORCED_AT_MOST
-        windows.check_forced(window, clock.now(), *limits, config.timezone)
+        if from_iso is None or to_iso is None:
+            window = last_closed(config)
+        else:
+            window = windows.parse_window(from_iso, to_iso, config.timezone)
+            windows.check_forced(window, clock.now(), *limits, config.timezone)
         run, made = queue.request(
             connection,
             tenant.tenant_id,
@@ -115,32 +123,27 @@ def request(who: Viewer, slug: str, from_iso: str, to_iso: str, exceed: str = ""
             report_type=_type_of(window, config),
             requested_by=who.user_id,
         )
-        action = "run.forced" if reason else "run.requested" if made else "run.joined"
+        action: Action = "run.forced" if reason else "run.requested" if made else "run.joined"
         _note(connection, who, tenant, action, run, reason)
         return run, made
 
 
-def load_history(who: Viewer, slug: str, from_day: str) -> tuple[Run, bool]:
+def load_history(who: Actor, slug: str, from_day: str) -> tuple[Run, bool]:
     """Queue the load of the history from a local day on, or join the one that reads as far. For administrators.
 
-    Raises :class:`DataError` for a bad day and for a run under way that reads less.
+    Audited as ``run.history`` or ``run.joined``. Raises :class:`DataError` for a bad day and for a run under way that reads
+    less.
     """
     tenant = access.administered(who, slug)
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
-        _refuse_paused(tenant)
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
+        access.ensure_active(who, tenant)
         config = runtime_config.current(connection, tenant.tenant_id)
         run, made = history.request(
             connection, tenant.tenant_id, config, from_day, clock.now(), requested_by=who.user_id
         )
-        if made:
-            _note(connection, who, tenant, "run.history", run)
+        _note(connection, who, tenant, "run.history" if made else "run.joined", run)
         return run, made
-
-
-def _refuse_paused(tenant: Tenant) -> None:
-    if tenant.status != "active":
-        raise DataError("Компания на паузе: отчёты не строятся. Снять паузу может оператор.")
 
 
 def _type_of(window: Window, config: RuntimeConfig) -> str:
@@ -150,32 +153,45 @@ def _type_of(window: Window, config: RuntimeConfig) -> str:
     return "daily" if day == window else "forced"
 
 
-def run_of(who: Viewer, run_id: UUID | str, slug: str | None = None) -> tuple[Run, Tenant]:
-    """The run and its tenant; the same :class:`NotFoundError` for a foreign and for an absent one."""
-    with db.as_user(who.user_id) as connection:
+def recent(who: Actor, slug: str | None = None, limit: int = 20) -> list[tuple[Run, Tenant]]:
+    """The latest runs of a company or of all the actor sees, newest first. For members."""
+    seen = access.visible(who) if slug is None else (access.tenant(who, slug),)
+    names = {tenant.tenant_id: tenant for tenant in seen}
+    with access.transaction(who) as connection:
+        found = queue.recent(connection, seen[0].tenant_id if slug is not None else None, limit)
+    return [(run, names[run.tenant_id]) for run in found if run.tenant_id in names]
+
+
+def run_of(who: Actor, run_id: UUID | str, slug: str | None = None) -> tuple[Run, Tenant]:
+    """The run and its tenant. For members; the same :class:`NotFoundError` for a foreign and for an absent one."""
+    with access.transaction(who) as connection:
         run = queue.get(connection, run_id)
-    for tenant in who.tenants:
+    for tenant in access.visible(who):
         if tenant.tenant_id == run.tenant_id and slug in (None, tenant.slug):
             return run, tenant
     raise queue.NotFoundError(f"Запуск {run_id} не найден.")
 
 
-def stop(who: Viewer, run_id: UUID | str) -> Run:
+def stop(who: Actor, run_id: UUID | str) -> Run:
+    """Ask a run to stop; one that is over stays as it is. For members; audited as ``run.stopped``."""
     run, tenant = run_of(who, run_id)
-    with db.as_user(who.user_id) as connection:
+    with access.transaction(who) as connection:
         stopped = queue.request_stop(connection, run.tenant_id, run.run_id)
         if run.is_active:
             _note(connection, who, tenant, "run.stopped", run)
         return stopped
 
 
-def retry(who: Viewer, run_id: UUID | str) -> tuple[Run, bool]:
-    """The same window again; limits of age do not apply to what was asked for before."""
+def retry(who: Actor, run_id: UUID | str) -> tuple[Run, bool]:
+    """The same window again; limits of age do not apply to what was asked for before.
+
+    For members, a load of history for administrators; audited as ``run.retried`` or ``run.joined``.
+    """
     run, tenant = run_of(who, run_id)
-    with db.as_user(who.user_id) as connection:
-        _refuse_paused(tenant)
+    with access.transaction(who) as connection:
+        access.ensure_active(who, tenant)
         if run.history_from is not None:
-            access.check_admin_now(connection, tenant.tenant_id)
+            access.check_admin_now(connection, who, tenant.tenant_id)
         again, made = queue.request(
             connection,
             run.tenant_id,
@@ -190,7 +206,7 @@ def retry(who: Viewer, run_id: UUID | str) -> tuple[Run, bool]:
         return again, made
 
 
-def _note(connection: db.Connection, who: Viewer, tenant: Tenant, action: str, run: Run, message: str = "") -> None:
+def _note(connection: db.Connection, who: Actor, tenant: Tenant, action: Action, run: Run, message: str = "") -> None:
     access.note(
         connection,
         who,
@@ -229,12 +245,19 @@ def progress(user_id: UUID, tenant_id: UUID) -> Progress:
 
 
 def tail(connection: db.Connection, run: Run, limit: int = 40) -> list[Event]:
+    """The newest events of a run, oldest first, in the caller's transaction."""
     rows = connection.execute(
         "select event_id, level, step, message, metadata, created_at from synkro.job_run_events"
         " where tenant_id = %s and run_id = %s and level <> 'debug' order by event_id desc limit %s",
         (run.tenant_id, run.run_id, limit),
     ).fetchall()
     return [Event(**row) for row in reversed(rows)]
+
+
+def events(who: Actor, run: Run, after: int = 0) -> list[Event]:
+    """The whole log of a run that :func:`run_of` has given, from an event on."""
+    with access.transaction(who) as connection:
+        return queue.events(connection, run.tenant_id, run.run_id, after=after)
 
 
 def percent(run: Run) -> float:

@@ -66,7 +66,7 @@ class Transcript:
 
 
 def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, message_id: str | None = None) -> Transcript:
-    """A page of the transcript: the one named, the one that holds the message, or the last."""
+    """A page of the transcript: the one named, the one that holds the message, or the last. For members."""
     tenant = access.tenant(who, slug)
     with db.as_user(who.user_id) as connection:
         card = dialogs.get(connection, tenant.tenant_id, dialog_id)
@@ -103,7 +103,10 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
 
 
 def correct(who: Viewer, slug: str, dialog_id: str, message_id: str, needs_reply: bool) -> bool:
-    """A member's word on whether a message needs an answer; the next report counts by it. Returns the word."""
+    """A member's word on whether a message needs an answer; the next report counts by it. Returns the word.
+
+    Audited as ``message.corrected``.
+    """
     tenant = access.tenant(who, slug)
     with db.as_user(who.user_id) as connection:
         intents.correct(connection, tenant.tenant_id, dialog_id, message_id, needs_reply, who.user_id)

@@ -75,6 +75,7 @@ def find(connection: db.Connection, who: Viewer, slug: str, report_id: UUID | st
 
 
 def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
+    """Everything the page of a report shows. For members; raises as :func:`find`."""
     with db.as_user(who.user_id) as connection:
         tenant, report = find(connection, who, slug, report_id)
         tenant_id, window = tenant.tenant_id, report.window

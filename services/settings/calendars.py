@@ -14,10 +14,12 @@ _SHIFT = re.compile(r"(\d{1,2})[:.]?(\d{2})?\s*[-–—]\s*(\d{1,2})[:.]?(\d{2})
 
 
 def shifts_text(shifts: list[list[str]]) -> str:
+    """The inverse of :func:`parse_shifts`."""
     return ", ".join(f"{start}-{end}" for start, end in shifts)
 
 
 def overrides_text(overrides: dict[str, list[list[str]]]) -> str:
+    """A line a date, as :func:`read` takes them."""
     return "\n".join(f"{day}: {shifts_text(shifts)}".strip() for day, shifts in sorted(overrides.items()))
 
 

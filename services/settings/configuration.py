@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services import access
-from services.access import Viewer
+from services.access import Actor, Viewer
 from services.people import members
 from synkro.connectors import checks, integrations
 from synkro.connectors.integrations import FIELDS, Integration, Kind
@@ -22,8 +22,9 @@ from synkro.core.log import redact
 from synkro.core.settings import settings as environment
 from synkro.database import db
 from synkro.reporting import telegram_chats
-from synkro.reporting.telegram_chats import Code
+from synkro.reporting.telegram_chats import Chat, Code
 from synkro.tenancy import audit, runtime_config, users
+from synkro.tenancy.audit.actions import Action
 from synkro.tenancy.invitations import Invitation
 from synkro.tenancy.runtime_config import RuntimeConfig
 from synkro.tenancy.tenants import Tenant
@@ -53,12 +54,12 @@ class SettingsView:
     may_change: bool
 
 
-def load(who: Viewer, slug: str) -> SettingsView:
-    """For administrators: :class:`~services.access.Forbidden` for others of the tenant."""
+def load(who: Actor, slug: str) -> SettingsView:
+    """Everything the settings page shows. For administrators: :class:`~services.access.Forbidden` for others."""
     tenant = access.administered(who, slug)
     invited = members.open_invitations(who, slug)
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
         names = {
             row["user_id"]: row["full_name"] or row["email"]
             for row in connection.execute("select user_id, email, full_name from synkro.user_profiles")
@@ -102,47 +103,65 @@ def choices(kind: Kind, name: str) -> tuple[str, ...]:
 
 
 def save_integration(
-    who: Viewer, slug: str, kind: str, public: Mapping[str, str], secrets: Mapping[str, str]
+    who: Actor, slug: str, kind: str, public: Mapping[str, Any] | None, secrets: Mapping[str, str]
 ) -> Integration:
-    """Store the public part and the secrets that were typed; an empty secret leaves the stored one alone."""
+    """Store the public part as a whole (``None`` leaves it alone) and the secrets given, each field on its own.
+
+    For administrators. A person fills in a form: an empty secret leaves the stored one alone, fields the form hides are
+    kept, and a chat is bound by its code alone. The machine's operator sends the document itself: an empty secret removes
+    the field, and a chat's number is taken at their word. Audited as ``integration.saved``,
+    ``integration.secrets_saved`` and ``integration.secret_removed``. Raises :class:`DataError` naming the field.
+    """
     tenant = access.administered(who, slug)
     known = integrations.check_kind(kind)
-    values = {name: _public_value(name, value) for name, value in public.items() if str(value).strip()}
+    is_form = isinstance(who, Viewer)
+    values, given = dict(public or {}), dict(secrets)
+    if is_form:
+        values = {name: _public_value(name, value) for name, value in values.items() if str(value).strip()}
+        given = {name: typed for name, value in given.items() if (typed := (value or "").strip())}
     for value in values.values():
         if isinstance(value, str) and _TOKEN.search(value):
             raise DataError("Похоже, в открытое поле вставлен токен. Перенесите его в поле секрета.")
-    if known == "telegram" and set(_BOUND) & set(values):
+    if is_form and known == "telegram" and set(_BOUND) & set(values):
         raise DataError("Чат подключается кодом, который отправляют в нём боту, а не номером.")
-    typed = {name: value.strip() for name, value in secrets.items() if value and value.strip()}
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
-        before = integrations.find(connection, tenant.tenant_id, known)
-        kept = {name: before.public[name] for name in _HIDDEN if before and name in before.public}
-        integrations.save_public(connection, tenant.tenant_id, known, {**kept, **values}, who.user_id)
-        access.note(
-            connection,
-            who,
-            "integration.saved",
-            tenant_id=tenant.tenant_id,
-            metadata={"kind": known, "public": audit.changes(before.public if before else {}, {**kept, **values})},
-        )
-    if typed:
-        _save_secrets(who, tenant, known, typed)
-    with db.as_user(who.user_id) as connection:
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
+        if public is not None:
+            before = integrations.find(connection, tenant.tenant_id, known)
+            if is_form:
+                values |= {name: before.public[name] for name in _HIDDEN if before and name in before.public}
+            integrations.save_public(connection, tenant.tenant_id, known, values, who.user_id)
+            access.note(
+                connection,
+                who,
+                "integration.saved",
+                tenant_id=tenant.tenant_id,
+                metadata={"kind": known, "public": audit.changes(before.public if before else {}, values)},
+            )
+        if not is_form:
+            # this transaction may write secrets: the document is saved whole or not at all
+            _save_secrets(connection, who, tenant, known, given)
+    if is_form and given:
+        with db.as_service("save secrets") as connection:
+            _save_secrets(connection, who, tenant, known, given)
+    with access.transaction(who) as connection:
         return integrations.load(connection, tenant.tenant_id, known)
 
 
-def _save_secrets(who: Viewer, tenant: Tenant, kind: Kind, secrets: Mapping[str, str]) -> None:
-    """The secrets and the line about them in one transaction: neither is there without the other."""
-    with db.as_service("save secrets") as connection:
-        integrations.save_secrets(connection, tenant.tenant_id, kind, secrets)
-        access.note(
-            connection,
-            who,
-            "integration.secrets_saved",
-            tenant_id=tenant.tenant_id,
-            metadata={"kind": kind, "secrets": sorted(secrets)},
-        )
+def _save_secrets(
+    connection: db.Connection, who: Actor, tenant: Tenant, kind: Kind, secrets: Mapping[str, str]
+) -> None:
+    """The secrets and the lines about them in one transaction: neither is there without the other."""
+    integrations.save_secrets(connection, tenant.tenant_id, kind, secrets)
+    saved, removed = sorted(filter(secrets.get, secrets)), sorted(name for name in secrets if not secrets[name])
+    actions: tuple[tuple[Action, list[str]], ...] = (
+        ("integration.secrets_saved", saved),
+        ("integration.secret_removed", removed),
+    )
+    for action, names in actions:
+        if names:
+            metadata = {"kind": kind, "secrets": names}
+            access.note(connection, who, action, tenant_id=tenant.tenant_id, metadata=metadata)
 
 
 def _public_value(name: str, value: str) -> Any:
@@ -158,44 +177,55 @@ def _public_value(name: str, value: str) -> Any:
     return text
 
 
-def telegram_code(who: Viewer, slug: str) -> Code:
-    """A one-time code that binds the chat it is sent in; shown once."""
+def telegram_code(who: Actor, slug: str) -> Code:
+    """A one-time code that binds the chat it is sent in; shown once. For administrators; audited as ``telegram.code_made``.
+
+    Raises :class:`DataError` before the bot's token is saved.
+    """
     tenant = access.administered(who, slug)
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
-        access.note(
-            connection,
-            who,
-            "telegram.code_made",
-            tenant_id=tenant.tenant_id,
-        )
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
     with db.as_service("telegram code") as connection:
-        return telegram_chats.new_code(connection, tenant.tenant_id, who.user_id)
+        made = telegram_chats.new_code(connection, tenant.tenant_id, who.user_id)
+        access.note(connection, who, "telegram.code_made", tenant_id=tenant.tenant_id)
+        return made
 
 
-def unbind_chat(who: Viewer, slug: str, chat_id: str) -> Integration:
-    """The chat gets no more reports, and may be bound by another company."""
+def unbind_chat(who: Actor, slug: str, chat_id: str) -> Integration:
+    """The chat gets no more reports, and may be bound by another company. For administrators; audited as ``telegram.unbound``.
+
+    Raises :class:`NotFoundError` for a chat that is no recipient.
+    """
     tenant = access.administered(who, slug)
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
     with db.as_service("telegram unbind") as connection:
         telegram_chats.unbind(
             connection,
             tenant.tenant_id,
             chat_id,
-            actor=who.user.email,
+            actor=who.name,
             actor_id=who.user_id,
             ip_address=who.ip_address,
         )
         return integrations.load(connection, tenant.tenant_id, "telegram")
 
 
-def telegram(who: Viewer, slug: str) -> Integration:
-    """The connection as it is now: a chat may have been bound meanwhile."""
+def telegram(who: Actor, slug: str) -> Integration:
+    """The connection as it is now: a chat may have been bound meanwhile. For administrators."""
     tenant = access.administered(who, slug)
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
         return integrations.load(connection, tenant.tenant_id, "telegram")
+
+
+def chats(who: Actor, slug: str) -> list[Chat]:
+    """The chats that get the company's reports; none where no bot is connected. For administrators."""
+    tenant = access.administered(who, slug)
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
+        found = integrations.find(connection, tenant.tenant_id, "telegram")
+    return telegram_chats.chats(found.public) if found else []
 
 
 @dataclass(frozen=True)
@@ -204,23 +234,28 @@ class Checked:
     message: str
     seconds: float
     integration: Integration
+    failure: SynkroError | None = None
 
 
-def check_integration(who: Viewer, slug: str, kind: str) -> Checked:
-    """One harmless request to the vendor, from the server; what it said is stored with the integration."""
+def check_integration(who: Actor, slug: str, kind: str) -> Checked:
+    """One harmless request to the vendor, from the server; what it said is stored with the integration.
+
+    For administrators; audited as ``integration.checked``. Raises :class:`NotFoundError` for a kind that is not connected.
+    """
     tenant = access.administered(who, slug)
     known = integrations.check_kind(kind)
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
         integrations.load(connection, tenant.tenant_id, known)
     started = time.monotonic()
-    message = ""
+    failure: SynkroError | None = None
     try:
         checks.run(tenant.tenant_id, known)
     except SynkroError as error:
-        message = redact(error.message)
+        failure = error
+    message = redact(failure.message) if failure else ""
     seconds = time.monotonic() - started
-    with db.as_user(who.user_id) as connection:
+    with access.transaction(who) as connection:
         access.note(
             connection,
             who,
@@ -228,7 +263,8 @@ def check_integration(who: Viewer, slug: str, kind: str) -> Checked:
             tenant_id=tenant.tenant_id,
             metadata={"kind": known, "ok": not message},
         )
-        return Checked(not message, message, seconds, integrations.load(connection, tenant.tenant_id, known))
+        found = integrations.load(connection, tenant.tenant_id, known)
+        return Checked(failure is None, message, seconds, found, failure)
 
 
 # --- runtime ----------------------------------------------------------------------------------------------
@@ -270,11 +306,14 @@ def validate(values: Mapping[str, Any]) -> dict[str, str]:
     return wrong
 
 
-def save_runtime(who: Viewer, slug: str, values: Mapping[str, Any]) -> RuntimeConfig:
-    """A new version with these values; raises :class:`DataError` naming the field."""
+def save_runtime(who: Actor, slug: str, values: Mapping[str, Any]) -> RuntimeConfig:
+    """A new version with these values, if they change anything. For administrators; audited as ``runtime.changed``.
+
+    Raises :class:`DataError` naming the field.
+    """
     tenant = access.administered(who, slug)
-    with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
         before = runtime_config.current(connection, tenant.tenant_id)
         after = runtime_config.change(connection, tenant.tenant_id, values, who.user_id)
         if after.version != before.version:
@@ -287,6 +326,14 @@ def save_runtime(who: Viewer, slug: str, values: Mapping[str, Any]) -> RuntimeCo
                 metadata={"version": after.version, "changed": changed},
             )
         return after
+
+
+def runtime(who: Actor, slug: str) -> RuntimeConfig:
+    """The runtime configuration in force. For administrators."""
+    tenant = access.administered(who, slug)
+    with access.transaction(who) as connection:
+        access.check_admin_now(connection, who, tenant.tenant_id)
+        return runtime_config.current(connection, tenant.tenant_id)
 
 
 def text_of(value: Any) -> str:

@@ -1,4 +1,8 @@
-"""Topics of a company: which pack it took, its own list, and the questions of the last report no topic covers."""
+"""Topics of a company: which pack it took, its own list, and the questions of the last report no topic covers.
+
+For administrators of the company: :class:`~services.access.Forbidden` for its other people. Each change is audited as
+``topics.changed``; it raises :class:`DataError` when somebody else saved another version meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -55,10 +59,10 @@ class TopicsView:
 
 
 def load(who: Viewer, slug: str) -> TopicsView:
-    """For administrators."""
+    """Everything the page of topics shows."""
     tenant = access.administered(who, slug)
     with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
+        access.check_admin_now(connection, who, tenant.tenant_id)
         chosen = topics.current(connection, tenant.tenant_id)
         catalogue = known.resolve(chosen)
         return TopicsView(
@@ -192,7 +196,7 @@ def _save(
 ) -> TopicList:
     tenant = access.administered(who, slug)
     with db.as_user(who.user_id) as connection:
-        access.check_admin_now(connection, tenant.tenant_id)
+        access.check_admin_now(connection, who, tenant.tenant_id)
         before = topics.current(connection, tenant.tenant_id)
         pack, changed = change(before)
         if changed is not None and topics.check(changed) == known.resolve(TopicList(pack)).topics:

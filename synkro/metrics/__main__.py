@@ -13,7 +13,7 @@ def write(root: Path) -> list[str]:
     changed = []
     for name, made in FILES.items():
         path = root / name
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
         if (new := made(text)) != text:
             path.write_text(new, encoding="utf-8")
             changed.append(name)

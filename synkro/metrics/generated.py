@@ -1,4 +1,4 @@
-"""What is written from the registry: the tables of docs/metrics.md and the columns of the period marts' YAML.
+"""What is written from the registry: the tables of docs/metrics.md, the columns of the period marts' YAML, MetricFlow's models.
 
 Each function takes the text of a file and gives the text as it should be, so that a test compares and a command writes.
 """
@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from synkro.metrics import semantic
 from synkro.metrics.metric import UNIT_NAMES, Metric
 from synkro.metrics.registry import TABLES
 from synkro.metrics.row_sets import EDGE, NAMED, ROW_SETS, WAITS
@@ -101,4 +102,5 @@ def _replaced(pattern: str, new: str, text: str) -> str:
 FILES: dict[str, Callable[[str], str]] = {
     "docs/metrics.md": documentation,
     **{f"transforms/models/marts/{name}.yml": partial(contract, name) for name in TABLES},
+    "transforms/semantic/metrics.yml": lambda _: semantic.models(),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from synkro.connectors.connector import Capability
 from synkro.metrics.row_sets import EDGE, ROW_SETS, WAITS
 
 #: how a value is written; moment, flag and text are attributes of the window rather than numbers
@@ -81,9 +82,9 @@ class Metric:
         return self.unit in ("minutes", "share")
 
     @property
-    def source(self) -> str:
-        """What it is made of, as connectors say what they bring (``synkro/connectors/connector.py``)."""
-        return "deals" if self.row_set == "deals" else "dialogs"
+    def made_of(self) -> Capability:
+        """What a connector has to bring for it."""
+        return Capability.DEALS if self.row_set == "deals" else Capability.DIALOGS
 
     @property
     def sql_type(self) -> str:

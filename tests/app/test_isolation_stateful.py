@@ -20,13 +20,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from app import spreadsheets
 from services import access, audit_log, overview
 from services.access import Forbidden, Viewer
+from services.machine import Operator
 from services.people import members
-from services.reports import dashboards, questions, rows, runs, transcripts, view
+from services.reports import dashboards, published, questions, rows, runs, transcripts, view
 from services.settings import configuration as settings_service
 from services.settings import topics
+from synkro.connectors import integrations
 from synkro.core.errors import NotFoundError
 from synkro.database import db
-from synkro.tenancy import users
+from synkro.tenancy import audit, invitations, users
 from tests.app.fixtures import World
 
 READS = int(os.environ.get("SYNKRO_TEST_ISOLATION_READS", "1000"))
@@ -208,3 +210,41 @@ def test_nobody_is_given_a_row_of_another_company(world: World) -> None:
     )
     print(f"{COUNTED['reads']} reads, {COUNTED['refused']} refused, {COUNTED['given']} given")
     assert COUNTED["reads"] >= READS and COUNTED["given"] > READS // 10 and COUNTED["refused"] > READS // 10
+
+
+#: what the operator of the machine reads of one company: no policy stands behind it, each function filters by itself
+MACHINE: dict[str, Callable[[World, Operator, str], Any]] = {
+    "company": lambda w, o, slug: access.tenant(o, slug),
+    "reports": lambda w, o, slug: published.recent(o, slug, limit=50),
+    "report": lambda w, o, slug: published.by_id(o, w.reports[slug].report_id, slug),
+    "report by its id alone": lambda w, o, slug: published.by_id(o, w.reports[slug].report_id),
+    "report in force": lambda w, o, slug: published.current(o, slug),
+    "runs": lambda w, o, slug: runs.recent(o, slug),
+    "runtime": lambda w, o, slug: settings_service.runtime(o, slug),
+    "settings": lambda w, o, slug: settings_service.load(o, slug),
+    "chats": lambda w, o, slug: settings_service.chats(o, slug),
+    "invitations": lambda w, o, slug: members.open_invitations(o, slug),
+    "log": lambda w, o, slug: list(audit_log.audit_lines(o, slug)),
+}
+
+
+def test_the_machine_reads_one_company_at_a_time(world: World) -> None:
+    operator, chats = Operator(), {"alpha": -66001, "beta": -66002}
+    with db.as_service("test") as connection:
+        for slug in FILLED:
+            tenant_id = world.tenants[slug].tenant_id
+            audit.write(connection, "tenant.paused", tenant_id=tenant_id, message=f"{slug}-m0")
+            integrations.save_public(connection, tenant_id, "telegram", {"chat_id": chats[slug]})
+            invitations.make(connection, tenant_id, f"{slug}-c0@example.com", "", "user", created_by=None)
+    for slug, other in (FILLED, FILLED[::-1]):
+        marks = (
+            str(world.tenants[other].tenant_id), f"{other}:d/", f"{other}-c0", f"{other}-m0", f"{other}co", str(chats[other]),
+        )  # fmt: skip
+        for name, read in MACHINE.items():
+            answer = repr(read(world, operator, slug))
+            assert answer not in ("[]", "None") or (name, slug) == ("runs", "beta"), name
+            assert not [mark for mark in marks if mark in answer], (name, slug)
+        with pytest.raises(NotFoundError):
+            published.by_id(operator, world.reports[other].report_id, slug)
+    with pytest.raises(NotFoundError):
+        runs.run_of(operator, world.runs["failed"].run_id, "beta")

@@ -12,7 +12,7 @@ import json
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,15 +22,17 @@ import pytest
 
 import services
 from app import auth
-from services import access, audit_log, companies, overview
-from services.access import Forbidden, Viewer
+from services import access, analysts, audit_log, companies, machine, overview, secret_keys
+from services.access import Actor, Forbidden, Viewer
+from services.machine import Operator
 from services.people import accounts, members, profile
-from services.reports import dashboards, export, questions, rows, runs, transcripts, view
+from services.reports import dashboards, export, published, questions, rows, runs, transcripts, view
 from services.settings import chat_imports, configuration, topics  # fmt: skip
 from synkro.accounts import embedded, sessions
 from synkro.connectors import checks, integrations
 from synkro.connectors.whatsapp import importing
-from synkro.core.errors import AuthenticationError, NotFoundError
+from synkro.core.errors import AuthenticationError, ConfigurationError, NotFoundError
+from synkro.core.settings import settings
 from synkro.database import db
 from synkro.reporting import reports
 from synkro.tenancy import invitations, users
@@ -59,7 +61,7 @@ def bot_saved(world: World, chat: str = "") -> None:
 class Case:
     """A function, the call of it, who may, and whether it asks again for a right that an open page still claims."""
 
-    call: Callable[[World, Viewer], Any]
+    call: Callable[[World, Any], Any]
     may: dict[str, Any]
     asks_again: bool = False
 
@@ -122,6 +124,10 @@ CASES: dict[str, Case] = {
     "questions.thread": Case(lambda w, v: questions.thread(v, "alpha", report_of(w)), MEMBERS),
     "view.load": Case(lambda w, v: view.load(v, "alpha", report_of(w)), MEMBERS),
     "runs.listing": Case(lambda w, v: runs.listing(v, "alpha"), MEMBERS),
+    "published.recent": Case(lambda w, v: published.recent(v, "alpha", limit=5), MEMBERS),
+    "published.by_id": Case(lambda w, v: published.by_id(v, report_of(w), "alpha"), MEMBERS),
+    "published.current": Case(lambda w, v: published.current(v, "alpha"), MEMBERS),
+    "runs.recent": Case(lambda w, v: runs.recent(v, "alpha"), MEMBERS),
     "runs.request": Case(lambda w, v: runs.request(v, "alpha", *hour(w)), MEMBERS),
     "runs.retry": Case(lambda w, v: runs.retry(v, w.runs["failed"].run_id), MEMBERS),
     "runs.run_of": Case(lambda w, v: runs.run_of(v, w.runs["failed"].run_id), MEMBERS),
@@ -153,6 +159,8 @@ CASES: dict[str, Case] = {
         lambda w, v: bot_saved(w, "-55001") or configuration.unbind_chat(v, "alpha", "-55001"), ADMINS, asks_again=True
     ),
     "configuration.telegram": Case(lambda w, v: bot_saved(w) or configuration.telegram(v, "alpha"), ADMINS, asks_again=True),
+    "configuration.chats": Case(lambda w, v: configuration.chats(v, "alpha"), ADMINS, asks_again=True),
+    "configuration.runtime": Case(lambda w, v: configuration.runtime(v, "alpha"), ADMINS, asks_again=True),
     "configuration.load": Case(lambda w, v: configuration.load(v, "alpha"), ADMINS, asks_again=True),
     "configuration.save_integration": Case(
         lambda w, v: configuration.save_integration(v, "alpha", "radist", {"company_id": "1"}, {"api_key": "k" * 20}), ADMINS,
@@ -168,6 +176,13 @@ CASES: dict[str, Case] = {
     # --- the operator
     "accounts.listing": Case(lambda w, v: accounts.listing(v), OPERATOR, asks_again=True),
     "accounts.detail": Case(lambda w, v: accounts.detail(v, of(w, "user")), OPERATOR, asks_again=True),
+    "accounts.add": Case(lambda w, v: accounts.add(v, "added@example.com", "user", "alpha"), OPERATOR, asks_again=True),
+    "accounts.by_email": Case(lambda w, v: accounts.by_email(v, "user@example.com"), OPERATOR, asks_again=True),
+    "accounts.everybody": Case(lambda w, v: accounts.everybody(v), OPERATOR, asks_again=True),
+    "accounts.reset_password": Case(lambda w, v: accounts.reset_password(v, of(w, "user")), OPERATOR, asks_again=True),
+    "accounts.set_password": Case(
+        lambda w, v: accounts.set_password(v, of(w, "user"), "фонарь у северных ворот"), OPERATOR, asks_again=True
+    ),
     "accounts.set_blocked": Case(lambda w, v: accounts.set_blocked(v, of(w, "user"), True), OPERATOR, asks_again=True),
     "accounts.end_session": Case(lambda w, v: accounts.end_session(v, of(w, "user"), opened(w, "user")), OPERATOR, asks_again=True),
     "accounts.end_sessions": Case(lambda w, v: accounts.end_sessions(v, of(w, "user")), OPERATOR, asks_again=True),
@@ -184,9 +199,28 @@ CASES: dict[str, Case] = {
     ),
 }  # fmt: skip
 
+#: functions of the machine's operator alone: every person is refused
+MACHINES: dict[str, Callable[[Actor], Any]] = {
+    "analysts.add": lambda v: analysts.add(v, "nobody", ["alpha"], 60),  # type: ignore[arg-type]
+    "analysts.listing": lambda v: analysts.listing(v),  # type: ignore[arg-type]
+    "analysts.remove": lambda v: analysts.remove(v, "nobody"),  # type: ignore[arg-type]
+    "audit_log.audit_lines": lambda v: list(audit_log.audit_lines(v, "alpha")),  # type: ignore[arg-type]
+    "secret_keys.rotate": lambda v: secret_keys.rotate(v, lambda done, total: None),  # type: ignore[arg-type]
+}
+
 #: functions that are told no person, or are a part of those above
 NOBODYS = {
     "access.viewer": "makes the viewer",
+    "access.check_machine": "the question itself",
+    "access.check_operator": "the question itself",
+    "access.ensure_active": "a company that access.tenant has let through",
+    "access.is_admin": "the question itself",
+    "access.tenant_of": "the company of a row that was read",
+    "access.transaction": "the entry point itself",
+    "access.visible": "what access.viewer has found",
+    "machine.operator": "makes the machine's operator: test_the_apps_own_process_makes_no_operator",
+    "accounts.bootstrap": "does nothing once there was an operator: tests/cli/test_command_line.py",
+    "runs.events": "a run that run_of has let through; its rows are the database's to refuse",
     "access.note": "a line of the log inside another's transaction",
     "access.check_admin_now": "the question itself",
     "access.check_any_admin_now": "the question itself",
@@ -212,24 +246,37 @@ NOBODYS = {
 }  # fmt: skip
 
 
-def test_every_function_has_its_line() -> None:
-    found = set()
+def functions() -> dict[str, Callable[..., Any]]:
+    """Every public function of the services, by the module it stands in."""
+    found = {}
     for module in pkgutil.walk_packages(services.__path__, "services."):
         for name, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
             if function.__module__ == module.name and not name.startswith("_"):
-                found.add(f"{module.name.rsplit('.', 1)[-1]}.{name}")
-    assert found == {*CASES, *NOBODYS}
+                found[f"{module.name.rsplit('.', 1)[-1]}.{name}"] = function
+    return found
+
+
+FUNCTIONS = functions()
+
+
+def test_every_function_has_its_line() -> None:
+    assert FUNCTIONS.keys() == {*CASES, *MACHINES, *NOBODYS}
+
+
+def test_every_function_says_what_it_is() -> None:
+    assert [name for name, function in FUNCTIONS.items() if not (function.__doc__ or "").strip()] == []
 
 
 @contextmanager
-def nothing_else_refuses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Both doors lead into one transaction that no policy holds back; it is undone."""
+def nothing_else_refuses(monkeypatch: pytest.MonkeyPatch, *, is_person: bool = True) -> Iterator[None]:
+    """Both doors lead into one transaction that no policy holds back; it is undone. The machine may not come as a person."""
     with psycopg.connect(db.owner_url(), row_factory=psycopg.rows.dict_row) as connection:
         # begins the outer transaction: what the doors open are savepoints of it
         connection.execute("select")
 
         @contextmanager
         def as_user(user_id: Any) -> Iterator[db.Connection]:
+            assert is_person
             with connection.transaction():
                 claims = json.dumps({"sub": str(user_id), "role": "authenticated"})
                 connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
@@ -262,7 +309,41 @@ def test_the_service_itself_refuses(
     assert not wrong, "\n".join(f"{name}: {said}" for name, said in wrong.items())
 
 
-def outcome(case: Case, world: World, viewer: Viewer) -> Any:
+def test_the_operator_of_this_machine_may_what_an_operator_may(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a function takes one: by the service entry point alone, and never as a person."""
+    wrong, taken = {}, set()
+    for name, case in CASES.items():
+        if "Actor" not in str(inspect.signature(FUNCTIONS[name]).parameters["who"].annotation):
+            continue
+        taken.add(name)
+        with nothing_else_refuses(monkeypatch, is_person=False):
+            if (told := outcome(case, world, Operator())) != YES:
+                wrong[name] = told
+    assert wrong == {}
+    assert not {name for name in taken if name.startswith(("overview.", "rows.", "transcripts."))}
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_no_person_does_what_the_machine_does(world: World, who: Callable[[str], Viewer], actor: str) -> None:
+    """Nor one who names himself like it."""
+    for claimed in (who(actor), replace(who(actor), is_operator=True)):
+        for name, call in MACHINES.items():
+            with pytest.raises(Forbidden):
+                call(claimed)
+                pytest.fail(name)
+
+
+def test_the_apps_own_process_makes_no_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its environment has the app's address of the database and not the owner's."""
+    app_alone = settings().model_copy(update={"app_database_url": "postgresql://app@x/y", "database_url": None})
+    monkeypatch.setattr(machine, "settings", lambda: app_alone)
+    with pytest.raises(ConfigurationError, match="SYNKRO_DATABASE_URL"):
+        machine.operator()
+    monkeypatch.undo()
+    assert machine.operator() == Operator()
+
+
+def outcome(case: Case, world: World, viewer: Actor) -> Any:
     try:
         case.call(world, viewer)
     except (Forbidden, NotFoundError) as error:

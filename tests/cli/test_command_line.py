@@ -131,11 +131,11 @@ def test_an_edited_audit_log_is_named(shell: Shell, database: str, tmp_path: Pat
     (row,) = shell.json("audit", "verify", "alpha", "--anchors", str(file))
     assert (row["chain"], row["lines"], row["anchored"], row["breaks"]) == ("alpha", 2, 2, [])
     lines = [json.loads(line) for line in shell.run("audit", "export", "alpha").stdout.splitlines()]
-    assert [(line["action"], line["position"]) for line in lines] == [("tenant.add", 1), ("runtime.set", 2)]
+    assert [(line["action"], line["position"]) for line in lines] == [("tenant.added", 1), ("runtime.changed", 2)]
     assert lines[1]["metadata"]["changed"] == {"sla_target_minutes": ["15", "20"]}
     with psycopg.connect(database) as owner:
         owner.execute("set session_replication_role = replica")
-        owner.execute("update synkro.audit_log set actor = 'nobody' where action = 'runtime.set'")
+        owner.execute("update synkro.audit_log set actor = 'nobody' where action = 'runtime.changed'")
     done = shell.run("audit", "verify", "--anchors", str(file))
     assert done.returncode == 1 and "место 2: запись" in done.stdout and "изменена" in done.stdout
     file.write_text("{}\n")

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from synkro.core import phones
 from synkro.core.log import redact
 from synkro.database import db
+from synkro.tenancy.audit.actions import Action
 
 #: characters of one value in a line's metadata; the whole value stands in the versions of the settings
 MOST_OF_A_VALUE = 500
@@ -36,7 +37,7 @@ class Entry:
 
 def write(
     connection: db.Connection,
-    action: str,
+    action: Action,
     *,
     tenant_id: UUID | None = None,
     actor_id: UUID | None = None,

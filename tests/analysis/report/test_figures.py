@@ -97,7 +97,7 @@ def test_the_registry() -> None:
     ]
     columns = {column for column, *_ in known}
     assert [
-        (m.column, m.short_label("ru"), m.unit, m.better, m.source, m.denominator)
+        (m.column, m.short_label("ru"), m.unit, m.better, m.made_of, m.denominator)
         for m in REPORTED.values()
         if m.column in columns
     ] == known

@@ -95,12 +95,6 @@ def still(make_database: Callable[[str | None], str], template: str) -> Iterator
                 " select tenant_id, dialog_id, 'hash', 'p', 'rules', %s from marts.dim_dialogs where dialog_id = 'alpha:d/0'",
                 (Jsonb(READING),),
             )
-            # a secret is saved by the database's clock, which is the machine's: the page names the day
-            owner.execute(
-                "update synkro.integration_configs set secret_hints = (select coalesce(jsonb_object_agg("
-                "key, value || jsonb_build_object('saved_at', %s::text)), '{}') from jsonb_each(secret_hints))",
-                (MOMENT,),
-            )
         yield world
 
 

@@ -239,5 +239,5 @@ async def test_an_unexpected_error_has_an_id_and_no_traceback(
     answer = await browser.get("/")
     assert answer.status_code == 500
     error_id = re.search(r"<code>([0-9a-f]{8})</code>", answer.text)
-    assert error_id and f"Ошибка {error_id[1]}" in caplog.text
+    assert error_id and f"Error {error_id[1]}" in caplog.text
     assert "secret detail" not in answer.text and "Traceback" not in answer.text

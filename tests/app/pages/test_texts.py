@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 
@@ -16,6 +17,7 @@ from synkro.connectors.integrations import FIELDS, KINDS
 from synkro.core import clock
 from synkro.core.settings import ROOT
 from synkro.tenancy import users
+from synkro.tenancy.audit.actions import RENAMED, Action
 from synkro.tenancy.runtime_config import MODES
 
 #: whatever puts texts before people
@@ -51,6 +53,13 @@ def test_every_key_in_the_code_exists() -> None:
         wanted |= set(re.findall(r"""\bt\(\s*["']([a-z_0-9.]+)["']""", path.read_text(encoding="utf-8")))
     assert len(wanted) > 250
     assert sorted(wanted - RU.keys()) == []
+
+
+def test_every_action_of_the_audit_log_has_a_title() -> None:
+    """No title stands for an action nobody writes, and a renamed one leads to one that is written."""
+    titles = {key.removeprefix("action.") for key in RU if key.startswith("action.")}
+    assert titles == set(get_args(Action))
+    assert set(RENAMED.values()) <= titles and not titles & RENAMED.keys()
 
 
 def test_every_family_of_keys_is_whole() -> None:
