@@ -90,7 +90,8 @@ class IntegrationForm:
         hint: dict[str, Any] | None = self.integration.hints.get(name)
         if not hint:
             return t("secret.absent")
-        saved = datetime.fromisoformat(hint["saved_at"]) if hint.get("saved_at") else None
+        # the stamp is the database's own
+        saved = clock.of(datetime.fromisoformat(hint["saved_at"])) if hint.get("saved_at") else None
         return t(
             "secret.saved", tail=hint.get("tail") or "", when=formatting.day(saved.date()) if saved else ""
         ).replace("  ", " ")
