@@ -52,6 +52,7 @@ REAL: dict[str, set[str]] = {
             for name in ("next_offset", "note_reply", "mark_handled", "wrong_codes", "asked")
         ),
     },
+    "how many uploads in an hour": {"services/settings/chat_imports.py::_check_uploads"},
     "how long a code for a chat lives": {
         *(f"synkro/reporting/telegram_chats.py::{name}" for name in ("new_code", "company_of", "bind", "_store")),
     },
