@@ -19,7 +19,7 @@ from dagster import (
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration.dagster_patches import without_event
-from orchestration.dbt.project import GUARDED
+from orchestration.dbt.project import INDEX_GUARDED
 from orchestration.defs.assets import intents, sources
 from orchestration.defs.resources import RunWorker
 from orchestration.queue.partitions import tenant_days
@@ -50,7 +50,7 @@ def build(manifest: Path) -> Any:
     # views are selected too, though a run does not touch them: without them the lineage would break between raw and marts
     @dbt_assets(
         manifest=manifest,
-        exclude=f"resource_type:unit_test {GUARDED}",
+        exclude=f"resource_type:unit_test {INDEX_GUARDED}",
         partitions_def=tenant_days(),
         dagster_dbt_translator=Translator(settings=DagsterDbtTranslatorSettings(enable_asset_checks=True)),
         name="marts",
