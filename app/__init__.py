@@ -1,1 +1,1 @@
-"""The web: NiceGUI pages and the REST API over the kernel's doors. Imports ``synkro`` and ``analysis`` only."""
+"""The web: NiceGUI pages and the REST API over the services. Imports ``synkro`` and ``analysis`` only."""

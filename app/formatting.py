@@ -1,4 +1,4 @@
-"""Numbers, money, durations and dates in the language of the person. Russian comes from the kernel's grammar."""
+"""Numbers, money, durations and dates in the language of the person. Russian comes from the core's grammar."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One poller for all open pages: what runs are doing, read once a second and a half per person and tenant.
 
-Pages only read memory. Each snapshot is taken through the person's own door, so a right taken away empties it.
+Pages only read memory. Each snapshot is taken through the person's own entry point, so a right taken away empties it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The door of the web process: every request and every socket passes here first.
+"""The middleware of the web process: every request and every socket passes here first.
 
 Requests: security headers on every answer; only our own names in ``Host``; a write needs an ``Origin`` of ours; no session
 means the sign-in page (or 401 JSON for the API); a person with a one-time password sees the password page alone; an

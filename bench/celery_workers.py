@@ -3,7 +3,7 @@
     python -m bench.celery_workers                          # needs redis-server and the packages of requirements-scale.lock
     python -m bench.celery_workers --tenants 4 --late 0
 
-Each size of the fleet gets an installation of its own and companies nobody has read yet, so both do the same work: the
+Each size of the cluster gets an installation of its own and companies nobody has read yet, so both do the same work: the
 schedules of all are switched on in one transaction, and the clock runs from the first row to the end of the last run.
 ``--late``: seconds by which the simulated vendors answer late. A run is mostly waiting: Radist gives an account five
 requests a second, and ten readers that each wait a second for their answer still make twice as many. With 0 a run is all
@@ -30,7 +30,7 @@ from bench.support.environment import installation
 from sandbox.server import BUILDERS, start
 from synkro.database import db
 from synkro.reporting import reports
-from tests.support.celery_cluster import all_ended, at_one_time, fleet
+from tests.support.celery_cluster import all_ended, at_one_time, cluster
 from tests.support.e2e import connect
 
 
@@ -63,14 +63,14 @@ def measure(workers: int, tenants: int, late: float) -> Batch:
     with (
         mock.patch.dict(BUILDERS, {name: answering_late(build, late) for name, build in BUILDERS.items()}),
         installation(with_marts=True) as url,
-        tempfile.TemporaryDirectory(prefix="synkro-fleet-") as folder,
+        tempfile.TemporaryDirectory(prefix="synkro-cluster-") as folder,
         start("small", seed=11, first_day=(now - timedelta(days=5)).date(), last_day=now.date()) as sandbox,
     ):
         for faults in sandbox.faults.values():
             faults.add({"kind": "rate", "per_second": None})
             faults.settle()
         tenant_ids = [connect(f"company_{number}", sandbox.addresses) for number in range(tenants)]
-        with fleet(Path(folder), url, db.with_database(url, "dagster"), workers=workers) as made:
+        with cluster(Path(folder), url, db.with_database(url, "dagster"), workers=workers) as made:
             at_one_time(tenant_ids)
             found = all_ended(tenant_ids, 60.0 * tenants)
             shares = [made.taken(number) for number in range(workers)]

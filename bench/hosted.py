@@ -86,7 +86,7 @@ def builds(count: int) -> list[float]:
 
 
 def elsewhere(owner: str, app: str, count: int) -> list[float]:
-    """:func:`builds` in a process of its own whose doors lead here."""
+    """:func:`builds` in a process of its own whose entry points lead here."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.hosted", "--here", "--builds", str(count)],
         env={**os.environ, "SYNKRO_DATABASE_URL": owner, "SYNKRO_APP_DATABASE_URL": app},

@@ -10,7 +10,7 @@ import time
 from bench.support.environment import installation
 from synkro.database import db
 from synkro.runs import queue
-from tests.support.e2e import Town, open_town
+from tests.support.e2e import Environment, open_environment
 
 
 def steps(run: queue.Run) -> dict[str, float]:
@@ -20,20 +20,20 @@ def steps(run: queue.Run) -> dict[str, float]:
     return {event.step: event.metadata["seconds"] for event in events if "seconds" in event.metadata}
 
 
-def measure(town: Town) -> tuple[float, float, dict[str, float]]:
+def measure(e2e: Environment) -> tuple[float, float, dict[str, float]]:
     """Wall seconds, processor seconds and seconds by step of one build."""
     wall, cpu = time.perf_counter(), time.process_time()
-    run = town.build()
+    run = e2e.build()
     if run.status != "success":
         raise SystemExit(f"the run ended as {run.status}: {run.error}")
     return time.perf_counter() - wall, time.process_time() - cpu, steps(run)
 
 
 def main() -> None:
-    with installation(with_marts=True), open_town("bench") as town:
-        measure(town)  # imports and caches: not what is measured
-        first = measure(town)
-        again = measure(town)
+    with installation(with_marts=True), open_environment("bench") as e2e:
+        measure(e2e)  # imports and caches: not what is measured
+        first = measure(e2e)
+        again = measure(e2e)
     for name, (wall, cpu, by_step) in {"build": first, "repeat": again}.items():
         told = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in by_step.items())
         print(f"main job, {name}: {wall:.1f} s wall, {cpu:.1f} s cpu ({told})")

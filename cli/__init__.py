@@ -1,1 +1,1 @@
-"""The ``synkro`` command: the one room that may import every other."""
+"""The ``synkro`` command: the one package that may import every other."""

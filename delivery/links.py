@@ -1,6 +1,6 @@
 """Addresses inside messages: pages of our own site, and whether Telegram would take them.
 
-A letter is written before its report has an id (both are stored in one transaction), so its links hold
+A message is written before its report has an id (both are stored in one transaction), so its links hold
 :data:`REPORT_ID` and :data:`TENANT`, and the sender puts the id and the tenant's slug in.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import quote, urlsplit
 
-#: stand for the report's id and the tenant's slug in a letter until it is sent
+#: stand for the report's id and the tenant's slug in a message until it is sent
 REPORT_ID = "__report_id__"
 TENANT = "__tenant__"
 

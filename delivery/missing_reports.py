@@ -9,7 +9,7 @@ from synkro.reporting import missing_reports, outbox
 
 
 def tell(connection: db.Connection) -> int:
-    """Queue a letter to every chat of a company that has fallen silent and was not told; returns how many."""
+    """Queue a message to every chat of a company that has fallen silent and was not told; returns how many."""
     queued = 0
     for silent in missing_reports.found(connection):
         telegram = integrations.find(connection, silent.tenant_id, "telegram")

@@ -31,7 +31,7 @@ from synkro.database import db
 from synkro.reporting import outbox, telegram_chats
 from synkro.reporting.body import Body
 from synkro.reporting.outbox import CLAIM_SECONDS, Item
-from synkro.reporting.reports import Letter
+from synkro.reporting.reports import OutboxMessage
 from synkro.tenancy import tenants
 
 log = logging.getLogger(__name__)
@@ -59,8 +59,8 @@ class SendOutcome:
             self.errors.append(error)
 
 
-def letters_for(body: Body, integration: Integration | None, base_url: str) -> list[Letter]:
-    """One letter per configured chat; none when Telegram is not connected.
+def messages_for(body: Body, integration: Integration | None, base_url: str) -> list[OutboxMessage]:
+    """One message per configured chat; none when Telegram is not connected.
 
     The sender puts the tenant's slug and the report's id into the links.
     """
@@ -73,7 +73,7 @@ def letters_for(body: Body, integration: Integration | None, base_url: str) -> l
         "buttons": message.buttons,
         "parse_mode": "HTML",
     }
-    return [Letter(chat, payload) for chat in destinations.chat_ids(integration.public)]
+    return [OutboxMessage(chat, payload) for chat in destinations.chat_ids(integration.public)]
 
 
 def send_due(
@@ -168,7 +168,7 @@ class _Desk:
             pause = max(backoff(item.attempts), verdict.retry_after or 0.0)
             if verdict.kind == "wait":
                 pause = verdict.retry_after or _FIRST_PAUSE
-            # the chat's other letters wait behind this one: order is kept
+            # the chat's other messages wait behind this one: order is kept
             self._held[item.tenant_id, chat] = time.monotonic() + pause
             self._again(item, verdict.message, pause, outcome, maybe=verdict.kind == "maybe_delivered")
 
@@ -235,7 +235,7 @@ def parts_of(payload: Mapping[str, Any], repeat_of: UUID | None) -> list[tuple[s
     parts = split_html(text) if is_html else split_plain(text)
     if len(parts) == 1 and plain and utf16_length(plain) <= LIMIT:
         return [(parts[0], plain)]
-    # an empty letter is refused by Telegram, in its own words
+    # an empty message is refused by Telegram, in its own words
     return [(part, None) for part in parts or [""]]
 
 

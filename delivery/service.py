@@ -53,6 +53,6 @@ def _send(stop: threading.Event) -> None:
         except Cancelled:
             return
         except Exception:
-            # a restarted Postgres, a bug with one letter: the thread must outlive them, the next pass tries again
+            # a restarted Postgres, a bug with one message: the thread must outlive them, the next pass tries again
             logger.exception("sending failed")
         stop.wait(PAUSE)

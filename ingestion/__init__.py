@@ -1,1 +1,1 @@
-"""The vendors' rows into raw: amoCRM and Radist, read-only, by dlt. The door is ``pipelines.py``."""
+"""The vendors' rows into raw: amoCRM and Radist, read-only, by dlt. The entry point is ``pipelines.py``."""

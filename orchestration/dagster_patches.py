@@ -128,7 +128,7 @@ def _asked_once(ask: Callable[..., Any]) -> Callable[..., bool]:
 
 
 def delete_details(instance: DagsterInstance, kind: DagsterEventType, before: datetime, limit: int) -> int:
-    """Delete the oldest rows of one kind of event; returns how many. Dagster has no door for a part of a run's events.
+    """Delete the oldest rows of one kind of event; returns how many. Dagster has no entry point for a part of a run's events.
 
     Without its table the events stay as long as their runs do.
     """

@@ -95,7 +95,7 @@ def add_tenant(who: Actor, name: str, slug: str, timezone: str, pack: str = CORE
     known.pack(pack)
     with access.transaction(who) as connection:
         access.check_operator_now(connection, who)
-    # RETURNING would ask the policy about a row its snapshot does not hold yet: the service door, after the check
+    # RETURNING would ask the policy about a row its snapshot does not hold yet: the service entry point, after the check
     with db.as_service("add tenant") as connection:
         made = tenants.add(connection, name, slug.strip(), timezone)
         runtime_config.start(connection, made.tenant_id, timezone, who.user_id)

@@ -1,1 +1,1 @@
-"""The kernel: settings, the two doors to Postgres, pure rules and the entities of the control plane."""
+"""The core: settings, the two entry points to Postgres, pure rules and the entities of the control plane."""

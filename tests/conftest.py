@@ -124,11 +124,14 @@ def make_database(server_url: str) -> Callable[[str | None], str]:
 
 
 @contextmanager
-def doors_open(url: str, **environment: str) -> Iterator[str]:
-    """The kernel's doors lead to this database; ``environment``: further variables while they do."""
+def entry_points_to(url: str, **environment: str) -> Iterator[str]:
+    """The entry points lead to this database; ``environment``: further variables while they do."""
     with pytest.MonkeyPatch.context() as patch:
-        doors = {"SYNKRO_DATABASE_URL": url, "SYNKRO_APP_DATABASE_URL": db.with_login(url, db.APP_ROLE, APP_PASSWORD)}
-        for name, value in {**doors, **environment}.items():
+        addresses = {
+            "SYNKRO_DATABASE_URL": url,
+            "SYNKRO_APP_DATABASE_URL": db.with_login(url, db.APP_ROLE, APP_PASSWORD),
+        }
+        for name, value in {**addresses, **environment}.items():
             patch.setenv(name, value)
         settings.cache_clear()
         try:
@@ -140,8 +143,8 @@ def doors_open(url: str, **environment: str) -> Iterator[str]:
 
 @pytest.fixture
 def database(make_database: Callable[[str | None], str], template: str, server_url: str) -> Iterator[str]:
-    """A fresh database of its own, with the kernel's doors open to it; the value is the owner's address."""
-    with doors_open(make_database(template)) as url:
+    """A fresh database of its own, with the entry points leading to it; the value is the owner's address."""
+    with entry_points_to(make_database(template)) as url:
         yield url
     name = url.rpartition("/")[2]
     with psycopg.connect(server_url, autocommit=True) as connection:
@@ -151,7 +154,7 @@ def database(make_database: Callable[[str | None], str], template: str, server_u
 @pytest.fixture(scope="module")
 def shared_database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
     """One database for the module: each of its tests makes a company of its own."""
-    with doors_open(make_database(template)) as url:
+    with entry_points_to(make_database(template)) as url:
         yield url
 
 

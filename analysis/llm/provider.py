@@ -176,7 +176,7 @@ class Provider:
         result = Settled(cost_usd=held.worst, is_estimate=True, error="cancelled: nobody waited for the answer")
         self.calls += 1
         try:
-            # past the SDK's typed door, which walks every message for fields to rename: a millisecond a call
+            # past the SDK's typed entry point, which walks every message for fields to rename: a millisecond a call
             completion = await self._client.post("/chat/completions", cast_to=ChatCompletion, body=arguments)
             text = _text_of(completion)
             result = self._used(completion, prompt, text)

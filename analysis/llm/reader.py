@@ -1,6 +1,6 @@
 """The model reads one dialog: parts, document, answer, and what of the answer may stand.
 
-Only four fields of a message leave the house: its number, who wrote it, its day and its masked text. Of the answer
+Only four fields of a message leave the installation: its number, who wrote it, its day and its masked text. Of the answer
 only what is grounded stays: a kind of the vocabulary, message numbers of this dialog, a quote found word for word;
 a deadline is worked out by code from the quote. No word of the model's own is kept: its place is between the quotes.
 """

@@ -2,7 +2,7 @@
 
 Cached readings are taken as they are; the others go to the model if there is one and to the rules otherwise. A
 model that fails does not stop the report: its dialogs are read by the rules and counted as not read by AI, with
-the reason. Needs the service door; calls ``ctx.checkpoint`` between dialogs, which may raise to stop the run.
+the reason. Needs the service entry point; calls ``ctx.checkpoint`` between dialogs, which may raise to stop the run.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Facts:
 
 
 def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
-    """Read the marts (service door)."""
+    """Read the marts (service entry point)."""
     waits = queries.waiting(connection, ctx.tenant_id, ctx.window)
     quotes: dict[str, tuple[str, str]] = {}
     quoted = [w for w in waits if w.last_text][:_QUOTED]

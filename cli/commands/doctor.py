@@ -84,7 +84,7 @@ def _addresses() -> str:
     for variable, url in configured.items():
         if url is None:
             continue
-        # what goes through the app's doors is over with its transaction
+        # what goes through the app's entry points is over with its transaction
         may_share = variable == "SYNKRO_APP_DATABASE_URL"
         try:
             well = addresses.judge(variable, url.get_secret_value(), may_share=may_share)

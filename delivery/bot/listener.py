@@ -58,7 +58,7 @@ class PollOutcome:
 
 
 def ask_analysis(report: Report, question: str, history: list[reports.Message]) -> Answer:
-    """The answer of the analysis room; imported late, its SDK is heavy."""
+    """The answer of the analysis package; imported late, its SDK is heavy."""
     from analysis.questions import answering
 
     picked = answering.pick(answering.context_of(report), report, question, history)

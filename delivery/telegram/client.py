@@ -1,8 +1,8 @@
-"""One bot of the Telegram Bot API, over the house's HTTP client.
+"""One bot of the Telegram Bot API, over the product's HTTP client.
 
 Needs the bot's token and its base URL. Gives back what Telegram calls ``result``, or an error of
 ``synkro/http/factory.py`` that :func:`delivery.telegram.error_classes.judge` turns into what to do. The token is put on the path by
-the auth object as a request leaves: no URL, error or log line of this room holds it.
+the auth object as a request leaves: no URL, error or log line of this package holds it.
 
 A send is never repeated on its own once its bytes may have arrived: Telegram knows no idempotency key.
 """

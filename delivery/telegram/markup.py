@@ -1,6 +1,6 @@
 """Telegram's HTML: escaping, measuring and cutting it without breaking a tag, an entity or a letter.
 
-Pure. In flows text, or markup made by this room (escaped values between the few tags Telegram knows); out come
+Pure. In flows text, or markup made by this package (escaped values between the few tags Telegram knows); out come
 parts that Telegram accepts one by one. Limits are vendor facts: 4,096 characters after parsing, counted here in
 UTF-16 units, the strictest of the counts seen, and 32,768 bytes before parsing.
 """

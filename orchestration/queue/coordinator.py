@@ -1,4 +1,4 @@
-"""The door of Dagster's queue: every run that enters it says whose it is, whoever launched it.
+"""The coordinator of Dagster's queue: every run that enters it says whose it is, whoever launched it.
 
 A backfill's runs, and those launched from an asset's page, carry a partition but not the tags our limits count by:
 they get them here, before they wait. Dagster calls this in the process that launches (webserver, daemon), so it needs

@@ -100,7 +100,7 @@ class Worker:
     def progress(self, step: str, done: int = 0, total: int | None = None, message: str = "") -> None:
         """Show real counts; written at most twice a second, the last one always.
 
-        A room tells its own word for what it does; the step people see is the run's.
+        A package reports its own word for what it does; the step people see is the run's.
         """
         now = time.monotonic()
         if now - self._shown_at < PROGRESS_SECONDS and done != total:

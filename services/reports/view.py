@@ -46,7 +46,7 @@ class ReportView:
     counts: list[Count]
     #: the log of the run that made the report
     log: list[Event]
-    letters: list[Item]
+    outbox: list[Item]
     #: numbers that changed after it was published
     correction: Correction | None = None
     #: when it will be tried to complete it; None: nothing is planned
@@ -95,7 +95,7 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             lines=reconciliation.of_report(connection, report),
             counts=reconciliation.counts_of(connection, report),
             log=[event for event in log if event.level != "debug"],
-            letters=outbox.of_report(connection, tenant_id, report.report_id),
+            outbox=outbox.of_report(connection, tenant_id, report.report_id),
             correction=restatements.of_report(connection, report),
             next_attempt=revisions.next_attempts(connection, tenant_id).get(report.report_id),
             lacks=revisions.lacking_of(connection, tenant_id, report.report_id),

@@ -1,6 +1,6 @@
 """Accounts kept by ourselves: Argon2id in ``auth.users``, the column of Supabase Auth, which reads this form too.
 
-Every function takes a connection of the service door, except :func:`verify`, which must not hold one while it hashes.
+Every function takes a connection of the service entry point, except :func:`verify`, which must not hold one while it hashes.
 """
 
 from __future__ import annotations

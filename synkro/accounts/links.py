@@ -47,7 +47,7 @@ def address(token: str, kind: Kind) -> str:
 
 
 def make(connection: db.Connection, user_id: UUID, email: str, kind: Kind) -> str:
-    """A new link (service door). Earlier ones of the same kind end; raises :class:`DataError` at the hour's limit."""
+    """A new link (service entry point). Earlier ones of the same kind end; raises :class:`DataError` at the hour's limit."""
     row = connection.execute(
         "select count(*) as n from private.account_links where user_id = %s and created_at > now() - interval '1 hour'",
         (user_id,),

@@ -4,7 +4,7 @@ Operators have to have it, others may. A demo is exempt: its companies are made 
 once: the half-minute of the last accepted one is kept, and no code of it or of an earlier one is accepted again. The
 secret is sealed with the installation's keys and bound to the person; recovery codes are kept as hashes.
 
-Functions that take a connection take one of the service door. Whoever calls :func:`check` or :func:`confirm` counts the
+Functions that take a connection take one of the service entry point. Whoever calls :func:`check` or :func:`confirm` counts the
 attempts.
 """
 

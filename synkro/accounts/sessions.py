@@ -102,7 +102,7 @@ def living(session_ids: Collection[str]) -> set[str]:
 
 
 def after_new_password(connection: db.Connection, user_id: UUID, *, must_change: bool = False) -> None:
-    """Close every browser session of the person and say whether the new password is a one-time one (service door)."""
+    """Close every browser session of the person and say whether the new password is a one-time one (service entry point)."""
     connection.execute(
         "update synkro.user_profiles set must_change_password = %s, updated_at = now() where user_id = %s",
         (must_change, user_id),
@@ -111,7 +111,7 @@ def after_new_password(connection: db.Connection, user_id: UUID, *, must_change:
 
 
 def end_all(connection: db.Connection, user_id: UUID, *, but: str | None = None) -> int:
-    """Close every browser session of the person, ``but`` one (service door); returns how many."""
+    """Close every browser session of the person, ``but`` one (service entry point); returns how many."""
     return connection.execute(
         "update private.web_sessions set revoked_at = now() where user_id = %s and revoked_at is null"
         " and session_hash is distinct from %s",
@@ -132,7 +132,7 @@ class OpenSession:
 
 
 def open_of(connection: db.Connection, user_id: UUID, session_id: str | None = None) -> list[OpenSession]:
-    """The person's living sessions, the last used first; ``session_id`` is marked as the current one (service door)."""
+    """The person's living sessions, the last used first; ``session_id`` is marked as the current one (service entry point)."""
     rows = connection.execute(
         "select s.session_hash, s.created_at, s.last_seen_at, s.ip_address, coalesce(s.user_agent, '') as user_agent"
         f" from private.web_sessions s where s.user_id = %s and {_LIVING} and {_PROVED}"
@@ -144,7 +144,7 @@ def open_of(connection: db.Connection, user_id: UUID, session_id: str | None = N
 
 
 def end_one(connection: db.Connection, user_id: UUID, session_hash: str) -> bool:
-    """Close one session of this person (service door)."""
+    """Close one session of this person (service entry point)."""
     return bool(
         connection.execute(
             "update private.web_sessions set revoked_at = now()"
@@ -155,7 +155,7 @@ def end_one(connection: db.Connection, user_id: UUID, session_hash: str) -> bool
 
 
 def after_second_factor(connection: db.Connection, session_id: str) -> None:
-    """The person turned the second step on here: this session made it, the others did not and end (service door)."""
+    """The person turned the second step on here: this session made it, the others did not and end (service entry point)."""
     connection.execute(
         "update private.web_sessions set second_factor_at = now() where session_hash = %s", (_hash(session_id),)
     )
@@ -171,7 +171,7 @@ def account_mark(user_id: UUID) -> str:
 
 
 def after_new_hash(connection: db.Connection, user_id: UUID, old_mark: str) -> None:
-    """The same password was hashed anew: sessions opened with it go on (service door)."""
+    """The same password was hashed anew: sessions opened with it go on (service entry point)."""
     connection.execute(
         "update private.web_sessions set account_mark = (select a.mark from private.account_state(%(user)s) a)"
         " where user_id = %(user)s and account_mark = %(mark)s",

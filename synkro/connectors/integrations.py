@@ -2,7 +2,7 @@
 
 The public part lives in ``synkro.integration_configs`` and is shown to the tenant's people. Secrets live in
 ``private.integration_secrets``, sealed by the vault, and leave this module only towards a vendor: nothing
-here returns them to a page. Writers of secrets use the service door.
+here returns them to a page. Writers of secrets use the service entry point.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def set_status(
     error: str | None = None,
     bound: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what a check or a run learned (service door)."""
+    """Write what a check or a run learned (service entry point)."""
     connection.execute(
         "update synkro.integration_configs set status = %(status)s, last_error = %(error)s, last_checked_at = now(),"
         " bound = coalesce(%(bound)s, bound) where tenant_id = %(tenant)s and kind = %(kind)s",
@@ -177,7 +177,7 @@ def set_status(
 
 
 def save_secrets(connection: db.Connection, tenant_id: UUID, kind: Kind, values: Mapping[str, str]) -> None:
-    """Seal and store secrets (service door). An empty value removes the field."""
+    """Seal and store secrets (service entry point). An empty value removes the field."""
     allowed = FIELDS[kind][1]
     for name, value in values.items():
         if name not in allowed:

@@ -1,4 +1,4 @@
-"""One tree of errors for the whole house.
+"""One tree of errors for the whole product.
 
 An error is classified once, where it happens (HTTP answers: ``synkro/http/factory.py``), and carries two texts:
 the message, one Russian sentence a person can act on, and ``detail``, the technical cause for the log.

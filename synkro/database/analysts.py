@@ -2,7 +2,7 @@
 
 A login is a role ``analyst_NAME``, a member of ``synkro_analyst``; which companies it sees are rows of
 ``synkro.analyst_grants`` that the policies of every mart look up by ``session_user``. Roles belong to the database
-server: these functions need the owner's connection, not one of the two doors.
+server: these functions need the owner's connection, not one of the two entry points.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from synkro.core.errors import ConfigurationError
 from synkro.core.settings import settings
 from synkro.database import connections, db, rls_audit
 
-#: what the login is, and may become: ``service_role`` may pass the policies, the workers' door needs it; it owns nothing
+#: what the login is, and may become: ``service_role`` may pass the policies, the workers' entry point needs it; it owns nothing
 _RIGHTS = f"""
 select session_user as login,
   exists (select from pg_roles r where r.rolsuper and pg_has_role(session_user, r.oid, 'member')) as is_superuser,

@@ -36,7 +36,7 @@ STATEMENT_SECONDS: dict[Purpose, int] = {
     "build": 2 * 3600,
     "question": 600,
 }
-#: … and behind the two doors of ``db``: a page is not waited for longer, a worker's transaction may count a day
+#: … and behind the two entry points of ``db``: a page is not waited for longer, a worker's transaction may count a day
 PEOPLE_SECONDS = 60
 SERVICE_SECONDS = 600
 

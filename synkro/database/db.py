@@ -1,4 +1,4 @@
-"""The only two doors to Postgres.
+"""The only two entry points to Postgres.
 
 ``as_user(user_id)``     one transaction as that user: role ``authenticated`` with their claims, so row level
                          security decides what is seen. Every page and every API call goes through here.
@@ -6,11 +6,11 @@
                          (secrets, browser sessions). The purpose becomes the connection's application name.
 
 Both set the role with ``set_config(…, true)``: a session-level SET would leak to the next borrower of the
-pooled connection, and what goes through a door may go through a pooler that lends a connection for one transaction:
+pooled connection, and what goes through a entry point may go through a pooler that lends a connection for one transaction:
 nothing behind them outlives the transaction. dlt, dbt, Dagster and migrations, which need the schemas' owner and hold
 locks in their sessions, take :func:`owner_url` and open it by ``connections.connect``.
 
-No SQL written by a user or a model may run behind either door: a statement could set other claims.
+No SQL written by a user or a model may run behind either entry point: a statement could set other claims.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ POOL, RUN_POOL, APP_POOL = 2, 3, 5
 IDLE_SECONDS = 60
 #: a connection that was alive so long ago is taken as it is: less than a server needs to start again
 FRESH_SECONDS = 0.5
-#: how long a door waits for a connection: for a server that is down, and for one whose connections are all lent (a page is
+#: how long a entry point waits for a connection: for a server that is down, and for one whose connections are all lent (a page is
 #: not waited for that long)
 DOWN_SECONDS = 15.0
 #: the pool is asked in turns of so many seconds: at each it tries to connect at once again

@@ -1,4 +1,4 @@
-"""The one door to the outside: every request to a vendor leaves through a client made here.
+"""The one outbound HTTP factory: every request to a vendor leaves through a client made here.
 
 Needs a base URL from ``synkro/http/allowlist.py``, an auth object that keeps its secret to itself, and a limiter for
 the vendor's account. Gives back decoded JSON, or ``None`` for an empty answer, or one of the errors of

@@ -226,7 +226,7 @@ class CompositeLimiter:
 
 
 def stopped_accounts(connection: Any) -> dict[str, str]:
-    """Accounts that wait for a person, with the company they are stopped for and the reason (service door; rows as dicts)."""
+    """Accounts that wait for a person, with the company they are stopped for and the reason (service entry point; rows as dicts)."""
     rows = connection.execute(
         "select account_key, blocked_reason as reason from private.vendor_limits where blocked_until = 'infinity'"
         " union all select s.account_key || ' (' || t.slug || ')', s.reason"

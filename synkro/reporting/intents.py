@@ -123,7 +123,7 @@ def save(
 def correct(
     connection: db.Connection, tenant_id: UUID, dialog_id: str, message_id: str, needs_reply: bool, author_id: UUID
 ) -> None:
-    """A person's word (their door); the next build of the marts takes it. Raises :class:`NotFoundError`."""
+    """A person's word (their entry point); the next build of the marts takes it. Raises :class:`NotFoundError`."""
     row = connection.execute(
         "select needs_reply, needs_reply_reason from marts.fct_messages"
         " where tenant_id = %s and dialog_id = %s and message_id = %s and kind = 'client'",

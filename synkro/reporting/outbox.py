@@ -3,7 +3,7 @@
 A sender claims a row (``for update skip locked``), sends it outside any transaction, then writes what happened.
 A row whose sender died is claimed again after its claim ran out; if the answer of an attempt was lost, the next
 one is marked ``maybe_delivered`` and says «повтор». The number of the attempt is the claim's token: a sender whose row
-was taken over may still say that its letter arrived, which is true whoever says it, but not that it did not.
+was taken over may still say that its message arrived, which is true whoever says it, but not that it did not.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def add_once(
 
 def claim(connection: db.Connection, *, tenant_id: UUID | None = None, report_id: UUID | None = None) -> Item | None:
     """Take the oldest due row. A row taken over from a dead sender counts as maybe delivered."""
-    # a subquery in the join is asked once a row of the outbox by some plans, and takes another letter each time
+    # a subquery in the join is asked once a row of the outbox by some plans, and takes another message each time
     row = connection.execute(
         "with due as (select tenant_id, outbox_id from synkro.outbox"
         "  where ((status = 'pending' and next_attempt_at <= now()) or (status = 'sending' and claimed_until < now()))"
@@ -81,7 +81,7 @@ def claim(connection: db.Connection, *, tenant_id: UUID | None = None, report_id
 
 
 def mark_sent(connection: db.Connection, item: Item, provider_message_id: str) -> None:
-    """Delivered; the report is «sent» with its last letter."""
+    """Delivered; the report is «sent» with its last message."""
     connection.execute(
         "update synkro.outbox set status = 'sent', sent_at = now(), claimed_until = null, last_error = null,"
         " provider_message_id = %s where tenant_id = %s and outbox_id = %s",

@@ -250,7 +250,7 @@ _REASONS = ("group", "internal", "deleted")
 def count(
     connection: db.Connection, tenant_id: UUID, days: Sequence[tuple[date, Window]], sources: Sequence[str]
 ) -> list[Count]:
-    """Each day of a window, then everything, for the entities of these sources (service door: it reads raw).
+    """Each day of a window, then everything, for the entities of these sources (service entry point: it reads raw).
 
     The days are counted row by row; everything is the sum of what each dialog had when it was counted last.
     """
@@ -273,7 +273,7 @@ def count(
 
 
 def save(connection: db.Connection, tenant_id: UUID, run_id: UUID, counts: Iterable[Count]) -> None:
-    """Replace what the run counted before (service door)."""
+    """Replace what the run counted before (service entry point)."""
     connection.execute("delete from synkro.reconciliations where tenant_id = %s and run_id = %s", (tenant_id, run_id))
     for one in counts:
         connection.execute(

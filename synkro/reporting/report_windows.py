@@ -59,7 +59,7 @@ def missing_of(connection: db.Connection, tenant_id: UUID, window: Window) -> li
 
 
 def add_missing(connection: db.Connection, tenant_id: UUID, window: Window, gaps: Sequence[dict[str, Any]]) -> None:
-    """Note what turned out to be missing after the window was saved; it is complete no more (service door)."""
+    """Note what turned out to be missing after the window was saved; it is complete no more (service entry point)."""
     connection.execute(
         "update synkro.report_windows set is_complete = false, missing = missing || %s, updated_at = now()"
         " where tenant_id = %s and window_start = %s and window_end = %s",
@@ -68,7 +68,7 @@ def add_missing(connection: db.Connection, tenant_id: UUID, window: Window, gaps
 
 
 def built(connection: db.Connection, tenant_id: UUID) -> set[tuple[datetime, datetime]]:
-    """Windows whose numbers stand in the marts already (service door)."""
+    """Windows whose numbers stand in the marts already (service entry point)."""
     rows = connection.execute(
         "select window_start, window_end from marts.period_summary where tenant_id = %s", (tenant_id,)
     )
@@ -76,7 +76,7 @@ def built(connection: db.Connection, tenant_id: UUID) -> set[tuple[datetime, dat
 
 
 def outdated(connection: db.Connection, tenant_id: UUID) -> list[Window]:
-    """Windows whose numbers a change of the calendar has made old (service door)."""
+    """Windows whose numbers a change of the calendar has made old (service entry point)."""
     rows = connection.execute(
         "select window_start, window_end from synkro.report_windows where tenant_id = %s and is_outdated"
         " order by window_start, window_end",
@@ -86,7 +86,7 @@ def outdated(connection: db.Connection, tenant_id: UUID) -> list[Window]:
 
 
 def data_span(connection: db.Connection, tenant_id: UUID) -> tuple[datetime, datetime] | None:
-    """First and last moment of the tenant's raw messages and deals (service door)."""
+    """First and last moment of the tenant's raw messages and deals (service entry point)."""
     row = connection.execute(
         "select least(m.first, l.first) as first, greatest(m.last, l.last) as last"
         f" from (select min(sent_at) as first, max(sent_at) as last from ({raw.messages('tenant_id, sent_at')}) r where tenant_id = %(t)s) m,"

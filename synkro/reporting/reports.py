@@ -43,7 +43,7 @@ class Draft:
     data_ref: dict[str, Any] = field(default_factory=dict)
     telegram_text: str = ""
     followup_deadline_at: datetime | None = None
-    #: known before it is stored, because the letters link to it
+    #: known before it is stored, because the messages link to it
     report_id: UUID = field(default_factory=uuid4)
 
 
@@ -81,7 +81,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Letter:
+class OutboxMessage:
     """One message to send about the report: where to and what."""
 
     destination: str
@@ -101,9 +101,9 @@ def _report(row: db.Row) -> Report:
 
 
 def publish(
-    connection: db.Connection, tenant_id: UUID, run_id: UUID | None, draft: Draft, letters: Sequence[Letter]
+    connection: db.Connection, tenant_id: UUID, run_id: UUID | None, draft: Draft, messages: Sequence[OutboxMessage]
 ) -> Report:
-    """Store the next version of the window's report, make it current, queue its letters. One transaction: the caller's."""
+    """Store the next version of the window's report, make it current, queue its messages. One transaction: the caller's."""
     # two publishers of one window: the second waits here and takes the next number
     connection.execute(
         "select pg_advisory_xact_lock(hashtextextended(%s, 0))",
@@ -147,10 +147,10 @@ def publish(
     ).fetchone()
     assert row is not None
     report = _report(row)
-    for letter in letters:
+    for message in messages:
         connection.execute(
             "insert into synkro.outbox (tenant_id, report_id, channel, destination, payload) values (%s, %s, %s, %s, %s)",
-            (tenant_id, report.report_id, letter.channel, letter.destination, Jsonb(letter.payload)),
+            (tenant_id, report.report_id, message.channel, message.destination, Jsonb(message.payload)),
         )
     return report
 
@@ -251,7 +251,7 @@ def ask(
 
 
 def answer(connection: db.Connection, message: Message, text: str, evidence: Sequence[dict[str, Any]]) -> None:
-    """Store the answer (service door: people ask, the system answers)."""
+    """Store the answer (service entry point: people ask, the system answers)."""
     connection.execute(
         "update synkro.report_messages set answer = %s, evidence = %s, answered_at = now()"
         " where tenant_id = %s and report_message_id = %s",

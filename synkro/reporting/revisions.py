@@ -116,7 +116,7 @@ def attempts(connection: db.Connection, tenant_id: UUID, window: Window) -> int:
 
 
 def refusals(connection: db.Connection, tenant_id: UUID, run_id: UUID) -> set[str]:
-    """Which caps of the AI the run has met, as keys of ``spending.OVER`` (service door)."""
+    """Which caps of the AI the run has met, as keys of ``spending.OVER`` (service entry point)."""
     rows = connection.execute(
         "select distinct error from synkro.ai_calls where tenant_id = %s and run_id = %s and status = 'refused'",
         (tenant_id, run_id),
@@ -151,7 +151,7 @@ def next_attempts(connection: db.Connection, tenant_id: UUID) -> dict[UUID, date
 
 
 def was_asked_for(connection: db.Connection, run: queue.Run) -> bool:
-    """Whether a person asked for the window: by this run, or by joining one the system had begun (service door)."""
+    """Whether a person asked for the window: by this run, or by joining one the system had begun (service entry point)."""
     if run.trigger_type == "manual":
         return True
     row = connection.execute(

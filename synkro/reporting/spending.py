@@ -136,7 +136,7 @@ class Spend:
 
 
 def overview(connection: db.Connection) -> dict[UUID, Spend]:
-    """By tenant, for those the door shows."""
+    """By tenant, for those the entry point shows."""
     rows: list[dict[str, Any]] = connection.execute(
         "with days as (select tenant_id, coalesce(sum(spent_usd + reserved_usd) filter (where day = d.today), 0) as today,"
         "   coalesce(sum(spent_usd + reserved_usd), 0) as month, coalesce(sum(calls) filter (where day = d.today), 0) as calls_today,"

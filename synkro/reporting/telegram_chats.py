@@ -5,7 +5,7 @@ one-time code: shown on the page or by the command line, sent in the chat to the
 it writes in that very chat. A chat of a bot belongs to one company until it is unbound there, on the page or by ``/stop``; the
 database refuses a second one (``synkro.guard_telegram_recipients``). Another bot's talk with the same people is another chat.
 
-Functions that write take a connection of the service door.
+Functions that write take a connection of the service entry point.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The door of the initial history: from which day on it is read, by which run, and how far back it stands.
+"""The initial history: from which day on it is read, by which run, and how far back it stands.
 
 In: a local date a person typed. Out: the usual run of the last closed business day, which reads the history first
 (``job_runs.history_from``): the same queue, lease, progress, log, stop and retry. An interrupted one is asked for again.

@@ -1,4 +1,4 @@
-"""The lease of a run: who leads it, and what only its worker may write (service door).
+"""The lease of a run: who leads it, and what only its worker may write (service entry point).
 
 Liveness is ours: a lease of 60 s renewed every 15 s and a fencing token that grows with each take-over. Every write
 names its token; a worker whose lease was taken over gets :class:`LeaseLost` and commits nothing.

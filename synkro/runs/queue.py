@@ -258,7 +258,7 @@ def events(connection: db.Connection, tenant_id: UUID, run_id: UUID, after: int 
     return [Event(**row) for row in rows]
 
 
-# --- handing over (service door) --------------------------------------------------------------------------
+# --- handing over (service entry point) --------------------------------------------------------------------------
 
 
 def offer(connection: db.Connection, run_id: UUID) -> None:

@@ -4,7 +4,7 @@ Whoever invites sees the link once and learns nothing of the address: no account
 the invited person accepts. A link works once, within its time, for the account of its address alone, and only while the
 one who invited could still invite.
 
-Every function takes a connection of the service door.
+Every function takes a connection of the service entry point.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def accept(connection: db.Connection, token: str, user: User) -> Invitation:
 def accept_by_letter(connection: db.Connection, user: User) -> list[Invitation]:
     """Whoever opened Supabase's letter holds the address: what was offered by that letter is accepted.
 
-    A company they came into another way meanwhile is left out: the letter still opens the door.
+    A company they came into another way meanwhile is left out: the letter still opens the entry point.
     """
     rows = connection.execute(
         f"{_SELECT} where i.email = %s and i.by_letter and {_OPEN} order by i.created_at", (user.email.lower(),)

@@ -97,7 +97,7 @@ _BOUNDS = {
 
 
 def current(connection: db.Connection, tenant_id: UUID) -> RuntimeConfig:
-    """The version in force; raises :class:`NotFoundError` for a tenant the door does not show."""
+    """The version in force; raises :class:`NotFoundError` for a tenant the entry point does not show."""
     row = connection.execute(
         f"select {', '.join(NAMES)} from synkro.tenant_runtime_configs where tenant_id = %s and is_current",
         (tenant_id,),
@@ -246,7 +246,7 @@ def _insert(connection: db.Connection, tenant_id: UUID, config: RuntimeConfig, a
 def fill_working_intervals(
     connection: db.Connection, tenant_id: UUID, config: RuntimeConfig, first: date, last: date
 ) -> None:
-    """Replace the tenant's expanded calendar with the days ``[first, last]`` (service door).
+    """Replace the tenant's expanded calendar with the days ``[first, last]`` (service entry point).
 
     The range must cover every wait: from the first message to the last deadline. Windows of days on which the calendar
     says something else than before are marked: their numbers are to be built again.

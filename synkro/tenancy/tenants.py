@@ -73,7 +73,7 @@ def by_id(connection: db.Connection, tenant_id: UUID) -> Tenant:
 
 
 def visible(connection: db.Connection) -> list[Tenant]:
-    """All tenants the door lets through, by name."""
+    """All tenants the entry point lets through, by name."""
     rows = connection.execute(f"select {_COLUMNS} from synkro.tenants order by name")
     return [Tenant(**row) for row in rows]
 

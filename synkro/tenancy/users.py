@@ -57,7 +57,7 @@ def make_profile(
     full_name: str = "",
     must_change_password: bool = False,
 ) -> User:
-    """The profile of an account; one that is there keeps its name and takes the account's address (service door)."""
+    """The profile of an account; one that is there keeps its name and takes the account's address (service entry point)."""
     row = connection.execute(
         "insert into synkro.user_profiles (user_id, email, full_name, must_change_password) values (%s, %s, %s, %s)"
         " on conflict (user_id) do update"
@@ -155,7 +155,7 @@ def has_operator(connection: db.Connection) -> bool:
 
 
 def operators(connection: db.Connection, user_ids: Collection[UUID]) -> set[UUID]:
-    """Which of these people administer the installation now (service door)."""
+    """Which of these people administer the installation now (service entry point)."""
     rows = connection.execute(
         "select distinct user_id from synkro.user_roles where user_id = any(%s) and role = 'super_admin' and is_active",
         (list(user_ids),),

@@ -1,4 +1,4 @@
-"""A tenant with a window, written straight into the marts: what the analysis room reads, without the rooms before it."""
+"""A tenant with a window, written straight into the marts: what the analysis package reads, without the packages before it."""
 
 from __future__ import annotations
 

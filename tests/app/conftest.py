@@ -23,7 +23,7 @@ from services.access import Viewer
 from synkro.core.settings import settings
 from tests.app import fixtures as worlds
 from tests.app.fixtures import PASSWORD, World
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 
 ORIGIN = {"Origin": "http://test"}
 
@@ -33,7 +33,7 @@ def shared_world(make_database: Callable[[str | None], str], template: str) -> I
     """One world a module: making it takes two seconds, so its tests leave each other's rows alone."""
     # a demo: its operator signs in without the second step, which tests/app/accounts/test_second_factor.py is about
     more = {"SYNKRO_WEB_SECRET": "f3a9c1e07b5d4826a1c0e9d8b7f65432", "SYNKRO_ENV": "demo"}
-    with doors_open(make_database(template), **more) as url:
+    with entry_points_to(make_database(template), **more) as url:
         yield worlds.fill(url)
 
 

@@ -57,7 +57,7 @@ class World:
 
 
 def fill(url: str) -> World:
-    """``url`` is the owner's; the kernel's doors must be open to the same database."""
+    """``url`` is the owner's; the entry points must lead to the same database."""
     now = clock.now().replace(microsecond=0)
     window = last_closed(now, runtime_config.RuntimeConfig(ZONE).business_day_start, ZONE)
     world = World(now, window, (window.end - timedelta(hours=1)).date())

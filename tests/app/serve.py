@@ -22,7 +22,7 @@ from tests.support.moment import offset_seconds
 
 
 def prepare(server_url: str, url: str | None = None) -> fixtures.World:
-    """Make and fill a database, open the kernel's doors to it."""
+    """Make and fill a database, lead the entry points to it."""
     from orchestration.dbt.project import deploy
 
     if url is None:

@@ -178,7 +178,7 @@ async def test_no_page_of_somebody_else_acts_in_it(dagster: Dagster, site: Site,
         await operator.post(GRAPHQL, content=question["query"], headers=as_json),
         await operator.post(GRAPHQL, content="[" * 100_000, headers=as_json),
         await operator.post(GRAPHQL, content=text + " " * middleware.MAX_BODY, headers=as_json),
-        # by another method or door
+        # by another method or entry point
         await operator.put(GRAPHQL, content=text, headers=as_json),
         await operator.post("/dagster/report_asset_materialization/evil", content=b"{}", headers=as_json),
         await operator.post("/dagster/report_asset_check/evil?check_name=x&passed=true", headers=as_json),

@@ -150,7 +150,7 @@ async def test_no_value_of_the_table_brings_an_error(site: Site, world: World) -
         if status >= 500 and not case[1].startswith("/api/health"):
             bad.append((status, case[0], case[1][:120], str(case[2])[:80]))
     assert bad == [], f"{len(bad)} of {len(cases)}"
-    # not one of them was met at the door for want of a session, and what is asked rightly is answered
+    # not one of them was met at the entry point for want of a session, and what is asked rightly is answered
     for path in ("/", "/t/alpha/dialogs/alpha:d/0", "/audit", "/api/v1/tenants/alpha/reports?limit=5"):
         assert await answer(browser, "GET", path, {}) == 200, path
 

@@ -1,4 +1,4 @@
-"""The socket's door: our Origin, a living session, and the page opened by that very session."""
+"""The socket's entry point: our Origin, a living session, and the page opened by that very session."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from synkro.reporting import reports
 from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft
 from synkro.tenancy import users
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company
 
 MON, TUE, FRI = "2026-03-02 ", "2026-03-03 ", "2026-02-27 "
@@ -47,7 +47,7 @@ def built(
     make_database: Callable[[str | None], str], template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Built]:
     url = make_database(template)
-    with doors_open(url), psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+    with entry_points_to(url), psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
         company = Company(connection, url, "ours")
         _tell(company)
         window = company.window(MON + "06:00", TUE + "06:00", as_of=TUE + "12:00")

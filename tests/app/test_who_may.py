@@ -1,6 +1,6 @@
 """Every function of the services against every role, with the database's own refusals out of the way.
 
-The door of people is opened onto a role that no policy holds back, with the person's claims still there: what is refused
+The entry point of people is opened onto a role that no policy holds back, with the person's claims still there: what is refused
 here is refused by the service, with its own error. That the database refuses too is in tests/synkro/database/test_role_matrix.py.
 """
 
@@ -269,9 +269,9 @@ def test_every_function_says_what_it_is() -> None:
 
 @contextmanager
 def nothing_else_refuses(monkeypatch: pytest.MonkeyPatch, *, is_person: bool = True) -> Iterator[None]:
-    """Both doors lead into one transaction that no policy holds back; it is undone. The machine may not come as a person."""
+    """Both entry points lead into one transaction that no policy holds back; it is undone. The machine may not come as a person."""
     with psycopg.connect(db.owner_url(), row_factory=psycopg.rows.dict_row) as connection:
-        # begins the outer transaction: what the doors open are savepoints of it
+        # begins the outer transaction: what the entry points open are savepoints of it
         connection.execute("select")
 
         @contextmanager
@@ -419,7 +419,7 @@ def set_ban(user: users.User, until: str) -> None:
 
 
 def test_a_banned_person_does_not_sign_in(banned: users.User) -> None:
-    """The password is right. No session is made for the doors behind to refuse."""
+    """The password is right. No session is made for the entry points behind to refuse."""
     with pytest.raises(AuthenticationError, match="не подходят"):
         embedded.verify(banned.email, PASSWORD)
     with pytest.raises(AuthenticationError):

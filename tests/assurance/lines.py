@@ -128,7 +128,7 @@ LINES: tuple[Line, ...] = (
         counts=r"(?P<n>\d+) of \d+",
         seconds=1800,
     ),
-    Line("O2", "orchestration", "Celery: a fleet of workers", ("tests/orchestration/queue/test_celery.py",), seconds=1500),
+    Line("O2", "orchestration", "Celery: a cluster of workers", ("tests/orchestration/queue/test_celery.py",), seconds=1500),
     Line(
         "O3",
         "orchestration",

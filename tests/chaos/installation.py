@@ -24,7 +24,7 @@ from synkro.core.settings import settings
 from synkro.database import db
 from synkro.reporting import reports
 from synkro.runs import queue
-from tests.support.e2e import Town, open_town
+from tests.support.e2e import Environment, open_environment
 from tests.support.moment import offset_seconds
 from tests.support.sockets import NO_CERTIFICATES, free_port
 
@@ -66,7 +66,7 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = BAR) -> Any:
 class Installation:
     """``serve`` is the supervisor; everything else is asked of the system and the database."""
 
-    town: Town
+    e2e: Environment
     serve: subprocess.Popen[bytes]
     port: int
     numbers: dict[str, Any] = field(default_factory=dict)
@@ -109,22 +109,22 @@ class Installation:
 
     def figures(self, *, is_complete: bool | None = True) -> dict[str, Any]:
         """The numbers of the window's one current report; ``is_complete=None`` takes one that lacks something too."""
-        window = self.town.window
+        window = self.e2e.window
         with db.as_service("drill") as connection:
             row = connection.execute(
                 "select count(*) as n from synkro.reports where tenant_id = %s and window_start = %s and window_end = %s"
                 " and is_current",
-                (self.town.tenant_id, window.start, window.end),
+                (self.e2e.tenant_id, window.start, window.end),
             ).fetchone()
             assert row is not None and row["n"] == 1, f"{row} current reports of the window"
-            found = reports.current(connection, self.town.tenant_id, window)
+            found = reports.current(connection, self.e2e.tenant_id, window)
         assert found is not None
         assert is_complete is None or (found.is_complete and found.numbers["is_complete"]), "an incomplete report"
         # the moments differ, and whether it is complete has been asked
         return {key: value for key, value in found.numbers.items() if key not in ("as_of", "built_at", "is_complete")}
 
     def build(self) -> queue.Run:
-        asked = self.town.request()
+        asked = self.e2e.request()
         return wait_for("the end of a run", lambda: self.ended(asked.run_id), 240)
 
     # --- holding a run in a step ---------------------------------------------------------------------------
@@ -135,13 +135,13 @@ class Installation:
         if step in SLOW:
             vendor, path = SLOW[step]
             kind = {"kind": "slow_loris", "every": 0.03} if step == "send" else {"kind": "timeout", "seconds": 10}
-            self.town.fault(vendor, path=path, times=1, **kind)
+            self.e2e.fault(vendor, path=path, times=1, **kind)
             try:
                 yield lambda: self._fired(vendor)
             finally:
-                httpx.delete(f"http://127.0.0.1:{self.town.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES)
+                httpx.delete(f"http://127.0.0.1:{self.e2e.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES)
                 if vendor == "radist":
-                    self.town.fault(vendor, kind="rate", per_second=None)
+                    self.e2e.fault(vendor, kind="rate", per_second=None)
             return
         with suppress(psycopg.OperationalError), psycopg.connect(db.owner_url()) as holder:
             # writers wait; who reads rows to lock them, as the queue does with reports to complete, does not
@@ -152,7 +152,7 @@ class Installation:
             holder.rollback()
 
     def _fired(self, vendor: str) -> bool:
-        said = httpx.get(f"http://127.0.0.1:{self.town.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES).json()
+        said = httpx.get(f"http://127.0.0.1:{self.e2e.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES).json()
         faults = said["active"] if isinstance(said, dict) else said
         return any(fault["fired"] for fault in faults)
 
@@ -201,8 +201,8 @@ def installation() -> Iterator[Installation]:
             lambda: httpx.get(f"http://127.0.0.1:{web}/api/health", timeout=5, verify=NO_CERTIFICATES).json(),
             240,
         )
-        town = stack.enter_context(open_town("town"))
-        made = Installation(town, serve, web)
+        e2e = stack.enter_context(open_environment("town"))
+        made = Installation(e2e, serve, web)
         wait_for("the engine", made.is_well)
         first = made.build()
         assert first.status == "success", (first.error, first.error_detail)

@@ -103,7 +103,7 @@ class Drill:
         pids = {name: self.on.pid(name) for name in COMMANDS}
         with psycopg.connect(db.embedded().url("postgres"), autocommit=True) as connection:
             with self.on.held("extract") as is_held:
-                asked = self.on.town.request()
+                asked = self.on.e2e.request()
                 wait_for("the run under way", is_held)
                 connection.execute("alter database synkro with allow_connections false")
                 connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'synkro'")
@@ -127,7 +127,7 @@ class Drill:
         if any(outcome.step == "ai" for outcome in outcomes):
             with db.as_service("drill") as connection:
                 # read dialogs are not read twice: without these the model is not asked
-                connection.execute("delete from synkro.dialog_readings where tenant_id = %s", (self.on.town.tenant_id,))
+                connection.execute("delete from synkro.dialog_readings where tenant_id = %s", (self.on.e2e.tenant_id,))
         with ExitStack() as all_held:
             # let go in the order of the steps, each when its kill is done
             holds = [(outcome, ExitStack()) for outcome in outcomes]
@@ -135,7 +135,7 @@ class Drill:
             for outcome, hold in holds:
                 all_held.callback(hold.close)
                 looks.append(hold.enter_context(self.on.held(outcome.step)))
-            asked = self.on.town.request()
+            asked = self.on.e2e.request()
             for (outcome, hold), is_held in zip(holds, looks, strict=True):
                 wait_for(f"the run in the step {outcome.step}", is_held)
                 process = outcome.process
@@ -185,7 +185,7 @@ class Drill:
 
     def _is_complete(self) -> bool:
         with db.as_service("drill") as connection:
-            found = reports.current(connection, self.on.town.tenant_id, self.on.town.window)
+            found = reports.current(connection, self.on.e2e.tenant_id, self.on.e2e.window)
         return found is not None and found.is_complete
 
     def _letters(self, before: int) -> list[int]:
@@ -198,7 +198,7 @@ class Drill:
         copies = []
         for report_id in [row["report_id"] for row in rows]:
             wait_for(f"the letter of {report_id}", partial(self._is_sent, report_id), 200)
-            texts = [sent["text"] for sent in self.on.town.sent() if str(report_id) in str(sent)]
+            texts = [sent["text"] for sent in self.on.e2e.sent() if str(report_id) in str(sent)]
             marked = [text for text in texts if re.search("повтор", text[:80], re.IGNORECASE)]
             copies.append(len(texts))
             assert 1 <= len(texts) <= 2 and len(texts) - len(marked) <= 1, f"{len(texts)} letters, {len(marked)} marked"
@@ -206,7 +206,7 @@ class Drill:
 
     def _is_sent(self, report_id: Any) -> bool:
         with db.as_service("drill") as connection:
-            letters = outbox.of_report(connection, self.on.town.tenant_id, report_id)
+            letters = outbox.of_report(connection, self.on.e2e.tenant_id, report_id)
         return bool(letters) and all(letter.status == "sent" for letter in letters)
 
 

@@ -37,7 +37,7 @@ def test_whatever_dies_the_run_ends_and_the_numbers_are_the_same(made: Installat
 
 def test_a_request_to_stop_ends_all_of_it_in_the_middle_of_a_run(made: Installation) -> None:
     with made.held("extract") as is_held:
-        asked = made.town.request()
+        asked = made.e2e.request()
         wait_for("the run under way", is_held)
         assert made.stop() < 20
     with db.as_service("test") as connection:

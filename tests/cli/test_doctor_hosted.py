@@ -15,7 +15,7 @@ from synkro.connectors import supabase_auth
 from synkro.core.errors import ConfigurationError, SynkroError, TransientError
 from synkro.core.settings import settings
 from synkro.database import addresses, db, migrations, rls_audit
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 
 
 @pytest.fixture(scope="module")
@@ -204,5 +204,5 @@ def test_a_local_address_is_for_the_sandbox_alone(installation: HostedProject, m
 def test_doctor_reports_them_all(installation: HostedProject) -> None:
     names = [name for name, _ in doctor.CHECKS]
     assert {"адреса базы", "Supabase Auth", "изоляция"} <= set(names)
-    with doors_open(installation.session_url):
+    with entry_points_to(installation.session_url):
         assert doctor._look("изоляция", doctor._isolation)["ok"]

@@ -16,12 +16,12 @@ import pytest
 from synkro.database import db
 from synkro.reporting import reports
 from synkro.runs import queue
-from tests.support.e2e import Town, open_town
+from tests.support.e2e import Environment, open_environment
 
 
 @pytest.fixture
-def town(database: str) -> Iterator[Town]:
-    with open_town("town", with_ai=False) as made:
+def e2e(database: str) -> Iterator[Environment]:
+    with open_environment("town", with_ai=False) as made:
         yield made
 
 
@@ -29,9 +29,9 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "cli.main", *words]
 
 
-def numbers(town: Town) -> dict[str, Any]:
+def numbers(e2e: Environment) -> dict[str, Any]:
     with db.as_service("test") as connection:
-        found = reports.current(connection, town.tenant_id)
+        found = reports.current(connection, e2e.tenant_id)
     assert found is not None and found.is_complete
     return {key: value for key, value in found.numbers.items() if key not in ("as_of", "built_at")}
 
@@ -39,20 +39,20 @@ def numbers(town: Town) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.assurance
 @pytest.mark.parametrize("step", ["sources", "marts"])
-def test_killed_told_and_retried(town: Town, step: str) -> None:
-    town.fault("radist", kind="timeout", seconds=3, times=2, path="messages")
+def test_killed_told_and_retried(e2e: Environment, step: str) -> None:
+    e2e.fault("radist", kind="timeout", seconds=3, times=2, path="messages")
     child = subprocess.Popen(
-        command("report", "run", town.slug, "--wait", "--json"),
+        command("report", "run", e2e.slug, "--wait", "--json"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        run = wait_for_step(town, step)
+        run = wait_for_step(e2e, step)
     finally:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait(timeout=120)
-    town.mend()
+    e2e.mend()
     with db.as_service("test") as connection:
         alive = queue.get(connection, run.run_id)
         assert alive.status == "running" and alive.lease_until is not None
@@ -70,15 +70,15 @@ def test_killed_told_and_retried(town: Town, step: str) -> None:
     )
     assert retried.returncode == 0, retried.stderr
     assert json.loads(retried.stdout)["attempt"] == 2
-    after_the_kill = numbers(town)
-    assert town.build().status == "success"
-    assert numbers(town) == after_the_kill
+    after_the_kill = numbers(e2e)
+    assert e2e.build().status == "success"
+    assert numbers(e2e) == after_the_kill
 
 
-def wait_for_step(town: Town, step: str) -> queue.Run:
+def wait_for_step(e2e: Environment, step: str) -> queue.Run:
     for _ in range(6000):
         with db.as_service("test") as connection:
-            for run in queue.active(connection, town.tenant_id):
+            for run in queue.active(connection, e2e.tenant_id):
                 if run.status == "running" and run.current_step == step:
                     return run
         time.sleep(0.05)

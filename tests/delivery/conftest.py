@@ -1,4 +1,4 @@
-"""The room against the sandbox Telegram over HTTP and a real Postgres."""
+"""The package against the sandbox Telegram over HTTP and a real Postgres."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from delivery.bot import listener as bot_module
-from delivery.sender import letters_for
+from delivery.sender import messages_for
 from sandbox import server
 from sandbox.server import Sandbox
 from synkro.connectors import integrations
@@ -120,7 +120,7 @@ class Company:
             claims=[],
             followup_deadline_at=deadline,
         )
-        letters = letters_for(draft.body, self.integration(), BASE_URL)
+        letters = messages_for(draft.body, self.integration(), BASE_URL)
         with db.as_service("test") as connection:
             return reports.publish(connection, self.tenant_id, None, draft, letters)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from delivery.sender import STOPPED_SECONDS, SendOutcome, backoff, letters_for, send_due
+from delivery.sender import STOPPED_SECONDS, SendOutcome, backoff, messages_for, send_due
 from delivery.telegram.client import TelegramClient
 from delivery.telegram.markup import LIMIT
 from sandbox.vendors.telegram.text import utf16
@@ -39,11 +39,11 @@ def replace_letter(company: Company, **payload: object) -> None:
 
 def test_one_letter_per_chat(make_company: MakeCompany) -> None:
     company = make_company("1", "-100")
-    letters = letters_for(Body.read(ordinary()), company.integration(), BASE_URL)
+    letters = messages_for(Body.read(ordinary()), company.integration(), BASE_URL)
     assert [letter.destination for letter in letters] == ["1", "-100"]
     assert set(letters[0].payload) == {"text", "plain", "buttons", "parse_mode"}
     company.connect("1, -100, 1")
-    assert [letter.destination for letter in letters_for(Body.read(ordinary()), company.integration(), BASE_URL)] == [
+    assert [letter.destination for letter in messages_for(Body.read(ordinary()), company.integration(), BASE_URL)] == [
         "1",
         "-100",
     ]
@@ -53,12 +53,12 @@ def test_no_letters_without_telegram(make_company: MakeCompany) -> None:
     company = make_company("1")
     with db.as_service("test") as connection:
         connection.execute("update synkro.integration_configs set public_config = public_config - 'chat_id'")
-    assert letters_for(Body.read(ordinary()), company.integration(), BASE_URL) == []
+    assert messages_for(Body.read(ordinary()), company.integration(), BASE_URL) == []
     company.connect("1")
     with db.as_service("test") as connection:
         connection.execute("update synkro.integration_configs set secret_hints = '{}'")
-    assert letters_for(Body.read(ordinary()), company.integration(), BASE_URL) == []
-    assert letters_for(Body.read(ordinary()), None, BASE_URL) == []
+    assert messages_for(Body.read(ordinary()), company.integration(), BASE_URL) == []
+    assert messages_for(Body.read(ordinary()), None, BASE_URL) == []
 
 
 # --- sending ------------------------------------------------------------------------------------------------

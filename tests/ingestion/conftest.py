@@ -25,15 +25,15 @@ from synkro.core.windows import Window
 from synkro.database import db
 from synkro.runs import watermarks
 from synkro.tenancy import tenants
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 
 READ = {vendor: READERS[vendor] for vendor in ("amocrm", "radist")}
 
 
 @pytest.fixture(scope="module")
 def database(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
-    """URL of a fresh database for the module; the kernel's doors are open to it."""
-    with doors_open(make_database(template)) as url:
+    """URL of a fresh database for the module; the entry points lead to it."""
+    with entry_points_to(make_database(template)) as url:
         yield url
 
 

@@ -1,4 +1,4 @@
-"""Checks of the settings page, and doors that only read."""
+"""Checks of the settings page, and entry points that only read."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def test_a_mark_in_the_far_future(company: Company, make_company: Callable[[], C
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_wrong_credentials(company: Company, vendor: str) -> None:
-    """A clear error, no mark moved, nothing lost, and no second knock at the door."""
+    """A clear error, no mark moved, nothing lost, and no second knock at the entry point."""
     wanted, marks = settled(company, vendor), company.marks()
     name = {"amocrm": "access_token", "radist": "api_key"}[vendor]
     right = company.outside.addresses[vendor][name]

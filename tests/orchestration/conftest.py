@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.conftest import doors_open
-from tests.support.e2e import Town, open_town
+from tests.conftest import entry_points_to
+from tests.support.e2e import Environment, open_environment
 
 
 @pytest.fixture(scope="module")
-def town(make_database: Callable[[str | None], str], template: str) -> Iterator[Town]:
+def e2e(make_database: Callable[[str | None], str], template: str) -> Iterator[Environment]:
     """The module's first build reads the history, the later ones an increment."""
-    with doors_open(make_database(template)), open_town("town") as made:
+    with entry_points_to(make_database(template)), open_environment("town") as made:
         yield made
 
 
 @pytest.fixture
-def mended(town: Town) -> Iterator[Town]:
-    town.mend()
-    yield town
-    town.mend()
+def mended(e2e: Environment) -> Iterator[Environment]:
+    e2e.mend()
+    yield e2e
+    e2e.mend()

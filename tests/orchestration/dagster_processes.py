@@ -87,7 +87,7 @@ class Plant:
 
 @contextmanager
 def start(processes: Sequence[str] = ("code-server", "webserver", "daemon")) -> Iterator[Plant]:
-    """Needs the doors open (their addresses are in the environment the children inherit)."""
+    """Needs the entry points open (their addresses are in the environment the children inherit)."""
     web, code = free_port(), free_port()
     logs = settings().data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)

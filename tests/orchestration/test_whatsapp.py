@@ -25,7 +25,7 @@ from synkro.reporting import reports
 from synkro.reporting.reconciliation import whole_until
 from synkro.runs import queue, watermarks
 from synkro.tenancy import runtime_config, tenants
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 
 ZONE = ZoneInfo("Asia/Almaty")
 CLIENT, MANAGER = "+7 700 000-00-01", "Жанна"
@@ -89,7 +89,7 @@ class Company:
 
 @pytest.fixture(scope="module")
 def company(make_database: Any, template: str) -> Iterator[Company]:
-    with doors_open(make_database(template)):
+    with entry_points_to(make_database(template)):
         yield Company()
 
 

@@ -596,7 +596,7 @@ def test_the_pooler_hands_on_search_path_alone(project: HostedProject, options: 
 def test_strangers_are_turned_away(
     project: HostedProject, mode: str, user: str | None, password: str | None, words: str
 ) -> None:
-    # somebody known is there already: a pool that is open is no door for others
+    # somebody known is there already: a pool that is open is no entry point for others
     psycopg.connect(project.pooled_url(mode)).close()
     url = project.pooled_url(mode, password=password)
     if user != "postgres":

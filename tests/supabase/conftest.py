@@ -15,7 +15,7 @@ from synkro.accounts import supabase, tokens
 from synkro.core.settings import settings
 from synkro.database import db, migrations
 from tests.app.conftest import Site, running
-from tests.conftest import doors_open, system_binaries
+from tests.conftest import entry_points_to, system_binaries
 from tests.support.cluster import APP_PASSWORD
 
 #: as the runbook asks for: the address of the installation may be returned to, and people's addresses are forwarded; the limits stand in
@@ -36,7 +36,7 @@ def bin_dir(config: pytest.Config) -> Path | None:
 
 @pytest.fixture(scope="module")
 def project(pytestconfig: pytest.Config) -> Iterator[HostedProject]:
-    """A project with our migrations, and the doors open to it: the app's login is ``synkro_app``, as in production."""
+    """A project with our migrations, and the entry points open to it: the app's login is ``synkro_app``, as in production."""
     with HostedProject(bin_dir=bin_dir(pytestconfig), switches=SWITCHES) as made:
         migrations.migrate(made.direct_url)
         with psycopg.connect(made.direct_url, autocommit=True) as owner:
@@ -46,7 +46,7 @@ def project(pytestconfig: pytest.Config) -> Iterator[HostedProject]:
             "SYNKRO_PUBLIC_URL": "http://test",
             "SYNKRO_WEB_SECRET": uuid4().hex + uuid4().hex,
         }
-        with doors_open(made.direct_url, **more):
+        with entry_points_to(made.direct_url, **more):
             # the app goes through the pooler's transaction mode, as the runbook has it
             os.environ["SYNKRO_APP_DATABASE_URL"] = made.pooled_url("transaction", db.APP_ROLE, APP_PASSWORD)
             settings.cache_clear()

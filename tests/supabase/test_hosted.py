@@ -23,7 +23,7 @@ from synkro.core.errors import ConfigurationError
 from synkro.core.settings import settings
 from synkro.database import analysts, app_login, db, migrations, rls_audit
 from synkro.tenancy import runtime_config, tenants, users
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.supabase.conftest import SWITCHES, bin_dir
 from tests.support.cluster import APP_PASSWORD
 
@@ -67,7 +67,7 @@ def installed(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> It
     with HostedProject(bin_dir=bin_dir(pytestconfig), switches=SWITCHES) as project:
         url = project.direct_url if request.param == "direct" else project.session_url
         before = rows(project.superuser_url, AUTH)
-        with doors_open(url, **project.environment(url)):
+        with entry_points_to(url, **project.environment(url)):
             migrations.migrate(url)
             os.environ["SYNKRO_APP_DATABASE_URL"] = project.pooled_url("transaction", db.APP_ROLE, APP_PASSWORD)
             settings.cache_clear()

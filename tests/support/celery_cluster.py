@@ -29,7 +29,7 @@ SERVE = [sys.executable, "-m", "cli.main", "serve", "--only"]
 
 
 @dataclass
-class Fleet:
+class Cluster:
     folder: Path
     workers: list[subprocess.Popen[bytes]]
     others: list[subprocess.Popen[bytes]]
@@ -65,9 +65,9 @@ def overlay(folder: Path, places: int) -> Path:
 
 
 @contextmanager
-def fleet(
+def cluster(
     folder: Path, database_url: str, dagster_url: str, *, workers: int, places: int | None = None
-) -> Iterator[Fleet]:
+) -> Iterator[Cluster]:
     """Everything is up and waits for rows; ended with the context. ``places``: of runs at once, else one a worker."""
     broker, code = free_port(), free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def fleet(
                 start_new_session=True,
             )
 
-    made = Fleet(folder, [], [], begin)
+    made = Cluster(folder, [], [], begin)
     redis = shutil.which("redis-server")
     assert redis is not None, "no redis-server: python -m tests.support.needs installs it"
     try:

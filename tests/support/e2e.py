@@ -23,7 +23,7 @@ TIMEZONE = "Asia/Almaty"
 
 
 @dataclass
-class Town:
+class Environment:
     sandbox: Sandbox
     tenant_id: UUID
     slug: str
@@ -71,16 +71,18 @@ class Town:
 
 
 @contextmanager
-def open_town(slug: str, *, seed: int = 11, with_ai: bool = True, vertical: str | None = None) -> Iterator[Town]:
-    """Needs the kernel's doors open to a database that holds the migrations and the marts."""
+def open_environment(
+    slug: str, *, seed: int = 11, with_ai: bool = True, vertical: str | None = None
+) -> Iterator[Environment]:
+    """Needs the entry points to lead to a database that holds the migrations and the marts."""
     with start("small", seed=seed, now=clock.now, vertical=vertical) as sandbox:
         tenant_id = connect(slug, sandbox.addresses, with_ai=with_ai)
         with db.as_service("test") as connection:
             config = runtime_config.current(connection, tenant_id)
         window = windows.last_closed(sandbox.world.now(), config.business_day_start, config.timezone)
-        town = Town(sandbox, tenant_id, slug, window)
-        town.mend()
-        yield town
+        e2e = Environment(sandbox, tenant_id, slug, window)
+        e2e.mend()
+        yield e2e
 
 
 def connect(slug: str, at: dict[str, dict[str, Any]], *, with_ai: bool = True) -> UUID:

@@ -1,4 +1,4 @@
-"""A company for the kernel's tests."""
+"""A company for the core's tests."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def columns(connection: psycopg.Connection[Any], table: str) -> list[str]:
 
 
 def recount(connection: psycopg.Connection[Any], tenant_id: UUID, newest: int = 1000) -> Recount:
-    """All cells of the newest windows of both tables, through whichever door ``connection`` is."""
+    """All cells of the newest windows of both tables, through whichever entry point ``connection`` is."""
     cells, alive, differences = 0, set(), []
     for table, registry in REGISTRIES.items():
         names = columns(connection, table)

@@ -24,7 +24,7 @@ from synkro.database import analysts, db
 from synkro.tenancy import tenants, users
 from synkro.accounts import embedded
 from synkro.core.errors import DataError, NotFoundError
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company
 
 DOC = Path(__file__).parents[2] / "docs" / "analysts.md"
@@ -214,7 +214,7 @@ def analyst_with(marts_db: str, seconds: int) -> Iterator[tuple[psycopg.Connecti
 
 
 def ended(marts_db: str) -> list[str]:
-    with doors_open(marts_db), db.as_service("test") as connection:
+    with entry_points_to(marts_db), db.as_service("test") as connection:
         return [reason.partition(": ")[2] for reason in analysts.end_overdue(connection)]
 
 
@@ -286,7 +286,7 @@ def test_the_pooler_of_supabase_wants_the_project() -> None:
 
 def test_the_command_line(marts_db: str, login: Login) -> None:
     name, run = f"boris_{secrets.token_hex(3)}", CliRunner().invoke
-    with doors_open(marts_db):
+    with entry_points_to(marts_db):
         made = run(analyst, ["add", name, "--tenant", "ours", "--tenant", "others"], catch_exceptions=False)
         assert made.exit_code == 0 and "больше не покажем" in made.output
         address = made.output.strip().splitlines()[-1]

@@ -23,7 +23,7 @@ from synkro.database import analysts, db, migrations
 from synkro.core import phones
 from synkro.tenancy import tenants, users
 from synkro.accounts import embedded
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company
 
 PHONE = "+77001112233"
@@ -89,7 +89,7 @@ def ground(marts_db: str, company: Callable[..., Company], work: Any) -> Iterato
         (made.tenant_id, window.start, window.end, window.end, f"Позвоните {SAID}", Jsonb({"money": 77001112233}),
          Jsonb({"line": [PHONE]}), Jsonb([{"quote": SAID, "price": 77001112233}])),
     )  # fmt: skip
-    with doors_open(marts_db), db.as_service("test") as connection:
+    with entry_points_to(marts_db), db.as_service("test") as connection:
         people = {}
         for role in ROLES:
             person = embedded.add(connection, f"{role}@masked.example", "пароль для проверки")
@@ -98,7 +98,7 @@ def ground(marts_db: str, company: Callable[..., Company], work: Any) -> Iterato
     name = f"mask_{secrets.token_hex(3)}"
     with psycopg.connect(marts_db, autocommit=True, row_factory=dict_row) as owner:
         password = analysts.add(owner, name, [tenants.by_slug(owner, "masked").tenant_id], timeout_seconds=60)
-        with doors_open(marts_db):
+        with entry_points_to(marts_db):
             yield Ground(marts_db, made, people, analysts.connection_string(marts_db, name, password))
         analysts.remove(owner, name)
 

@@ -17,7 +17,7 @@ from cli.commands import dbt as command
 from synkro.core import clock
 from synkro.core.resources import DBT_PROJECT
 from synkro.core.settings import ROOT, settings
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company
 
 
@@ -32,7 +32,7 @@ def test_dbt_is_told_where_everything_is(marts_db: str, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(command.subprocess, "run", run)
     monkeypatch.setenv("DBT_LOG_PATH", "/where/i/want")
-    with doors_open(marts_db):
+    with entry_points_to(marts_db):
         ended = CliRunner().invoke(command.dbt, ["build", "--select", "staging", "--help"])
     assert ended.exit_code == 2, "dbt's own status"
     ((program, *words), environment) = seen[0]
@@ -52,7 +52,7 @@ def test_plain_dbt_works(marts_db: str, company: Callable[..., Company], tmp_pat
     west.say(1, "2026-03-04 10:00", "client")
     west.window("2026-03-04 06:00", "2026-03-05 06:00")
     data = tmp_path / "data"
-    with doors_open(marts_db, SYNKRO_DATA_DIR=str(data)):
+    with entry_points_to(marts_db, SYNKRO_DATA_DIR=str(data)):
 
         def said(*words: str) -> tuple[int, str]:
             ended = subprocess.run(

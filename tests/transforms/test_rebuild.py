@@ -1,4 +1,4 @@
-"""What a rebuild must not change (the numbers, the locks on the doors) and what it must (a day that became empty)."""
+"""What a rebuild must not change (the numbers, the locks on the entry points) and what it must (a day that became empty)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from synkro.tenancy import runtime_config
 from synkro.core.errors import Cancelled, DataError
 from synkro.core.settings import ROOT, settings
 from synkro.core.windows import Window
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company
 
 Filled = tuple[Company, Company, Window, Window]
@@ -211,7 +211,7 @@ def test_a_calendar_from_a_past_day_builds_the_windows_it_concerns_and_no_others
         window=may, window_start=may.start, window_end=may.end, report_type="daily", history_from=None
     )
     worker: Any = SimpleNamespace(config=config, run=run, tenant=west, state=RunState())
-    with doors_open(marts_db):
+    with entry_points_to(marts_db):
         window_registration.open_windows(worker, [])
     opened = worker.state.windows
     assert {wednesday, thursday} < set(opened) and monday not in opened

@@ -13,7 +13,7 @@ from synkro.reporting.body import Body
 from synkro.database import db
 from synkro.reporting.reports import Draft
 from synkro.core.windows import Window
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company
 from synkro.metrics import queries
 from synkro.metrics.registry import NUMBERS
@@ -156,7 +156,7 @@ def test_people_deals_and_days(told: tuple[Company, Window]) -> None:
 def test_yesterdays_numbers_change(told: tuple[Company, Window], marts_db: str, work: Path) -> None:
     """§11: published in the morning, answered later in the morning; the report says what it said, and what is so now."""
     ours, window = told
-    with doors_open(marts_db):
+    with entry_points_to(marts_db):
         with db.as_service("test") as connection:
             before = queries.summary(connection, ours.tenant_id, window)
             assert before is not None

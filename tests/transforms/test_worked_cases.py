@@ -225,7 +225,7 @@ def test_members_see_their_tenant_and_strangers_nothing(built: Built, connection
     for name in _marts(connection):
         assert seen(str(user), f"marts.{name}") <= {ours.tenant_id}, name
         assert seen("00000000-0000-0000-0000-00000000dead", f"marts.{name}") == set(), name
-    # the twin that must succeed, through both doors
+    # the twin that must succeed, through both entry points
     assert seen(str(user), "marts.fct_messages") == seen(str(user), "api.period_summary") == {ours.tenant_id}
 
 

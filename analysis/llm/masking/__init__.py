@@ -72,7 +72,7 @@ class Mask:
         return len(self._values)
 
     def hide(self, text: str) -> str:
-        """The text as it may leave the house."""
+        """The text as it may leave the installation."""
         text = visible(text).replace("⟦", "[").replace("⟧", "]")
         for kind, pattern in _FIRST:
             text = pattern.sub(lambda m, kind=kind: self._put(kind, m[0]), text)  # type: ignore[misc]

@@ -192,7 +192,7 @@ def data(view: ReportView, *, show_cost: bool) -> None:
             )
         for gap in view.missing:
             note(t("data.gap", source=gap.get("source", ""), reason=gap.get("reason") or ""), "warn")
-        for letter in view.letters:
+        for letter in view.outbox:
             if letter.status == "failed":
                 note(t("data.letter_failed", error=letter.last_error or ""), "bad", mark="letter-failed")
 

@@ -1,4 +1,4 @@
-"""The door of the history: how far back the data reaches, and a day to load it from. For administrators."""
+"""The history: how far back the data reaches, and a day to load it from. For administrators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readings of every dialog, the report written from them, its letters, and their way to Telegram."""
+"""Readings of every dialog, the report written from them, its messages, and their way to Telegram."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def read(worker: Worker) -> dict[str, Any]:
 
 
 def write(worker: Worker) -> reports.Report:
-    """Write, check and save the report with its letters, under the living lease, in one transaction.
+    """Write, check and save the report with its messages, under the living lease, in one transaction.
 
     An attempt to complete a report that found nothing new leaves the version that stands, and returns it.
     """
@@ -171,7 +171,7 @@ def write(worker: Worker) -> reports.Report:
     from analysis.report.builder import write_report
     from analysis.report.dialogs import read_dialogs
     from delivery.message import telegram_message
-    from delivery.sender import letters_for
+    from delivery.sender import messages_for
 
     context = context_of(worker)
     # a step re-executed alone finds every reading in the cache
@@ -186,7 +186,7 @@ def write(worker: Worker) -> reports.Report:
         telegram = integrations.find(connection, worker.tenant.tenant_id, "telegram")
     message = telegram_message(draft.body, report_url=report_url(worker.tenant.slug, draft))
     is_told = revision_policy.is_told(worker, decision)
-    letters = letters_for(draft.body, telegram, settings().base_url) if is_told else []
+    messages = messages_for(draft.body, telegram, settings().base_url) if is_told else []
     draft = replace(
         draft,
         telegram_text=message.plain_text,
@@ -194,14 +194,14 @@ def write(worker: Worker) -> reports.Report:
     )
     with db.as_service("publish") as connection:
         leases.hold(connection, worker.run)
-        made = reports.publish(connection, worker.tenant.tenant_id, worker.run.run_id, draft, letters)
+        made = reports.publish(connection, worker.tenant.tenant_id, worker.run.run_id, draft, messages)
         leases.attach_report(connection, worker.run, made.report_id)
         revisions.note(connection, made.tenant_id, made.report_id, decision.lacking, decision.plan)
     worker.log(
         "report",
         f"Отчёт сохранён, версия {made.version}",
         report_id=str(made.report_id),
-        letters=len(letters),
+        messages=len(messages),
     )
     if not is_told:
         worker.log("report", "Письма нет: это пересборка истории или в отчёте не прибавилось")
@@ -224,7 +224,7 @@ def _tell_next(worker: Worker, plan: revisions.Plan | None) -> None:
 
 
 def deliver(worker: Worker) -> tuple[int, int]:
-    """Send the report's letters now; what cannot be sent stays in the outbox and is sent later."""
+    """Send the report's messages now; what cannot be sent stays in the outbox and is sent later."""
     from delivery.sender import send_due
 
     with db.as_service("delivery") as connection:
@@ -233,12 +233,12 @@ def deliver(worker: Worker) -> tuple[int, int]:
         return 0, 0
     outcome = send_due(tenant_id=run.tenant_id, report_id=run.report_id, checkpoint=worker.checkpoint)
     with db.as_service("delivery") as connection:
-        letters = outbox.of_report(connection, run.tenant_id, run.report_id)
+        messages = outbox.of_report(connection, run.tenant_id, run.report_id)
     with db.as_service("delivery") as connection:
         telegram = integrations.find(connection, run.tenant_id, "telegram")
-    if not letters and telegram is not None:
+    if not messages and telegram is not None:
         worker.log("delivery", "Письма к этому отчёту нет: он доступен на странице")
-    elif not letters:
+    elif not messages:
         worker.log("delivery", "Telegram не подключён: отчёт доступен на странице", level="warning")
     elif outcome.errors:
         worker.log("delivery", f"Telegram: {outcome.errors[0]} Отчёт ждёт в очереди.", level="warning")

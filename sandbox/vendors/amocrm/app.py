@@ -72,7 +72,7 @@ def build_app(world: World, request_log: RequestLog, faults: Faults) -> ASGIApp:
 
 
 class Server:
-    """The door: who may come in, how often and with which method; what is behind it is in the ``…_pages``."""
+    """The entry point: who may come in, how often and with which method; what is behind it is in the ``…_pages``."""
 
     def __init__(self, world: World, request_log: RequestLog, faults: Faults) -> None:
         self.world, self.request_log, self.faults = world, request_log, faults
@@ -124,7 +124,7 @@ class Server:
         found += [Route("/_expire", self.expire, methods=["POST"]), Route("/_edit", self.edit, methods=["POST"])]
         return [*found, Route("/{rest:path}", self._guarded(_unknown), methods=every)]
 
-    # --- the door -----------------------------------------------------------------------------------------------
+    # --- the entry point -----------------------------------------------------------------------------------------------
 
     def _guarded(self, page: Callable[[Request], Response]) -> Callable[[Request], Any]:
         async def handler(request: Request) -> Response:

@@ -73,7 +73,7 @@ class Refused(Exception):
 
 
 class Server:
-    """One door, one table of pages."""
+    """One entry point, one table of pages."""
 
     def __init__(self, world: World, request_log: RequestLog, faults: Faults) -> None:
         self.world, self.request_log, self.faults, self.switches = world, request_log, faults, faults.switches

@@ -59,15 +59,15 @@ def build_app(auth: Auth, request_log: RequestLog, faults: Faults) -> ASGIApp:
 
     faults.bind(errors=errors, switches={**SWITCHES, **auth.switches})
     auth.switches = auth.limits.switches = faults.switches
-    door = Door(auth)
+    entry = EntryPoint(auth)
     routes = [
-        Route("/_sandbox/mails", door.mails, methods=["GET", "DELETE"]),
-        Route(PREFIX + "/{page:path}", door.enter, methods=["GET", "POST", "PUT", "DELETE"]),
+        Route("/_sandbox/mails", entry.mails, methods=["GET", "DELETE"]),
+        Route(PREFIX + "/{page:path}", entry.enter, methods=["GET", "POST", "PUT", "DELETE"]),
     ]
     return instrument(Starlette(routes=routes), request_log, faults)
 
 
-class Door:
+class EntryPoint:
     """The gateway and the table of pages."""
 
     def __init__(self, auth: Auth) -> None:

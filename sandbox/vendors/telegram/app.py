@@ -43,19 +43,19 @@ def build_app(world: World, request_log: RequestLog, faults: Faults) -> ASGIApp:
 
     faults.bind(errors=errors, switches=SWITCHES, rates={"overall": 30.0, "chat": 1.0, "group_per_minute": 20.0})
     bot = Bot(world.company.seed, faults, world.now)
-    hooks, door = Hooks(bot), Door(bot_token(world.company.seed), bot)
+    hooks, entry = Hooks(bot), EntryPoint(bot_token(world.company.seed), bot)
     routes = [
         Route("/_sent", hooks.sent_page, methods=["GET", "DELETE"]),
         Route("/_inject", hooks.inject_page, methods=["POST"]),
     ]
     routes += [
         Route("/_chats", hooks.chats_page, methods=["GET", "POST"]),
-        Route("/bot{token}/{method}", door.enter, methods=["GET", "POST"]),
+        Route("/bot{token}/{method}", entry.enter, methods=["GET", "POST"]),
     ]
     return instrument(Starlette(routes=routes), request_log, faults)
 
 
-class Door:
+class EntryPoint:
     """Who may come in and which method is meant."""
 
     def __init__(self, token: str, bot: Bot) -> None:

@@ -104,7 +104,7 @@ def save(
     managers: Sequence[str],
     progress: Callable[[FileResult], None] = lambda one: None,
 ) -> ImportResult:
-    """Read the files and keep what is new, a transaction a file (service door).
+    """Read the files and keep what is new, a transaction a file (service entry point).
 
     ``managers``: names of our side; none: those of the last upload. They are kept for the next one.
     """

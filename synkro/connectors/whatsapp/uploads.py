@@ -28,7 +28,7 @@ class Added:
 
 
 def add(connection: db.Connection, tenant_id: UUID, chat: Chat) -> Added:
-    """Keep the dialog until the next run (service door). A message that is known and the same is not kept again."""
+    """Keep the dialog until the next run (service entry point). A message that is known and the same is not kept again."""
     of_chat = {"tenant": tenant_id, "chat": chat.id}
     # two uploads of one chat at once: the second counts what the first has left
     connection.execute(
@@ -76,14 +76,14 @@ def _known(connection: db.Connection, of_chat: dict[str, Any]) -> dict[str, tupl
 
 
 def waiting_chats(connection: db.Connection, tenant_id: UUID) -> list[dict[str, Any]]:
-    """Dialogs no run has read (service door)."""
+    """Dialogs no run has read (service entry point)."""
     return connection.execute(
         "select id, exported_until, payload from private.whatsapp_chats where tenant_id = %s order by id", (tenant_id,)
     ).fetchall()
 
 
 def waiting_messages(connection: db.Connection, tenant_id: UUID, size: int) -> Iterator[list[dict[str, Any]]]:
-    """Messages no run has read, in pages (service door)."""
+    """Messages no run has read, in pages (service entry point)."""
     with connection.cursor(name="whatsapp_messages") as cursor:
         cursor.execute(
             "select chat_id, id, sent_at, direction, message_type, payload from private.whatsapp_messages"
@@ -95,7 +95,7 @@ def waiting_messages(connection: db.Connection, tenant_id: UUID, size: int) -> I
 
 
 def complete_until(connection: db.Connection, tenant_id: UUID) -> datetime | None:
-    """The last line of the latest export; None before the first one (service door)."""
+    """The last line of the latest export; None before the first one (service entry point)."""
     row = connection.execute(
         "select greatest((select max(exported_until) from private.whatsapp_chats where tenant_id = %(tenant)s),"
         " (select max(updated_at) from raw_whatsapp.chats where tenant_id = %(tenant)s)) as until",
@@ -105,7 +105,7 @@ def complete_until(connection: db.Connection, tenant_id: UUID) -> datetime | Non
 
 
 def first_message(connection: db.Connection, tenant_id: UUID) -> datetime | None:
-    """The earliest message there is (service door)."""
+    """The earliest message there is (service entry point)."""
     row = connection.execute(
         "select least((select min(sent_at) from private.whatsapp_messages where tenant_id = %(tenant)s),"
         " (select min(sent_at) from raw_whatsapp.messages where tenant_id = %(tenant)s)) as since",
@@ -115,7 +115,7 @@ def first_message(connection: db.Connection, tenant_id: UUID) -> datetime | None
 
 
 def forget_read(connection: db.Connection, tenant_id: UUID) -> None:
-    """Take out what raw holds as it was uploaded; what came during the run stays (service door)."""
+    """Take out what raw holds as it was uploaded; what came during the run stays (service entry point)."""
     connection.execute(
         "delete from private.whatsapp_messages as w using raw_whatsapp.messages as r"
         " where w.tenant_id = %(tenant)s and r.tenant_id = w.tenant_id and r.chat_id = w.chat_id and r.id = w.id"
@@ -131,7 +131,7 @@ def forget_read(connection: db.Connection, tenant_id: UUID) -> None:
 
 
 def totals(connection: db.Connection, tenant_id: UUID) -> dict[str, Any]:
-    """How much there is, read or not (service door)."""
+    """How much there is, read or not (service entry point)."""
     row = connection.execute(
         "select (select count(*) from (select id from raw_whatsapp.chats where tenant_id = %(tenant)s union"
         "  select id from private.whatsapp_chats where tenant_id = %(tenant)s) c) as chats,"

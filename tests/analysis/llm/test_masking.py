@@ -1,4 +1,4 @@
-"""Nothing that names a person leaves the house, and all of it comes back."""
+"""Nothing that names a person leaves the installation, and all of it comes back."""
 
 from __future__ import annotations
 

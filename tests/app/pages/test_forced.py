@@ -1,4 +1,4 @@
-"""Windows on request: the limits of the company hold at every door, the operator goes beyond them with a reason."""
+"""Windows on request: the limits of the company hold at every entry point, the operator goes beyond them with a reason."""
 
 from __future__ import annotations
 

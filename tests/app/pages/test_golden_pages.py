@@ -30,7 +30,7 @@ from synkro.tenancy import users
 from tests.app import fixtures as worlds
 from tests.app.fixtures import World
 from tests.app.pages.outline import lines_of
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.support.moment import standing_at
 
 GOLDEN = Path(__file__).parent / "golden_pages"
@@ -87,7 +87,7 @@ ELSEWHERE = {"/t/{slug}/reports/{report_id}"}
 @pytest.fixture(scope="module")
 def still(make_database: Callable[[str | None], str], template: str) -> Iterator[World]:
     secrets = {"SYNKRO_WEB_SECRET": "f3a9c1e07b5d4826a1c0e9d8b7f65432"}
-    with doors_open(make_database(template), **secrets, **standing_at(MOMENT)) as url:
+    with entry_points_to(make_database(template), **secrets, **standing_at(MOMENT)) as url:
         world = worlds.fill(url)
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute(

@@ -1,4 +1,4 @@
-"""The door of the history on the page and in the API: administrators open it, others neither see nor use it."""
+"""The entry point of the history on the page and in the API: administrators open it, others neither see nor use it."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ from synkro.runs import queue
 from synkro.tenancy import users
 from tests.app.conftest import Site, running
 from tests.app.fixtures import PASSWORD
-from tests.conftest import doors_open
-from tests.support.e2e import Town, open_town
+from tests.conftest import entry_points_to
+from tests.support.e2e import Environment, open_environment
 from tests.support.moment import MOMENT, standing_at
 from tests.transforms.recount import recount
 
@@ -51,7 +51,7 @@ HELD_BACK = 3
 class Told:
     """The company after both runs; ``early``: the report of the day before, ``before``: its mart row when it was published."""
 
-    town: Town
+    e2e: Environment
     user: users.User
     early: Report
     before: dict[str, Any]
@@ -60,7 +60,7 @@ class Told:
 
     def mart(self, report: Report) -> dict[str, Any]:
         with db.as_service("test") as connection:
-            found = queries.summary(connection, self.town.tenant_id, report.window)
+            found = queries.summary(connection, self.e2e.tenant_id, report.window)
         assert found is not None
         return found
 
@@ -70,20 +70,20 @@ def told(make_database: Callable[[str | None], str], template: str) -> Iterator[
     secret = {"SYNKRO_WEB_SECRET": "f3a9c1e07b5d4826a1c0e9d8b7f65432"}
     # of few days does a small company have something to say under every number
     moment = standing_at(MOMENT)
-    with doors_open(make_database(template), **secret, **moment), open_town("town", with_ai=False) as town:
-        day = label_of(town.window, "Asia/Almaty") - timedelta(days=1)
+    with entry_points_to(make_database(template), **secret, **moment), open_environment("town", with_ai=False) as e2e:
+        day = label_of(e2e.window, "Asia/Almaty") - timedelta(days=1)
         with db.as_service("test") as connection:
             config_start = connection.execute(
                 "select business_day_start from synkro.tenant_runtime_configs where is_current"
             ).fetchone()
             assert config_start is not None
             user = embedded.add(connection, "reader@example.com", PASSWORD)
-            users.grant(connection, user.user_id, town.tenant_id, "user")
+            users.grant(connection, user.user_id, e2e.tenant_id, "user")
         window = business_day_window(day, config_start["business_day_start"], "Asia/Almaty")
-        give_back = hold_back(town, window)
-        early = build(town, window)
+        give_back = hold_back(e2e, window)
+        early = build(e2e, window)
         with db.as_service("test") as connection:
-            before = queries.summary(connection, town.tenant_id, window)
+            before = queries.summary(connection, e2e.tenant_id, window)
             # a day later, as Radist's connector counts
             connection.execute(
                 "update synkro.watermarks set cursor = jsonb_set(cursor, '{late_at}', '\"2026-01-01T00:00:00Z\"')"
@@ -91,13 +91,13 @@ def told(make_database: Callable[[str | None], str], template: str) -> Iterator[
             )
         assert before is not None
         give_back()
-        report = build(town, town.window)
-        yield Told(town, user, early, before, report, town.sent()[-1]["text"])
+        report = build(e2e, e2e.window)
+        yield Told(e2e, user, early, before, report, e2e.sent()[-1]["text"])
 
 
-def hold_back(town: Town, window: Window) -> Callable[[], None]:
+def hold_back(e2e: Environment, window: Window) -> Callable[[], None]:
     """Radist does not show some answers of the day yet; the value makes it show them."""
-    chats = [chat for chat in town.sandbox.world.chats.values() if not chat.is_group and chat.crm_contact_id]
+    chats = [chat for chat in e2e.sandbox.world.chats.values() if not chat.is_group and chat.crm_contact_id]
     taken: list[tuple[Chat, Message]] = []
     for chat in chats:
         inside = [one for one in chat.messages if window.start <= one.at < window.end]
@@ -115,15 +115,15 @@ def hold_back(town: Town, window: Window) -> Callable[[], None]:
     return give_back
 
 
-def build(town: Town, window: Window) -> Report:
+def build(e2e: Environment, window: Window) -> Report:
     with db.as_service("test") as connection:
         asked = queue.request(
-            connection, town.tenant_id, window, mode="amocrm_radist", trigger_type="manual", report_type="daily"
+            connection, e2e.tenant_id, window, mode="amocrm_radist", trigger_type="manual", report_type="daily"
         )[0]
     done = execute(asked.run_id)
     assert done.status == "success", (done.error, done.error_detail)
     with db.as_service("test") as connection:
-        found = reports.current(connection, town.tenant_id, window)
+        found = reports.current(connection, e2e.tenant_id, window)
     assert found is not None
     return found
 
@@ -198,7 +198,7 @@ def is_small(key: str, mart: dict[str, Any]) -> bool:
 
 
 async def test_the_page_and_its_rows(told: Told, site: Site) -> None:
-    person, base = await site.person("reader"), f"/t/town/reports/{told.report.report_id}"
+    person, base = await site.person("reader"), f"/t/e2e/reports/{told.report.report_id}"
     mart = told.mart(told.report)
     await person.open(base)
     for key in NUMBERS:
@@ -217,10 +217,10 @@ async def test_the_page_and_its_rows(told: Told, site: Site) -> None:
 async def test_rest_the_command_line_and_the_exports(told: Told, site: Site) -> None:
     mart = told.mart(told.report)
     wanted = {key: mart[key] for key in NUMBERS}
-    base = f"/t/town/reports/{told.report.report_id}"
+    base = f"/t/e2e/reports/{told.report.report_id}"
     browser = await site.signed_in("reader")
 
-    answer = (await browser.get(f"/api/v1/tenants/town/reports/{told.report.report_id}")).json()
+    answer = (await browser.get(f"/api/v1/tenants/e2e/reports/{told.report.report_id}")).json()
     assert {key: answer["numbers"][key] for key in wanted} == wanted
     assert answer["revised"] is None
 
@@ -264,10 +264,10 @@ def test_the_letter(told: Told) -> None:
 
 async def test_managers_on_the_page_and_behind_it(told: Told, site: Site) -> None:
     with db.as_user(told.user.user_id) as connection:
-        managers = queries.managers(connection, told.town.tenant_id, told.report.window)
+        managers = queries.managers(connection, told.e2e.tenant_id, told.report.window)
     assert len(managers) > 1
     person = await site.person("reader")
-    await person.open(f"/t/town/reports/{told.report.report_id}")
+    await person.open(f"/t/e2e/reports/{told.report.report_id}")
     for column in ("waits_answered", "open_overdue", "messages_sent"):
         shown = [str(one.text) for one in person.find(marker=f"manager-{column}").elements]  # type: ignore[attr-defined]
         assert sorted(int(read(text, "count")[0] or 0) for text in shown) == sorted(row[column] for row in managers)
@@ -296,9 +296,9 @@ def test_the_dashboards_add_up(told: Told) -> None:
 
 
 def test_the_rows_make_every_number_for_its_reader(told: Told) -> None:
-    """Every column of the last windows of the company, through the door and under the policies of a member."""
+    """Every column of the last windows of the company, through the entry point and under the policies of a member."""
     with db.as_user(told.user.user_id) as connection:
-        found = recount(connection, told.town.tenant_id, newest=6)
+        found = recount(connection, told.e2e.tenant_id, newest=6)
 
     assert not found.differences, "\n".join(map(str, found.differences[:12]))
     assert found.cells > 500 and len(found.alive) > 50
@@ -321,12 +321,12 @@ async def test_late_messages_mark_the_report_of_their_day(told: Told, site: Site
     assert changed["messages"] == (told.before["messages"], now["messages"])
     assert changed == {key: (told.before[key], now[key]) for key in NUMBERS if told.before[key] != now[key]}
 
-    base = f"/t/town/reports/{early.report_id}"
+    base = f"/t/e2e/reports/{early.report_id}"
     browser, person = await site.signed_in("reader"), await site.person("reader")
-    answer = (await browser.get(f"/api/v1/tenants/town/reports/{early.report_id}")).json()
+    answer = (await browser.get(f"/api/v1/tenants/e2e/reports/{early.report_id}")).json()
     assert answer["numbers"]["messages"] == told.before["messages"]
     assert answer["revised"]["numbers"]["messages"] == {"old": told.before["messages"], "new": now["messages"]}
-    listed = {one["id"]: one["revised"] for one in (await browser.get("/api/v1/tenants/town/reports")).json()}
+    listed = {one["id"]: one["revised"] for one in (await browser.get("/api/v1/tenants/e2e/reports")).json()}
     assert listed[str(early.report_id)] == answer["revised"] and listed[str(told.report.report_id)] is None
 
     await person.open(base)
@@ -336,9 +336,9 @@ async def test_late_messages_mark_the_report_of_their_day(told: Told, site: Site
     assert texts[place + 1 : place + 3] == [
         number_text(SUMMARY["messages"], value, None) for value in changed["messages"]
     ]
-    await person.open("/t/town/reports")
+    await person.open("/t/e2e/reports")
     assert len([one for one in person.find(RU["report.corrected"]).elements]) == 1
     await person.open(f"{base}/rows/messages")
     await person.should_see(marker="rows-changed")
-    await person.open(f"/t/town/reports/{told.report.report_id}")
+    await person.open(f"/t/e2e/reports/{told.report.report_id}")
     await person.should_not_see(marker="corrected")

@@ -128,7 +128,7 @@ def test_phones_inside_texts_are_masked(text: str, shown: str) -> None:
 
 
 def test_the_words_of_a_reconciliation_are_those_of_the_run_log() -> None:
-    """The page may not import the rooms that count: their vocabulary is repeated in both languages, and kept equal."""
+    """The page may not import the packages that count: their vocabulary is repeated in both languages, and kept equal."""
     from ingestion.extract.rows import NOTES, REASONS
     from synkro.connectors.registry import CONNECTORS
 

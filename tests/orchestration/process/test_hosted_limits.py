@@ -19,8 +19,8 @@ from synkro.core.errors import TransientError
 from synkro.core.settings import ROOT, settings
 from synkro.database import connections, db
 from synkro.reporting import reports
-from tests.conftest import doors_open
-from tests.support.e2e import Town, open_town
+from tests.conftest import entry_points_to
+from tests.support.e2e import Environment, open_environment
 from tests.support.pooled import Pooled, pooled
 
 #: what one run may take of a session pool that lends fifteen to everybody
@@ -53,9 +53,9 @@ def project(make_database: Callable[[str | None], str], template: str) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def town(project: tuple[str, Pooled]) -> Iterator[Town]:
+def e2e(project: tuple[str, Pooled]) -> Iterator[Environment]:
     url, _ = project
-    with doors_open(url, SYNKRO_APP_DATABASE_URL=url, SYNKRO_DATABASE_POOL=""), open_town("hosted") as made:
+    with entry_points_to(url, SYNKRO_APP_DATABASE_URL=url, SYNKRO_DATABASE_POOL=""), open_environment("hosted") as made:
         yield made
 
 
@@ -65,24 +65,26 @@ def test_the_logins_limit_is_felt(project: tuple[str, Pooled]) -> None:
         connection.execute("select pg_sleep(%s)", (SLOW,))
 
 
-def test_a_run_takes_few_connections_and_outlives_the_logins_limit(project: tuple[str, Pooled], town: Town) -> None:
+def test_a_run_takes_few_connections_and_outlives_the_logins_limit(
+    project: tuple[str, Pooled], e2e: Environment
+) -> None:
     _, made = project
     db.close()
     count = made.pooler.clients["session"]
     count.peak = count.current
     before = made.pooler.refused
     environment = {name: value for name, value in os.environ.items() if name != "SYNKRO_APP_DATABASE_URL"}
-    command = [sys.executable, "-m", "cli.main", "report", "run", town.slug, "--wait"]
+    command = [sys.executable, "-m", "cli.main", "report", "run", e2e.slug, "--wait"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert is_complete(town), "every stream was loaded"
+    assert is_complete(e2e), "every stream was loaded"
     assert 3 < count.peak <= MOST, f"{count.peak} connections at once"
     assert made.pooler.refused == before
 
 
-def is_complete(town: Town) -> bool:
+def is_complete(e2e: Environment) -> bool:
     with db.as_service("test") as connection:
-        found = reports.current(connection, town.tenant_id, town.window)
+        found = reports.current(connection, e2e.tenant_id, e2e.window)
     return found is not None and found.is_complete
 
 
@@ -135,7 +137,7 @@ def test_dbt_names_a_pool_that_stays_lent(
 
 
 def test_a_load_waits_for_a_connection(
-    project: tuple[str, Pooled], town: Town, monkeypatch: pytest.MonkeyPatch
+    project: tuple[str, Pooled], e2e: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every connection is lent to others in the moment dlt begins to load."""
     import dlt
@@ -152,8 +154,8 @@ def test_a_load_waits_for_a_connection(
         return loading(pipeline, *arguments, **named)
 
     monkeypatch.setattr(dlt.Pipeline, "load", load)
-    ended = execute(town.request().run_id)
+    ended = execute(e2e.request().run_id)
     for thread in waited:
         thread.join()
     assert waited and ended.status == "success", (ended.error, ended.error_detail)
-    assert is_complete(town)
+    assert is_complete(e2e)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from synkro.database import db, migrations
-from tests.support.e2e import Town
+from tests.support.e2e import Environment
 from tests.support.schema import differences, snapshot, snapshot_in, without_api_views
 
 
@@ -21,14 +21,14 @@ def migrated(make_database: Callable[[str | None], str]) -> dict[str, str]:
 
 
 def test_a_deploy_and_a_run_alter_nothing(
-    town: Town, migrated: dict[str, str], make_database: Callable[[str | None], str], template: str
+    e2e: Environment, migrated: dict[str, str], make_database: Callable[[str | None], str], template: str
 ) -> None:
     deployed = snapshot(make_database(template))
     assert differences(migrated, without_api_views(deployed)) == []
     views = {name for name in deployed if re.match(r"view api\.", name)}
     assert len(views) >= 16, "the deploy made no views: this compares nothing"
 
-    run = town.build()
+    run = e2e.build()
     assert run.status == "success", (run.error, run.error_detail)
     assert differences(deployed, snapshot(db.owner_url())) == []
 

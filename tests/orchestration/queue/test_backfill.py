@@ -27,28 +27,28 @@ from synkro.reporting import reports
 from synkro.runs import queue
 from synkro.tenancy import users
 from synkro.tenancy.runtime_config import RuntimeConfig
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.orchestration import dagster_processes
-from tests.support.e2e import TIMEZONE, Town, connect, open_town
+from tests.support.e2e import TIMEZONE, Environment, connect, open_environment
 
 DAYS = 3
 CONFIG = RuntimeConfig(TIMEZONE)
 
 
 @pytest.fixture(scope="module")
-def town(make_database: Callable[[str | None], str], template: str) -> Iterator[Town]:
-    with doors_open(make_database(template)), open_town("alpha", with_ai=False) as made:
+def e2e(make_database: Callable[[str | None], str], template: str) -> Iterator[Environment]:
+    with entry_points_to(make_database(template)), open_environment("alpha", with_ai=False) as made:
         yield made
 
 
 @pytest.mark.assurance
 @pytest.mark.slow
-def test_a_backfill_and_a_forced_window_build_each_window_once(town: Town) -> None:
-    beta = connect("beta", town.sandbox.addresses, with_ai=False)
-    viewer = person(town.tenant_id)
-    days = windows_of(town)
+def test_a_backfill_and_a_forced_window_build_each_window_once(e2e: Environment) -> None:
+    beta = connect("beta", e2e.sandbox.addresses, with_ai=False)
+    viewer = person(e2e.tenant_id)
+    days = windows_of(e2e)
     keys = [str(key_of(slug, label_of(window, TIMEZONE))) for window in days for slug in ("alpha", "beta")]
-    sent = len(town.sent())
+    sent = len(e2e.sent())
     with dagster_processes.start() as dagster:
         wait(lambda: partitions(dagster) >= {"alpha", "beta"}, 180, "the sensor adds the tenants' partitions")
         backfill_id = dagster.launch_backfill(REPORT_JOB, keys)
@@ -64,7 +64,7 @@ def test_a_backfill_and_a_forced_window_build_each_window_once(town: Town) -> No
     with db.as_service("test") as connection:
         made = {
             (tenant, window): queue.of_window(connection, tenant, window)
-            for tenant in (town.tenant_id, beta)
+            for tenant in (e2e.tenant_id, beta)
             for window in days
         }
         versions = {
@@ -75,14 +75,14 @@ def test_a_backfill_and_a_forced_window_build_each_window_once(town: Town) -> No
     assert {len(found) for found in made.values()} == {1}, "every window has one run, the forced one too"
     assert {found[0].status for found in made.values()} == {"success"}
     assert {len(found) for found in versions.values()} == {1} and len(versions) == len(made)
-    assert made[town.tenant_id, days[0]][0].run_id == forced.run_id
-    for tenant in (town.tenant_id, beta):
+    assert made[e2e.tenant_id, days[0]][0].run_id == forced.run_id
+    for tenant in (e2e.tenant_id, beta):
         spans = sorted(spans_of(made[tenant, window][0]) for window in days)
         # without the tenant's tag two of them would start together, and one would wait for the lock in vain
         assert all(later[0] >= earlier[1] for earlier, later in pairwise(spans)), spans
-    shown = {run.run_id for run in runs.progress(viewer.user_id, town.tenant_id).runs}
-    assert {made[town.tenant_id, window][0].run_id for window in days} <= shown
-    letters = town.sent()[sent:]
+    shown = {run.run_id for run in runs.progress(viewer.user_id, e2e.tenant_id).runs}
+    assert {made[e2e.tenant_id, window][0].run_id for window in days} <= shown
+    letters = e2e.sent()[sent:]
     assert len(letters) == 1, "the person's report is sent, the rebuilt history is not"
 
 
@@ -90,9 +90,9 @@ def test_a_backfill_and_a_forced_window_build_each_window_once(town: Town) -> No
 ENDED = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
 
 
-def windows_of(town: Town) -> list[Window]:
+def windows_of(e2e: Environment) -> list[Window]:
     """The last closed days, newest first."""
-    label = label_of(town.window, TIMEZONE)
+    label = label_of(e2e.window, TIMEZONE)
     return [
         business_day_window(label - timedelta(days=back), CONFIG.business_day_start, TIMEZONE) for back in range(DAYS)
     ]

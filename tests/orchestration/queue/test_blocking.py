@@ -13,7 +13,7 @@ import pytest
 from synkro.database import db
 from synkro.reporting import reports
 from synkro.runs import queue
-from tests.support.e2e import Town, connect
+from tests.support.e2e import Environment, connect
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def made(tenant_id: UUID, run: queue.Run) -> dict[str, Any]:
         }
 
 
-def test_marts_that_contradict_themselves_make_no_report(mended: Town) -> None:
+def test_marts_that_contradict_themselves_make_no_report(mended: Environment) -> None:
     first = mended.build()
     assert first.status == "success", (first.error, first.error_detail)
     letters = len(mended.sent())
@@ -66,14 +66,14 @@ def test_marts_that_contradict_themselves_make_no_report(mended: Town) -> None:
 
 
 @pytest.mark.parametrize("is_amocrm_readable", [False, True], ids=["of both vendors", "of one"])
-def test_rows_nobody_can_read_block_when_no_vendor_is_left(mended: Town, is_amocrm_readable: bool) -> None:
+def test_rows_nobody_can_read_block_when_no_vendor_is_left(mended: Environment, is_amocrm_readable: bool) -> None:
     tenant_id = connect("one" if is_amocrm_readable else "both", mended.sandbox.addresses)
     letters = len(mended.sent())
     spoilt: dict[str, Any] = {"kind": "null_id", "every": True, "times": 100_000}
     mended.fault("radist", path="/messages/", **spoilt)
     if not is_amocrm_readable:
         mended.fault("amocrm", path=r"/api/v4/leads\?", **spoilt)
-    run = Town(mended.sandbox, tenant_id, "", mended.window).build()
+    run = Environment(mended.sandbox, tenant_id, "", mended.window).build()
     found = made(tenant_id, run)
     if is_amocrm_readable:
         assert run.status == "success", (run.error, run.error_detail)

@@ -24,8 +24,8 @@ from synkro.database import db
 from synkro.reporting import reports
 from synkro.runs import queue
 from tests.chaos.installation import wait_for
-from tests.conftest import doors_open
-from tests.support.celery_cluster import Fleet, all_ended, at_one_time, fleet
+from tests.conftest import entry_points_to
+from tests.support.celery_cluster import Cluster, all_ended, at_one_time, cluster
 from tests.support.e2e import connect
 
 pytestmark = [pytest.mark.slow, pytest.mark.assurance]
@@ -51,13 +51,13 @@ def outside() -> Iterator[Sandbox]:
 @contextmanager
 def one_worker(
     make_database: Callable[[str | None], str], template: str, folder: Path, *, places: int
-) -> Iterator[tuple[Sandbox, Fleet, str]]:
-    """The outside, a fleet of one worker, and the address of its Dagster's database."""
+) -> Iterator[tuple[Sandbox, Cluster, str]]:
+    """The outside, a cluster of one worker, and the address of its Dagster's database."""
     dagster = make_database(None)
     with (
-        doors_open(make_database(template)) as url,
+        entry_points_to(make_database(template)) as url,
         outside() as sandbox,
-        fleet(folder / "fleet", url, dagster, workers=1, places=places) as made,
+        cluster(folder / "cluster", url, dagster, workers=1, places=places) as made,
     ):
         yield sandbox, made, dagster
 
@@ -66,9 +66,9 @@ def test_companies_of_one_time_are_shared_by_two_workers(
     make_database: Callable[[str | None], str], template: str, tmp_path: Path
 ) -> None:
     dagster = make_database(None)
-    with doors_open(make_database(template)) as url, outside() as sandbox:
+    with entry_points_to(make_database(template)) as url, outside() as sandbox:
         ours = [connect(f"fleet_{number}", sandbox.addresses) for number in range(COMPANIES)]
-        with fleet(tmp_path / "fleet", url, dagster, workers=2) as made:
+        with cluster(tmp_path / "cluster", url, dagster, workers=2) as made:
             at_one_time(ours)
             found = all_ended(ours, 900)
             taken = [made.taken(number) for number in range(2)]
@@ -82,7 +82,7 @@ def test_companies_of_one_time_are_shared_by_two_workers(
     with psycopg.connect(dagster) as connection:
         assert _statuses(connection) == ["SUCCESS"] * COMPANIES, "Dagster shows every run"
     for number in range(2):
-        left = list((tmp_path / "fleet" / f"worker{number}" / "work").iterdir())
+        left = list((tmp_path / "cluster" / f"worker{number}" / "work").iterdir())
         assert left == [], "a run leaves nothing in its worker's directory"
 
 

@@ -13,23 +13,23 @@ from synkro.core.windows import business_day_window, label_of
 from synkro.database import db
 from synkro.runs import history, queue
 from synkro.tenancy import runtime_config
-from tests.support.e2e import TIMEZONE, Town
+from tests.support.e2e import TIMEZONE, Environment
 
 CONFIG = runtime_config.RuntimeConfig(TIMEZONE)
 
 
-def backfill(town: Town, back: int) -> tuple[queue.Run, date]:
+def backfill(e2e: Environment, back: int) -> tuple[queue.Run, date]:
     """Load the history from so many days before the window on, and wait."""
-    day = label_of(town.window, TIMEZONE) - timedelta(days=back)
+    day = label_of(e2e.window, TIMEZONE) - timedelta(days=back)
     with db.as_service("test") as connection:
-        config = runtime_config.current(connection, town.tenant_id)
-        run, _ = history.request(connection, town.tenant_id, config, day.isoformat(), clock.now())
+        config = runtime_config.current(connection, e2e.tenant_id)
+        run, _ = history.request(connection, e2e.tenant_id, config, day.isoformat(), clock.now())
     ended = execute(run.run_id)
     assert ended.status == "success", (ended.error, ended.error_detail)
     return ended, day
 
 
-def held(town: Town) -> dict[date, int]:
+def held(e2e: Environment) -> dict[date, int]:
     """Messages of the marts by business day, the left out groups counted back in."""
     with db.as_service("test") as connection:
         rows = connection.execute(
@@ -39,7 +39,7 @@ def held(town: Town) -> dict[date, int]:
             " union all select m.sent_at from raw_radist.messages as m"
             " join intermediate.int_dialogs as d on d.tenant_id = m.tenant_id and d.chat_id = m.chat_id"
             " where m.tenant_id = %(t)s and d.excluded_reason is not null",
-            {"t": town.tenant_id},
+            {"t": e2e.tenant_id},
         )
         found: dict[date, int] = {}
         for row in rows:
@@ -48,35 +48,35 @@ def held(town: Town) -> dict[date, int]:
     return found
 
 
-def expected(town: Town, first: date) -> dict[date, int]:
+def expected(e2e: Environment, first: date) -> dict[date, int]:
     """What the company says it wrote on each day up to the window's, computed from its own diary."""
     found = {}
     day = first
-    while day <= label_of(town.window, TIMEZONE):
+    while day <= label_of(e2e.window, TIMEZONE):
         window = business_day_window(day, CONFIG.business_day_start, TIMEZONE)
-        said = town.sandbox.world.expected(window.start, window.end).messages
+        said = e2e.sandbox.world.expected(window.start, window.end).messages
         if count := sum(len(ids) for ids in said.values()):
             found[day] = count
         day += timedelta(days=1)
     return found
 
 
-def since(town: Town) -> dict[str, date | None]:
+def since(e2e: Environment) -> dict[str, date | None]:
     with db.as_service("test") as connection:
-        depths = history.depths(connection, town.tenant_id)
+        depths = history.depths(connection, e2e.tenant_id)
     return {source: history.since(depths, source, CONFIG) for source in ("amocrm", "radist")}
 
 
-def built(town: Town) -> set[date]:
+def built(e2e: Environment) -> set[date]:
     with db.as_service("test") as connection:
         rows = connection.execute(
-            "select label_date from marts.period_summary where tenant_id = %s", (town.tenant_id,)
+            "select label_date from marts.period_summary where tenant_id = %s", (e2e.tenant_id,)
         ).fetchall()
     return {row["label_date"] for row in rows}
 
 
 @pytest.mark.assurance
-def test_a_history_becomes_days_of_the_marts_and_a_deeper_one_adds_the_older(mended: Town) -> None:
+def test_a_history_becomes_days_of_the_marts_and_a_deeper_one_adds_the_older(mended: Environment) -> None:
     run, day = backfill(mended, 5)
     assert run.history_from is not None and since(mended) == {"amocrm": day, "radist": day}
     with db.as_service("test") as connection:
@@ -100,6 +100,6 @@ def test_a_history_becomes_days_of_the_marts_and_a_deeper_one_adds_the_older(men
     assert {d: n for d, n in held(mended).items() if d in wanted} == wanted
 
 
-def _today(found: dict[date, int], town: Town) -> dict[date, int]:
+def _today(found: dict[date, int], e2e: Environment) -> dict[date, int]:
     """Messages after the window: of a day that is not over."""
-    return {day: n for day, n in found.items() if day > label_of(town.window, TIMEZONE)}
+    return {day: n for day, n in found.items() if day > label_of(e2e.window, TIMEZONE)}

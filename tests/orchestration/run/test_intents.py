@@ -20,29 +20,29 @@ from synkro.database import db
 from synkro.reporting import intents
 from synkro.reporting.intents import RawMessage
 from synkro.tenancy import users
-from tests.support.e2e import Town, open_town
+from tests.support.e2e import Environment, open_environment
 
 START = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def town(shared_database: str) -> Iterator[Town]:
-    with open_town("intents", with_ai=False) as made:
+def e2e(shared_database: str) -> Iterator[Environment]:
+    with open_environment("intents", with_ai=False) as made:
         assert made.build().status == "success"
         yield made
 
 
 @pytest.fixture(scope="module")
-def member(town: Town) -> Viewer:
+def member(e2e: Environment) -> Viewer:
     with db.as_service("test") as connection:
         person = embedded.add(connection, f"{uuid4().hex[:8]}@x.example", "пароль для проверки")
-        users.grant(connection, person.user_id, town.tenant_id, "user")
+        users.grant(connection, person.user_id, e2e.tenant_id, "user")
     return viewer(person)
 
 
-def rows(town: Town, sql: str, **values: Any) -> list[dict[str, Any]]:
+def rows(e2e: Environment, sql: str, **values: Any) -> list[dict[str, Any]]:
     with db.as_service("test") as connection:
-        return connection.execute(sql.encode(), {"tenant": town.tenant_id, **values}).fetchall()
+        return connection.execute(sql.encode(), {"tenant": e2e.tenant_id, **values}).fetchall()
 
 
 def said(*lines: tuple[int, str, str], kind: str = "text") -> list[RawMessage]:
@@ -73,9 +73,9 @@ def test_media_are_told_from_words() -> None:
     assert step.decided_of(sticker)[-1].needs_reply is False
 
 
-def test_every_message_of_a_client_is_decided_and_the_marts_say_so(town: Town) -> None:
+def test_every_message_of_a_client_is_decided_and_the_marts_say_so(e2e: Environment) -> None:
     found = rows(
-        town,
+        e2e,
         "select count(*) as all_of_them, count(needs_reply_reason) as decided,"
         " count(*) filter (where needs_reply is distinct from i.needs_reply) as differ"
         " from marts.fct_messages f left join private.message_intents i using (tenant_id, dialog_id, message_id)"
@@ -86,7 +86,7 @@ def test_every_message_of_a_client_is_decided_and_the_marts_say_so(town: Town) -
     assert found["all_of_them"] == found["decided"] > 100
     assert found["differ"] == 0
     others = rows(
-        town,
+        e2e,
         "select distinct kind from marts.fct_messages where tenant_id = %(tenant)s and kind <> 'client'"
         " and (needs_reply or needs_reply_reason is not null)",
     )
@@ -94,71 +94,71 @@ def test_every_message_of_a_client_is_decided_and_the_marts_say_so(town: Town) -
 
 
 def test_nothing_new_is_nothing_to_decide_and_another_version_is_everything(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    e2e: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with db.as_service("test") as connection:
-        assert intents.waiting(connection, town.tenant_id, deciding.VERSION) == []
-        everything = intents.waiting(connection, town.tenant_id, "another")
+        assert intents.waiting(connection, e2e.tenant_id, deciding.VERSION) == []
+        everything = intents.waiting(connection, e2e.tenant_id, "another")
     assert len(everything) > 10
     before = rows(
-        town, "select count(*) as n, min(built_at) as at from private.mart_builds where tenant_id = %(tenant)s"
+        e2e, "select count(*) as n, min(built_at) as at from private.mart_builds where tenant_id = %(tenant)s"
     )
-    assert town.build().status == "success"
-    scope = rows(town, "select scope from private.mart_builds where tenant_id = %(tenant)s")
+    assert e2e.build().status == "success"
+    scope = rows(e2e, "select scope from private.mart_builds where tenant_id = %(tenant)s")
     assert scope == [{"scope": "touched"}], before
     monkeypatch.setattr(deciding, "VERSION", "intents-test")
-    assert town.build().status == "success"
-    versions = rows(town, "select distinct version from private.decided_dialogs where tenant_id = %(tenant)s")
-    scope = rows(town, "select scope from private.mart_builds where tenant_id = %(tenant)s")
+    assert e2e.build().status == "success"
+    versions = rows(e2e, "select distinct version from private.decided_dialogs where tenant_id = %(tenant)s")
+    scope = rows(e2e, "select scope from private.mart_builds where tenant_id = %(tenant)s")
     assert versions == [{"version": "intents-test"}]
     assert scope == [{"scope": "all"}], "what every number means has changed"
 
 
-def test_a_persons_word_changes_the_wait(town: Town, member: Viewer) -> None:
+def test_a_persons_word_changes_the_wait(e2e: Environment, member: Viewer) -> None:
     wait = rows(
-        town,
+        e2e,
         "select w.wait_id, w.dialog_id, w.opened_by_message_id as message_id from marts.fct_waits w"
         " where w.tenant_id = %(tenant)s and w.is_open order by w.opened_at desc limit 1",
     )[0]
     where = {"dialog": wait["dialog_id"], "message": wait["message_id"]}
-    assert transcripts.correct(member, town.slug, wait["dialog_id"], wait["message_id"], False) is False
-    shown = transcripts.load(member, town.slug, wait["dialog_id"])
+    assert transcripts.correct(member, e2e.slug, wait["dialog_id"], wait["message_id"], False) is False
+    shown = transcripts.load(member, e2e.slug, wait["dialog_id"])
     assert shown.corrected == {wait["message_id"]: False}
-    assert town.build().status == "success"
+    assert e2e.build().status == "success"
     message = rows(
-        town,
+        e2e,
         "select needs_reply, needs_reply_reason from marts.fct_messages"
         " where tenant_id = %(tenant)s and dialog_id = %(dialog)s and message_id = %(message)s",
         **where,
     )
     assert message == [{"needs_reply": False, "needs_reply_reason": "person"}]
     still = rows(
-        town,
+        e2e,
         "select 1 from marts.fct_waits where tenant_id = %(tenant)s and dialog_id = %(dialog)s"
         " and opened_by_message_id = %(message)s",
         **where,
     )
     assert still == [], "nobody waits because of this message any more"
     noted = rows(
-        town,
+        e2e,
         "select actor, metadata ->> 'needs_reply' as word from synkro.audit_log"
         " where tenant_id = %(tenant)s and action = 'message.corrected'",
     )
     assert noted == [{"actor": member.user.email, "word": "false"}]
-    label = rows(town, "select was_needs_reply, needs_reply from synkro.reply_labels where tenant_id = %(tenant)s")
+    label = rows(e2e, "select was_needs_reply, needs_reply from synkro.reply_labels where tenant_id = %(tenant)s")
     assert label == [{"was_needs_reply": True, "needs_reply": False}]
 
 
-def test_nobody_else_has_a_say(town: Town, member: Viewer) -> None:
+def test_nobody_else_has_a_say(e2e: Environment, member: Viewer) -> None:
     with db.as_service("test") as connection:
         stranger = viewer(embedded.add(connection, f"{uuid4().hex[:8]}@x.example", "пароль для проверки"))
     with pytest.raises(NotFoundError):
-        transcripts.correct(stranger, town.slug, "1", "m", False)
+        transcripts.correct(stranger, e2e.slug, "1", "m", False)
     with pytest.raises(NotFoundError):
-        transcripts.correct(member, town.slug, "no such dialog", "m", False)
+        transcripts.correct(member, e2e.slug, "no such dialog", "m", False)
     with pytest.raises(psycopg.Error), db.as_user(stranger.user_id) as connection:
         connection.execute(
             "insert into synkro.reply_labels (tenant_id, dialog_id, message_id, needs_reply, was_needs_reply, author_id)"
             " values (%s, '1', 'm', true, false, %s)",
-            (town.tenant_id, stranger.user_id),
+            (e2e.tenant_id, stranger.user_id),
         )

@@ -14,20 +14,20 @@ from synkro.database import db
 from synkro.metrics import queries
 from synkro.reporting import outbox, reports
 from synkro.runs import queue
-from tests.support.e2e import Town
+from tests.support.e2e import Environment
 
 
-def current(town: Town) -> reports.Report:
+def current(e2e: Environment) -> reports.Report:
     with db.as_service("test") as connection:
-        found = reports.current(connection, town.tenant_id, town.window)
+        found = reports.current(connection, e2e.tenant_id, e2e.window)
     assert found is not None
     return found
 
 
-def mart(town: Town) -> dict[str, Any]:
+def mart(e2e: Environment) -> dict[str, Any]:
 
     with db.as_service("test") as connection:
-        found = queries.summary(connection, town.tenant_id, town.window)
+        found = queries.summary(connection, e2e.tenant_id, e2e.window)
     assert found is not None
     # a report knows its window itself
     return {key: value for key, value in found.items() if key not in ("window_start", "window_end")}
@@ -38,7 +38,7 @@ def log_of(run: queue.Run) -> list[str]:
         return [event.message for event in queue.events(connection, run.tenant_id, run.run_id)]
 
 
-def test_a_day_becomes_a_report_and_a_message(mended: Town) -> None:
+def test_a_day_becomes_a_report_and_a_message(mended: Environment) -> None:
     before = len(mended.sent())
     run = mended.build()
     assert run.status == "success", (run.error, run.error_detail)
@@ -54,28 +54,28 @@ def test_a_day_becomes_a_report_and_a_message(mended: Town) -> None:
     assert report.coverage["read"] + sum(report.coverage["skipped"].values()) == report.coverage["total"]
 
 
-def test_every_claim_stands_word_for_word_in_a_message(town: Town) -> None:
-    report = current(town)
+def test_every_claim_stands_word_for_word_in_a_message(e2e: Environment) -> None:
+    report = current(e2e)
     assert report.claims, "a positive control: the day gives claims"
     with db.as_service("test") as connection:
         for claim in report.claims:
             rows = connection.execute(
                 "select body from marts.fct_messages where tenant_id = %s and dialog_id = %s and message_id = any (%s)",
-                (town.tenant_id, claim["dialog_id"], claim["message_ids"]),
+                (e2e.tenant_id, claim["dialog_id"], claim["message_ids"]),
             ).fetchall()
             bodies = [" ".join(row["body"].split()) for row in rows]
             assert any(" ".join(claim["quote"].split()) in body for body in bodies), claim
 
 
-def test_nothing_is_written_to_the_vendors(town: Town) -> None:
+def test_nothing_is_written_to_the_vendors(e2e: Environment) -> None:
     for vendor in ("amocrm", "radist"):
-        assert town.violations(vendor) == []
-        asked = town.request_log(vendor)
+        assert e2e.violations(vendor) == []
+        asked = e2e.request_log(vendor)
         assert len(asked) > 5
         assert {entry["method"] for entry in asked} == {"GET"}
 
 
-def test_the_same_window_again_is_a_new_version_with_the_same_numbers(mended: Town) -> None:
+def test_the_same_window_again_is_a_new_version_with_the_same_numbers(mended: Environment) -> None:
     first = current(mended)
     calls = len([entry for entry in mended.request_log("llm") if entry["method"] == "POST"])
     run = mended.build()
@@ -88,7 +88,7 @@ def test_the_same_window_again_is_a_new_version_with_the_same_numbers(mended: To
     assert len(again) <= 1, "no dialog is read twice; only the wording of the report may be asked for"
 
 
-def test_radist_down_makes_an_incomplete_report_that_says_so(mended: Town) -> None:
+def test_radist_down_makes_an_incomplete_report_that_says_so(mended: Environment) -> None:
     mended.fault("radist", kind="down")
     run = mended.build()
     assert run.status == "success", run.error
@@ -100,7 +100,7 @@ def test_radist_down_makes_an_incomplete_report_that_says_so(mended: Town) -> No
 
 
 @pytest.mark.assurance
-def test_a_refused_token_is_named_and_the_rest_is_reported(mended: Town) -> None:
+def test_a_refused_token_is_named_and_the_rest_is_reported(mended: Environment) -> None:
     mended.fault("amocrm", kind="unauthorized_after_refresh")
     run = mended.build()
     assert run.status == "success", run.error
@@ -111,7 +111,7 @@ def test_a_refused_token_is_named_and_the_rest_is_reported(mended: Town) -> None
         assert integrations.load(connection, mended.tenant_id, "amocrm").last_error
 
 
-def test_both_sources_down_fail_with_the_cause_and_a_retry_succeeds(mended: Town) -> None:
+def test_both_sources_down_fail_with_the_cause_and_a_retry_succeeds(mended: Environment) -> None:
     assert mended.build().status == "success"
     standing = current(mended)
     mended.fault("amocrm", kind="down")
@@ -127,7 +127,7 @@ def test_both_sources_down_fail_with_the_cause_and_a_retry_succeeds(mended: Town
 
 
 @pytest.mark.assurance
-def test_telegram_down_keeps_the_letter_and_delivers_it_later(mended: Town) -> None:
+def test_telegram_down_keeps_the_letter_and_delivers_it_later(mended: Environment) -> None:
     mended.fault("telegram", kind="down")
     before = len(mended.sent())
     run = mended.build()
@@ -145,7 +145,7 @@ def test_telegram_down_keeps_the_letter_and_delivers_it_later(mended: Town) -> N
 
 
 @pytest.mark.assurance
-def test_the_model_down_leaves_the_numbers(mended: Town) -> None:
+def test_the_model_down_leaves_the_numbers(mended: Environment) -> None:
     with db.as_service("test") as connection:
         connection.execute("delete from synkro.dialog_readings where tenant_id = %s", (mended.tenant_id,))
     mended.fault("llm", kind="down")
@@ -156,7 +156,7 @@ def test_the_model_down_leaves_the_numbers(mended: Town) -> None:
     assert report.body.stored()["header"]["reader"]["note"], "the report says that the model did not read"
 
 
-def test_a_person_stops_a_run(mended: Town) -> None:
+def test_a_person_stops_a_run(mended: Environment) -> None:
     mended.fault("amocrm", kind="timeout", seconds=6)
     run = mended.request()
 

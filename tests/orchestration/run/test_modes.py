@@ -16,7 +16,7 @@ from synkro.reporting import reports
 from synkro.runs import queue
 from synkro.tenancy import runtime_config
 from synkro.tenancy.runtime_config import RuntimeConfig
-from tests.support.e2e import open_town
+from tests.support.e2e import open_environment
 
 
 def shown_of(run: queue.Run) -> tuple[set[AssetKey], dict[tuple[AssetKey, str], bool], list[str]]:
@@ -45,18 +45,18 @@ def raw(source: str) -> set[AssetKey]:
 
 @pytest.mark.parametrize("mode", ["radist_only", "amocrm_only"])
 def test_a_mode_reads_its_source_and_is_complete_with_it(database: str, mode: str) -> None:
-    with open_town("town", with_ai=False) as town:
+    with open_environment("town", with_ai=False) as e2e:
         with db.as_service("test") as connection:
-            runtime_config.change(connection, town.tenant_id, {"mode": mode})
-        run = town.build()
+            runtime_config.change(connection, e2e.tenant_id, {"mode": mode})
+        run = e2e.build()
         assert run.status == "success", (run.error, run.error_detail)
         with db.as_service("test") as connection:
-            report = reports.current(connection, town.tenant_id)
+            report = reports.current(connection, e2e.tenant_id)
         assert report is not None and report.is_complete
         silent = "amocrm" if mode == "radist_only" else "radist"
-        assert town.request_log(silent) == []
+        assert e2e.request_log(silent) == []
         read = "radist" if silent == "amocrm" else "amocrm"
-        assert town.request_log(read)
+        assert e2e.request_log(read)
         shown, _, warnings = shown_of(run)
         assert raw(read) <= shown and not raw(silent) & shown, "what was not read is as old as it was"
         views = {key.path[1] for key in shown if key.path[0] == "staging"}
@@ -73,9 +73,9 @@ def test_a_mode_reads_its_source_and_is_complete_with_it(database: str, mode: st
 
 
 def test_a_vendor_that_is_down_leaves_its_streams_as_old_as_they_are(database: str) -> None:
-    with open_town("town", with_ai=False) as town:
-        town.fault("amocrm", kind="down")
-        run = town.build()
+    with open_environment("town", with_ai=False) as e2e:
+        e2e.fault("amocrm", kind="down")
+        run = e2e.build()
         assert run.status == "success", (run.error, run.error_detail)
         shown, checks, warnings = shown_of(run)
         assert raw("radist") <= shown and not raw("amocrm") & shown
@@ -85,7 +85,7 @@ def test_a_vendor_that_is_down_leaves_its_streams_as_old_as_they_are(database: s
         assert checks[AssetKey(["raw_radist", "messages"]), "contract"]
         (said,) = (line for line in warnings if line.startswith("raw_amocrm/leads was not read: "))
         with db.as_service("test") as connection:
-            told = [event.message for event in queue.events(connection, town.tenant_id, run.run_id)]
+            told = [event.message for event in queue.events(connection, e2e.tenant_id, run.run_id)]
         assert f"amoCRM: {said.partition(': ')[2]}" in told, "the cause people read"
 
 
@@ -93,23 +93,23 @@ def test_a_week_is_a_report_of_its_own(database: str) -> None:
     """The same models and texts as a day, over seven of them."""
     from orchestration.process.launch import execute
 
-    with open_town("town", with_ai=False) as town:
+    with open_environment("town", with_ai=False) as e2e:
         zone, start = "Asia/Almaty", RuntimeConfig("Asia/Almaty").business_day_start
-        label = label_of(town.window, zone) - timedelta(days=7)
+        label = label_of(e2e.window, zone) - timedelta(days=7)
         week = week_window(label, start, zone)
         with db.as_service("test") as connection:
             asked, _ = queue.request(
-                connection, town.tenant_id, week, mode="amocrm_radist", trigger_type="scheduled", report_type="weekly"
+                connection, e2e.tenant_id, week, mode="amocrm_radist", trigger_type="scheduled", report_type="weekly"
             )
         run = execute(asked.run_id)
         assert run.status == "success", (run.error, run.error_detail)
         with db.as_service("test") as connection:
-            report = reports.current(connection, town.tenant_id, week)
+            report = reports.current(connection, e2e.tenant_id, week)
             counted = connection.execute(
                 "select (select count(*) from marts.fct_messages where tenant_id = %(t)s and sent_at >= %(a)s and sent_at < %(b)s)"
                 " as messages, (select count(*) from marts.fct_waits where tenant_id = %(t)s and opened_at >= %(a)s"
                 " and opened_at < %(b)s) as waits",
-                {"t": town.tenant_id, "a": week.start, "b": week.end},
+                {"t": e2e.tenant_id, "a": week.start, "b": week.end},
             ).fetchone()
         assert report is not None and report.is_complete and report.report_type == "weekly"
         assert "недел" in report.telegram_text

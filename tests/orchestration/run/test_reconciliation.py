@@ -18,7 +18,7 @@ from synkro.runs.queue import Event
 from synkro.tenancy import users
 from tests.app.conftest import running
 from tests.app.fixtures import PASSWORD
-from tests.support.e2e import Town, open_town
+from tests.support.e2e import Environment, open_environment
 
 STREAMS = sum(len(CONNECTORS[source].streams) for source in ("amocrm", "radist"))
 
@@ -41,17 +41,17 @@ def log_of(run: queue.Run, words: str) -> list[Event]:
         return [event for event in queue.events(connection, run.tenant_id, run.run_id) if words in event.message]
 
 
-def page_of(town: Town, report: reports.Report) -> str:
+def page_of(e2e: Environment, report: reports.Report) -> str:
     """Everything the reconciliation on the report's page says to a member."""
     with db.as_service("test") as connection:
-        if not users.people_of(connection, town.tenant_id):
+        if not users.people_of(connection, e2e.tenant_id):
             reader = embedded.add(connection, "reader@example.com", PASSWORD)
-            users.grant(connection, reader.user_id, town.tenant_id, "user")
+            users.grant(connection, reader.user_id, e2e.tenant_id, "user")
 
     async def look() -> str:
         async with running() as site:
             person = await site.person("reader")
-            await person.open(f"/t/{town.slug}/reports/{report.report_id}")
+            await person.open(f"/t/{e2e.slug}/reports/{report.report_id}")
             (block,) = person.find(marker="reconciliation").elements
             return " | ".join(str(one.text) for one in block.descendants() if getattr(one, "text", ""))
 
@@ -59,7 +59,7 @@ def page_of(town: Town, report: reports.Report) -> str:
     return asyncio.run(look())
 
 
-def test_a_clean_run_has_no_difference_anywhere(mended: Town) -> None:
+def test_a_clean_run_has_no_difference_anywhere(mended: Environment) -> None:
     run = mended.build()
     report, shown, counts = report_of(run)
     assert report.is_complete and len(shown["reconciliation"]) == STREAMS
@@ -84,10 +84,10 @@ def test_a_clean_run_has_no_difference_anywhere(mended: Town) -> None:
 
 
 def test_a_row_without_id_and_a_row_of_2100_are_shown_with_their_reasons(database: str) -> None:
-    with open_town("refused", with_ai=False) as town:
-        town.fault("amocrm", kind="null_id", path=r"/api/v4/leads\?(?!.*only_deleted)")
-        town.fault("radist", kind="row_2100", path="/messages", times=1)
-        run = town.build()
+    with open_environment("refused", with_ai=False) as e2e:
+        e2e.fault("amocrm", kind="null_id", path=r"/api/v4/leads\?(?!.*only_deleted)")
+        e2e.fault("radist", kind="row_2100", path="/messages", times=1)
+        run = e2e.build()
         report, shown, _ = report_of(run)
         leads, messages = line_of(shown, "leads"), line_of(shown, "messages")
         assert (leads["rejected"], leads["reasons"]["no_id"], leads["difference"]) == (1, 1, 0)
@@ -98,12 +98,12 @@ def test_a_row_without_id_and_a_row_of_2100_are_shown_with_their_reasons(databas
         assert line.level == "warning" and "запись датирована будущим: 1" in line.message
         assert report.is_complete, "both are explained"
         assert "неполные" not in report.telegram_text
-        said = page_of(town, report)
+        said = page_of(e2e, report)
         assert "нет номера записи: 1" in said and "запись датирована будущим: 1" in said
         assert "отклонено: 2\u00a0строки" in said
 
 
-def test_a_stream_that_is_down_is_named_everywhere(mended: Town) -> None:
+def test_a_stream_that_is_down_is_named_everywhere(mended: Environment) -> None:
     mended.fault("amocrm", kind="down", path="/api/v4/contacts")
     run = mended.build()
     report, shown, _ = report_of(run)
@@ -116,7 +116,7 @@ def test_a_stream_that_is_down_is_named_everywhere(mended: Town) -> None:
     assert "Не сошлось" in page_of(mended, report)
 
 
-def test_a_source_that_is_down_leaves_no_stream_unmentioned(mended: Town) -> None:
+def test_a_source_that_is_down_leaves_no_stream_unmentioned(mended: Environment) -> None:
     mended.fault("radist", kind="down")
     run = mended.build()
     report, shown, _ = report_of(run)
@@ -129,7 +129,7 @@ def test_a_source_that_is_down_leaves_no_stream_unmentioned(mended: Town) -> Non
 
 
 def test_a_row_lost_between_raw_and_the_marts_makes_the_report_incomplete(
-    mended: Town, monkeypatch: pytest.MonkeyPatch
+    mended: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from orchestration.dbt import project
 

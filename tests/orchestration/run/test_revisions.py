@@ -12,24 +12,24 @@ from synkro.core import clock
 from synkro.database import db
 from synkro.reporting import reports, revisions
 from synkro.runs import queue
-from tests.support.e2e import Town
+from tests.support.e2e import Environment
 
 
-def current(town: Town) -> reports.Report:
+def current(e2e: Environment) -> reports.Report:
     with db.as_service("test") as connection:
-        found = reports.current(connection, town.tenant_id, town.window)
+        found = reports.current(connection, e2e.tenant_id, e2e.window)
     assert found is not None
     return found
 
 
-def due(town: Town) -> datetime | None:
+def due(e2e: Environment) -> datetime | None:
     with db.as_service("test") as connection:
-        return revisions.next_attempts(connection, town.tenant_id).get(current(town).report_id)
+        return revisions.next_attempts(connection, e2e.tenant_id).get(current(e2e).report_id)
 
 
-def follow_up(town: Town) -> queue.Run:
+def follow_up(e2e: Environment) -> queue.Run:
     """What the queue's sensor and the daemon do when the moment has come."""
-    moment = due(town)
+    moment = due(e2e)
     assert moment is not None
     with db.as_service("test") as connection:
         assert revisions.enqueue_due(connection, moment - timedelta(seconds=1)) == []
@@ -41,7 +41,7 @@ def local(moment: datetime) -> str:
     return f"{moment + timedelta(hours=5):%H:%M}"
 
 
-def test_a_source_that_was_down_is_added_by_a_revision(mended: Town) -> None:
+def test_a_source_that_was_down_is_added_by_a_revision(mended: Environment) -> None:
     mended.fault("radist", kind="down")
     run = mended.build()
     assert run.status == "success", (run.error, run.error_detail)
@@ -75,13 +75,13 @@ def test_a_source_that_was_down_is_added_by_a_revision(mended: Town) -> None:
     assert revisions.AI not in lacking(mended)
 
 
-def ai_of(town: Town) -> integrations.Integration:
+def ai_of(e2e: Environment) -> integrations.Integration:
     with db.as_service("test") as connection:
-        return integrations.load(connection, town.tenant_id, "ai")
+        return integrations.load(connection, e2e.tenant_id, "ai")
 
 
 @pytest.mark.assurance
-def test_the_ai_part_is_added_later(mended: Town) -> None:
+def test_the_ai_part_is_added_later(mended: Environment) -> None:
     with db.as_service("test") as connection:
         connection.execute("delete from synkro.dialog_readings where tenant_id = %s", (mended.tenant_id,))
     mended.fault("llm", kind="down")
@@ -109,7 +109,7 @@ def test_the_ai_part_is_added_later(mended: Town) -> None:
     assert len(letters) == 1 and "Уточнённый отчёт: добавлено — AI-раздел" in letters[0]["text"]
 
 
-def test_too_few_dialogs_make_the_short_form_and_no_follow_up(mended: Town) -> None:
+def test_too_few_dialogs_make_the_short_form_and_no_follow_up(mended: Environment) -> None:
     from synkro.tenancy import runtime_config
 
     with db.as_service("test") as connection:
@@ -127,7 +127,7 @@ def test_too_few_dialogs_make_the_short_form_and_no_follow_up(mended: Town) -> N
             runtime_config.change(connection, mended.tenant_id, {"min_dialogs_for_report": 1})
 
 
-def lacking(town: Town) -> list[str]:
-    report = current(town)
+def lacking(e2e: Environment) -> list[str]:
+    report = current(e2e)
     with db.as_service("test") as connection:
-        return revisions.lacking_of(connection, town.tenant_id, report.report_id)
+        return revisions.lacking_of(connection, e2e.tenant_id, report.report_id)

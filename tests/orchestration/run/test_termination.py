@@ -24,7 +24,7 @@ from synkro.core.settings import settings
 from synkro.database import db
 from synkro.reporting import reports
 from synkro.runs import queue, reaper
-from tests.support.e2e import Town
+from tests.support.e2e import Environment
 from tests.support.sockets import NO_CERTIFICATES
 
 #: everything a run writes; a line that is written again has another xmin
@@ -38,12 +38,12 @@ STANDS_BEFORE_US = "select from pg_locks where not granted and pg_backend_pid() 
 
 
 @pytest.fixture(scope="module")
-def built(town: Town) -> Town:
+def built(e2e: Environment) -> Environment:
     """The history is read: what follows is increments."""
-    town.mend()
-    first = town.build()
+    e2e.mend()
+    first = e2e.build()
     assert first.status == "success", (first.error, first.error_detail)
-    return town
+    return e2e
 
 
 def state() -> dict[str, Any]:
@@ -76,10 +76,10 @@ def make(run: queue.Run, what: str) -> None:
 
 
 @contextmanager
-def standing(town: Town) -> Iterator[tuple[subprocess.Popen[bytes], queue.Run]]:
+def standing(e2e: Environment) -> Iterator[tuple[subprocess.Popen[bytes], queue.Run]]:
     """A process of its own that leads a run and waits for a page of Radist; killed and mended in the end."""
-    town.fault("radist", kind="timeout", seconds=8, times=1)
-    run = town.request()
+    e2e.fault("radist", kind="timeout", seconds=8, times=1)
+    run = e2e.request()
     child = subprocess.Popen(
         [sys.executable, "-m", "cli.main", "run", "retry", str(run.run_id), "--json"],
         stdout=subprocess.DEVNULL,
@@ -87,23 +87,23 @@ def standing(town: Town) -> Iterator[tuple[subprocess.Popen[bytes], queue.Run]]:
         start_new_session=True,
     )
     try:
-        until("a page is waited for", lambda: _fired(town, "radist"))
+        until("a page is waited for", lambda: _fired(e2e, "radist"))
         yield child, now(run)
     finally:
         # the whole group: what it started sleeps beside it
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait(timeout=60)
-        town.mend()
+        e2e.mend()
 
 
-def _fired(town: Town, vendor: str) -> bool:
-    said = httpx.get(f"http://127.0.0.1:{town.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES).json()
+def _fired(e2e: Environment, vendor: str) -> bool:
+    said = httpx.get(f"http://127.0.0.1:{e2e.sandbox.ports[vendor]}/_faults", verify=NO_CERTIFICATES).json()
     return any(fault["fired"] for fault in said["active"])
 
 
 @pytest.mark.assurance
-def test_a_zombie_of_another_machine_commits_nothing(built: Town) -> None:
+def test_a_zombie_of_another_machine_commits_nothing(built: Environment) -> None:
     """It holds the company's lock in its sleep; the heir gets it all the same, and the sleeper wakes to nothing."""
     with standing(built) as (child, run):
         os.killpg(child.pid, signal.SIGSTOP)
@@ -119,7 +119,7 @@ def test_a_zombie_of_another_machine_commits_nothing(built: Town) -> None:
         assert now(run) == heir
 
 
-def test_a_zombie_of_this_machine_is_ended(built: Town) -> None:
+def test_a_zombie_of_this_machine_is_ended(built: Environment) -> None:
     with standing(built) as (child, run):
         os.killpg(child.pid, signal.SIGSTOP)
         cleanup.clear()
@@ -133,7 +133,7 @@ def test_a_zombie_of_this_machine_is_ended(built: Town) -> None:
     assert built.build().status == "success"
 
 
-def test_a_run_that_does_not_stop_is_stopped(built: Town) -> None:
+def test_a_run_that_does_not_stop_is_stopped(built: Environment) -> None:
     """Its heart beats, its lease is good, its hands hang outside of Python: after a minute it is over without it."""
     with standing(built) as (child, run):
         os.killpg(child.pid, signal.SIGSTOP)
@@ -151,7 +151,7 @@ def test_a_run_that_does_not_stop_is_stopped(built: Town) -> None:
 
 
 @pytest.mark.parametrize("step", ["readings", pytest.param("marts", marks=pytest.mark.assurance)])
-def test_a_person_stops_a_run_in_a_call_of_the_model_and_in_dbt(built: Town, step: str) -> None:
+def test_a_person_stops_a_run_in_a_call_of_the_model_and_in_dbt(built: Environment, step: str) -> None:
     before = len(built.sent())
     with db.as_service("test") as connection:
         connection.execute("delete from synkro.dialog_readings")
@@ -209,7 +209,7 @@ def marts() -> dict[str, Any]:
     return {table: found for table, found in state().items() if table.startswith(("marts", "synkro.reports"))}
 
 
-def test_a_full_disk_of_ours_is_named_and_leaves_the_marts(built: Town) -> None:
+def test_a_full_disk_of_ours_is_named_and_leaves_the_marts(built: Environment) -> None:
     before, figures = marts(), _figures(built)
     with small(settings().data_dir / "work", "64k"):
         ended = built.build()
@@ -221,7 +221,7 @@ def test_a_full_disk_of_ours_is_named_and_leaves_the_marts(built: Town) -> None:
 
 
 @pytest.mark.assurance
-def test_a_full_disk_of_the_database_is_named_and_leaves_the_marts(built: Town, tmp_path: Path) -> None:
+def test_a_full_disk_of_the_database_is_named_and_leaves_the_marts(built: Environment, tmp_path: Path) -> None:
     before, figures = marts(), _figures(built)
     with psycopg.connect(db.owner_url(), autocommit=True) as connection:
         (data,) = connection.execute("select current_setting('data_directory')").fetchone() or ("",)
@@ -258,8 +258,8 @@ def fill(path: Path) -> None:
             pass
 
 
-def _figures(town: Town) -> dict[str, Any]:
+def _figures(e2e: Environment) -> dict[str, Any]:
     with db.as_service("test") as connection:
-        found = reports.current(connection, town.tenant_id, town.window)
+        found = reports.current(connection, e2e.tenant_id, e2e.window)
     assert found is not None and found.is_complete
     return {key: value for key, value in found.numbers.items() if key not in ("as_of", "built_at")}

@@ -19,7 +19,7 @@ from sandbox.company.labels import DialogLabel, of_dialogs
 from sandbox.company.model import Message
 from synkro.core.windows import Window
 from synkro.database import db
-from tests.support.e2e import Town, open_town
+from tests.support.e2e import Environment, open_environment
 
 pytestmark = pytest.mark.slow
 
@@ -72,9 +72,9 @@ class Score:
 Scores = dict[str, Score]
 
 
-def rows(town: Town, sql: str) -> list[dict[str, Any]]:
+def rows(e2e: Environment, sql: str) -> list[dict[str, Any]]:
     with db.as_service("test") as connection:
-        return connection.execute(sql.encode(), {"tenant": town.tenant_id}).fetchall()
+        return connection.execute(sql.encode(), {"tenant": e2e.tenant_id}).fetchall()
 
 
 def words(message: Message) -> str:
@@ -82,28 +82,28 @@ def words(message: Message) -> str:
 
 
 class Comparison:
-    """One town: its story on one side, its database on the other."""
+    """One e2e: its story on one side, its database on the other."""
 
-    def __init__(self, town: Town) -> None:
-        self.town, self.company = town, town.sandbox.world.company
+    def __init__(self, e2e: Environment) -> None:
+        self.e2e, self.company = e2e, e2e.sandbox.world.company
         self.said = {m.id: m for chat in self.company.chats for m in chat.messages}
         self.scores: Scores = defaultdict(Score)
         #: a wait of several evenings is one
         self.counted: set[tuple[int, object]] = set()
         self.waits = rows(
-            town,
+            e2e,
             "select dialog_id, opened_by_message_id, opened_at, closed_at from marts.fct_waits where tenant_id = %(tenant)s",
         )
         self._lines()
         self._turns()
         for back in range(DAYS - int(ABANDONED / timedelta(days=1))):
-            self._open_waits(town.window.end - timedelta(days=back))
-        self._readings(of_dialogs(self.company, town.window.end))
+            self._open_waits(e2e.window.end - timedelta(days=back))
+        self._readings(of_dialogs(self.company, e2e.window.end))
 
     def _lines(self) -> None:
         """Each line of a client: is it a question to us."""
         decided = rows(
-            self.town,
+            self.e2e,
             "select message_id, needs_reply from marts.fct_messages where tenant_id = %(tenant)s and kind = 'client'",
         )
         for row in decided:
@@ -121,7 +121,7 @@ class Comparison:
         for chat in self.company.chats:
             run: list[Message] = []
             for message in [*chat.messages, None] if own[chat.crm_contact_id or -chat.id] == 1 else []:
-                if message is not None and message.at >= self.town.window.end:
+                if message is not None and message.at >= self.e2e.window.end:
                     message = None
                 if message is not None and message.kind == "client":
                     run.append(message)
@@ -153,20 +153,20 @@ class Comparison:
             wait = (person, min(since) if since else shown.get(person))
             if wait not in self.counted and (since or all(truth[id].waits == "N" for id in ids)):
                 self.counted.add(wait)
-                world = self.town.sandbox.world
+                world = self.e2e.sandbox.world
                 last = [words(m) for id in ids for m in world.messages(world.chats[id], at)[-3:]]
                 self.scores["open waits"].count(bool(since), person in shown, f"{at:%d.%m}: {last}")
 
     def _readings(self, truth: dict[int, DialogLabel]) -> None:
         """What was read of each dialog of the window."""
         read = rows(
-            self.town,
+            self.e2e,
             "select distinct on (dialog_id) dialog_id, reading from synkro.dialog_readings where tenant_id = %(tenant)s"
             " order by dialog_id, created_at desc",
         )
-        window = self.town.window
+        window = self.e2e.window
         for row in read:
-            chat = self.town.sandbox.world.chats[int(row["dialog_id"])]
+            chat = self.e2e.sandbox.world.chats[int(row["dialog_id"])]
             if chat.id not in truth:
                 continue
             inside = [m for m in chat.messages if window.start <= m.at < window.end]
@@ -203,10 +203,10 @@ def measured(shared_database: str) -> Iterator[dict[str, Scores]]:
     found: dict[str, Scores] = {}
     together: Scores = defaultdict(Score)
     for vertical in VERTICALS:
-        with open_town(vertical.replace("_", ""), seed=7, with_ai=False, vertical=vertical) as town:
-            town.window = Window(town.window.end - timedelta(days=DAYS), town.window.end)
-            assert town.build().status == "success"
-            found[vertical] = Comparison(town).scores
+        with open_environment(vertical.replace("_", ""), seed=7, with_ai=False, vertical=vertical) as e2e:
+            e2e.window = Window(e2e.window.end - timedelta(days=DAYS), e2e.window.end)
+            assert e2e.build().status == "success"
+            found[vertical] = Comparison(e2e).scores
         for name, score in found[vertical].items():
             together[name] += score
     found["all"] = together

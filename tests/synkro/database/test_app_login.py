@@ -21,7 +21,7 @@ from synkro.core.errors import ConfigurationError
 from synkro.core.files import PRIVATE_UMASK, private_folder
 from synkro.core.settings import settings
 from synkro.database import app_login, db
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.support.cluster import APP_PASSWORD
 
 #: how a login of the app's may be too strong, the statement that makes it so, and the word that says it
@@ -70,7 +70,7 @@ def login(database: str) -> Iterator[Callable[[str], str]]:
 def test_a_login_the_policies_do_not_hold_back_is_refused(
     rights: str, named: str, database: str, login: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with doors_open(database, SYNKRO_APP_DATABASE_URL=login(rights)):
+    with entry_points_to(database, SYNKRO_APP_DATABASE_URL=login(rights)):
         with pytest.raises(ConfigurationError, match=r"synkro db app-url") as refused:
             app_login.check()
         assert named in refused.value.message and "SYNKRO_APP_DATABASE_URL" in refused.value.message
@@ -86,7 +86,7 @@ def test_a_login_the_policies_do_not_hold_back_is_refused(
 def test_a_login_like_the_apps_is_let_in(database: str, login: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     app_login.check()
     started: list[str] = []
-    with doors_open(database, SYNKRO_APP_DATABASE_URL=login("select 1")):
+    with entry_points_to(database, SYNKRO_APP_DATABASE_URL=login("select 1")):
         app_login.check()
         monkeypatch.setattr(app.main, "_listen", lambda *_: started.append("app"))
         monkeypatch.setattr(app.main, "build", lambda: None)
@@ -126,19 +126,19 @@ def test_migrate_gives_the_login_the_password_of_its_address(
         with psycopg.connect(database) as owner:
             return owner.execute("select rolpassword from pg_authid where rolname = %s", (db.APP_ROLE,)).fetchone()
 
-    with doors_open(database, SYNKRO_APP_DATABASE_URL=wanted):
+    with entry_points_to(database, SYNKRO_APP_DATABASE_URL=wanted):
         command.prepare(lambda _: None)
         assert deployed == [database] and db.refusal(wanted) is None
         app_login.check()
         first = verifier()
         command.prepare(lambda _: None)
         assert verifier() == first, "a password that fits is not written again"
-    with doors_open(database, SYNKRO_APP_DATABASE_URL=db.with_login(database, "somebody", "else")):
+    with entry_points_to(database, SYNKRO_APP_DATABASE_URL=db.with_login(database, "somebody", "else")):
         command.prepare(lambda _: None)
     assert verifier() == first
     host = database.rpartition("@")[2]
     with (
-        doors_open(database, SYNKRO_APP_DATABASE_URL=f"postgresql://{db.APP_ROLE}@{host}"),
+        entry_points_to(database, SYNKRO_APP_DATABASE_URL=f"postgresql://{db.APP_ROLE}@{host}"),
         pytest.raises(ConfigurationError, match="нет пароля"),
     ):
         command.prepare(lambda _: None)

@@ -18,7 +18,7 @@ from sandbox.vendors.supabase.pooler import WORDS
 from synkro.core.errors import ConfigurationError, TransientError
 from synkro.core.settings import ROOT, settings
 from synkro.database import connections, db, migrations, poolers
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.support.packages import PRODUCT
 from tests.support.pooled import Pooled, pooled
 
@@ -113,7 +113,7 @@ def test_a_door_names_the_pool_that_is_lent_out(small: Pooled, database: str, mo
     monkeypatch.setattr(db, "_TURN", 0.2)
     monkeypatch.setattr(db, "DOWN_SECONDS", 0.2)
     with (
-        doors_open(url, SYNKRO_APP_DATABASE_URL=url),
+        entry_points_to(url, SYNKRO_APP_DATABASE_URL=url),
         psycopg.connect(url),
         psycopg.connect(url),
         pytest.raises(TransientError, match="Пул соединений Supabase занят"),
@@ -125,7 +125,7 @@ def test_a_door_names_the_pool_that_is_lent_out(small: Pooled, database: str, mo
 def test_a_door_waits_for_the_pool(small: Pooled, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url = small.url(database)
     monkeypatch.setattr(db, "_TURN", 0.2)
-    with doors_open(url, SYNKRO_APP_DATABASE_URL=url), psycopg.connect(url) as one, psycopg.connect(url):
+    with entry_points_to(url, SYNKRO_APP_DATABASE_URL=url), psycopg.connect(url) as one, psycopg.connect(url):
 
         def free() -> None:
             while small.pooler.refused == 0:
@@ -142,7 +142,7 @@ def test_a_door_waits_for_the_pool(small: Pooled, database: str, monkeypatch: py
 def test_a_process_holds_no_more_than_its_setting(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pooled(database) as made:
         url = made.url(database)
-        with doors_open(url, SYNKRO_APP_DATABASE_URL=url, SYNKRO_DATABASE_POOL="2"):
+        with entry_points_to(url, SYNKRO_APP_DATABASE_URL=url, SYNKRO_DATABASE_POOL="2"):
             assert settings().database_pool == 2
             together = threading.Barrier(2, timeout=20)
 
@@ -162,14 +162,14 @@ def test_a_process_holds_no_more_than_its_setting(database: str, monkeypatch: py
 
 def test_a_process_that_leads_a_run_holds_more_than_others(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(db, "_size", db.POOL)
-    with doors_open(database, SYNKRO_DATABASE_POOL=""):
+    with entry_points_to(database, SYNKRO_DATABASE_POOL=""):
         with db.as_service("test"):
             assert [pool.max_size for pool in db._pools.values()] == [db.POOL]
         db.grow(db.RUN_POOL)
         assert [pool.max_size for pool in db._pools.values()] == [db.RUN_POOL]
         db.grow(db.POOL)
         assert db._pool().max_size == db.RUN_POOL, "a smaller wish takes nothing away"
-    with doors_open(database, SYNKRO_DATABASE_POOL="1"):
+    with entry_points_to(database, SYNKRO_DATABASE_POOL="1"):
         db.grow(db.APP_POOL)
         assert db._pool().max_size == 1
 
@@ -249,7 +249,7 @@ def test_the_command_refuses_it_too(database: str) -> None:
     connections._fit.clear()
     with (
         pooled(database) as made,
-        doors_open(made.url(database, "transaction")),
+        entry_points_to(made.url(database, "transaction")),
         pytest.raises(ConfigurationError, match="режиме транзакций"),
     ):
         cli_database.prepare(lambda text: None)
@@ -261,7 +261,7 @@ def test_the_doors_work_through_a_shared_connection(database: str) -> None:
 
     with pooled(database, size=1) as made:
         app = made.url(db.with_login(database, db.APP_ROLE, APP_PASSWORD), "transaction")
-        with doors_open(database, SYNKRO_APP_DATABASE_URL=app):
+        with entry_points_to(database, SYNKRO_APP_DATABASE_URL=app):
             for _ in range(8):
                 with db.as_service("test") as connection:
                     # over psycopg's threshold for a prepared statement
@@ -310,7 +310,7 @@ def test_a_migration_outlives_the_limit_of_a_login(hurried: str, tmp_path: Any) 
 
 
 def test_people_keep_a_limit_of_their_own_and_workers_a_longer_one(hurried: str) -> None:
-    with doors_open(hurried, SYNKRO_APP_DATABASE_URL=hurried):
+    with entry_points_to(hurried, SYNKRO_APP_DATABASE_URL=hurried):
         limits = []
         for door in (db.as_user("00000000-0000-0000-0000-000000000001"), db.as_service("test")):
             with door as connection:

@@ -1,4 +1,4 @@
-"""The doors: a transaction whose process sleeps gives its locks back."""
+"""The entry points: a transaction whose process sleeps gives its locks back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tenants do not see each other, by any door of the database; and the people who should see, do."""
+"""Tenants do not see each other, by any entry point of the database; and the people who should see, do."""
 
 from __future__ import annotations
 

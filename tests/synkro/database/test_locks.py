@@ -38,7 +38,7 @@ from synkro.reporting import outbox, reports, revisions, spending, telegram_chat
 from synkro.reporting.body import Body
 from synkro.runs import leases, reaper
 from synkro.runs import queue as runs
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.support.locks import ADVISORY, ROW, clock, company, hurried, meanwhile, until_it_waits
 from tests.support.packages import PRODUCT
 
@@ -316,7 +316,7 @@ def test_two_deployers_migrate_one_after_the_other(empty_database: str, tmp_path
         assert go_on.wait(120)
 
     with (
-        doors_open(empty_database),
+        entry_points_to(empty_database),
         meanwhile(lambda: migrations.migrate(empty_database, folder=tmp_path, progress=wait)) as first,
     ):
         assert begun.wait(120)
@@ -360,7 +360,7 @@ def test_one_chat_uploaded_twice_at_once_is_counted_once(tenant: UUID) -> None:
 def letters(tenant_id: UUID, count: int) -> reports.Report:
     with db.as_service("test") as connection:
         return reports.publish(
-            connection, tenant_id, None, draft(), [reports.Letter(str(n), {"text": "т"}) for n in range(count)]
+            connection, tenant_id, None, draft(), [reports.OutboxMessage(str(n), {"text": "т"}) for n in range(count)]
         )
 
 

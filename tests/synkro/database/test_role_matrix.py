@@ -19,7 +19,7 @@ import pytest
 from synkro.accounts import embedded
 from synkro.database import analysts, db, rls_audit
 from synkro.tenancy import users
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.support import twins
 from tests.support.twins import END, OURS, REPORT, RUN, THEIRS
 
@@ -156,7 +156,7 @@ class Ground:
 
 @pytest.fixture(scope="module")
 def ground(make_database: Callable[[str | None], str], template: str) -> Iterator[Ground]:
-    with doors_open(make_database(template)) as url:
+    with entry_points_to(make_database(template)) as url:
         twins.fill(url)
         with db.as_service("test") as connection:
             people = {

@@ -1,6 +1,6 @@
 """Every function that is told a company, against a second one with the same ids: it meets nothing of it and changes nothing.
 
-The service door sees every company, so there the filter of each query is all there is. Each call runs twice in one
+The service entry point sees every company, so there the filter of each query is all there is. Each call runs twice in one
 transaction, with the other company and without it: both answers are the same, the other's rows stay as they were, and the
 call has something to answer or to write.
 """
@@ -56,7 +56,7 @@ from synkro.reporting.reconciliation import Count
 from synkro.runs import history, leases, queue, watermarks
 from synkro.runs.watermarks import Backfill, StreamLoad
 from synkro.tenancy import audit, invitations, runtime_config, tenants, topics, users
-from tests.conftest import doors_open
+from tests.conftest import entry_points_to
 from tests.support import twins
 from tests.support.twins import AT, CALL, CHAT, DAY, OURS, PERSON, REPORT, RUN, THEIRS, WINDOW
 
@@ -66,7 +66,7 @@ NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 CAPS = spending.Caps(Decimal(9), Decimal(9), Decimal(99), Decimal(999), Decimal(99))
 SENT = spending.Sent("reading", "m", "h", 1, Decimal(1))
 DRAFT = reports.Draft("daily", WINDOW, DAY, DAY, AT, True, "итог", Body(), {}, {}, [])
-LETTER = reports.Letter(CHAT, {"text": "т"})
+LETTER = reports.OutboxMessage(CHAT, {"text": "т"})
 KEYS = [(CHAT, "transcript_hash")]
 
 UPLOADED = Chat(
@@ -444,7 +444,7 @@ def test_every_function_of_a_company_is_called() -> None:
 
 @pytest.fixture(scope="module")
 def url(make_database: Callable[[str | None], str], template: str) -> Iterator[str]:
-    with doors_open(make_database(template)) as made:
+    with entry_points_to(make_database(template)) as made:
         twins.fill(made)
         yield made
 
@@ -464,7 +464,7 @@ def shown(answer: Any) -> str:
 
 @contextmanager
 def service(connection: db.Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The service door of this very transaction, also for who opens it anew."""
+    """The service entry point of this very transaction, also for who opens it anew."""
 
     @contextmanager
     def door(*_: Any, **__: Any) -> Iterator[db.Connection]:

@@ -198,7 +198,7 @@ def test_a_run_stopped_before_it_began_is_claimed_by_nobody(tenant: UUID) -> Non
 def letter(tenant_id: UUID) -> outbox.Item:
     """Claimed by a sender."""
     with db.as_service("test") as connection:
-        reports.publish(connection, tenant_id, None, draft(), [reports.Letter("100", {"text": "т"})])
+        reports.publish(connection, tenant_id, None, draft(), [reports.OutboxMessage("100", {"text": "т"})])
         item = outbox.claim(connection, tenant_id=tenant_id)
     assert item is not None
     return item

@@ -223,7 +223,7 @@ def test_the_minute_to_stop_begins_when_the_row_is_free(tenant: UUID) -> None:
 def test_a_report_has_versions_and_one_is_current(tenant: UUID) -> None:
     for _ in range(3):
         with db.as_service("test") as connection:
-            letter = reports.Letter("100", {"text": "т"})
+            letter = reports.OutboxMessage("100", {"text": "т"})
             reports.publish(connection, tenant, None, draft(), [letter])
     with db.as_service("test") as connection:
         current = reports.current(connection, tenant, WINDOW)
