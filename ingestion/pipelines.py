@@ -12,7 +12,7 @@ from functools import partial
 
 from ingestion.amocrm import source as amocrm
 from ingestion.extract.context import LoadContext, Session, SourceResult
-from ingestion.extract.rows import Tally
+from ingestion.extract.rows import RowStats
 from ingestion.load.batches import Stream
 from ingestion.load.streams import record, result
 from ingestion.radist import source as radist
@@ -43,7 +43,7 @@ def _read(source: Source, ctx: LoadContext) -> SourceResult:
         # an error that came before any stream began stands in the account of the first
         first = registry.get(source).streams[0].name
         load = StreamLoad(source, first, status="failed", started_at=session.started_at)
-        stream = Stream(first, Tally(load), lambda: iter(()))
+        stream = Stream(first, RowStats(load), lambda: iter(()))
         stream.fail(error)
         load.finished_at = clock.now()
         record(session, [stream])

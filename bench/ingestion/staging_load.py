@@ -1,7 +1,7 @@
 """Landing: rows in memory into the raw table by the loader, against ``psql \\copy`` of the same rows.
 
 Prints rows a second of both sides and their ratio (medians of interleaved rounds), then the growth of a loading
-process' peak memory with ten times the rows. The loader's side is the whole of ``loading.run``: tally, files, dlt,
+process' peak memory with ten times the rows. The loader's side is the whole of ``loading.run``: row_stats, files, dlt,
 merge, count, account; the other side is one COPY from a ready file straight into the table with its primary key.
 """
 
@@ -86,7 +86,7 @@ def rows(tenant: str, count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
 def load(url: str, tenant: uuid.UUID, source: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> float:
     """Seconds of one read whose vendor answers at once."""
     from ingestion.extract.context import LoadContext, Session
-    from ingestion.extract.rows import Tally
+    from ingestion.extract.rows import RowStats
     from ingestion.load import streams
     from ingestion.load.batches import Stream
     from synkro.core.windows import Window
@@ -102,18 +102,18 @@ def load(url: str, tenant: uuid.UUID, source: Iterator[dict[str, Any]] | list[di
     folder = Path(tempfile.mkdtemp(prefix="synkro-bench-"))
     window = Window(now - timedelta(days=1), now)
     ctx = LoadContext(tenant, "bench", run, window, url, folder, lambda: None, lambda *_: None, True)
-    tally = Tally(StreamLoad("radist", "messages"))
+    row_stats = RowStats(StreamLoad("radist", "messages"))
 
     def read() -> Iterator[list[dict[str, Any]]]:
         # page by page, each dialog with keys of its own, as messages are read
         for _, dialog in itertools.groupby(source, lambda row: row["chat_id"]):
-            yield tally.keep(dialog, lambda item: item, lambda item: item["id"], set())
+            yield row_stats.keep(dialog, lambda item: item, lambda item: item["id"], set())
 
     begun = time.perf_counter()
-    result = streams.run(Session(ctx, "radist"), [Stream("messages", tally, read)])
+    result = streams.run(Session(ctx, "radist"), [Stream("messages", row_stats, read)])
     seconds = time.perf_counter() - begun
     shutil.rmtree(folder)
-    if result.status != "complete" or tally.load.loaded != tally.load.seen:
+    if result.status != "complete" or row_stats.load.loaded != row_stats.load.seen:
         raise SystemExit(f"the load ended as {result.status}: {result.error}")
     return seconds
 

@@ -2,7 +2,7 @@
 
 Entries are immutable and asked for by ``created_at``, so a slice that was read is whole for ever, except for its
 last minutes: entries may be written late. An attempt that goes on begins at the end of the last whole slice, but
-not later than the overlap before the earlier attempt began; the mark may therefore be the *last* attempt's.
+not later than the overlap before the earlier attempt began; the watermark may therefore be the *last* attempt's.
 
 A slice costs one page that is not full. Slices of :data:`PAGES` pages make that a few requests in a hundred, and
 never need the deep page numbers nobody documents.
@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from ingestion.amocrm.paginator import EVENT_SLICE
 from ingestion.extract.context import OVERLAP, Session
 from ingestion.extract.start import Start
-from ingestion.load.batches import Point
+from ingestion.load.batches import Checkpoint
 
 #: pages a slice should have
 PAGES = 30
@@ -61,9 +61,9 @@ class Slices:
         total = max(1, -((self._from - self._session.until) // _DAY))
         return min(total, (self._until - self._from) // _DAY), total
 
-    def point(self) -> Point | None:
+    def point(self) -> Checkpoint | None:
         until = min(self._until, self._session.started_at - OVERLAP)
         if self._resumed is None and until <= self._from:
             return None
         done, total = self.days
-        return Point({"until": max(until, self._resumed or until).isoformat()}, done, total)
+        return Checkpoint({"until": max(until, self._resumed or until).isoformat()}, done, total)

@@ -20,7 +20,7 @@ def is_merge(event: Any) -> bool:
     return isinstance(event, dict) and event.get("type") == MERGED
 
 
-def losers(get: paginator.Get, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def merged_ids(get: paginator.Get, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The merges of deals among the events, once for each deal that is gone, its id as ``entity_id``.
 
     Nothing for an account whose tariff ignores filters: which of the two stayed cannot be asked there.

@@ -8,7 +8,7 @@ pass brings nothing new.
 
 Filters on deals and contacts may be switched off for an account, and are then ignored without a word. Every
 page is therefore looked at: rows that do not obey the filter mean that there is none, and the walk goes from
-the newest row down to the mark instead.
+the newest row down to the watermark instead.
 """
 
 from __future__ import annotations

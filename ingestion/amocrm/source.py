@@ -2,7 +2,7 @@
 
 Deals and contacts are read from the beginning of the account on a first load, however old they are: a dialog
 is tied to a deal by a contact's phone, and that contact may have last changed a year ago. The log, the calls
-and the recycle bin start at the context's ``history_start``. Later loads start at the stream's mark minus an
+and the recycle bin start at the context's ``history_start``. Later loads start at the stream's watermark minus an
 overlap; deals and contacts are walked whole again once a week. Contacts that deals name and no walk has shown are
 fetched by id once the deals are through. A read that was cut goes on where its last loaded part ends (``walks.py``,
 ``log.py``).
@@ -21,13 +21,13 @@ from psycopg.rows import tuple_row
 from ingestion.amocrm import auth, paginator
 from ingestion.amocrm.log import Slices
 from ingestion.amocrm.mapping import Mapper, contacts_of
-from ingestion.amocrm.merged import MERGED, is_merge, losers
+from ingestion.amocrm.merged import MERGED, is_merge, merged_ids
 from ingestion.amocrm.paginator import FilterIgnored
 from ingestion.amocrm.walks import Walk
 from ingestion.extract.context import OVERLAP, Session, SourceResult
-from ingestion.extract.rows import Row, Tally
+from ingestion.extract.rows import Row, RowStats
 from ingestion.extract.start import left, start
-from ingestion.load.batches import Point, Stream
+from ingestion.load.batches import Checkpoint, Stream
 from ingestion.load.streams import run
 from synkro.core import clock
 from synkro.core.errors import PermanentError
@@ -63,7 +63,7 @@ _IDS = 50
 _STEP = 0.5
 #: between walks over all deals and contacts
 _WHOLE_EVERY = timedelta(days=7)
-Read = Callable[[Tally], Iterator[list[Row]]]
+Read = Callable[[RowStats], Iterator[list[Row]]]
 
 
 def read(session: Session) -> SourceResult:
@@ -104,32 +104,36 @@ class Amocrm:
 
     def _dictionary(self, name: str, read: Read) -> Stream:
         """Read whole on every run."""
-        tally = Tally(StreamLoad("amocrm", name))
-        return Stream(name, tally, lambda: read(tally))
+        row_stats = RowStats(StreamLoad("amocrm", name))
+        return Stream(name, row_stats, lambda: read(row_stats))
 
     def _whole(self, name: str, read: Read) -> Stream:
         """From the beginning of the account, and again once a week: linking a contact may leave a deal's
         ``updated_at`` alone."""
-        tally, now, mark = Tally(StreamLoad("amocrm", name)), self._session.started_at, self._left.marks.get(name)
-        whole = datetime.fromisoformat(mark.cursor.get("whole_at", "2000-01-01T00:00:00Z")) if mark else None
-        if mark and whole and now - whole < _WHOLE_EVERY:
-            tally.load.read_from = mark.complete_until - OVERLAP
+        row_stats, now, watermark = (
+            RowStats(StreamLoad("amocrm", name)),
+            self._session.started_at,
+            self._left.marks.get(name),
+        )
+        whole = datetime.fromisoformat(watermark.cursor.get("whole_at", "2000-01-01T00:00:00Z")) if watermark else None
+        if watermark and whole and now - whole < _WHOLE_EVERY:
+            row_stats.load.read_from = watermark.complete_until - OVERLAP
         else:
             whole = None
-        unfinished = self._left.unfinished(name, tally.load.read_from)
+        unfinished = self._left.unfinished(name, row_stats.load.read_from)
         if unfinished:
-            tally.load.read_from = unfinished.read_from
+            row_stats.load.read_from = unfinished.read_from
             if unfinished.read_from is None:
                 # links made after the first attempt had passed a deal wait for the next whole walk
                 whole = unfinished.started_at
-        stream = Stream(name, tally, lambda: read(tally), cursor={"whole_at": (whole or now).isoformat()})
+        stream = Stream(name, row_stats, lambda: read(row_stats), cursor={"whole_at": (whole or now).isoformat()})
         return self._resumable(stream, unfinished, (name,))
 
     def _log(self, name: str, read: Read) -> Stream:
-        """From the beginning of history, then from the mark on."""
-        tally, begin = Tally(StreamLoad("amocrm", name)), start(self._session.ctx, self._left, name)
-        tally.load.read_from = begin.read_from
-        stream = Stream(name, tally, lambda: read(tally), cursor={"from": begin.reaches.isoformat()})
+        """From the beginning of history, then from the watermark on."""
+        row_stats, begin = RowStats(StreamLoad("amocrm", name)), start(self._session.ctx, self._left, name)
+        row_stats.load.read_from = begin.read_from
+        stream = Stream(name, row_stats, lambda: read(row_stats), cursor={"from": begin.reaches.isoformat()})
         if name == "events":
             self._slices = Slices(self._session, begin)
             stream.point, stream.begun = self._slices.point, self._slices.begun
@@ -144,10 +148,10 @@ class Amocrm:
         for name in walks:
             self._walks[f"{stream.name}.{name}"] = Walk(self._session, before.get(name), stream.load.read_from)
 
-        def point() -> Point | None:
+        def point() -> Checkpoint | None:
             made = {name: self._walks[f"{stream.name}.{name}"] for name in walks}
             known = {name: walk.second for name, walk in made.items() if walk.second is not None}
-            return Point(known, done + sum(walk.rows for walk in made.values())) if known else None
+            return Checkpoint(known, done + sum(walk.rows for walk in made.values())) if known else None
 
         stream.point = point
         if unfinished:
@@ -157,8 +161,8 @@ class Amocrm:
     def _get(self, path: str, params: Any = None, **options: Any) -> Any:
         return self._http.get(path, params, **options)
 
-    def _show(self, tally: Tally, what: str) -> None:
-        self._session.progress(tally.load.seen, None, f"amoCRM, {what}: {tally.load.seen}")
+    def _show(self, row_stats: RowStats, what: str) -> None:
+        self._session.progress(row_stats.load.seen, None, f"amoCRM, {what}: {row_stats.load.seen}")
 
     def _walk(
         self, name: str, path: str, key: str, params: dict[str, Any], *, filters: bool = True
@@ -176,14 +180,14 @@ class Amocrm:
 
     # --- dictionaries --------------------------------------------------------------------------------------
 
-    def _one(self, tally: Tally) -> Iterator[list[Row]]:
-        tally.load.requests += 1
-        yield tally.keep([self._account], self._mapper.dictionary, _id)
+    def _one(self, row_stats: RowStats) -> Iterator[list[Row]]:
+        row_stats.load.requests += 1
+        yield row_stats.keep([self._account], self._mapper.dictionary, _id)
 
-    def _list(self, tally: Tally, path: str, key: str) -> Iterator[list[Row]]:
+    def _list(self, row_stats: RowStats, path: str, key: str) -> Iterator[list[Row]]:
         try:
             for rows in paginator.pages(lambda *args: self._get(*args, forbidden_ok=True), path, key, {}):
-                yield tally.keep(rows, self._mapper.dictionary, _id)
+                yield row_stats.keep(rows, self._mapper.dictionary, _id)
         except VendorForbidden as error:
             raise PermanentError(
                 f"amoCRM не показывает список «{key}»: у доступа нет прав администратора. Имена могут не "
@@ -193,31 +197,31 @@ class Amocrm:
 
     # --- deals and contacts --------------------------------------------------------------------------------
 
-    def _leads(self, tally: Tally) -> Iterator[list[Row]]:
+    def _leads(self, row_stats: RowStats) -> Iterator[list[Row]]:
         try:
             params = {"with": "contacts,loss_reason"}
             for rows in self._walk("leads.leads", "/api/v4/leads", "leads", params, filters=self._filters):
-                kept = tally.keep(rows, self._mapper.lead, _id)
+                kept = row_stats.keep(rows, self._mapper.lead, _id)
                 for row in kept:
                     self._named.update(contacts_of(row["payload"]))
-                self._show(tally, "сделки")
+                self._show(row_stats, "сделки")
                 yield kept
         finally:
             self._leads_done.set()
 
-    def _contacts(self, tally: Tally) -> Iterator[list[Row]]:
+    def _contacts(self, row_stats: RowStats) -> Iterator[list[Row]]:
         walk = self._walk("contacts.contacts", "/api/v4/contacts", "contacts", {}, filters=self._filters)
         for rows in walk:
-            self._show(tally, "контакты")
-            yield tally.keep(rows, self._mapper.contact, _id)
+            self._show(row_stats, "контакты")
+            yield row_stats.keep(rows, self._mapper.contact, _id)
         while not self._leads_done.wait(_STEP):
             self._session.checkpoint()
         named = self._named | self._named_before()
-        missing = self._not_in_raw(sorted(number for number in named if number not in tally))
+        missing = self._not_in_raw(sorted(number for number in named if number not in row_stats))
         for first in range(0, len(missing), _IDS):
-            yield from self._contacts_by_id(tally, missing[first : first + _IDS])
+            yield from self._contacts_by_id(row_stats, missing[first : first + _IDS])
 
-    def _contacts_by_id(self, tally: Tally, ids: list[int]) -> Iterator[list[Row]]:
+    def _contacts_by_id(self, row_stats: RowStats, ids: list[int]) -> Iterator[list[Row]]:
         found: list[dict[str, Any]] = []
         if self._filters:
             try:
@@ -225,11 +229,11 @@ class Amocrm:
             except FilterIgnored:
                 # the walk has already shown every contact there is
                 self._filters = False
-        yield tally.keep(found, self._mapper.contact, _id)
-        stubs = [{"id": number} for number in ids if number not in tally]
+        yield row_stats.keep(found, self._mapper.contact, _id)
+        stubs = [{"id": number} for number in ids if number not in row_stats]
         if stubs:
-            tally.note("stub", len(stubs))
-        yield tally.keep(stubs, self._mapper.stub, _id)
+            row_stats.note("stub", len(stubs))
+        yield row_stats.keep(stubs, self._mapper.stub, _id)
 
     def _named_before(self) -> set[int]:
         """Contacts named by deals that the attempts before this one have loaded."""
@@ -274,33 +278,33 @@ class Amocrm:
                 self._get, "/api/v4/events", "events", {"filter[type]": ",".join(wanted)}, begin, end
             )
 
-    def _events(self, tally: Tally) -> Iterator[list[Row]]:
+    def _events(self, row_stats: RowStats) -> Iterator[list[Row]]:
         for begin, end in self._slices.all():
             for rows in self._logged(EVENTS, begin, end):
                 self._slices.page()
-                yield tally.keep(rows, self._mapper.event, _id)
+                yield row_stats.keep(rows, self._mapper.event, _id)
             done, total = self._slices.days
             self._session.progress(done, total, f"amoCRM, события: дней прочитано {done} из {total}")
 
-    def _notes(self, tally: Tally) -> Iterator[list[Row]]:
+    def _notes(self, row_stats: RowStats) -> Iterator[list[Row]]:
         for plural, singular in (("contacts", "contact"), ("leads", "lead")):
             params = {"filter[note_type][]": list(CALLS)}
             for rows in self._walk(f"notes.{plural}", f"/api/v4/{plural}/notes", "notes", params):
-                self._show(tally, "звонки")
-                yield tally.keep(
+                self._show(row_stats, "звонки")
+                yield row_stats.keep(
                     [row for row in rows if not isinstance(row, dict) or row.get("note_type") in CALLS],
                     partial(self._mapper.note, singular),
                     _id,
                 )
 
-    def _deleted(self, tally: Tally) -> Iterator[list[Row]]:
+    def _deleted(self, row_stats: RowStats) -> Iterator[list[Row]]:
         for plural, singular in (("leads", "lead"), ("contacts", "contact")):
             walk = paginator.updated_since(
                 self._get,
                 f"/api/v4/{plural}",
                 plural,
                 {"with": "only_deleted"},
-                tally.load.read_from,
+                row_stats.load.read_from,
                 filters=self._filters,
             )
             for rows in walk:
@@ -308,12 +312,12 @@ class Amocrm:
                 gone = [row for row in rows if isinstance(row, dict) and row.get("is_deleted") is True]
                 if rows and not gone:
                     break
-                yield tally.keep(gone, partial(self._mapper.deleted, singular), _entity)
-        assert tally.load.read_from is not None
-        for rows in self._logged((*DELETIONS, MERGED), tally.load.read_from, self._session.until):
-            merged = losers(self._get, [row for row in rows if is_merge(row)])
+                yield row_stats.keep(gone, partial(self._mapper.deleted, singular), _entity)
+        assert row_stats.load.read_from is not None
+        for rows in self._logged((*DELETIONS, MERGED), row_stats.load.read_from, self._session.until):
+            merged = merged_ids(self._get, [row for row in rows if is_merge(row)])
             deleted = [row for row in rows if not is_merge(row)]
-            yield tally.keep(deleted + merged, self._mapper.deleted_by_event, _entity)
+            yield row_stats.keep(deleted + merged, self._mapper.deleted_by_event, _entity)
 
 
 def _id(row: Row) -> Any:

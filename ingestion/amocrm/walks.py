@@ -2,7 +2,7 @@
 
 The walk asks for what was updated since the last row it saw, so all it has left behind is older than its second,
 in every row's last version: a row edited later has a later ``updated_at`` and stands ahead of the walk, whenever
-that walk goes on. Hence a resumed walk is as whole as an unbroken one, and the mark may be the moment the *last*
+that walk goes on. Hence a resumed walk is as whole as an unbroken one, and the watermark may be the moment the *last*
 attempt began. Two things could break that, and are met here:
 
 - rows written late, with an ``updated_at`` already passed: the second is never later than the attempt's beginning

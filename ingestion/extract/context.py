@@ -68,7 +68,7 @@ class LoadContext:
 
 @dataclass
 class SourceResult:
-    """What a read left behind. ``complete_until``: the earliest mark of the streams that matter."""
+    """What a read left behind. ``complete_until``: the earliest watermark of the streams that matter."""
 
     source: str
     status: Literal["complete", "incomplete", "failed"]
@@ -83,7 +83,7 @@ class Session:
 
     ctx: LoadContext
     source: Source
-    #: the mark of this read, aware UTC; the vendor's own clock may put it earlier (``set_clock``)
+    #: the watermark of this read, aware UTC; the vendor's own clock may put it earlier (``set_clock``)
     started_at: datetime = field(default_factory=clock.now)
     #: where a walk that needs an end ends: the later of both clocks
     until: datetime = field(default_factory=clock.now)
@@ -95,7 +95,7 @@ class Session:
     def set_clock(self, told: list[datetime]) -> None:
         """Mark by the earliest clock and read to the latest one.
 
-        A mark that lies in the vendor's future would hide the rows written until then.
+        A watermark that lies in the vendor's future would hide the rows written until then.
         """
         self.started_at, self.until = min([self.started_at, *told]), max([self.until, *told])
 

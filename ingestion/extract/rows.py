@@ -155,7 +155,7 @@ def _scrub(value: Any) -> Any:
     return value
 
 
-class Tally:
+class RowStats:
     """Counts one stream's rows into its :class:`StreamLoad` while they pass.
 
     ``seen`` counts different rows: the same row on two pages is one row (noted as ``repeated``), so

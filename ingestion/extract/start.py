@@ -1,4 +1,4 @@
-"""Where one read of one stream begins: at its mark, at the beginning of history, or where an attempt was cut."""
+"""Where one read of one stream begins: at its watermark, at the beginning of history, or where an attempt was cut."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def left(ctx: LoadContext, source: Source) -> Left:
         marks = watermarks.all_of(connection, ctx.tenant_id)
         backfills = watermarks.backfills_of(connection, ctx.tenant_id)
     return Left(
-        {mark.stream: mark for mark in marks if mark.source == source},
+        {watermark.stream: watermark for watermark in marks if watermark.source == source},
         {backfill.stream: backfill for backfill in backfills if backfill.source == source},
     )
 
@@ -47,15 +47,15 @@ def left(ctx: LoadContext, source: Source) -> Left:
 def start(ctx: LoadContext, known: Left, stream: str) -> Start:
     """The beginning of a stream that is read from some moment on.
 
-    Its mark minus the overlap, unless the run asks for more than was ever read (a window before it, or a
-    ``history_from`` before it): then the whole stretch again. The mark's cursor keeps that moment as ``from``.
+    Its watermark minus the overlap, unless the run asks for more than was ever read (a window before it, or a
+    ``history_from`` before it): then the whole stretch again. The watermark's cursor keeps that moment as ``from``.
     """
-    mark = known.marks.get(stream)
-    told = mark.cursor.get("from") if mark else None
+    watermark = known.marks.get(stream)
+    told = watermark.cursor.get("from") if watermark else None
     reached = datetime.fromisoformat(told) if told else None
     asked = min(ctx.window.start, ctx.history_from or ctx.window.start)
-    if mark and reached and reached <= asked:
-        needed, reaches = mark.complete_until - OVERLAP, reached
+    if watermark and reached and reached <= asked:
+        needed, reaches = watermark.complete_until - OVERLAP, reached
     else:
         needed = ctx.history_start
         reaches = min(needed, reached or needed)

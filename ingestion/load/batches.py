@@ -1,7 +1,7 @@
-"""Streams drawn in parts: many generators into csv files at once, handed over whenever a part is full.
+"""Streams extracted in batches: many generators into csv files at once, handed over whenever a batch is full.
 
-In flow generators of pages of rows, each drawn by one thread; out come parts: for every stream the file of what
-came since the last part, and the point at which its generator stands just after those rows. Drawing goes on while
+In flow generators of pages of rows, each extracted by one thread; out come parts: for every stream the file of what
+came since the last part, and the point at which its generator stands just after those rows. Extraction goes on while
 a part is loaded; when the next one is full as well it waits, so disk and memory hold two parts at most.
 
 A stream that fails ends alone; an order to stop ends all.
@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from ingestion.extract.context import Session
-from ingestion.extract.rows import Row, Tally
+from ingestion.extract.rows import Row, RowStats
 from ingestion.load.staging import RowFile
 from synkro.core.errors import Cancelled, DataError, LeaseLost, SynkroError
 from synkro.runs.watermarks import StreamLoad
 
 log = logging.getLogger(__name__)
 
-#: streams drawn at once; the vendor's pace is one for all of them
+#: streams extracted at once; the vendor's pace is one for all of them
 _THREADS = 5
 
 
@@ -45,7 +45,7 @@ LIMITS = Limits()
 
 
 @dataclass(frozen=True)
-class Point:
+class Checkpoint:
     """Where a stream stands: ``position`` in its own words; ``done`` of ``total`` rows, days or dialogs."""
 
     position: dict[str, Any]
@@ -58,7 +58,7 @@ class Stream:
     """One stream of one read: the table it fills, how it is read, and its account."""
 
     name: str
-    tally: Tally
+    row_stats: RowStats
     #: pages of raw rows; a :class:`SynkroError` raised here ends this stream alone
     read: Callable[[], Iterator[list[Row]]]
     error: SynkroError | None = None
@@ -66,13 +66,13 @@ class Stream:
     whole: bool = False
     #: the database holds fewer of its rows than were read
     lost: bool = False
-    #: kept with the mark: for the stream's next read
+    #: kept with the watermark: for the stream's next read
     cursor: dict[str, Any] = field(default_factory=dict)
-    #: the mark moves although not everything was read; the rest is remembered in the cursor
+    #: the watermark moves although not everything was read; the rest is remembered in the cursor
     moves_anyway: bool = False
     #: where the next attempt goes on if this one is cut, None = at the beginning; true of all rows yielded *before*
     #: the page that is under way, so a generator moves it after its ``yield``
-    point: Callable[[], Point | None] = lambda: None
+    point: Callable[[], Checkpoint | None] = lambda: None
     #: when the first attempt at this read began, None = this one is the first
     begun: datetime | None = None
     #: called before rows of this stream are loaded
@@ -80,22 +80,22 @@ class Stream:
 
     @property
     def load(self) -> StreamLoad:
-        return self.tally.load
+        return self.row_stats.load
 
     def fail(self, error: SynkroError) -> None:
         self.error = error
         self.load.error = error.message
-        self.load.status = "incomplete" if self.load.loaded or self.tally.kept else "failed"
+        self.load.status = "incomplete" if self.load.loaded or self.row_stats.kept else "failed"
 
 
 @dataclass
-class Piece:
+class Batch:
     """One stream's share of a part."""
 
     stream: Stream
     file: RowFile | None
-    point: Point | None
-    #: the generator is through: nothing comes after this piece
+    point: Checkpoint | None
+    #: the generator is through: nothing comes after this batch
     ended: bool
 
     @property
@@ -103,8 +103,8 @@ class Piece:
         return self.file.rows if self.file else 0
 
 
-class Drawing:
-    """The threads that draw; ``parts()`` once, inside ``with``: leaving it ends them."""
+class Extraction:
+    """The threads that extract; ``batches()`` once, inside ``with``: leaving it ends them."""
 
     def __init__(self, session: Session, streams: list[Stream], folder: Path) -> None:
         self._session, self._streams, self._folder = session, streams, folder
@@ -118,11 +118,11 @@ class Drawing:
         self._closed = False
         self._numbers = 0
 
-    def __enter__(self) -> Drawing:
+    def __enter__(self) -> Extraction:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="draw")
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="extract")
         for stream in self._streams:
-            self._pool.submit(self._draw, stream)
+            self._pool.submit(self._extract, stream)
         return self
 
     def __exit__(self, kind: Any, *_: object) -> None:
@@ -135,7 +135,7 @@ class Drawing:
         for file in self._files.values():
             file.close()
 
-    def parts(self) -> Iterator[list[Piece]]:
+    def batches(self) -> Iterator[list[Batch]]:
         """Parts until every stream has ended. Raises the order to stop that a stream met; its part is dropped."""
         running = True
         while running:
@@ -149,8 +149,8 @@ class Drawing:
                 if self._error:
                     raise self._error
                 running = bool(self._running)
-                pieces = self._cut()
-            yield pieces
+                batches = self._cut()
+            yield batches
 
     @property
     def _full(self) -> bool:
@@ -160,23 +160,23 @@ class Drawing:
             or sum(file.size for file in files) >= self._limits.size
         )
 
-    def _cut(self) -> list[Piece]:
-        """Everything drawn so far; streams that had ended before bring nothing more."""
-        pieces = [
-            Piece(stream, self._files.get(stream.name), stream.point(), stream.name not in self._running)
+    def _cut(self) -> list[Batch]:
+        """Everything extracted so far; streams that had ended before bring nothing more."""
+        batches = [
+            Batch(stream, self._files.get(stream.name), stream.point(), stream.name not in self._running)
             for stream in self._streams
             if stream.name not in self._ended
         ]
-        for piece in pieces:
-            if piece.file:
-                piece.file.close()
-                piece.stream.tally.turn()
-        self._ended |= {piece.stream.name for piece in pieces if piece.ended}
+        for batch in batches:
+            if batch.file:
+                batch.file.close()
+                batch.stream.row_stats.turn()
+        self._ended |= {batch.stream.name for batch in batches if batch.ended}
         self._files, self._moved = {}, False
         self._changed.notify_all()
-        return pieces
+        return batches
 
-    def _draw(self, stream: Stream) -> None:
+    def _extract(self, stream: Stream) -> None:
         try:
             with closing(stream.read()) as pages:  # type: ignore[type-var]
                 while stream.error is None:

@@ -1,6 +1,6 @@
 """One part into raw: our own csv files in, one merge per table by dlt, the load's id out.
 
-Rows are written once, as they are drawn, into the very file that Postgres' COPY takes: dlt imports it as it is
+Rows are written once, as they are extracted, into the very file that Postgres' COPY takes: dlt imports it as it is
 (``dlt.mark.with_file_import``) and neither infers nor normalises anything, which is four fifths of the time of a
 load of dicts. dlt stays the loader: its package, its copy into the tenant's staging schema, its merge with upsert,
 its ``_dlt_loads``. What dlt's normaliser would have added to each row are defaults of the staging tables.

@@ -1,10 +1,10 @@
-"""Streams into raw, part by part: drawn, loaded, counted, and marked only when the count is right.
+"""Streams into raw, batch by batch: extracted, loaded, counted; the watermark moves only when the count is right.
 
 In flows a list of :class:`Stream`, each a generator of pages of rows; out comes one :class:`SourceResult`. Each
 part is loaded by one dlt pipeline per tenant and source, in a directory of its own that is removed afterwards,
 through a staging schema of its own: two tenants that share one lose rows silently. After each part the account of
 every stream and the place where it stands are stored in one transaction, so a read that is cut, however, goes on
-from its last part. A stream that fails does not stop the others: what it read is loaded, and its mark stays.
+from its last part. A stream that fails does not stop the others: what it read is loaded, and its watermark stays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from ingestion.extract.context import Session, SourceResult
-from ingestion.load.batches import Drawing, Piece, Stream
+from ingestion.load.batches import Batch, Extraction, Stream
 from ingestion.load.staging import Landing, not_written
 from synkro.core import clock
 from synkro.core.errors import Cancelled, DataError, LeaseLost, SynkroError
@@ -27,13 +27,13 @@ from synkro.runs.watermarks import Backfill
 
 
 def run(session: Session, streams: list[Stream]) -> SourceResult:
-    """Read, load, count and mark; raises only Cancelled and LeaseLost."""
+    """Read, load, count and move the watermark; raises only Cancelled and LeaseLost."""
     folder = session.ctx.work_dir / f"dlt_{session.source}"
     try:
-        with Drawing(session, streams, folder / "rows") as drawing:
+        with Extraction(session, streams, folder / "rows") as extraction:
             landing = Landing(session)
-            for pieces in drawing.parts():
-                _land(session, landing, pieces)
+            for batches in extraction.batches():
+                _land(session, landing, batches)
     except Cancelled:
         record(session, streams)
         raise
@@ -78,23 +78,23 @@ def record(session: Session, streams: list[Stream]) -> None:
 # --- one part --------------------------------------------------------------------------------------------
 
 
-def _land(session: Session, landing: Landing, pieces: list[Piece]) -> None:
-    files = [piece.file for piece in pieces if piece.file]
+def _land(session: Session, landing: Landing, batches: list[Batch]) -> None:
+    files = [batch.file for batch in batches if batch.file]
     if files:
         rows = sum(file.rows for file in files)
         session.progress(rows, None, f"Запись в базу, строк: {rows}", now=True)
-        for piece in pieces:
-            if piece.file:
-                piece.stream.before_load()
+        for batch in batches:
+            if batch.file:
+                batch.stream.before_load()
         load_id = landing.load(files)
-        _count(session, pieces, load_id)
-    _settle(session, pieces)
+        _count(session, batches, load_id)
+    _settle(session, batches)
 
 
-def _count(session: Session, pieces: list[Piece], load_id: str) -> None:
+def _count(session: Session, batches: list[Batch], load_id: str) -> None:
     """Ask the database what arrived of this part; a stream whose rows are not all there ends here."""
     with connections.connect(session.ctx.database_url, "load") as connection:
-        for stream, kept in ((piece.stream, piece.rows) for piece in pieces if piece.file):
+        for stream, kept in ((batch.stream, batch.rows) for batch in batches if batch.file):
             arrived = _rows_of(connection, session, stream.name, load_id)
             stream.load.loaded += arrived
             if arrived != kept:
@@ -116,29 +116,29 @@ def _rows_of(connection: psycopg.Connection[Any], session: Session, table: str, 
     return int(row[0]) if row else 0
 
 
-def _settle(session: Session, pieces: list[Piece]) -> None:
+def _settle(session: Session, batches: list[Batch]) -> None:
     """Account, marks and places of a part, in one transaction.
 
-    A stream that is whole moves its mark to the moment this reading began and leaves no place. One that is not
+    A stream that is whole moves its watermark to the moment this reading began and leaves no checkpoint. One that is not
     leaves the place where it stands; one that lost rows leaves the place it had before this part.
     """
     with db.as_service("ingestion part") as connection:
-        for piece in pieces:
-            stream, tenant = piece.stream, session.ctx.tenant_id
-            if piece.ended and stream.whole and not stream.lost:
+        for batch in batches:
+            stream, tenant = batch.stream, session.ctx.tenant_id
+            if batch.ended and stream.whole and not stream.lost:
                 stream.load.status = "complete"
-            moves = piece.ended and not stream.lost and (stream.load.status == "complete" or stream.moves_anyway)
+            moves = batch.ended and not stream.lost and (stream.load.status == "complete" or stream.moves_anyway)
             if moves:
                 watermarks.advance(connection, tenant, session.source, stream.name, session.started_at, stream.cursor)
-            if moves or (piece.point is None and not stream.lost):
+            if moves or (batch.point is None and not stream.lost):
                 watermarks.drop_backfill(connection, tenant, session.source, stream.name)
-            elif piece.point is not None and not stream.lost:
-                watermarks.keep_backfill(connection, tenant, _backfill(session, stream, piece))
+            elif batch.point is not None and not stream.lost:
+                watermarks.keep_backfill(connection, tenant, _backfill(session, stream, batch))
             _record(connection, session, stream)
 
 
-def _backfill(session: Session, stream: Stream, piece: Piece) -> Backfill:
-    point = piece.point
+def _backfill(session: Session, stream: Stream, batch: Batch) -> Backfill:
+    point = batch.point
     assert point is not None
     return Backfill(
         session.source,

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from ingestion.extract.context import Session
-from ingestion.extract.rows import Row, Tally
+from ingestion.extract.rows import Row, RowStats
 from ingestion.radist import paginator
 from ingestion.radist.mapping import Mapper
 from synkro.core.errors import Cancelled, DataError, LeaseLost, NotFoundError, PermanentError, SynkroError
@@ -51,11 +51,11 @@ class DialogReader:
         http: VendorClient,
         path: str,
         mapper: Mapper,
-        tally: Tally,
+        row_stats: RowStats,
         tasks: queue.SimpleQueue[Task | None],
     ) -> None:
         self._session, self._http, self._path = session, http, path
-        self._mapper, self._tally, self._tasks = mapper, tally, tasks
+        self._mapper, self._tally, self._tasks = mapper, row_stats, tasks
         self._out: queue.Queue[list[Row] | int | BaseException | None] = queue.Queue(_BUFFER)
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -149,7 +149,7 @@ class DialogReader:
 
     def _fail(self, task: Task, error: SynkroError) -> None:
         with self._lock:
-            # the mark stays, so a second look that failed is due again
+            # the watermark stays, so a second look that failed is due again
             self.unread |= set() if task.extra else {task.chat_id}
             self.error = self.error or error
             if isinstance(error, DataError | NotFoundError):

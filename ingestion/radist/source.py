@@ -3,15 +3,15 @@
 The listing of dialogs is slow (one page a second) and always walked whole; messages are read meanwhile, by a
 few threads, as soon as the listing shows that a dialog changed. A dialog is read when its contact was updated
 since the last whole read, when raw does not know it yet, or when an earlier run left it unread: those are
-remembered beside the mark, before anything is loaded, so that no crash forgets them.
+remembered beside the watermark, before anything is loaded, so that no crash forgets them.
 
 A read that was cut goes on: its position holds the dialogs already read whole. Of those the next attempt reads only
 what changed since the first attempt began (minus the overlap), the others as if nothing had happened. So every
 dialog is whole up to its own reading, and what the listing says was touched after the first attempt began is read
-again by the last one: the mark may be the moment the *last* attempt began, as if it had read everything itself.
+again by the last one: the watermark may be the moment the *last* attempt began, as if it had read everything itself.
 A dialog that turns up once more during one attempt waits for the next run, as it always did.
 
-Once a day dialogs with a message in the three days before the mark are looked at again, back to those three days,
+Once a day dialogs with a message in the three days before the watermark are looked at again, back to those three days,
 though the listing does not call them changed: messages may be delivered late, with their old date. It is as many requests
 as the day itself, or more: a run somebody waits for leaves it to the next night's, unless the last look is two days old.
 """
@@ -28,9 +28,9 @@ from typing import Any
 from psycopg.rows import tuple_row
 
 from ingestion.extract.context import OVERLAP, Session, SourceResult
-from ingestion.extract.rows import Row, Tally
+from ingestion.extract.rows import Row, RowStats
 from ingestion.extract.start import left, start
-from ingestion.load.batches import Point, Stream
+from ingestion.load.batches import Checkpoint, Stream
 from ingestion.load.streams import run
 from ingestion.radist import paginator
 from ingestion.radist.dialogs import DialogReader, Task
@@ -87,7 +87,7 @@ def opened(session: Session) -> Iterator[Radist]:
         yield Radist(session, http, narrow, f"/companies/{company}/messaging")
 
 
-#: dialogs this fresh are looked at again once a day, this far back before the mark
+#: dialogs this fresh are looked at again once a day, this far back before the watermark
 LATE = timedelta(days=3)
 _LATE_EVERY = timedelta(days=1)
 _LATE_AT_LAST = timedelta(days=2)
@@ -97,7 +97,7 @@ _LATE_AT_LAST = timedelta(days=2)
 class _Known:
     """What earlier runs left: dialogs in raw, those with fresh messages, and those still unread."""
 
-    mark: Watermark | None
+    watermark: Watermark | None
     chats: set[int]
     recent: set[int]
     unread: set[int]
@@ -117,38 +117,38 @@ class Radist:
         self._since = self._begin.read_from
         #: of dialogs no run has read: as far back as the others were
         self._history = min(session.ctx.history_start, self._begin.reaches)
-        mark, unfinished = before.marks.get("messages"), self._begin.unfinished
+        watermark, unfinished = before.marks.get("messages"), self._begin.unfinished
         position = unfinished.position if unfinished else {}
         self._began = unfinished.started_at if unfinished else session.started_at
         self._whole_before: set[int] = set(position.get("whole", ()))
         self._whole = set(self._whole_before)
-        looked = datetime.fromisoformat(mark.cursor.get("late_at", "2000-01-01T00:00:00Z")) if mark else None
+        looked = datetime.fromisoformat(watermark.cursor.get("late_at", "2000-01-01T00:00:00Z")) if watermark else None
         #: this read takes the second look; the attempts at one read agree
         every = _LATE_AT_LAST if session.ctx.is_awaited else _LATE_EVERY
         self._late = bool(position.get("late", looked is None or self._began - looked >= every))
-        self._known = self._look_up(mark)
+        self._known = self._look_up(watermark)
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._queued: set[int] = set()
         self._new: set[int] = set()
         self._listed = False
 
-    def _look_up(self, mark: Watermark | None) -> _Known:
+    def _look_up(self, watermark: Watermark | None) -> _Known:
         tenant = self._session.ctx.tenant_id
         with db.as_service("ingestion radist") as connection:
             cursor = connection.cursor(row_factory=tuple_row)
             rows = cursor.execute("select id from raw_radist.chats where tenant_id = %s", (tenant,))
             chats = {row[0] for row in rows}
             recent = set()
-            if mark and self._late:
+            if watermark and self._late:
                 fresh = cursor.execute(
                     "select distinct chat_id from raw_radist.messages where tenant_id = %s and sent_at >= %s",
-                    (tenant, mark.complete_until - LATE),
+                    (tenant, watermark.complete_until - LATE),
                 )
                 recent = {row[0] for row in fresh}
-        return _Known(mark, chats, recent, set(mark.cursor.get("unread", ())) if mark else set())
+        return _Known(watermark, chats, recent, set(watermark.cursor.get("unread", ())) if watermark else set())
 
     def streams(self) -> list[Stream]:
-        sources, chats, messages = (Tally(StreamLoad("radist", name)) for name in ("sources", "chats", "messages"))
+        sources, chats, messages = (RowStats(StreamLoad("radist", name)) for name in ("sources", "chats", "messages"))
         messages.load.read_from = self._since
         stream = Stream(
             "messages",
@@ -164,11 +164,11 @@ class Radist:
             stream,
         ]
 
-    def _point(self) -> Point | None:
+    def _point(self) -> Checkpoint | None:
         whole = self._whole.copy()
         if not whole:
             return None
-        return Point({"whole": sorted(whole), "late": self._late}, len(whole), self._dialogs)
+        return Checkpoint({"whole": sorted(whole), "late": self._late}, len(whole), self._dialogs)
 
     @property
     def _dialogs(self) -> int:
@@ -177,16 +177,16 @@ class Radist:
 
     # --- sources and dialogs -------------------------------------------------------------------------------
 
-    def _read_sources(self, tally: Tally) -> Iterator[list[Row]]:
-        tally.load.requests += 1
-        yield tally.keep(self._sources, self._mapper.source, lambda row: row["id"])
+    def _read_sources(self, row_stats: RowStats) -> Iterator[list[Row]]:
+        row_stats.load.requests += 1
+        yield row_stats.keep(self._sources, self._mapper.source, lambda row: row["id"])
 
-    def _chats(self, tally: Tally) -> Iterator[list[Row]]:
+    def _chats(self, row_stats: RowStats) -> Iterator[list[Row]]:
         changed: list[Task] = []
         limit = self._session.ctx.radist_fetch_limit
         try:
             for contacts in paginator.contacts(self._list, f"{self._path}/chats/with_contacts/"):
-                rows = tally.keep(
+                rows = row_stats.keep(
                     [chat for contact in contacts for chat in chats_of(contact)],
                     self._mapper.chat,
                     lambda row: row["id"],
@@ -195,7 +195,7 @@ class Radist:
                 changed.extend(tasks if limit else ())
                 for task in () if limit else tasks:
                     self._tasks.put(task)
-                self._session.progress(tally.load.seen, None, f"Radist, диалоги: {tally.load.seen}")
+                self._session.progress(row_stats.load.seen, None, f"Radist, диалоги: {row_stats.load.seen}")
                 yield rows
             self._listed = True
             # with a limit the freshest dialogs come first, which only the whole listing tells
@@ -215,12 +215,12 @@ class Radist:
             return None
         if number in self._whole_before:
             since = max(since, self._began - OVERLAP)
-        elif known.mark is None or number not in known.chats or number in known.unread:
+        elif known.watermark is None or number not in known.chats or number in known.unread:
             self._new.add(number)
             since, updated = self._history, None
         elif number in known.recent:
             extra = updated is not None and updated < since
-            since, updated = min(since, known.mark.complete_until - LATE), None
+            since, updated = min(since, known.watermark.complete_until - LATE), None
         if updated is not None and updated < since:
             return None
         self._queued.add(number)
@@ -229,8 +229,8 @@ class Radist:
     # --- messages ------------------------------------------------------------------------------------------
 
     def _messages(self, stream: Stream) -> Iterator[list[Row]]:
-        session, tally = self._session, stream.tally
-        reader = DialogReader(session, self._http, f"{self._path}/messages/", self._mapper, tally, self._tasks)
+        session, row_stats = self._session, stream.row_stats
+        reader = DialogReader(session, self._http, f"{self._path}/messages/", self._mapper, row_stats, self._tasks)
         for page in reader.pages(limit=session.ctx.radist_fetch_limit):
             if isinstance(page, list):
                 yield page
@@ -242,17 +242,17 @@ class Radist:
                 yield []
         self._remember(reader.unread)
         stream.cursor["unread"] = sorted(reader.unread)
-        mark = self._known.mark
+        watermark = self._known.watermark
         if self._late and not reader.skipped:
             stream.cursor["late_at"] = self._began.isoformat()
-        elif mark and "late_at" in mark.cursor:
-            stream.cursor["late_at"] = mark.cursor["late_at"]
+        elif watermark and "late_at" in watermark.cursor:
+            stream.cursor["late_at"] = watermark.cursor["late_at"]
         if reader.error is not None:
             stream.fail(reader.error)
         elif not self._listed:
             stream.fail(TransientError("Radist: список диалогов прочитан не до конца, поэтому и сообщения не все."))
         elif reader.over_limit:
-            tally.note("over_limit", len(reader.over_limit))
+            row_stats.note("over_limit", len(reader.over_limit))
             stream.moves_anyway = True
             stream.fail(
                 ConfigurationError(
@@ -262,12 +262,12 @@ class Radist:
             )
 
     def _remember(self, unread: Iterable[int] = ()) -> None:
-        """Note new and unread dialogs beside the mark before raw learns of them: a crash hides none."""
-        mark, pending = self._known.mark, self._new.copy().union(unread)
-        if mark is None or not pending:
-            # without a mark every dialog that was not read whole counts as new
+        """Note new and unread dialogs beside the watermark before raw learns of them: a crash hides none."""
+        watermark, pending = self._known.watermark, self._new.copy().union(unread)
+        if watermark is None or not pending:
+            # without a watermark every dialog that was not read whole counts as new
             return
         ctx = self._session.ctx
         with db.as_service("ingestion radist") as connection:
-            cursor = {**mark.cursor, "unread": sorted(pending | self._known.unread)}
-            watermarks.advance(connection, ctx.tenant_id, "radist", "messages", mark.complete_until, cursor)
+            cursor = {**watermark.cursor, "unread": sorted(pending | self._known.unread)}
+            watermarks.advance(connection, ctx.tenant_id, "radist", "messages", watermark.complete_until, cursor)

@@ -1,7 +1,7 @@
 """The streams of uploaded exports: dialogs and messages that no run has read yet, out of our own tables into raw.
 
 Nobody is asked anything, so there is nothing to page through and nothing to go on with: what raw holds is taken out of the
-upload, what it does not is read again by the next run. The mark is the last line of the latest export, not the moment of
+upload, what it does not is read again by the next run. The watermark is the last line of the latest export, not the moment of
 the run: what was written since then stands on a phone.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingestion.extract.context import Session, SourceResult
-from ingestion.extract.rows import Row, Tally
+from ingestion.extract.rows import Row, RowStats
 from ingestion.load.batches import Stream
 from ingestion.load.streams import run
 from synkro.connectors.whatsapp import uploads
@@ -36,7 +36,7 @@ def read(session: Session) -> SourceResult:
         raise ConfigurationError(NOTHING)
     session.set_clock([until])
     made = _Uploaded(session)
-    chats, messages = (Tally(StreamLoad(WHATSAPP.name, name)) for name in ("chats", "messages"))
+    chats, messages = (RowStats(StreamLoad(WHATSAPP.name, name)) for name in ("chats", "messages"))
     cursor = {"from": since.isoformat()}
     outcome = run(
         session,
@@ -57,17 +57,17 @@ class _Uploaded:
         self._tenant = session.ctx.tenant_id
         self._seen_at = clock.now()
 
-    def chats(self, tally: Tally) -> Iterator[list[Row]]:
+    def chats(self, row_stats: RowStats) -> Iterator[list[Row]]:
         with db.as_service("ingestion whatsapp") as connection:
             found = uploads.waiting_chats(connection, self._tenant)
-        yield tally.keep(found, self._chat, lambda row: row["id"])
+        yield row_stats.keep(found, self._chat, lambda row: row["id"])
 
-    def messages(self, tally: Tally) -> Iterator[list[Row]]:
+    def messages(self, row_stats: RowStats) -> Iterator[list[Row]]:
         with db.as_service("ingestion whatsapp") as connection:
             for page in uploads.waiting_messages(connection, self._tenant, _PAGE):
                 self._session.checkpoint()
-                yield tally.keep(page, self._message, lambda row: (row["chat_id"], row["id"]))
-                self._session.progress(tally.load.seen, None, f"{WHATSAPP.label}, сообщения: {tally.load.seen}")
+                yield row_stats.keep(page, self._message, lambda row: (row["chat_id"], row["id"]))
+                self._session.progress(row_stats.load.seen, None, f"{WHATSAPP.label}, сообщения: {row_stats.load.seen}")
 
     def _chat(self, item: dict[str, Any]) -> Row:
         key = {"id": item["id"], "contact_id": None, "connection_id": None, "updated_at": item["exported_until"]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.extract.rows import Tally
+from ingestion.extract.rows import RowStats
 from ingestion.radist import dialogs, paginator
 from ingestion.radist.dialogs import DialogReader, Task
 from ingestion.radist.mapping import Mapper
@@ -83,8 +83,8 @@ def read(
     tasks.put(None)
     session: Any = SimpleNamespace(counting=lambda load: nullcontext())
     http: Any = SimpleNamespace(get=Vendor(errors).get)
-    tally = Tally(StreamLoad("radist", "messages"))
-    reader = DialogReader(session, http, "/messages/", Mapper("t", NOW), tally, tasks)
+    row_stats = RowStats(StreamLoad("radist", "messages"))
+    reader = DialogReader(session, http, "/messages/", Mapper("t", NOW), row_stats, tasks)
     return reader, [page for page in reader.pages(limit) if isinstance(page, int)]
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from ingestion.extract.context import Session
-from ingestion.extract.rows import Row, Tally
+from ingestion.extract.rows import Row, RowStats
 from ingestion.load import batches, streams
 from ingestion.load.batches import Limits, Stream
 from synkro.database import connections
@@ -59,15 +59,15 @@ def event(company: Company, number: str, text: str, **more: Any) -> Row:
 
 def land(company: Company, rows: list[Row], page: int = 3) -> StreamLoad:
     """Load these rows as a stream of events."""
-    tally = Tally(StreamLoad("amocrm", "events"))
+    row_stats = RowStats(StreamLoad("amocrm", "events"))
 
     def read() -> Iterator[list[Row]]:
         for first in range(0, len(rows), page):
-            yield tally.keep(rows[first : first + page], lambda row: row, lambda row: row["id"])
+            yield row_stats.keep(rows[first : first + page], lambda row: row, lambda row: row["id"])
 
-    result = streams.run(Session(company.context(), "amocrm"), [Stream("events", tally, read)])
+    result = streams.run(Session(company.context(), "amocrm"), [Stream("events", row_stats, read)])
     assert (result.status, result.error) == ("complete", None)
-    return tally.load
+    return row_stats.load
 
 
 def test_every_text_comes_back(company: Company) -> None:
@@ -126,15 +126,15 @@ def test_a_pool_that_stays_lent_is_named_as_the_cause(company: Company, monkeypa
     """Nothing is wrong with the disk then, and the rows are read again."""
     monkeypatch.setattr(connections, "PATIENCE", 0.3)
     rows = [event(company, "1", "")]
-    tally = Tally(StreamLoad("amocrm", "events"))
+    row_stats = RowStats(StreamLoad("amocrm", "events"))
 
     def read() -> Iterator[list[Row]]:
-        yield tally.keep(rows, lambda row: row, lambda row: row["id"])
+        yield row_stats.keep(rows, lambda row: row, lambda row: row["id"])
 
     with pooled(company.url, size=2) as made, psycopg.connect(made.url(company.url)):
         # the second one holds the lock of the load: dlt gets none
         context = dataclasses.replace(company.context(), database_url=made.url(company.url))
-        result = streams.run(Session(context, "amocrm"), [Stream("events", tally, read)])
+        result = streams.run(Session(context, "amocrm"), [Stream("events", row_stats, read)])
         assert made.pooler.refused > 1
     assert result.status == "failed" and result.error is not None
     assert "Пул соединений Supabase занят" in result.error.message

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.amocrm import mapping as amocrm
-from ingestion.extract.rows import NOTES, REASONS, Rejected, Tally, identifier, integer, iso, payload, seconds, word
+from ingestion.extract.rows import NOTES, REASONS, Rejected, RowStats, identifier, integer, iso, payload, seconds, word
 from ingestion.radist import mapping as radist
 from synkro.runs.watermarks import StreamLoad
 
@@ -184,11 +184,11 @@ def test_a_message_of_another_dialog_is_refused() -> None:
 
 
 def test_the_tally_adds_up() -> None:
-    tally = Tally(StreamLoad("amocrm", "leads"))
-    rows = tally.keep(
+    row_stats = RowStats(StreamLoad("amocrm", "leads"))
+    rows = row_stats.keep(
         [{"id": 1}, {"id": 1}, {"id": None}, "x", {"id": 2, "name": "\x00"}], AMOCRM.lead, lambda r: r["id"]
     )
     assert [row["id"] for row in rows] == [1, 2]
-    assert (tally.load.seen, tally.load.rejected, tally.kept) == (4, 2, 2)
-    assert tally.load.reasons == {"repeated": 1, "no_id": 1, "not_object": 1, "cleaned": 1}
-    assert set(tally.load.reasons) <= REASONS.keys() | NOTES.keys()
+    assert (row_stats.load.seen, row_stats.load.rejected, row_stats.kept) == (4, 2, 2)
+    assert row_stats.load.reasons == {"repeated": 1, "no_id": 1, "not_object": 1, "cleaned": 1}
+    assert set(row_stats.load.reasons) <= REASONS.keys() | NOTES.keys()
