@@ -164,6 +164,17 @@ def record(connection: db.Connection, tenant_id: UUID, run_id: UUID, load: Strea
     )
 
 
+def latest_loads(connection: db.Connection, tenant_id: UUID) -> list[StreamLoad]:
+    """The newest attempt at each stream, whatever came of it."""
+    rows = connection.execute(
+        "select distinct on (source, stream) source, stream, status, requests, seen, rejected, loaded, reasons, error,"
+        " read_from, read_until, started_at, finished_at from synkro.stream_loads where tenant_id = %s"
+        " order by source, stream, started_at desc",
+        (tenant_id,),
+    )
+    return [StreamLoad(**row) for row in rows]
+
+
 def loads_of(connection: db.Connection, tenant_id: UUID, run_id: UUID) -> list[StreamLoad]:
     rows = connection.execute(
         "select source, stream, status, requests, seen, rejected, loaded, reasons, error, read_from, read_until,"

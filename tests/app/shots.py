@@ -65,6 +65,7 @@ def addresses(page: Page, base: str) -> dict[str, str]:
             dialog = page.get_by_test_id("dialog").first
         if dialog.count():
             found["dialog"] = dialog.get_attribute("href") or ""
+    found["data"] = f"/t/{slug}/data"
     found["dashboards"] = f"/t/{slug}/dashboards?days=30"
     for tab in ("integrations", "runtime", "calendar", "topics", "people"):
         found[f"settings-{tab}"] = f"/t/{slug}/settings?tab={tab}"

@@ -22,7 +22,7 @@ from services import access, audit_log, overview
 from services.access import Forbidden, Viewer
 from services.machine import Operator
 from services.people import members
-from services.reports import dashboards, published, questions, rows, runs, transcripts, view
+from services.reports import dashboards, freshness, published, questions, rows, runs, transcripts, view
 from services.settings import configuration as settings_service
 from services.settings import topics
 from synkro.connectors import integrations
@@ -44,6 +44,7 @@ MEMBERS: dict[str, Read] = {
     "report": lambda w, v, slug: view.load(v, slug, w.reports[slug].report_id),
     "rows": lambda w, v, slug: rows.behind(v, slug, w.reports[slug].report_id, "messages"),
     "dialog": lambda w, v, slug: transcripts.load(v, slug, f"{slug}:d/0"),
+    "freshness": lambda w, v, slug: freshness.load(v, slug),
     "dashboards": lambda w, v, slug: dashboards.load(v, slug),
     "csv": lambda w, v, slug: spreadsheets.report_csv(v, slug, w.reports[slug].report_id, "waits"),
     "questions": lambda w, v, slug: questions.thread(v, slug, w.reports[slug].report_id),

@@ -26,7 +26,7 @@ from services import access, analysts, audit_log, companies, machine, overview, 
 from services.access import Actor, Forbidden, Viewer
 from services.machine import Operator
 from services.people import accounts, members, profile
-from services.reports import dashboards, export, published, questions, rows, runs, transcripts, view
+from services.reports import dashboards, export, freshness, published, questions, rows, runs, transcripts, view
 from services.settings import chat_imports, configuration, topics  # fmt: skip
 from synkro.accounts import embedded, sessions
 from synkro.connectors import checks, integrations
@@ -112,6 +112,7 @@ CASES: dict[str, Case] = {
     ),
     "access.tenant": Case(lambda w, v: access.tenant(v, "alpha"), MEMBERS),
     "access.administered": Case(lambda w, v: access.administered(v, "alpha"), ADMINS),
+    "freshness.load": Case(lambda w, v: freshness.load(v, "alpha"), MEMBERS),
     "dashboards.load": Case(lambda w, v: dashboards.load(v, "alpha"), MEMBERS),
     "accounts.own_sessions": Case(lambda w, v: accounts.own_sessions(v, "x"), EVERYONE),
     "accounts.end_own_session": Case(lambda w, v: accounts.end_own_session(v, opened_of(v.user_id)), EVERYONE),

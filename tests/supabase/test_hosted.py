@@ -274,7 +274,9 @@ def test_dlts_own_tables_are_there_and_closed(installed: Installed) -> None:
         " where c.relkind = 'r' and c.relname in ('_dlt_loads', '_dlt_version') order by 1, 2",
     )
     assert [row[:2] for row in found] == [
-        (schema, table) for schema in ("raw_amocrm", "raw_radist") for table in ("_dlt_loads", "_dlt_version")
+        (schema, table)
+        for schema in ("raw_amocrm", "raw_radist", "raw_whatsapp")
+        for table in ("_dlt_loads", "_dlt_version")
     ]
     assert all(is_protected and not is_readable for _, _, is_protected, is_readable in found)
 

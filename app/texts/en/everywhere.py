@@ -119,6 +119,7 @@ WORDS: dict[str, str] = {
     "nav.overview": "Overview",
     "nav.reports": "Reports",
     "nav.dashboards": "Dashboards",
+    "nav.data": "Data",
     "nav.settings": "Settings",
     "nav.administration": "Administration",
     "nav.tenants": "Companies",

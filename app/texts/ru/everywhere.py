@@ -111,6 +111,7 @@ WORDS: dict[str, str] = {
     "nav.overview": "Обзор",
     "nav.reports": "Отчёты",
     "nav.dashboards": "Графики",
+    "nav.data": "Данные",
     "nav.settings": "Настройки",
     "nav.administration": "Управление",
     "nav.tenants": "Компании",

@@ -67,6 +67,8 @@ DRAWN: dict[str, Drawn] = {
     "reports_of_a_new_company": Drawn("/t/{slug}/reports", "admin", {"slug": "gamma"}),
     "dialog": Drawn("/t/{slug}/dialogs/{dialog_id:path}", "admin", {**ALPHA, "dialog_id": "alpha:d/0"}),
     "dialog_in_english": Drawn("/t/{slug}/dialogs/{dialog_id:path}", "admin", {**ALPHA, "dialog_id": "alpha:d/0"}, "en"),
+    "data": Drawn("/t/{slug}/data", "user", ALPHA),
+    "data_of_a_new_company": Drawn("/t/{slug}/data", "admin", {"slug": "gamma"}),
     "dashboards": Drawn("/t/{slug}/dashboards", "user", ALPHA),
     "dashboards_of_a_new_company": Drawn("/t/{slug}/dashboards", "admin", {"slug": "gamma"}),
     "rows_messages": Drawn("/t/{slug}/reports/{report_id}/rows/{metric}", "user", {**ALPHA, "report_id": report("alpha"), "metric": "messages"}),

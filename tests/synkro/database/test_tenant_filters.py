@@ -270,6 +270,7 @@ READS: dict[str, Call] = {
     "synkro.runs.watermarks.all_of": lambda c: watermarks.all_of(c, T),
     "synkro.runs.watermarks.backfills_of": lambda c: watermarks.backfills_of(c, T),
     "synkro.runs.watermarks.find": lambda c: watermarks.find(c, T, "radist", "messages"),
+    "synkro.runs.watermarks.latest_loads": lambda c: watermarks.latest_loads(c, T),
     "synkro.runs.watermarks.loads_of": lambda c: watermarks.loads_of(c, T, RUN),
     "delivery.destinations.bot_of": bot,
     "synkro.reporting.telegram_chats.owner_of": lambda c: (
