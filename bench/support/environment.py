@@ -46,8 +46,8 @@ def installation(parent: Path | None = None, *, with_marts: bool = False) -> Ite
                 "SYNKRO_DATABASE_URL": url,
                 "SYNKRO_APP_DATABASE_URL": db.with_login(url, db.APP_ROLE, uuid4().hex),
             }
-            app_login.settle(url)
             settings.cache_clear()
+            app_login.settle(url)
             yield url
         finally:
             db.close()
