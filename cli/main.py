@@ -23,10 +23,10 @@ from cli.commands import (
     reports,
     sandbox,
     secrets,
-    serve,
     setup,
     telegram,
 )
+from cli.process import serve
 from synkro.core import log
 from synkro.core.errors import ConfigurationError, SynkroError, TransientError
 from synkro.core.settings import settings

@@ -19,10 +19,11 @@ from typing import Any
 import click
 
 from cli import environment
-from cli.commands import database, serve
+from cli.commands import database
 from cli.commands.reports import wait_for
 from cli.commands.sandbox import VERTICALS, refuse_without_sources
 from cli.environment import say
+from cli.process import serve
 from cli.process.supervisor import Supervisor
 from synkro.accounts import embedded
 from synkro.connectors import integrations

@@ -1,1 +1,1 @@
-"""Child processes of ``synkro serve``."""
+"""``synkro serve``: the processes, their supervisor and their end."""

@@ -405,7 +405,7 @@ def test_the_web_server_answers_who_shows_the_key(made: Any) -> None:
 def test_the_command_puts_the_key_before_dagster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from dagster_webserver import cli
 
-    from cli.commands import serve
+    from cli.process import serve
     from orchestration.process import webserver
 
     monkeypatch.setenv("SYNKRO_DAGSTER_READ_ONLY", "1")

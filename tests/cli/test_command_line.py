@@ -305,7 +305,7 @@ def test_the_documented_settings_are_the_settings() -> None:
 def test_the_first_administrator_is_made_once_and_must_change_the_password(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cli.commands.serve import bootstrap
+    from cli.process.serve import bootstrap
     from synkro.accounts import embedded
     from synkro.core.settings import settings
     from synkro.database import db

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import serve
+from cli.process import serve
 from cli.process import supervisor as module
 from cli.process.supervisor import Supervisor
 from synkro.core.errors import ConfigurationError

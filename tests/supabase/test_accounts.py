@@ -272,7 +272,7 @@ def test_somebody_auth_knows_is_taken_in_and_keeps_the_password(
 
 
 def test_the_first_administrator_is_made_once(project: HostedProject, setting: Any) -> None:
-    from cli.commands.serve import bootstrap
+    from cli.process.serve import bootstrap
 
     setting("BOOTSTRAP_EMAIL", "first@company.example")
     setting("BOOTSTRAP_PASSWORD", PASSWORD)

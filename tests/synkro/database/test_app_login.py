@@ -16,7 +16,7 @@ import app.main
 import delivery.service
 import orchestration.dbt.project
 from cli.commands import database as command
-from cli.commands import serve
+from cli.process import serve
 from synkro.core.errors import ConfigurationError
 from synkro.core.files import PRIVATE_UMASK, private_folder
 from synkro.core.settings import settings

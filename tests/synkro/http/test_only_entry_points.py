@@ -16,7 +16,7 @@ FACTORY = {
 }
 #: asks our own processes whether they are up, and hands people on to Dagster's web server, which is ours too
 OWN_PROCESSES = {
-    ("cli/commands/serve.py", "urllib.request"), ("cli/alive.py", "urllib.request"),
+    ("cli/process/serve.py", "urllib.request"), ("cli/alive.py", "urllib.request"),
     ("app/dagster_proxy.py", "httpx"), ("app/dagster_proxy.py", "websockets"),
     ("app/dagster_proxy.py", "websockets.asyncio.client.ClientConnection"),
 }  # fmt: skip
