@@ -72,7 +72,7 @@ alter table synkro.integration_configs
 
 -- The client of a labelled message is rebuilt by the next run, whoever brought the message.
 create or replace function private.note_reply_label() returns trigger
-  language plpgsql security definer set search_path = '' as $$
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   chat bigint := case when new.dialog_id ~ '^[0-9]{1,18}$' then new.dialog_id::bigint end;
 begin
