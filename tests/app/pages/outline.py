@@ -58,7 +58,7 @@ def view_of(draft: Draft, **changes: Any) -> ReportView:
     """The page of the draft; nothing around it unless it is named."""
     values: dict[str, Any] = {
         "tenant": TENANT, "report": report_of(draft), "versions": [], "thread": [], "waiting": [], "managers": [], "dialogs": [],
-        "dialogs_total": 0, "history": [], "usual": {}, "lines": [], "counts": [], "log": [], "letters": [], "currency": "KZT",
+        "dialogs_total": 0, "history": [], "usual": {}, "lines": [], "counts": [], "log": [], "outbox": [], "currency": "KZT",
     }  # fmt: skip
     return ReportView(**values | changes)
 
@@ -116,7 +116,7 @@ def _whole() -> ReportView:
     return view_of(
         draft, report=report, versions=[report, report_of(draft, report_id=_FIRST_ID, is_current=False)], thread=thread,
         waiting=waits, managers=managers, dialogs=dialogs, dialogs_total=31, history=history,
-        usual={"dialogs": 10.0, "deals": 5.0, "breached": 2.0}, letters=[letter, replace(letter, status="sent", last_error=None)],
+        usual={"dialogs": 10.0, "deals": 5.0, "breached": 2.0}, outbox=[letter, replace(letter, status="sent", last_error=None)],
         correction=Correction(NOW, (Change("dialogs", 7, 8), Change("money_at_risk", 1_650_000, None))),
         next_attempt=NOW + timedelta(hours=2), lacks=["radist"],
         missing=[{"source": "radist", "reason": "не отвечал"}, {"source": "amocrm", "reason": None}],

@@ -198,7 +198,7 @@ def is_small(key: str, mart: dict[str, Any]) -> bool:
 
 
 async def test_the_page_and_its_rows(told: Told, site: Site) -> None:
-    person, base = await site.person("reader"), f"/t/e2e/reports/{told.report.report_id}"
+    person, base = await site.person("reader"), f"/t/town/reports/{told.report.report_id}"
     mart = told.mart(told.report)
     await person.open(base)
     for key in NUMBERS:
@@ -217,10 +217,10 @@ async def test_the_page_and_its_rows(told: Told, site: Site) -> None:
 async def test_rest_the_command_line_and_the_exports(told: Told, site: Site) -> None:
     mart = told.mart(told.report)
     wanted = {key: mart[key] for key in NUMBERS}
-    base = f"/t/e2e/reports/{told.report.report_id}"
+    base = f"/t/town/reports/{told.report.report_id}"
     browser = await site.signed_in("reader")
 
-    answer = (await browser.get(f"/api/v1/tenants/e2e/reports/{told.report.report_id}")).json()
+    answer = (await browser.get(f"/api/v1/tenants/town/reports/{told.report.report_id}")).json()
     assert {key: answer["numbers"][key] for key in wanted} == wanted
     assert answer["revised"] is None
 
@@ -267,7 +267,7 @@ async def test_managers_on_the_page_and_behind_it(told: Told, site: Site) -> Non
         managers = queries.managers(connection, told.e2e.tenant_id, told.report.window)
     assert len(managers) > 1
     person = await site.person("reader")
-    await person.open(f"/t/e2e/reports/{told.report.report_id}")
+    await person.open(f"/t/town/reports/{told.report.report_id}")
     for column in ("waits_answered", "open_overdue", "messages_sent"):
         shown = [str(one.text) for one in person.find(marker=f"manager-{column}").elements]  # type: ignore[attr-defined]
         assert sorted(int(read(text, "count")[0] or 0) for text in shown) == sorted(row[column] for row in managers)
@@ -321,12 +321,12 @@ async def test_late_messages_mark_the_report_of_their_day(told: Told, site: Site
     assert changed["messages"] == (told.before["messages"], now["messages"])
     assert changed == {key: (told.before[key], now[key]) for key in NUMBERS if told.before[key] != now[key]}
 
-    base = f"/t/e2e/reports/{early.report_id}"
+    base = f"/t/town/reports/{early.report_id}"
     browser, person = await site.signed_in("reader"), await site.person("reader")
-    answer = (await browser.get(f"/api/v1/tenants/e2e/reports/{early.report_id}")).json()
+    answer = (await browser.get(f"/api/v1/tenants/town/reports/{early.report_id}")).json()
     assert answer["numbers"]["messages"] == told.before["messages"]
     assert answer["revised"]["numbers"]["messages"] == {"old": told.before["messages"], "new": now["messages"]}
-    listed = {one["id"]: one["revised"] for one in (await browser.get("/api/v1/tenants/e2e/reports")).json()}
+    listed = {one["id"]: one["revised"] for one in (await browser.get("/api/v1/tenants/town/reports")).json()}
     assert listed[str(early.report_id)] == answer["revised"] and listed[str(told.report.report_id)] is None
 
     await person.open(base)
@@ -336,9 +336,9 @@ async def test_late_messages_mark_the_report_of_their_day(told: Told, site: Site
     assert texts[place + 1 : place + 3] == [
         number_text(SUMMARY["messages"], value, None) for value in changed["messages"]
     ]
-    await person.open("/t/e2e/reports")
+    await person.open("/t/town/reports")
     assert len([one for one in person.find(RU["report.corrected"]).elements]) == 1
     await person.open(f"{base}/rows/messages")
     await person.should_see(marker="rows-changed")
-    await person.open(f"/t/e2e/reports/{told.report.report_id}")
+    await person.open(f"/t/town/reports/{told.report.report_id}")
     await person.should_not_see(marker="corrected")

@@ -82,7 +82,7 @@ def words(message: Message) -> str:
 
 
 class Comparison:
-    """One e2e: its story on one side, its database on the other."""
+    """One company: its story on one side, its database on the other."""
 
     def __init__(self, e2e: Environment) -> None:
         self.e2e, self.company = e2e, e2e.sandbox.world.company
