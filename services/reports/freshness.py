@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services import access
 from services.access import Viewer
 from synkro.connectors.registry import CONNECTORS
 from synkro.core import clock
 from synkro.database import db
+from synkro.reporting import missing_reports
 from synkro.runs import watermarks
 from synkro.runs.watermarks import Backfill, StreamLoad
 from synkro.tenancy import runtime_config
 from synkro.tenancy.tenants import Tenant
-
-#: a stream nobody has read to its end for longer is late: a business day and what a late night takes
-LATE = timedelta(hours=26)
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,10 @@ class Stream:
 
     @property
     def is_late(self) -> bool:
-        """A file that people upload is never late."""
-        return self.is_asked and (self.complete_until is None or clock.now() - self.complete_until > LATE)
+        """As long behind as a report that is missed; a file that people upload is never late."""
+        return self.is_asked and (
+            self.complete_until is None or clock.now() - self.complete_until > missing_reports.LIMIT
+        )
 
 
 @dataclass(frozen=True)
