@@ -33,6 +33,8 @@ def save(
     tenant = access.administered(who, slug)
     with access.transaction(who) as connection:
         access.check_admin_now(connection, who, tenant.tenant_id)
+    # people hold no lock: their role has none of the server's functions
+    with db.as_service("uploads") as connection:
         if isinstance(who, Viewer):
             _check_uploads(connection, tenant)
         # before the work: a try counts, whatever comes of it
@@ -52,6 +54,8 @@ def save(
 
 
 def _check_uploads(connection: db.Connection, tenant: Tenant) -> None:
+    # two uploads at once: the second counts the first
+    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"uploads:{tenant.tenant_id}",))
     row = connection.execute(
         "select count(*) as n from synkro.audit_log where tenant_id = %s and action = %s"
         " and created_at > now() - interval '1 hour'",

@@ -26,6 +26,7 @@ import pytest
 
 from delivery.bot import inbox, listener
 from ingestion.load.staging import Landing
+from services.settings import chat_imports
 from synkro.connectors import integrations
 from synkro.connectors.whatsapp import uploads
 from synkro.connectors.whatsapp.chats import Chat, Message
@@ -38,6 +39,7 @@ from synkro.reporting import outbox, reports, revisions, spending, telegram_chat
 from synkro.reporting.body import Body
 from synkro.runs import leases, reaper
 from synkro.runs import queue as runs
+from synkro.tenancy import audit, tenants
 from tests.conftest import entry_points_to
 from tests.support.locks import ADVISORY, ROW, clock, company, hurried, meanwhile, until_it_waits
 from tests.support.packages import PRODUCT
@@ -62,6 +64,7 @@ TESTED: dict[str, tuple[str, ...]] = {
     "synkro/database/migrations.py migrate": (HERE, "test_two_deployers_migrate_one_after_the_other"),
     "synkro/reporting/outbox.py add_once": (HERE, "test_a_message_queued_twice_at_once_is_one"),
     "synkro/connectors/whatsapp/uploads.py add": (HERE, "test_one_chat_uploaded_twice_at_once_is_counted_once"),
+    "services/settings/chat_imports.py _check_uploads": (HERE, "test_two_uploads_at_once_are_two_of_an_hour"),
     "synkro/reporting/outbox.py claim": (HERE, "test_two_senders_take_two_letters"),
     "synkro/reporting/revisions.py _DUE": (HERE, "test_a_followup_is_queued_by_one_of_two"),
     "ingestion/load/staging.py Landing._lock": (HERE, "test_a_load_waits_for_the_staging_schema"),
@@ -355,6 +358,23 @@ def test_one_chat_uploaded_twice_at_once_is_counted_once(tenant: UUID) -> None:
             second = stack.enter_context(meanwhile(lambda: in_transaction(upload)))
             until_it_waits(second, ADVISORY)
         assert second.result() == uploads.Added(0, 1, False)
+
+
+def test_two_uploads_at_once_are_two_of_an_hour(tenant: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_imports, "UPLOADS_PER_HOUR", 1)
+
+    def upload(connection: db.Connection) -> None:
+        found = tenants.by_id(connection, tenant)
+        chat_imports._check_uploads(connection, found)
+        audit.write(connection, chat_imports.ACTION, tenant_id=tenant)
+
+    with ExitStack() as stack:
+        with db.as_service("first") as connection:
+            upload(connection)
+            second = stack.enter_context(meanwhile(lambda: in_transaction(upload)))
+            until_it_waits(second, ADVISORY)
+        with pytest.raises(DataError, match="загрузок за час"):
+            second.result()
 
 
 def letters(tenant_id: UUID, count: int) -> reports.Report:
