@@ -34,3 +34,8 @@ create index reports_awaiting_delivery on synkro.reports (tenant_id, window_end)
 alter table synkro.job_runs
   drop constraint job_runs_job_type,
   add constraint job_runs_job_type check (job_type in ('report', 'followup', 'rebuild', 'delivery'));
+
+-- How the columns of marts.waits_open are shown to people's programs.
+insert into private.api_columns (mart, column_name, form) values
+  ('waits_open', 'wait_id', 'plain'), ('waits_open', 'dialog_id', 'plain'), ('waits_open', 'deal_id', 'plain'),
+  ('waits_open', 'responsible_id', 'plain'), ('waits_open', 'client_id', 'client');
