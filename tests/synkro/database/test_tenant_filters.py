@@ -263,6 +263,7 @@ READS: dict[str, Call] = {
     "synkro.reporting.report_windows.missing_of": lambda c: report_windows.missing_of(c, T, WINDOW),
     "synkro.reporting.report_windows.outdated": lambda c: report_windows.outdated(c, T),
     "synkro.reporting.reports.current": lambda c: [reports.current(c, T), reports.current(c, T, WINDOW)],
+    "synkro.reporting.reports.of_ids": lambda c: reports.of_ids(c, T, [REPORT]),
     "synkro.reporting.reports.recent": lambda c: reports.recent(c, T),
     "synkro.reporting.reports.thread": lambda c: reports.thread(c, report(c)),
     "synkro.reporting.reports.versions": lambda c: reports.versions(c, report(c)),
