@@ -12,9 +12,9 @@ from dagster import (
     DagsterRunStatus,
     DeleteDynamicPartitionsRequest,
     RunRequest,
+    SensorEvaluationContext,
     SensorResult,
     build_schedule_context,
-    build_sensor_context,
 )
 from dagster._core.test_utils import create_run_for_test, instance_for_test
 
@@ -150,7 +150,11 @@ def test_a_look_is_a_run_of_a_job_of_its_own(database: str) -> None:
         with db.as_service("test") as connection:
             connection.execute("update synkro.job_runs set picked_at = null")
         sensor = sensors.build(jobs)[0]
-        context = build_sensor_context(instance=instance, repository_def=repository)
+        # as the daemon makes it: partitions are looked up through the instance's reference
+        context = SensorEvaluationContext(
+            instance_ref=instance.get_ref(), last_tick_completion_time=None, last_run_key=None, cursor=None,
+            repository_name=None, repository_def=repository,
+        )  # fmt: skip
         (left,) = sensor.evaluate_tick(context).run_requests or []
     assert look.job_name == left.job_name == "delivery_job" and look.tags[RUN_TAG] == left.tags[RUN_TAG]
     assert look.tags["dagster/priority"] == "5"
