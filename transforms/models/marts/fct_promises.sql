@@ -146,7 +146,7 @@ judged as (
 
 as_of as (
 
-    select tenant_id, max(as_of) as as_of
+    select tenant_id, {{ data_reaches() }} as as_of
     from {{ source('synkro', 'report_windows') }}
     where {{ tenant_filter() }}
     group by tenant_id
