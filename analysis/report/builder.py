@@ -16,7 +16,7 @@ from typing import Any
 
 from analysis.llm import prompts
 from analysis.reading.normalisation import shown
-from analysis.report import actions, aggregates, dialogs, figures, headline, page_text, quality, sales
+from analysis.report import actions, aggregates, changes, dialogs, figures, headline, page_text, quality, sales
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
 from analysis.report.context import AnalysisContext, ReadingsOutcome
@@ -116,6 +116,7 @@ def compose(
             "headline": headline.with_claims([dict(s, claims=[]) for s in sentences], [] if little else to_do, claims),
             "actions": to_do,
             "numbers": rows,
+            "changes": [] if quiet or little else changes.build(facts, rows, ctx.report_type),
             "managers": figures.managers(facts),
             "risks": risks,
             "topics": [] if little else aggregates.topics(outcome.readings, ctx.topics),
