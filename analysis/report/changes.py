@@ -15,7 +15,7 @@ from analysis.report import compared, figures, noise
 from analysis.report.inputs import Facts
 from synkro.core import russian
 from synkro.metrics.metric import Metric
-from synkro.metrics.parts import DIMENSIONS
+from synkro.metrics.parts import CHANGED_RU, DIMENSIONS
 from synkro.metrics.registry import SUMMARY
 
 MOST = 3
@@ -35,26 +35,9 @@ _STORIES = (
     ("new_clients", "dialogs"),
     ("deals_new",),
 )
-#: subject, more, less
-_WORDS = {
-    "first_response_p50": ("Первый ответ", "медленнее", "быстрее"),
-    "response_p50": ("Ответы", "медленнее", "быстрее"),
-    "answered_within_target": ("Ответов в срок", "больше", "меньше"),
-    "breached": ("Ответов и ожиданий дольше цели", "больше", "меньше"),
-    "unanswered_now": ("Ждущих ответа {end}", "больше", "меньше"),
-    "unanswered_overdue": ("Ждущих дольше цели {end}", "больше", "меньше"),
-    "money_at_risk": ("Денег под риском {end}", "больше", "меньше"),
-    "deals_won": ("Продаж", "больше", "меньше"),
-    "deals_won_amount": ("Сумма продаж", "больше", "меньше"),
-    "deals_lost": ("Потерянных сделок", "больше", "меньше"),
-    "deals_lost_amount": ("Сумма потерянных сделок", "больше", "меньше"),
-    "new_clients": ("Новых клиентов", "больше", "меньше"),
-    "dialogs": ("Диалогов", "больше", "меньше"),
-    "deals_new": ("Новых сделок", "больше", "меньше"),
-}
 _END = {"daily": "в конце дня", "weekly": "в конце недели", "monthly": "в конце месяца"}
 _HOURS = {"00-09": "до 9:00", "09-13": "с 9 до 13", "13-17": "с 13 до 17", "17-24": "после 17:00"}
-_CLIENTS = {"new": "новые клиенты", "returning": "прежние клиенты", "": "кто ещё не писал"}
+_CLIENTS = {"new": "кто написал впервые", "returning": "кто писал и раньше", "": "кто ещё не писал"}
 _CHANNELS = {
     "whatsapp": "WhatsApp", "telegram": "Telegram", "instagram": "Instagram", "vk": "ВКонтакте", "viber": "Viber", "avito": "Avito",
 }  # fmt: skip
@@ -102,7 +85,7 @@ def _change(
     if not delta:
         return None
     dimension = _most_telling(splits, delta, metric)
-    subject, more, less = _WORDS[metric.column]
+    subject, more, less = CHANGED_RU[metric.column]
     than = "обычного" if facts.baseline.windows else f"чем {compared.before(facts.previous)},"
     comparative = more if delta > 0 else less
     text = (

@@ -6,20 +6,17 @@ from math import sqrt
 
 from analysis.report.inputs import Facts
 from synkro.metrics.metric import SMALL_N, Metric
+from synkro.metrics.parts import SUM_OF
 
 #: how many deviations are no chance: of twenty differences by chance one is larger
 _DEVIATIONS = 2.0
 #: a number with no spread to tell has to move by this share of itself
 _LEAST_SHARE = 0.1
-#: sums of money → how many deals they are of
-_DEALS = {
-    "money_at_risk": "deals_at_risk", "deals_won_amount": "deals_won", "deals_lost_amount": "deals_lost", "deals_new_amount": "deals_new",
-}  # fmt: skip
 
 
 def cases(metric: Metric, facts: Facts) -> float:
     """Of how many cases the difference is: the larger side of it."""
-    column = metric.denominator or _DEALS.get(metric.column) or metric.column
+    column = metric.denominator or SUM_OF.get(metric.column) or metric.column
     if metric.denominator:
         return float(facts.numbers.get(column) or 0)
     return max(float(facts.numbers.get(column) or 0), facts.baseline.values.get(column, 0.0))

@@ -72,6 +72,28 @@ SPLIT: dict[str, dict[str, str]] = {
     "deals_won_amount": _CLOSED, "deals_lost": _CLOSED, "deals_lost_amount": _CLOSED,
 }  # fmt: skip
 
+#: sums of money → how many deals they are of
+SUM_OF = {
+    "money_at_risk": "deals_at_risk", "deals_won_amount": "deals_won", "deals_lost_amount": "deals_lost", "deals_new_amount": "deals_new",
+}  # fmt: skip
+#: how a change is told in Russian: of what, more, less
+CHANGED_RU: dict[str, tuple[str, str, str]] = {
+    "first_response_p50": ("Первый ответ", "медленнее", "быстрее"),
+    "response_p50": ("Ответы", "медленнее", "быстрее"),
+    "answered_within_target": ("Ответов в срок", "больше", "меньше"),
+    "breached": ("Ответов и ожиданий дольше цели", "больше", "меньше"),
+    "unanswered_now": ("Ждущих ответа {end}", "больше", "меньше"),
+    "unanswered_overdue": ("Ждущих дольше цели {end}", "больше", "меньше"),
+    "money_at_risk": ("Денег под риском {end}", "больше", "меньше"),
+    "deals_won": ("Продаж", "больше", "меньше"),
+    "deals_won_amount": ("Сумма продаж", "больше", "меньше"),
+    "deals_lost": ("Потерянных сделок", "больше", "меньше"),
+    "deals_lost_amount": ("Сумма потерянных сделок", "больше", "меньше"),
+    "new_clients": ("Новых клиентов", "больше", "меньше"),
+    "dialogs": ("Диалогов", "больше", "меньше"),
+    "deals_new": ("Новых сделок", "больше", "меньше"),
+}
+
 
 def of_part(column: str, dimension: str) -> Metric | None:
     """The number of one part, ``%(part)s``; None where the number is not split so."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -237,7 +237,8 @@ def _spread(metric: str, bases: list[Compared]) -> Decimal | None:
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
     with localcontext() as context:
         context.prec = 60
-        return round((Decimal(variance.numerator) / Decimal(variance.denominator)).sqrt(), 4)
+        exact = (Decimal(variance.numerator) / Decimal(variance.denominator)).sqrt()
+        return exact.quantize(Decimal("0.0001"), ROUND_HALF_UP)
 
 
 def _changes(metric: str, now: Compared, bases: list[Compared], value: Decimal, usual: Decimal) -> dict[Any, Row]:

@@ -114,7 +114,7 @@ select
         when 'first_response_p90' then {{ shown_minutes('f.p90') }}
         else round(a.value, 4)
     end as value,
-    round(a.spread, 4) as spread,
+    round(round(a.spread, 12), 4) as spread,
     a.windows,
     case a.metric
         when 'answered_within_target' then a.target_n
