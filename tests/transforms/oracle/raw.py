@@ -46,5 +46,6 @@ class Company:
     deleted: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     notes: list[Row] = field(default_factory=list)
+    tasks: list[Row] = field(default_factory=list)
     #: window_start, window_end, as_of, is_complete; baselines: the windows offered to compare with
     windows: list[Row] = field(default_factory=list)
