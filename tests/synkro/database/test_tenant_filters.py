@@ -234,6 +234,8 @@ READS: dict[str, Call] = {
     "synkro.metrics.queries.managers": lambda c: queries.managers(c, T, WINDOW),
     "synkro.metrics.queries.managers_over": lambda c: queries.managers_over(c, T, WINDOW, 30),
     "synkro.metrics.queries.summary": lambda c: queries.summary(c, T, WINDOW),
+    "synkro.metrics.queries.baseline": lambda c: queries.baseline(c, T, WINDOW),
+    "synkro.metrics.queries.changes": lambda c: queries.changes(c, T, WINDOW, "usual"),
     "synkro.metrics.queries.usual": lambda c: queries.usual(c, T, WINDOW),
     "synkro.metrics.queries.waiting": lambda c: queries.waiting(c, T, WINDOW),
     "synkro.reporting.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
