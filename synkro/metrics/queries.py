@@ -88,7 +88,7 @@ def baseline(connection: db.Connection, tenant_id: UUID, window: Window, compare
     """What is usual for the window's numbers, or with ``previous`` what they were the time before."""
     rows = connection.execute(
         "select metric, value, spread, windows, cases, unit, working_days from marts.period_usual"
-        " where tenant_id = %s and window_start = %s and window_end = %s and compared_with = %s and value is not null",
+        " where tenant_id = %s and window_start = %s and window_end = %s and compared_with = %s",
         (tenant_id, window.start, window.end, compared_with),
     ).fetchall()
     if not rows:

@@ -201,7 +201,7 @@ def against(
             continue
         for metric in USUAL | compared.things.keys():
             value = _usual(metric, bases)
-            if metric in USUAL:
+            if metric in USUAL and value is not None:
                 usual[name, metric] = {
                     "value": value, "spread": _spread(metric, bases), "windows": len(bases), "unit": offered[0]["unit"],
                     "working_days": offered[0]["working_days"],

@@ -96,38 +96,46 @@ first_response as (
     cross join lateral unnest(first_response_minutes) as m (minutes)
     group by {{ key }}, compared_with
 
+),
+
+told as (
+
+    select
+        a.tenant_id,
+        a.window_start,
+        a.window_end,
+        a.compared_with,
+        a.metric,
+        case a.metric
+            when 'answered_within_target' then round(s.answered_within_target, 4)
+            when 'answered_within_5' then round(s.answered_within_5, 4)
+            when 'match_rate' then case when a.value is not null then round(a.dialogs_matched::numeric / nullif(a.dialogs, 0), 4) end
+            when 'response_p50' then {{ shown_minutes('r.p50') }}
+            when 'response_p90' then {{ shown_minutes('r.p90') }}
+            when 'first_response_p50' then {{ shown_minutes('f.p50') }}
+            when 'first_response_p90' then {{ shown_minutes('f.p90') }}
+            else round(a.value, 4)
+        end as value,
+        round(round(a.spread, 12), 4) as spread,
+        a.windows,
+        case a.metric
+            when 'answered_within_target' then a.target_n
+            when 'answered_within_5' then a.target_n
+            when 'match_rate' then a.dialogs
+            when 'response_p50' then a.response_n
+            when 'response_p90' then a.response_n
+            when 'first_response_p50' then a.first_response_n
+            when 'first_response_p90' then a.first_response_n
+        end::integer as cases,
+        a.unit,
+        a.working_days
+    from averaged as a
+    left join shares as s using ({{ key }}, compared_with)
+    left join response as r using ({{ key }}, compared_with)
+    left join first_response as f using ({{ key }}, compared_with)
+
 )
 
-select
-    a.tenant_id,
-    a.window_start,
-    a.window_end,
-    a.compared_with,
-    a.metric,
-    case a.metric
-        when 'answered_within_target' then round(s.answered_within_target, 4)
-        when 'answered_within_5' then round(s.answered_within_5, 4)
-        when 'match_rate' then case when a.value is not null then round(a.dialogs_matched::numeric / nullif(a.dialogs, 0), 4) end
-        when 'response_p50' then {{ shown_minutes('r.p50') }}
-        when 'response_p90' then {{ shown_minutes('r.p90') }}
-        when 'first_response_p50' then {{ shown_minutes('f.p50') }}
-        when 'first_response_p90' then {{ shown_minutes('f.p90') }}
-        else round(a.value, 4)
-    end as value,
-    round(round(a.spread, 12), 4) as spread,
-    a.windows,
-    case a.metric
-        when 'answered_within_target' then a.target_n
-        when 'answered_within_5' then a.target_n
-        when 'match_rate' then a.dialogs
-        when 'response_p50' then a.response_n
-        when 'response_p90' then a.response_n
-        when 'first_response_p50' then a.first_response_n
-        when 'first_response_p90' then a.first_response_n
-    end::integer as cases,
-    a.unit,
-    a.working_days
-from averaged as a
-left join shares as s using ({{ key }}, compared_with)
-left join response as r using ({{ key }}, compared_with)
-left join first_response as f using ({{ key }}, compared_with)
+-- of nothing nothing is usual
+select * from told
+where value is not null
