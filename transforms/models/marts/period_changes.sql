@@ -8,6 +8,8 @@
 -- on the way from the usual answers to these. Definitions and reasons: docs/metrics.md.
 
 {%- set side = 'tenant_id, window_start, window_end, compared_with' %}
+{%- set s_side = 's.tenant_id, s.window_start, s.window_end, s.compared_with' %}
+{%- set m_side = 'm.tenant_id, m.window_start, m.window_end, m.compared_with' %}
 {%- set one = side ~ ', metric, dimension' %}
 {%- set metrics = (counted_metrics().keys() | list) + (share_metrics().keys() | list) + (median_metrics().keys() | list) %}
 {#- how many things a sum of money is of #}
@@ -66,12 +68,12 @@ known as (
 
 minutes as (
 
-    select {{ side }}, windows, is_base, dimension, part, t.metric, a.minutes
-    from sides
+    select {{ s_side }}, s.windows, s.is_base, s.dimension, s.part, t.metric, a.minutes
+    from sides as s
     cross join lateral (
         values
         {%- for metric, column in median_metrics().items() %}
-        ('{{ metric }}', {{ column }}){{ ',' if not loop.last }}
+        ('{{ metric }}', s.{{ column }}){{ ',' if not loop.last }}
         {%- endfor %}
     ) as t (metric, answers)
     cross join lateral unnest(t.answers) as a (minutes)
@@ -82,32 +84,32 @@ minutes as (
 measured as (
 
     select
-        {{ side }}, m.metric, dimension, part, m.shape, max(windows) as windows,
-        coalesce(sum(m.numerator) filter (where not is_base), 0) as numerator,
-        coalesce(sum(m.denominator) filter (where not is_base), 0) as denominator,
-        coalesce(sum(m.n) filter (where not is_base), 0) as n,
-        coalesce(sum(m.numerator) filter (where is_base), 0) as base_numerator,
-        coalesce(sum(m.denominator) filter (where is_base), 0) as base_denominator,
-        coalesce(sum(m.n) filter (where is_base), 0) as base_n,
+        {{ s_side }}, m.metric, s.dimension, s.part, m.shape, max(s.windows) as windows,
+        coalesce(sum(m.numerator) filter (where not s.is_base), 0) as numerator,
+        coalesce(sum(m.denominator) filter (where not s.is_base), 0) as denominator,
+        coalesce(sum(m.n) filter (where not s.is_base), 0) as n,
+        coalesce(sum(m.numerator) filter (where s.is_base), 0) as base_numerator,
+        coalesce(sum(m.denominator) filter (where s.is_base), 0) as base_denominator,
+        coalesce(sum(m.n) filter (where s.is_base), 0) as base_n,
         null::numeric as part_median,
         null::numeric as base_median
-    from sides
+    from sides as s
     cross join lateral (
         values
         {%- for metric, column in counted_metrics().items() %}
-        ('{{ metric }}', 'count', {{ column }}::numeric, 0::bigint, {{ cases.get(metric, column) }}){{ ',' }}
+        ('{{ metric }}', 'count', s.{{ column }}::numeric, 0::bigint, s.{{ cases.get(metric, column) }}){{ ',' }}
         {%- endfor %}
         {%- for metric, (numerator, denominator) in share_metrics().items() %}
-        ('{{ metric }}', 'share', {{ numerator }}::numeric, {{ denominator }}, {{ denominator }}){{ ',' if not loop.last }}
+        ('{{ metric }}', 'share', s.{{ numerator }}::numeric, s.{{ denominator }}, s.{{ denominator }}){{ ',' if not loop.last }}
         {%- endfor %}
     ) as m (metric, shape, numerator, denominator, n)
-    group by {{ side }}, m.metric, dimension, part, m.shape
+    group by {{ s_side }}, m.metric, s.dimension, s.part, m.shape
     having bool_or(m.numerator <> 0 or m.n <> 0)
 
     union all
 
     select
-        {{ side }}, m.metric, m.dimension, m.part, 'median' as shape, max(m.windows) as windows,
+        {{ m_side }}, m.metric, m.dimension, m.part, 'median' as shape, max(m.windows) as windows,
         coalesce(sum(held.minutes) filter (where not m.is_base), 0) as numerator,
         count(*) filter (where not m.is_base) as denominator,
         count(*) filter (where not m.is_base) as n,
@@ -119,7 +121,7 @@ measured as (
     from minutes as m
     join known as k using ({{ side }}, metric)
     cross join lateral (select least(greatest(m.minutes, least(k.value, k.base)), greatest(k.value, k.base)) as minutes) as held
-    group by {{ side }}, m.metric, m.dimension, m.part
+    group by {{ m_side }}, m.metric, m.dimension, m.part
 
 ),
 

@@ -89,17 +89,22 @@ deals as (
 
 ),
 
+people as (
+
+    select client_id from waits
+    union
+    select client_id from dialogs
+    union
+    select client_id from deals
+    where client_id is not null
+
+),
+
 clients as (
 
     select tenant_id, client_id, first_message_at
     from {{ ref('dim_clients') }}
-    where {{ tenant_filter() }} and client_id = any(array(
-        select w.client_id from waits as w
-        union
-        select d.client_id from dialogs as d
-        union
-        select d.client_id from deals as d where d.client_id is not null
-    ))
+    where {{ tenant_filter() }} and client_id = any(array(select p.client_id from people as p))
 
 ),
 
