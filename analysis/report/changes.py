@@ -35,7 +35,7 @@ _STORIES = (
     ("new_clients", "dialogs"),
     ("deals_new",),
 )
-_END = {"daily": "в конце дня", "weekly": "в конце недели", "monthly": "в конце месяца"}
+_END = {"daily": "на конец дня", "weekly": "на конец недели", "monthly": "на конец месяца"}
 _HOURS = {"00-09": "до 9:00", "09-13": "с 9 до 13", "13-17": "с 13 до 17", "17-24": "после 17:00"}
 _CLIENTS = {"new": "кто написал впервые", "returning": "кто писал и раньше", "": "кто ещё не писал"}
 _CHANNELS = {
@@ -89,7 +89,7 @@ def _change(
     than = "обычного" if facts.baseline.windows else f"чем {compared.before(facts.previous)},"
     comparative = more if delta > 0 else less
     text = (
-        f"{subject.format(end=_END.get(report_type, 'в конце периода'))} {comparative}"
+        f"{subject.format(end=_END.get(report_type, 'на конец периода'))} {comparative}"
         f"{' ' if facts.baseline.windows else ', '}{than} на {_amount(metric, abs(delta), facts)}"
     )
     return {

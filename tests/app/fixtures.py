@@ -237,6 +237,9 @@ def _hours_and_funnel(connection: Any, world: World, slug: str) -> None:
 def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: Any, waits: Any, messages: Any) -> None:
     tenant_id = world.tenants[slug].tenant_id
     start, end = world.window.start, world.window.end
+    connection.execute(
+        "insert into synkro.mart_watermarks (tenant_id, as_of) values (%s, %s) on conflict do nothing", (tenant_id, end)
+    )
     label = clock.now().date()
     opened = [w for w in waits if w["is_open"]]
     for back in range(16):
@@ -333,7 +336,7 @@ def body_of(slug: str) -> dict[str, Any]:
             {
                 "metric": "unanswered_now", "compared_with": "usual", "value_display": "5", "base_display": "3", "base_of": "по 2 средам",
                 "delta": 2, "delta_display": "+2", "good": False, "dimension": "manager",
-                "text": f"Ждущих ответа в конце дня больше обычного на 2: 2 из них — Динара Сейтова {hostile}.",
+                "text": f"Ждущих ответа на конец дня больше обычного на 2: 2 из них — Динара Сейтова {hostile}.",
                 "splits": [
                     {"dimension": "manager", "parts": [
                         {"part": f"{slug}-m0", "name": f"Динара Сейтова {hostile}", "label": "Динара Сейтова", "contribution": 3,

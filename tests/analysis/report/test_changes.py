@@ -129,9 +129,9 @@ def test_the_end_of_the_period_is_named() -> None:
         part("manager", "6", 2.0, metric="unanswered_now", value=25, base=12.0, base_n=9.0),
     ]
     given = sheet(rows, {"unanswered_now": 12.0}, unanswered_now=25)
-    assert told(given)[0]["text"].startswith("Ждущих ответа в конце дня больше обычного на 13: 11 из них — 5")
-    assert told(given, "weekly")[0]["text"].startswith("Ждущих ответа в конце недели")
-    assert told(given, "forced")[0]["text"].startswith("Ждущих ответа в конце периода")
+    assert told(given)[0]["text"].startswith("Ждущих ответа на конец дня больше обычного на 13: 11 из них — 5")
+    assert told(given, "weekly")[0]["text"].startswith("Ждущих ответа на конец недели")
+    assert told(given, "forced")[0]["text"].startswith("Ждущих ответа на конец периода")
 
 
 def test_shares_are_told_in_points() -> None:
