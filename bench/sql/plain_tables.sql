@@ -13,6 +13,7 @@ create table if not exists plain.fct_sessions (like marts.fct_sessions including
 create table if not exists plain.fct_deals (like marts.fct_deals including indexes);
 create table if not exists plain.fct_deal_stage_changes (like marts.fct_deal_stage_changes including indexes);
 create table if not exists plain.fct_tasks (like marts.fct_tasks including indexes);
+create table if not exists plain.fct_promises (like marts.fct_promises including indexes);
 create table if not exists plain.fct_funnel (like marts.fct_funnel including indexes);
 create table if not exists plain.dim_clients (like marts.dim_clients including indexes);
 create table if not exists plain.dim_dialogs (like marts.dim_dialogs including indexes);
