@@ -1,4 +1,9 @@
 -- The third part of plain.sql, in the same transaction: what is usual, and why a number is not. The models' statements over plain's tables.
+-- as the models are planned: compiling costs more than these queries, and nothing here is looked up row by row
+set local jit = off;
+
+set local enable_nestloop = off;
+
 delete from plain.window_parts where tenant_id = %(tenant)s and window_start = any (%(starts)s);
 
 insert into plain.window_parts
