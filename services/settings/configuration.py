@@ -278,6 +278,7 @@ RUNTIME_FIELDS = (
     "scheduled_run_time",
     "is_weekly_enabled",
     "is_monthly_enabled",
+    "sales_pipelines",
     "sla_target_minutes",
     "session_gap_hours",
     "min_dialogs_for_report",

@@ -58,6 +58,8 @@ class RuntimeConfig:
     calendar: dict[str, Any] | None = None
     excluded_phones: list[str] = field(default_factory=list)
     bot_senders: list[str] = field(default_factory=list)
+    #: numbers of the pipelines whose deals count as sales; none: all that are not in the archive
+    sales_pipelines: list[str] = field(default_factory=list)
     #: lines of synkro/tenancy/rubric.py; empty: the product's own rubric
     quality_rubric: list[str] = field(default_factory=list)
     version: int = 0
@@ -166,6 +168,8 @@ def _parse_one(key: str, value: Any) -> Any:
         return rubric.parse(_json(key, value) if isinstance(value, str) and value.lstrip().startswith("[") else value)
     if key == "bot_senders":
         return _list(key, value)
+    if key == "sales_pipelines":
+        return sorted({_pipeline(part) for part in _list(key, value)}, key=int)
     low, high = _BOUNDS[key]
     try:
         number = int(str(value).strip())
@@ -195,6 +199,12 @@ def _list(key: str, value: Any) -> list[str]:
     if not isinstance(value, list):
         raise DataError(f'{key}: нужен список, например ["первый", "второй"].')
     return [str(part).strip() for part in value if str(part).strip()]
+
+
+def _pipeline(raw: str) -> str:
+    if not raw.isascii() or not raw.isdecimal():
+        raise DataError(f"sales_pipelines: «{raw}» — не номер воронки. Укажите номера воронок amoCRM через запятую.")
+    return str(int(raw))
 
 
 def _phone(raw: str) -> str:
