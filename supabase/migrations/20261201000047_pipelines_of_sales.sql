@@ -8,16 +8,9 @@ alter table synkro.reports
   drop constraint reports_status_check,
   add constraint reports_status_check check (status in ('ready', 'sent'));
 
--- How the Data API shows the new texts of the marts; without the table of forms they are masked like words of people.
-do $$
-begin
-  if to_regclass('private.api_columns') is not null then
-    insert into private.api_columns (mart, column_name, form) values
-      ('dim_clients', 'first_channel', 'plain'),
-      ('period_channels', 'channel', 'plain'),
-      ('period_stages', 'pipeline', 'plain'),
-      ('period_stages', 'stage', 'plain')
-    on conflict do nothing;
-  end if;
-end
-$$;
+-- How the Data API shows the new texts of the marts.
+insert into private.api_columns (mart, column_name, form) values
+  ('dim_clients', 'first_channel', 'plain'),
+  ('period_channels', 'channel', 'plain'),
+  ('period_stages', 'pipeline', 'plain'),
+  ('period_stages', 'stage', 'plain');

@@ -5,7 +5,7 @@ from __future__ import annotations
 from synkro.metrics.metric import AMOUNT, AVERAGE, COUNT, Metric, the_one
 from synkro.metrics.row_sets import CLOSED, CREATED, OPEN_THEN
 
-_MINE = "r.channel = %(channel)s"
+_MINE = "r.channel = %(part)s"
 _NEW = f"{_MINE} and {CREATED}"
 _WON = f"{_MINE} and r.stage_kind = 'won' and {CLOSED}"
 _PRICED = f"{_WON} and r.price > 0"
@@ -33,7 +33,7 @@ COLUMNS = (
         label_ru="Конец окна", label_en="End of the window",
     ),
     Metric(
-        "channel", "text", "windows", "true", "(array_agg(%(channel)s::text))[1]",
+        "channel", "text", "windows", "true", "(array_agg(%(part)s::text))[1]",
         ru="Канал первого диалога клиента; пусто у сделок без переписки.",
         en="Channel of the client's first dialog; empty for deals without one.",
         label_ru="Канал", label_en="Channel",

@@ -1,7 +1,7 @@
 """The rows numbers are counted from: one SELECT each, over the marts alone, for one window of one tenant.
 
 Parameters: ``%(tenant)s``, ``%(start)s``, ``%(end)s`` and, for a manager's numbers, ``%(manager)s``, for a
-channel's ``%(channel)s``. Every SELECT may read
+channel's ``%(part)s``. Every SELECT may read
 ``edge`` (the window's two moments) and ``waits``. Under row level security each gives what its reader may see. The text
 is also the documentation (docs/metrics.md), so it is laid out for people.
 """

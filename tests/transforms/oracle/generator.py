@@ -169,6 +169,9 @@ class _Scenes(Maker):
         for contact in (stub, None, None, None, None):
             self.deal(contact)
         self.windows()
+        for deal in list(self.company.leads):
+            for _ in range(self.own.choice((0, 0, 1, 1, 2))):
+                self.task(deal)
         return self.company
 
     def dictionaries(self) -> None:

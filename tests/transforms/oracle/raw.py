@@ -47,5 +47,6 @@ class Company:
     deleted: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     notes: list[Row] = field(default_factory=list)
+    tasks: list[Row] = field(default_factory=list)
     #: window_start, window_end, as_of, is_complete
     windows: list[Row] = field(default_factory=list)
