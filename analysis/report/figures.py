@@ -104,21 +104,21 @@ def _note(metric: Metric, facts: Facts) -> str:
 
 def managers(facts: Facts) -> list[dict[str, Any]]:
     """Facts of each manager: those with enough cases first, by what needs attention; the rest by name."""
-    busy = [
-        row
-        for row in facts.managers
-        if row.get("waits_answered") or row.get("open_overdue") or row.get("messages_sent")
-    ]
+    busy = [row for row in facts.managers if any(row.get(key) for key in _ACTIVE)]
     ranked = sorted(
         (r for r in busy if _cases(r) >= SMALL_N),
         key=lambda r: (-_of(r, "open_overdue"), -_of(r, "waits_answered"), r["name"]),
     )
-    few = sorted((r for r in busy if _cases(r) < SMALL_N), key=lambda r: str(r["name"]))
+    # sums of sales rank nobody by chance; without chats there is nothing else to order by
+    few = sorted(
+        (r for r in busy if _cases(r) < SMALL_N),
+        key=lambda r: (0 if facts.has_chats else -(r.get("deals_won_amount") or 0), str(r["name"])),
+    )
     return [
         {
             "manager_id": row["manager_id"],
             "name": shown(str(row["name"]), 80),
-            "text": _manager_text(row),
+            "text": _manager_text(row, facts),
             "facts": dict(row),
         }
         for row in [*ranked, *few]
@@ -134,7 +134,11 @@ def _cases(row: Mapping[str, Any]) -> int:
     return int(n) if n is not None else _of(row, "waits_answered") + _of(row, "open_overdue")
 
 
-def _manager_text(row: Mapping[str, Any]) -> str:
+#: what makes a manager one of the window's
+_ACTIVE = ("waits_answered", "open_overdue", "messages_sent", "deals_won", "deals_lost", "deals_open")
+
+
+def _manager_text(row: Mapping[str, Any], facts: Facts) -> str:
     answered, overdue = _of(row, "waits_answered"), _of(row, "open_overdue")
     parts = []
     if answered:
@@ -148,4 +152,22 @@ def _manager_text(row: Mapping[str, Any]) -> str:
         parts.append(russian.count(_of(row, "messages_sent"), "сообщение", "сообщения", "сообщений"))
     if overdue:
         parts.append(f"{MANAGERS['open_overdue'].label_ru.lower()}: {russian.number(overdue)}")
+    answers = ", ".join(parts)
+    return "; ".join(part for part in (answers, _sales_text(row, facts)) if part)
+
+
+def _sales_text(row: Mapping[str, Any], facts: Facts) -> str:
+    """«2 продажи на 870 000 ₸, потеряно 1»; what is open only where the report has no chats to speak of."""
+    won, lost, still = (_of(row, key) for key in ("deals_won", "deals_lost", "deals_open"))
+    parts = []
+    if won:
+        amount = row.get("deals_won_amount") or 0
+        text = russian.count(won, "продажа", "продажи", "продаж")
+        parts.append(text + (f" на {russian.money(amount, facts.currency)}" if amount else ""))
+    if lost:
+        parts.append(f"потеряно {russian.number(lost)}")
+    if still and not facts.has_chats:
+        amount = row.get("deals_open_amount") or 0
+        text = f"в работе {russian.number(still)}"
+        parts.append(text + (f" на {russian.money(amount, facts.currency)}" if amount else ""))
     return ", ".join(parts)

@@ -123,7 +123,7 @@ def _waiting(view: Dashboard) -> None:
             tag("h2", "", t("report.waiting"))
             span("small muted", t("report.as_of", when=formatting.moment(view.as_of, view.timezone)))
         if view.waiting:
-            waits_table(view.tenant.slug, view.waiting[:SHOWN], view.timezone, view.currency)
+            waits_table(view.tenant.slug, view.waiting[:SHOWN], view.timezone, view.currency, view.deal_page)
             if view.report_id and len(view.waiting) > SHOWN:
                 href = f"/t/{view.tenant.slug}/reports/{view.report_id}/rows/unanswered_now"
                 with div("pager"):

@@ -12,12 +12,13 @@ from uuid import UUID
 
 from services.access import Viewer
 from services.reports import view
+from synkro.connectors import deal_pages
 from synkro.core.errors import NotFoundError
 from synkro.database import db
 from synkro.metrics import lineage, queries
 from synkro.metrics.metric import Metric
 from synkro.metrics.queries import plain
-from synkro.metrics.registry import MANAGERS, SUMMARY
+from synkro.metrics.registry import CHANNELS, MANAGERS, SUMMARY
 from synkro.reporting.reports import Report
 from synkro.tenancy.tenants import Tenant
 
@@ -72,6 +73,11 @@ _SHOWN: dict[str, tuple[str, str, str]] = {
         _CLIENT + _manager("m", "responsible_id"),
         "r.price desc nulls last, r.deal_id",
     ),
+    "deals_by_channel": (
+        f"{_LAST_DIALOG}, r.name as deal_name, coalesce(c.name, '') as client_name, c.phone, m.name as manager_name",
+        _CLIENT + _manager("m", "responsible_id"),
+        "r.price desc nulls last, r.deal_id",
+    ),
     "excluded": ("r.contact_name as client_name", "", "r.messages desc, r.dialog_id"),
     "windows": ("1 as window", "", "r.window_start"),
     "managers": ("r.name as manager_name", "", "r.manager_id"),
@@ -94,6 +100,10 @@ class Rows:
     #: the same, counted from the rows as they are now
     recounted: Any
     currency: str | None
+    #: the channel whose number it is; empty: deals without a dialog, None: not of a channel
+    channel: str | None = None
+    #: what a deal's number is added to
+    deal_page: str = ""
 
     @property
     def metric(self) -> str:
@@ -110,7 +120,9 @@ class Rows:
     @property
     def sql(self) -> str:
         """The rows as a statement that a person can run."""
-        return lineage.literal(self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id)
+        return lineage.literal(
+            self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id, self.channel
+        )
 
 
 def behind(
@@ -121,20 +133,21 @@ def behind(
     page: int = 1,
     *,
     manager_id: str | None = None,
+    channel: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> Rows:
-    """The rows of a number of the report, or of one manager's. For members.
+    """The rows of a number of the report, of one manager's, or of one channel's. For members.
 
-    Raises :class:`NotFoundError` for an unknown metric or manager, like for an unknown report.
+    Raises :class:`NotFoundError` for an unknown metric, manager or channel, like for an unknown report.
     """
     with db.as_user(who.user_id) as connection:
         tenant, report = view.find(connection, who, slug, report_id)
-        entry = (SUMMARY if manager_id is None else MANAGERS).get(metric)
-        if entry is None:
+        entry = (MANAGERS if manager_id is not None else SUMMARY if channel is None else CHANNELS).get(metric)
+        if entry is None or (manager_id is not None and channel is not None):
             raise NotFoundError("Такого показателя нет.")
-        value, name = _said(connection, report, metric, manager_id)
+        value, name = _said(connection, report, metric, manager_id, channel)
         page = max(1, min(page, 10_000))
-        wanted = lineage.parameters(tenant.tenant_id, report.window, manager_id)
+        wanted = lineage.parameters(tenant.tenant_id, report.window, manager_id, channel)
         shown, joins, order = _SHOWN[entry.row_set]
         query = (
             f"{entry.rows()}select r.*, {shown}, n.total from (select count(*) as total from rows) n cross join rows r{joins}"
@@ -151,13 +164,22 @@ def behind(
             total=found[0]["total"] if found else 0,
             page=page,
             value=value,
-            recounted=plain(lineage.recount(connection, entry, tenant.tenant_id, report.window, manager_id)),
+            recounted=plain(lineage.recount(connection, entry, tenant.tenant_id, report.window, manager_id, channel)),
             currency=view.currency_of(connection, tenant.tenant_id),
+            channel=channel,
+            deal_page=deal_pages.prefix(connection, tenant.tenant_id),
         )
 
 
-def _said(connection: db.Connection, report: Report, metric: str, manager_id: str | None) -> tuple[Any, str | None]:
+def _said(
+    connection: db.Connection, report: Report, metric: str, manager_id: str | None, channel: str | None
+) -> tuple[Any, str | None]:
     """The number as it was published and, for a manager's, whose it is."""
+    if channel is not None:
+        for row in queries.channels(connection, report.tenant_id, report.window):
+            if row["channel"] == channel:
+                return row.get(metric), None
+        raise NotFoundError("Такого канала в отчёте нет.")
     if manager_id is None:
         return report.numbers.get(metric), None
     for row in queries.managers(connection, report.tenant_id, report.window):

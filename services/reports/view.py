@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services import access
 from services.access import Viewer
+from synkro.connectors import deal_pages
 from synkro.core.errors import NotFoundError
 from synkro.database import db
 from synkro.metrics import queries
@@ -55,6 +56,8 @@ class ReportView:
     lacks: list[str] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
     currency: str | None = None
+    #: what a deal's number is added to, see :mod:`synkro.connectors.deal_pages`
+    deal_page: str = ""
 
 
 def currency_of(connection: db.Connection, tenant_id: UUID) -> str | None:
@@ -101,6 +104,7 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             lacks=revisions.lacking_of(connection, tenant_id, report.report_id),
             missing=report_windows.missing_of(connection, tenant_id, window),
             currency=currency_of(connection, tenant_id),
+            deal_page=deal_pages.prefix(connection, tenant_id),
         )
 
 

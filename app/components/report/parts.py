@@ -25,7 +25,7 @@ _RUN = {
     "running": "accent",
     "cancelling": "warn",
 }
-_REPORT = {"sent": "good", "ready": "accent", "failed": "bad", "draft": ""}
+_REPORT = {"sent": "good", "ready": "accent"}
 
 
 def run_badge(status: str) -> None:
@@ -68,14 +68,16 @@ def progress(one: Run) -> None:
 
 
 def coverage_text(coverage: dict[str, Any] | None) -> str:
-    """«118 из 124»."""
+    """«118 из 124, не открыто вложений: 3»."""
     if not coverage or not coverage.get("total"):
         return ""
-    return t(
+    text = t(
         "report.coverage_of",
         read=formatting.number(coverage.get("read", 0)),
         total=formatting.number(coverage["total"]),
     )
+    unread = coverage.get("media_unread")
+    return text + (", " + t("report.media_unread", n=formatting.number(unread)) if unread else "")
 
 
 def dialog_href(slug: str, dialog_id: Any, message_ids: Sequence[Any] | None = None) -> str:
@@ -102,9 +104,11 @@ def evidence(slug: str, claims: Sequence[dict[str, Any]], limit: int = 3) -> Non
                 )
 
 
-def rows_href(base: str, metric: str, manager_id: str | None = None, page: int = 1) -> str:
-    """The rows behind a number of the report at ``base``, or of one of its managers."""
-    asked = {"manager": manager_id, "p": page if page > 1 else None}
+def rows_href(
+    base: str, metric: str, manager_id: str | None = None, page: int = 1, *, channel: str | None = None
+) -> str:
+    """The rows behind a number of the report at ``base``, of one of its managers, or of one of its channels."""
+    asked = {"manager": manager_id, "channel": channel, "p": page if page > 1 else None}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     return f"{base}/rows/{metric}" + (f"?{query}" if query else "")
 
