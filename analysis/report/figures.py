@@ -104,7 +104,7 @@ def _note(metric: Metric, facts: Facts) -> str:
 
 def managers(facts: Facts) -> list[dict[str, Any]]:
     """Facts of each manager: those with enough cases first, by what needs attention; the rest by name."""
-    busy = [row for row in facts.managers if any(row.get(key) for key in _ACTIVE)]
+    busy = [row for row in facts.managers if _manager_text(row, facts)]
     ranked = sorted(
         (r for r in busy if _cases(r) >= SMALL_N),
         key=lambda r: (-_of(r, "open_overdue"), -_of(r, "waits_answered"), r["name"]),
@@ -132,10 +132,6 @@ def _of(row: Mapping[str, Any], key: str) -> int:
 def _cases(row: Mapping[str, Any]) -> int:
     n = row.get("within_target_n")
     return int(n) if n is not None else _of(row, "waits_answered") + _of(row, "open_overdue")
-
-
-#: what makes a manager one of the window's
-_ACTIVE = ("waits_answered", "open_overdue", "messages_sent", "deals_won", "deals_lost", "deals_open")
 
 
 def _manager_text(row: Mapping[str, Any], facts: Facts) -> str:
@@ -168,6 +164,6 @@ def _sales_text(row: Mapping[str, Any], facts: Facts) -> str:
         parts.append(f"потеряно {russian.number(lost)}")
     if still and not facts.has_chats:
         amount = row.get("deals_open_amount") or 0
-        text = f"в работе {russian.number(still)}"
+        text = f"{MANAGERS['deals_open'].short_ru.lower()} {russian.number(still)}"
         parts.append(text + (f" на {russian.money(amount, facts.currency)}" if amount else ""))
     return ", ".join(parts)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from synkro.core import russian
 from synkro.metrics.metric import SMALL_N
+from synkro.metrics.registry import SUMMARY
 from synkro.reporting.body import (
     Action,
     Body,
@@ -149,12 +150,12 @@ def _sums(row: Sale | ChannelSales, currency: str | None) -> str:
         text = russian.count(row.won, "продажа", "продажи", "продаж")
         parts.append(text + (f" на {russian.money(row.amount, currency)}" if row.amount else ""))
     if row.average and row.won > 1:
-        parts.append(f"средний чек {russian.money(row.average, currency)}")
+        parts.append(f"{SUMMARY['deals_won_average'].label_ru.lower()} {russian.money(row.average, currency)}")
     if row.lost:
         text = f"потеряно {russian.number(row.lost)}"
         parts.append(text + (f" на {russian.money(row.lost_amount, currency)}" if row.lost_amount else ""))
     if row.open:
-        text = f"в работе {russian.number(row.open)}"
+        text = f"{SUMMARY['deals_open'].short_ru.lower()} {russian.number(row.open)}"
         parts.append(text + (f" на {russian.money(row.open_amount, currency)}" if row.open_amount else ""))
     return ", ".join(parts) or "новых сделок " + russian.number(getattr(row, "new", 0))
 

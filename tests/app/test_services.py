@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
@@ -568,9 +569,15 @@ def test_export_is_csv_without_formulas(world: World, who: Who) -> None:
     table = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
     assert name.endswith("-waits.csv") and len(table) == 6
     assert any(HOSTILE[0] in cell for row in table for cell in row)
+    title, since = table[0], [row[2] for row in table[1:]]
+    assert title[2].endswith("(Asia/Almaty)") and all(
+        re.fullmatch(r"\d\d\.\d\d\.\d{4} \d\d:\d\d", moment) for moment in since
+    )
+    risk = sum(float(row[8].replace(",", ".")) for row in table[1:] if row[8])
+    assert risk == world.reports["alpha"].numbers["money_at_risk"] > 0, "a column of money adds up to the number"
     assert "7015551234" not in text and "•••• 1234" in text
     _, numbers = spreadsheets.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "numbers")
-    assert "8750000" in numbers
+    assert "8750000" in numbers and not re.search(r'"-?\d+\.\d+"', numbers), "a decimal comma"
     with db.as_user(who("admin").user_id) as connection:
         assert audit.recent(connection, tenant_id=world.tenants["alpha"].tenant_id)[0].action == "report.exported"
 
