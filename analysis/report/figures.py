@@ -155,13 +155,16 @@ def _manager_text(row: Mapping[str, Any], facts: Facts) -> str:
 def _sales_text(row: Mapping[str, Any], facts: Facts) -> str:
     """«2 продажи на 870 000 ₸, потеряно 1»; what is open only where the report has no chats to speak of."""
     won, lost, still = (_of(row, key) for key in ("deals_won", "deals_lost", "deals_open"))
-    parts = []
+    parts: list[str] = []
+    if not facts.has_deals:
+        return ""
     if won:
         amount = row.get("deals_won_amount") or 0
         text = russian.count(won, "продажа", "продажи", "продаж")
         parts.append(text + (f" на {russian.money(amount, facts.currency)}" if amount else ""))
     if lost:
-        parts.append(f"потеряно {russian.number(lost)}")
+        deals = russian.number(lost) if won else russian.count(lost, "сделка", "сделки", "сделок")
+        parts.append(f"{'потеряна' if lost == 1 and not won else 'потеряно'} {deals}")
     if still and not facts.has_chats:
         amount = row.get("deals_open_amount") or 0
         text = f"{MANAGERS['deals_open'].short_ru.lower()} {russian.number(still)}"

@@ -77,11 +77,11 @@ def _nobody(view: ReportView) -> list[tuple[Cell, ...]]:
     if not any(view.report.numbers.get(column) for column in _UNASSIGNED.values()):
         return []
     cells = (company_cell(view, _UNASSIGNED[column]) if column in _UNASSIGNED else "" for column in COLUMNS)
-    return [(t("waits.nobody"), *cells)]
+    return [(lambda: span("muted", t("waits.nobody")), *cells)]
 
 
 def _total(view: ReportView) -> tuple[Cell, ...]:
-    return (t("managers.total"), *(company_cell(view, column) for column in COLUMNS))
+    return (lambda: span("strong", t("managers.total")), *(company_cell(view, column) for column in COLUMNS))
 
 
 def _channels(view: ReportView) -> None:

@@ -194,11 +194,19 @@ def _nobody(view: ReportView) -> list[tuple[Cell, ...]]:
     columns = [TOTALS[column][1] for column in OF_MANAGERS]
     if not any(numbers.get(column) for column in columns if column):
         return []
-    return [(t("waits.nobody"), *(company_cell(view, column) if column else "" for column in columns))]
+    return [
+        (
+            lambda: span("muted", t("waits.nobody")),
+            *(company_cell(view, column) if column else "" for column in columns),
+        )
+    ]
 
 
 def _total(view: ReportView) -> tuple[Cell, ...]:
-    return (t("managers.total"), *(company_cell(view, TOTALS[column][0]) for column in OF_MANAGERS))
+    return (
+        lambda: span("strong", t("managers.total")),
+        *(company_cell(view, TOTALS[column][0]) for column in OF_MANAGERS),
+    )
 
 
 def company_cell(view: ReportView, column: str) -> Cell:
