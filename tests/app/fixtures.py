@@ -198,6 +198,7 @@ def _marts(connection: psycopg.Connection[Any], world: World, slug: str) -> None
                 "pipeline": "Продажи", "status_id": 10 + i % 3, "stage": ["Новая", "Замер", "Договор"][i % 3],
                 "stage_kind": "open", "stage_sort": i % 3, "price": 250_000 * (i + 1), "currency": "KZT",
                 "responsible_id": manager, "created_at": opened - timedelta(days=3), "updated_at": opened, "is_deleted": False,
+                "is_sales": True,
             }
         )  # fmt: skip
     for table, rows in (

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from services.reports import differences
 from synkro.reporting.body import Body
 from synkro.reporting.reports import Report
-
-MOMENT = datetime(2026, 11, 20, 17, 1, tzinfo=UTC)
-FIRST = Report(
-    tenant_id=UUID(int=1), report_id=UUID(int=2), run_id=None, report_type="daily", period_start=date(2026, 11, 20),
-    period_end=date(2026, 11, 20), window_start=MOMENT, window_end=MOMENT, version=1, is_current=False, status="sent",
-    as_of=MOMENT, is_complete=False, summary_text="", telegram_text="", body=Body(), numbers={}, coverage={}, claims=[],
-    metadata={}, data_ref={}, cost_usd=Decimal(0), followup_deadline_at=None, created_at=MOMENT, sent_at=None,
-)  # fmt: skip
+from tests.analysis.days import DAYS
+from tests.app.pages.outline import report_of
 
 
 def version(numbers: dict[str, Any], *actions: dict[str, Any]) -> Report:
-    return replace(FIRST, numbers=numbers, body=Body.read({"actions": actions}))
+    return report_of(DAYS["quiet"](), numbers=numbers, body=Body.read({"actions": actions}))
 
 
 def test_numbers_that_both_have_and_actions_by_client_and_words() -> None:

@@ -41,7 +41,9 @@ def test_a_normal_day(busy: Shop) -> None:
     print(draft.summary_text)
     assert ungrounded(ctx, draft) == [] and len(draft.claims) >= 6
     assert draft.coverage == {"read": 6, "total": 7, "skipped": {"no_text": 1}, "by_rules": 0, "media_unread": 2}
-    assert body["coverage_line"].replace("\u00a0", " ") == "Прочитано 6 из 7 диалогов (1 без текста)"
+    assert body["coverage_line"].replace("\u00a0", " ") == (
+        "Прочитано 6 из 7 диалогов (1 без текста), не открыто вложений: 2"
+    )
     assert (
         body["headline"][0]["text"].replace("\u00a0", " ")
         == "2 клиента ждут ответа, все дольше цели; под риском 1 650 000 ₸."
@@ -61,7 +63,9 @@ def test_a_normal_day(busy: Shop) -> None:
     assert body["risks"][0]["text"].startswith("Грубый ответ, Асель Ахметова")
     assert [m["name"] for m in body["managers"]] == ["Асель Ахметова", "Данияр Серик"]
     assert "%" in body["managers"][0]["text"] and "%" not in body["managers"][1]["text"]
-    assert body["lost_reasons"] == [{"reason": "Дорого", "count": 1, "amount": 150_000}]
+    assert body["lost_reasons"] == [
+        {"reason": "Дорого", "count": 1, "amount": 150_000, "dialog_ids": [], "deal_ids": ["lost1"]}
+    ]
     assert [(p["text"], p["deadline"], p["who"]) for p in body["promises"]] == [
         ("До пятницы скину расчёт", "2026-11-27", "Асель Ахметова"),
         ("Сейчас разберусь", None, "Асель Ахметова"),
