@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.reading.grounding import direction_of
 from analysis.reading.normalisation import shown
+from analysis.report import compared, noise
 from analysis.report.inputs import Facts
 from synkro.connectors import registry
 from synkro.connectors.connector import Capability
@@ -22,12 +22,12 @@ _CHAT_FIVE = ("dialogs", "first_response_p50", "answered_within_target", "unansw
 _DEAL_FIVE = ("deals_new", "deals_won", "deals_won_amount", "deals_lost", "deals")
 
 
-def show(metric: Metric, value: float, currency: str | None) -> str:
-    """«12 мин», «46 %», «1 250 000 ₸», «118»."""
+def show(metric: Metric, value: float, currency: str | None, digits: int = 0) -> str:
+    """«12 мин», «46 %», «1 250 000 ₸», «118»; ``digits``: decimals of minutes and shares."""
     if metric.unit == "minutes":
-        return russian.minutes(value)
+        return russian.minutes(value, digits)
     if metric.unit == "share":
-        return russian.percent(value)
+        return russian.percent(value, digits)
     if metric.unit == "money":
         return russian.money(value, currency)
     return russian.number(value, metric.digits(value))
@@ -56,31 +56,47 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
     n = facts.numbers.get(metric.denominator)
     note = ""
     display = show(metric, value, facts.currency)
-    usual = facts.usual.get(metric.column)
+    usual, before = facts.usual.get(metric.column), facts.previous.values.get(metric.column)
+    if metric.is_too_few(facts.baseline.cases.get(metric.column)):
+        usual = None
+    if metric.is_too_few(facts.previous.cases.get(metric.column)):
+        before = None
     if metric.is_too_few(n):
-        display, usual, note = "мало данных", None, f"меньше {SMALL_N} случаев"
+        display, usual, before, note = "мало данных", None, None, f"меньше {SMALL_N} случаев"
     if incomplete is not None and (
         not incomplete["sources"] or {*incomplete["sources"]} & {*registry.able(metric.made_of)}
     ):
-        usual, note = None, "данные неполные"
-    direction = _direction(metric, float(value), usual)
+        usual, before, note = None, None, "данные неполные"
+    direction = _direction(metric, float(value), usual, facts)
+    usual_display = show(metric, usual, facts.currency) if usual is not None else None
+    if usual is not None and direction in ("up", "down") and display == usual_display:
+        # an arrow between two equal numbers would be a riddle
+        display, usual_display = (show(metric, one, facts.currency, 1) for one in (value, usual))
     return {
         "key": metric.column,
         "label": metric.short_label("ru"),
         "value": value,
         "display": display,
         "usual": usual,
-        "usual_display": show(metric, usual, facts.currency) if usual is not None else None,
+        "usual_display": usual_display,
         "direction": direction,
         "good": metric.is_good(direction),
         "note": note or _note(metric, facts),
+        **compared.told(facts, usual),
+        **(
+            {"previous": before, "previous_display": show(metric, before, facts.currency)} if before is not None else {}
+        ),
+        **({"previous_of": compared.before(facts.previous)} if before is not None else {}),
     }
 
 
-def _direction(metric: Metric, value: float, usual: float | None) -> str:
-    if metric.unit != "share" or usual is None:
-        return direction_of(value, usual)
-    return "same" if abs(value - usual) < 0.03 else direction_of(value * 100, usual * 100)
+def _direction(metric: Metric, value: float, usual: float | None, facts: Facts) -> str:
+    """An arrow is for what chance does not explain; of fewer than ten cases nothing is said."""
+    if usual is None or noise.cases(metric, facts) < SMALL_N:
+        return "none"
+    if not noise.is_beyond(metric, value, usual, facts):
+        return "same"
+    return "up" if value > usual else "down"
 
 
 def _note(metric: Metric, facts: Facts) -> str:

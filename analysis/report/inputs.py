@@ -16,7 +16,7 @@ from analysis.report.context import AnalysisContext
 from synkro.connectors import deal_pages, registry
 from synkro.database import db
 from synkro.metrics import queries
-from synkro.metrics.queries import Waiting, plain
+from synkro.metrics.queries import Baseline, Waiting, plain
 from synkro.reporting import dialogs
 
 #: waits that get their quote looked up: the report shows ten
@@ -43,6 +43,11 @@ class Facts:
     deal_page: str = ""
     #: what the marts were made of: {"rules", "settings", "built_at"}
     marts: Mapping[str, Any] = field(default_factory=dict)
+    #: what ``usual`` is told of, and what the numbers were the time before
+    baseline: Baseline = field(default_factory=Baseline)
+    previous: Baseline = field(default_factory=Baseline)
+    #: rows of ``period_changes``: against the usual, or against the time before where nothing is usual yet
+    changes: Sequence[Mapping[str, Any]] = ()
 
     @property
     def has_chats(self) -> bool:
@@ -66,9 +71,14 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
         found = find_quote(quote, [m for m in said_in[wait.dialog_id] if m.kind == "client"])
         if found is not None:
             quotes[wait.wait_id] = (found, quote)
+    usual = queries.baseline(connection, ctx.tenant_id, ctx.window)
+    compared_with = "usual" if usual.windows else "previous"
     return Facts(
         numbers=queries.summary(connection, ctx.tenant_id, ctx.window) or {},
-        usual=queries.usual(connection, ctx.tenant_id, ctx.window),
+        usual=usual.values,
+        baseline=usual,
+        previous=queries.baseline(connection, ctx.tenant_id, ctx.window, "previous"),
+        changes=queries.changes(connection, ctx.tenant_id, ctx.window, compared_with),
         managers=queries.managers(connection, ctx.tenant_id, ctx.window),
         waiting=waits,
         quotes=quotes,

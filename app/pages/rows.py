@@ -8,7 +8,7 @@ from typing import Any
 from app import formatting
 from app.components.base.html import badge, div, empty, facts, note, pager, span, table, tag
 from app.components.report.deal import deal_cell
-from app.components.report.parts import client_cell, number_text, rows_href, section
+from app.components.report.parts import client_cell, number_text, part_text, rows_href, section
 from app.layout import frame, heading, page
 from app.offload import off_loop
 from app.texts import known, language, t
@@ -27,9 +27,14 @@ async def rows_page(
     metric: str,
     p: int = 1,
     manager: str | None = None,
+    by: str | None = None,
+    part: str | None = None,
     channel: str | None = None,
 ) -> None:
-    found = await off_loop(rows.behind, viewer, slug, report_id, metric, p, manager_id=manager, channel=channel)
+    of_part = (by, part or "") if by else None
+    found = await off_loop(
+        rows.behind, viewer, slug, report_id, metric, p, manager_id=manager, part=of_part, channel=channel
+    )
     report, zone = found.report, found.tenant.timezone
     period = formatting.span(report.period_start, report.period_end)
     base = f"/t/{slug}/reports/{report.report_id}"
@@ -38,6 +43,8 @@ async def rows_page(
         title = f"{title}: {found.manager_name}"
     if found.channel is not None:
         title = f"{title}: {found.channel or t('sales.no_channel')}"
+    if found.part:
+        title = f"{title}: {part_text(*found.part, found.part_name)}"
     with frame(viewer, title, tenant=found.tenant, on="reports"):
         lead = formatting.plural(found.total, "plural.rows")
         if found.value is not None:
@@ -53,7 +60,11 @@ async def rows_page(
             table(
                 columns(), [draw({**row, "deal_page": found.deal_page}, slug, zone) for row in found.rows], mark="rows"
             )
-            pager(found.page, found.pages, lambda number: rows_href(base, metric, manager, number, channel=channel))
+            pager(
+                found.page,
+                found.pages,
+                lambda number: rows_href(base, metric, manager, number, part=of_part, channel=channel),
+            )
 
 
 def _value(found: Rows, value: Any) -> str:

@@ -15,7 +15,7 @@ from services.reports import view
 from synkro.connectors import deal_pages
 from synkro.core.errors import NotFoundError
 from synkro.database import db
-from synkro.metrics import lineage, queries
+from synkro.metrics import lineage, parts, queries
 from synkro.metrics.metric import Metric
 from synkro.metrics.queries import plain
 from synkro.metrics.registry import CHANNELS, MANAGERS, SUMMARY
@@ -100,6 +100,9 @@ class Rows:
     #: the same, counted from the rows as they are now
     recounted: Any
     currency: str | None
+    #: (dimension, part) of which these rows are, and the name of a manager or a stage in it
+    part: tuple[str, str] | None = None
+    part_name: str = ""
     #: the channel whose number it is; empty: deals without a dialog, None: not of a channel
     channel: str | None = None
     #: what a deal's number is added to
@@ -120,9 +123,8 @@ class Rows:
     @property
     def sql(self) -> str:
         """The rows as a statement that a person can run."""
-        return lineage.literal(
-            self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id, self.channel
-        )
+        part = self.part[1] if self.part else self.channel
+        return lineage.literal(self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id, part)
 
 
 def behind(
@@ -133,21 +135,31 @@ def behind(
     page: int = 1,
     *,
     manager_id: str | None = None,
+    part: tuple[str, str] | None = None,
     channel: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> Rows:
-    """The rows of a number of the report, of one manager's, or of one channel's. For members.
+    """The rows of a number of the report, of one manager's, of one channel's, or of one part of it (dimension, part). For
+    members.
 
-    Raises :class:`NotFoundError` for an unknown metric, manager or channel, like for an unknown report.
+    Raises :class:`NotFoundError` for an unknown metric, manager, channel or part, like for an unknown report.
     """
     with db.as_user(who.user_id) as connection:
         tenant, report = view.find(connection, who, slug, report_id)
-        entry = (MANAGERS if manager_id is not None else SUMMARY if channel is None else CHANNELS).get(metric)
-        if entry is None or (manager_id is not None and channel is not None):
+        if part is None:
+            entry = (MANAGERS if manager_id is not None else SUMMARY if channel is None else CHANNELS).get(metric)
+        else:
+            entry = parts.of_part(metric, part[0]) if manager_id is None else None
+        if entry is None or (channel is not None and (manager_id, part) != (None, None)):
             raise NotFoundError("Такого показателя нет.")
-        value, name = _said(connection, report, metric, manager_id, channel)
+        part_name = ""
+        if part is None:
+            value, name = _said(connection, report, metric, manager_id, channel)
+        else:
+            value, part_name, name = *_of_part(connection, report, metric, part), None
         page = max(1, min(page, 10_000))
-        wanted = lineage.parameters(tenant.tenant_id, report.window, manager_id, channel)
+        key = part[1] if part else channel
+        wanted = lineage.parameters(tenant.tenant_id, report.window, manager_id, key)
         shown, joins, order = _SHOWN[entry.row_set]
         query = (
             f"{entry.rows()}select r.*, {shown}, n.total from (select count(*) as total from rows) n cross join rows r{joins}"
@@ -164,10 +176,12 @@ def behind(
             total=found[0]["total"] if found else 0,
             page=page,
             value=value,
-            recounted=plain(lineage.recount(connection, entry, tenant.tenant_id, report.window, manager_id, channel)),
+            recounted=plain(lineage.recount(connection, entry, tenant.tenant_id, report.window, manager_id, key)),
             currency=view.currency_of(connection, tenant.tenant_id),
+            part=part,
             channel=channel,
             deal_page=deal_pages.prefix(connection, tenant.tenant_id),
+            part_name=part_name,
         )
 
 
@@ -186,3 +200,16 @@ def _said(
         if row["manager_id"] == manager_id:
             return row.get(metric), row["name"]
     raise NotFoundError("Такого сотрудника в отчёте нет.")
+
+
+def _of_part(connection: db.Connection, report: Report, metric: str, part: tuple[str, str]) -> tuple[Any, str]:
+    """The number in one part as the marts have it, and the name of the manager or the stage."""
+    row = connection.execute(
+        "select part_value, part_label from marts.period_changes where tenant_id = %s and window_start = %s and window_end = %s"
+        " and metric = %s and dimension = %s and part = %s limit 1",
+        (report.tenant_id, report.window_start, report.window_end, metric, *part),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("Такой части у этого числа нет.")
+    name = str(row["part_label"])
+    return plain(row["part_value"]), name.rpartition(" ")[0] if part[0] == "manager_hours" else name

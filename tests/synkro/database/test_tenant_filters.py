@@ -248,6 +248,8 @@ READS: dict[str, Call] = {
     "synkro.metrics.queries.managers": lambda c: queries.managers(c, T, WINDOW),
     "synkro.metrics.queries.managers_over": lambda c: queries.managers_over(c, T, WINDOW, 30),
     "synkro.metrics.queries.summary": lambda c: queries.summary(c, T, WINDOW),
+    "synkro.metrics.queries.baseline": lambda c: queries.baseline(c, T, WINDOW),
+    "synkro.metrics.queries.changes": lambda c: queries.changes(c, T, WINDOW, "usual"),
     "synkro.metrics.queries.usual": lambda c: queries.usual(c, T, WINDOW),
     "synkro.metrics.live.now": lambda c: live.now(c, T),
     "synkro.metrics.live.unanswered": lambda c: live.unanswered(c, T, [one.wait_id for one in live.waiting(c, T)]),
@@ -330,7 +332,8 @@ WRITES: dict[str, Call] = {
     "synkro.reporting.outbox.mark_sent": lambda c: outbox.mark_sent(c, item(c), "77"),
     "synkro.reporting.outbox.redirect": lambda c: outbox.redirect(c, T, CHAT, "-1001"),
     "synkro.reporting.intents.save": lambda c: intents.save(
-        c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]}
+        c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]},
+        {CHAT: [intents.Act("m-new", "promise", "call", None)]},
     ),
     "synkro.reporting.intents.correct": lambda c: intents.correct(c, T, CHAT, "message_id", False, PERSON),
     "synkro.reporting.readings.store": lambda c: readings.store(c, T, readings.StoredReading(CHAT, "another", "p", "m", {})),

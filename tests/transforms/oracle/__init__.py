@@ -18,9 +18,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.transforms.oracle import sales
+from tests.transforms.oracle.changes import Compared, against
 from tests.transforms.oracle.clock import Clock, minutes
 from tests.transforms.oracle.people import People
 from tests.transforms.oracle.periods import Period, Timed, rounded
+from tests.transforms.oracle.promises import fct_promises
 from tests.transforms.oracle.raw import Company, Row, Settings
 from tests.transforms.oracle.tasks import fct_tasks
 from tests.transforms.oracle.talk import Message, by_client, messages
@@ -45,6 +47,7 @@ def compute(company: Company) -> dict[str, Table]:
         "fct_tasks": fct_tasks(company, people),
         "dim_clients": _dim_clients(people, found),
         "dim_dialogs": _dim_dialogs(people, found),
+        "fct_promises": fct_promises(company, people, found, as_of),
         "period_summary": {},
         "period_managers": {},
         "period_dialogs": {},
@@ -53,14 +56,18 @@ def compute(company: Company) -> dict[str, Table]:
         "fct_funnel": _fct_funnel(people),
         "period_channels": {},
         "period_stages": {},
+        "period_usual": {},
+        "period_changes": {},
         "waits_open": {
             (one.wait.wait_id,): _open_wait(one, people, as_of) for one in timed if one.wait.closed_at is None
         },
     }
     zone = ZoneInfo(company.settings.timezone)
+    periods = {}
     for row in company.windows:
         period = Period(row, company, people, clock, found, timed)
         span = (row["window_start"], row["window_end"])
+        periods[span] = Compared(period, zone)
         tables["period_summary"][span] = period.summary()
         tables["period_managers"] |= {(*span, manager): line for manager, line in period.managers().items()}
         tables["period_dialogs"] |= {(*span, dialog): line for dialog, line in period.dialogs().items()}
@@ -68,6 +75,10 @@ def compute(company: Company) -> dict[str, Table]:
         tables["period_channels"] |= {(*span, channel): line for channel, line in sales.channels(period).items()}
         tables["period_stages"] |= {(*span, *stage): line for stage, line in sales.stages(period).items()}
         tables["period_excluded"] |= {(*span, dialog): line for dialog, line in period.excluded().items()}
+    for span, compared in periods.items():
+        usual, changes = against(compared, periods)
+        tables["period_usual"] |= {(*span, *key): line for key, line in usual.items()}
+        tables["period_changes"] |= {(*span, *key): line for key, line in changes.items()}
     return tables
 
 
