@@ -69,8 +69,12 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
         usual, before, note = None, None, "данные неполные"
     direction = _direction(metric, float(value), usual, facts)
     usual_display = show(metric, usual, facts.currency) if usual is not None else None
-    if usual is not None and direction in ("up", "down") and display == usual_display:
-        # an arrow between two equal numbers would be a riddle
+    if (
+        usual is not None
+        and direction in ("up", "down")
+        and (display == usual_display or _is_short(metric, value, usual))
+    ):
+        # rounded to whole minutes, a difference this small would look like none, or like twice as much
         display, usual_display = (show(metric, one, facts.currency, 1) for one in (value, usual))
     return {
         "key": metric.column,
@@ -88,6 +92,11 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
         ),
         **({"previous_of": compared.before(facts.previous)} if before is not None else {}),
     }
+
+
+def _is_short(metric: Metric, value: float, usual: float) -> bool:
+    """Minutes of which a decimal decides."""
+    return metric.unit == "minutes" and max(value, usual) < 10
 
 
 def _direction(metric: Metric, value: float, usual: float | None, facts: Facts) -> str:

@@ -41,10 +41,10 @@ steps as (
     select tenant_id, window_start, window_end, as_of, deal_id, to_pipeline_id as pipeline_id, to_status_id as status_id, 1 as came, 0 as went
     from moved
     union all
-    select tenant_id, window_start, window_end, as_of, deal_id, from_pipeline_id, from_status_id, 0, 1
+    select tenant_id, window_start, window_end, as_of, deal_id, from_pipeline_id as pipeline_id, from_status_id as status_id, 0 as came, 1 as went
     from moved
     union all
-    select tenant_id, window_start, window_end, as_of, deal_id, pipeline_id, status_id, 1, 0
+    select tenant_id, window_start, window_end, as_of, deal_id, pipeline_id, status_id, 1 as came, 0 as went
     from created
 
 ),

@@ -19,13 +19,11 @@ deals as (
         coalesce(d.closed_at >= n.window_start and d.closed_at < n.window_end, false) as is_closed,
         d.created_at <= n.now_at and (d.closed_at is null or d.closed_at > n.now_at) as is_open_now
     from windows as n
-    cross join lateral (
-        select * from {{ ref('fct_deals') }} as x
-        -- closed in the window or later, or not at all: one range of the index
-        where x.tenant_id = n.tenant_id and (x.closed_at >= n.window_start or x.closed_at is null)
-            and x.created_at < n.window_end and not x.is_deleted and x.is_sales
-        offset 0
-    ) as d
+    -- closed in the window or later, or not at all: one range of the index
+    join {{ ref('fct_deals') }} as d
+        on
+            d.tenant_id = n.tenant_id and (d.closed_at >= n.window_start or d.closed_at is null)
+            and d.created_at < n.window_end and not d.is_deleted and d.is_sales
 
 )
 
