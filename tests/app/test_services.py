@@ -633,11 +633,18 @@ def test_every_cell_is_quoted() -> None:
         .removeprefix("\ufeff")
         .splitlines()
     )
-    assert lines == ['"имя";"5";"";"1"', '"с ""кавычкой""";"-2.5";"a;b";"x"']
+    assert lines == ['"имя";"5";"";"1"', '"с ""кавычкой""";"-2,5";"a;b";"x"']
 
 
 def test_numbers_stay_numbers_in_an_export() -> None:
-    assert [spreadsheets.cell(value) for value in (-5, 2.5, None, True, "обычный")] == [-5, 2.5, "", "1", "обычный"]
+    assert [spreadsheets.cell(value) for value in (-5, 2.5, -2.5, None, True, "обычный")] == [
+        -5,
+        "2,5",
+        "-2,5",
+        "",
+        "1",
+        "обычный",
+    ]
 
 
 # --- calendar ---------------------------------------------------------------------------------------------
