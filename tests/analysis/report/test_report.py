@@ -46,7 +46,7 @@ def test_a_normal_day(busy: Shop) -> None:
     )
     assert (
         body["headline"][0]["text"].replace("\u00a0", " ")
-        == "2 клиента ждут ответа, все дольше цели; под риском 1 650 000 ₸."
+        == "На конец дня ответа ждали 2 клиента, все дольше цели; под риском 1 650 000 ₸."
     )
     assert [row["key"] for row in body["numbers"][:5]] == [
         "dialogs", "first_response_p50", "answered_within_target", "unanswered_now", "deals_won",
