@@ -183,8 +183,8 @@ def number_tile(
             with span("usual"):
                 _arrow(line, metric, value, usual)
                 # as the report wrote it: the decimals of an arrow between two numbers that round alike
-                own = line.usual_display if language() == "ru" and line.has("usual") else ""
-                span("", usual_text(metric, usual, currency, usual_of, own or ""))
+                written = (line.usual_display or "") if language() == "ru" and line.has("usual") else ""
+                span("", usual_text(metric, usual, currency, usual_of, written))
         if line.previous is not None and not is_small:
             before = number_text(metric, line.previous, currency)
             span("usual", t("number.previous_month" if is_month else "number.previous", value=before))
