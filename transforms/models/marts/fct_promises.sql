@@ -15,6 +15,14 @@ with promises as (
         on m.tenant_id = a.tenant_id and m.dialog_id = a.dialog_id and m.message_id = a.message_id
     where {{ tenant_filter('a.tenant_id') }} and {{ tenant_filter('m.tenant_id') }} and {{ affected_keys('client', 'm.client_id') }}
         and ((a.act = 'promise' and m.kind = 'manager') or (a.act = 'client_promise' and m.kind = 'client'))
+        {%- if not execute %}{% do ref('int_dialogs') %}{% endif %}
+        {%- if is_partial() %}
+        -- the acts of these clients by index, instead of the company's
+        and a.dialog_id = any(array(
+            select d.dialog_id from {{ ref('int_dialogs') }} as d
+            where {{ tenant_filter('d.tenant_id') }} and {{ affected_keys('client', 'd.client_id') }}
+        ))
+        {%- endif %}
 
 ),
 
