@@ -92,7 +92,7 @@ _HERE: dict[str, dict[str, Any]] = {
     "synkro.telegram_updates": {"bot_id": 7, "update_id": 9, "handled_at": lambda tag: None if tag == "ours" else AT, "reply_started_at": AT, "reply_message_id": "66",
                                 "report_message_id": uuid_of("report_message_id"), "received_at": AT, "outcome": None},
     "synkro.report_windows": {"label_date": DAY, "is_outdated": True, "created_at": AT, "updated_at": AT,
-                              "missing": lambda tag: Jsonb([{"source": tag}])},
+                              "missing": lambda tag: Jsonb([{"source": tag}]), "baselines": lambda tag: Jsonb([])},
     "synkro.reconciliations": {"day": DAY, "created_at": AT},
     "private.integration_secrets": {"kind": "telegram", "field": "bot_token"},
     "private.mart_builds": {"scope": "touched", "is_building": False},
@@ -156,6 +156,8 @@ def _value(column: dict[str, Any], tag: str) -> Any:
         return DAY
     if kind == "jsonb":
         return Jsonb({"whose": tag})
+    if kind == "numeric[]":
+        return [Decimal(1)]
     if kind == "text[]":
         return [name if is_shared else f"{name} {tag}"]
     return None
