@@ -93,7 +93,7 @@ _HERE: dict[str, dict[str, Any]] = {
     "synkro.telegram_updates": {"bot_id": 7, "update_id": 9, "handled_at": lambda tag: None if tag == "ours" else AT, "reply_started_at": AT, "reply_message_id": "66",
                                 "report_message_id": uuid_of("report_message_id"), "received_at": AT, "outcome": None},
     "synkro.report_windows": {"label_date": DAY, "is_outdated": True, "created_at": AT, "updated_at": AT,
-                              "missing": lambda tag: Jsonb([{"source": tag}])},
+                              "missing": lambda tag: Jsonb([{"source": tag}]), "baselines": lambda tag: Jsonb([])},
     "synkro.reconciliations": {"day": DAY, "created_at": AT},
     "private.integration_secrets": {"kind": "telegram", "field": "bot_token"},
     "private.mart_builds": {"scope": "touched", "is_building": False},
@@ -107,6 +107,8 @@ _HERE: dict[str, dict[str, Any]] = {
     "marts.fct_messages": {"kind": "client", "direction": "in", "body": lambda tag: f"Сколько стоит кухня, {tag}?"},
     "marts.fct_deals": {"stage_kind": "open", "is_sales": True},
     "marts.fct_waits": {"opened_at": AT - timedelta(hours=1), "is_breached": True, "is_off_hours": False},
+    "marts.period_usual": {"compared_with": "usual", "metric": "dialogs", "unit": "weekday"},
+    "marts.period_changes": {"compared_with": "usual", "metric": "dialogs", "dimension": "manager"},
     "intermediate.int_dialogs": {"excluded_reason": lambda tag: None if tag == "ours" else "group"},
 }  # fmt: skip
 
@@ -147,6 +149,8 @@ def _value(column: dict[str, Any], tag: str) -> Any:
         return uuid_of(name)
     if kind.startswith(("text", "character")):
         return name if is_shared and name != "slug" else f"{name} {tag}"
+    if kind == "numeric[]":
+        return [Decimal(1 if tag == "ours" else 2)]
     if kind.startswith(("integer", "bigint", "smallint", "numeric", "double", "real")):
         return int(CHAT) if is_shared else 3 if tag == "ours" else 40
     if kind == "boolean":

@@ -344,6 +344,7 @@ WRITES: dict[str, Call] = {
     "synkro.reporting.deliveries.forget": lambda c: deliveries.forget(c, T, [REPORT], "stopped"),
     "synkro.reporting.deliveries.told": lambda c: deliveries.told(c, report(c), "т", [LETTER], {"a": 1}),
     "delivery.deliveries.tell": lambda c: [one.report_id for one in telling.tell(c, T, [REPORT])],
+    "synkro.reporting.report_windows.compare": lambda c: report_windows.compare(c, T, WINDOW, [{"unit": "week"}]),
     "synkro.reporting.report_windows.save": lambda c: report_windows.save(
         c, T, [report_windows.ReportWindow(WINDOW, DAY, as_of=None, missing=[{"source": "amocrm"}])]
     ),
