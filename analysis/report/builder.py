@@ -124,7 +124,9 @@ def compose(
             "risks": risks,
             "topics": [] if little else aggregates.topics(outcome.readings, ctx.topics),
             "objections": [] if little else aggregates.objections(outcome.readings, claims),
-            "promises": [] if little else aggregates.promises(outcome.readings, claims, ctx.period_end),
+            "promises": []
+            if little
+            else aggregates.promises(outcome.readings, claims, ctx.period_end, facts.open_promises),
             "quality": None if little else quality.quality(outcome.readings, ctx.rubric, claims),
             # after all else: its quotes are the last of the claims
             "uncovered": None if little else aggregates.uncovered(outcome.readings, ctx.topics, claims),

@@ -48,6 +48,8 @@ class Facts:
     previous: Baseline = field(default_factory=Baseline)
     #: rows of ``period_changes``: against the usual, or against the time before where nothing is usual yet
     changes: Sequence[Mapping[str, Any]] = ()
+    #: (dialog, message) → whether something it promises is still to be kept; a message the marts do not know is not here
+    open_promises: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
     @property
     def has_chats(self) -> bool:
@@ -83,12 +85,23 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
         waiting=waits,
         quotes=quotes,
         lost=_lost(connection, ctx),
+        open_promises=_open_promises(connection, ctx),
         channels=queries.channels(connection, ctx.tenant_id, ctx.window),
         stages=queries.stages(connection, ctx.tenant_id, ctx.window),
         currency=_currency(connection, ctx),
         deal_page=deal_pages.prefix(connection, ctx.tenant_id),
         marts=_marts(connection, ctx),
     )
+
+
+def _open_promises(connection: db.Connection, ctx: AnalysisContext) -> dict[tuple[str, str], bool]:
+    """Of the messages of the window that promise: is any of it due or broken, by what happened since."""
+    rows = connection.execute(
+        "select dialog_id, message_id, bool_or(state in ('due', 'broken')) as is_open from marts.fct_promises"
+        " where tenant_id = %s and made_at >= %s and made_at < %s group by 1, 2",
+        (ctx.tenant_id, ctx.window.start, ctx.window.end),
+    )
+    return {(row["dialog_id"], row["message_id"]): row["is_open"] for row in rows}
 
 
 def _currency(connection: db.Connection, ctx: AnalysisContext) -> str | None:

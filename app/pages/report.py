@@ -100,6 +100,8 @@ def _state(view: ReportView, zone: str) -> None:
         when = view.next_attempt
         text = t("report.next_attempt", when=formatting.moment(when, zone)) if when else t("report.no_attempt")
         span("small muted", text, mark="next-attempt")
+    if view.sent_at is not None:
+        span("small muted", t("report.awaits", when=formatting.moment(view.sent_at, zone)), mark="awaits-delivery")
     if body.too_little_data:
         note(t("report.too_little"), "", mark="too-little")
 

@@ -23,6 +23,8 @@ class Exported:
     name: str
     numbers: dict[str, Any] = field(default_factory=dict)
     usual: dict[str, Any] = field(default_factory=dict)
+    #: of how many windows the usual is told
+    usual_n: int = 0
     #: everyone who waited at the window's now
     waits: list[Waiting] = field(default_factory=list)
     #: of the moments
@@ -46,8 +48,8 @@ def report(who: Viewer, slug: str, report_id: UUID | str, what: str) -> Exported
                 deal_page=deal_pages.prefix(connection, found.tenant_id),
             )
         else:
-            usual = queries.usual(connection, found.tenant_id, found.window)
-            exported = Exported(what, name, numbers=found.numbers, usual=usual)
+            usual = queries.baseline(connection, found.tenant_id, found.window)
+            exported = Exported(what, name, numbers=found.numbers, usual=dict(usual.values), usual_n=usual.windows)
         access.note(
             connection,
             who,

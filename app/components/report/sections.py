@@ -173,7 +173,7 @@ def waiting(view: ReportView) -> None:
     """Who waits now, in the data as it was read last; who waited at the window's end stands behind its number."""
     if view.live is None:
         return
-    with tag("section", "card flush", mark="waiting-section"):
+    with tag("section", "card flush", mark="waiting-section", id="waiting"):
         with div("card-head"):
             tag("h2", "", t("report.waiting_now"))
             live_lead(view.live, view.tenant.timezone, view.currency)
