@@ -30,6 +30,7 @@ from synkro.connectors import checks, integrations
 from synkro.core import clock
 from synkro.core.errors import DataError, NotFoundError, SynkroError
 from synkro.database import db
+from synkro.metrics import queries
 from synkro.metrics.registry import NUMBERS
 from synkro.reporting import spending, telegram_chats
 from synkro.runs import queue
@@ -564,6 +565,18 @@ def test_a_profile_of_who_has_left_is_not_shown(world: World, who: Who) -> None:
             connection.execute(
                 "update synkro.user_roles set is_active = true where user_id = %s and tenant_id = %s", (left, alpha)
             )
+
+
+def test_the_export_of_waits_is_of_everyone(world: World, who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def waiting(*_: Any, limit: int | None = 200) -> list[Any]:
+        asked.append(limit)
+        return []
+
+    monkeypatch.setattr(queries, "waiting", waiting)
+    _, text = spreadsheets.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "waits")
+    assert asked == [None] and len(text.splitlines()) == 1
 
 
 def test_export_is_csv_without_formulas(world: World, who: Who) -> None:

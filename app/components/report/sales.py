@@ -14,15 +14,12 @@ from synkro.metrics.metric import SMALL_N, Metric
 from synkro.metrics.registry import CHANNELS, MANAGERS
 from synkro.reporting.body import ChannelSales, Sale, StageMoves
 
-#: the columns of both tables
-COLUMNS = (
-    "deals_won",
-    "deals_won_amount",
-    "deals_won_average",
-    "deals_lost",
-    "deals_lost_amount",
-    "deals_open",
-    "deals_open_amount",
+#: the columns of both tables: a sum, and below it of how many deals; a card of the page has no room for more
+COLUMNS: tuple[tuple[str, str], ...] = (
+    ("deals_won_amount", "deals_won"),
+    ("deals_won_average", ""),
+    ("deals_lost_amount", "deals_lost"),
+    ("deals_open_amount", "deals_open"),
 )
 #: what of the company's numbers is nobody's
 _UNASSIGNED = {column: f"{column}_unassigned" for column in ("deals_won", "deals_won_amount", "deals_lost")}
@@ -49,39 +46,62 @@ def draw(view: ReportView) -> None:
 
 
 def _titles(metrics: dict[str, Metric], of: str) -> list[tuple[str, str]]:
-    return [(of, "lead"), *((metrics[column].short_label(language()), "num") for column in COLUMNS)]
+    return [(of, "lead"), *((metrics[count or money].short_label(language()), "num") for money, count in COLUMNS)]
 
 
 def _values(row: Sale | ChannelSales) -> dict[str, float | int | None]:
-    return dict(
-        zip(
-            COLUMNS,
-            (row.won, row.amount, row.average, row.lost, row.lost_amount, row.open, row.open_amount),
-            strict=True,
-        )
-    )
+    return {
+        "deals_won": row.won,
+        "deals_won_amount": row.amount,
+        "deals_won_average": row.average,
+        "deals_lost": row.lost,
+        "deals_lost_amount": row.lost_amount,
+        "deals_open": row.open,
+        "deals_open_amount": row.open_amount,
+    }
 
 
 def _manager(view: ReportView, sale: Sale) -> tuple[Cell, ...]:
     base = f"/t/{view.tenant.slug}/reports/{view.report.report_id}"
-    return (
-        sale.name,
-        *(
-            _cell(view, MANAGERS[column], value, rows_href(base, column, sale.manager_id), f"sale-{column}")
-            for column, value in _values(sale).items()
-        ),
-    )
+    values = _values(sale)
+
+    def one(column: str) -> Callable[[], object]:
+        href = rows_href(base, column, sale.manager_id)
+        return _link(view, MANAGERS[column], values[column], href, f"sale-{column}")
+
+    return (sale.name, *(_both(one(money), one(count) if count else None) for money, count in COLUMNS))
 
 
 def _nobody(view: ReportView) -> list[tuple[Cell, ...]]:
     if not any(view.report.numbers.get(column) for column in _UNASSIGNED.values()):
         return []
-    cells = (company_cell(view, _UNASSIGNED[column]) if column in _UNASSIGNED else "" for column in COLUMNS)
+    cells = (
+        _both(_company(view, _UNASSIGNED.get(money, "")), _company(view, _UNASSIGNED.get(count, "")))
+        for money, count in COLUMNS
+    )
     return [(lambda: span("muted", t("waits.nobody")), *cells)]
 
 
 def _total(view: ReportView) -> tuple[Cell, ...]:
-    return (lambda: span("strong", t("managers.total")), *(company_cell(view, column) for column in COLUMNS))
+    cells = (_both(_company(view, money), _company(view, count)) for money, count in COLUMNS)
+    return (lambda: span("strong", t("managers.total")), *cells)
+
+
+def _company(view: ReportView, column: str) -> Cell:
+    return company_cell(view, column) if column else ""
+
+
+def _both(money: Cell, count: Cell) -> Callable[[], None]:
+    """A sum with its count below it."""
+
+    def draw() -> None:
+        for one in (money, count):
+            if callable(one):
+                one()
+            elif one:
+                span("", one)
+
+    return draw
 
 
 def _channels(view: ReportView) -> None:
@@ -101,18 +121,21 @@ def _channels(view: ReportView) -> None:
 
 def _channel(view: ReportView, row: ChannelSales) -> tuple[Cell, ...]:
     base = f"/t/{view.tenant.slug}/reports/{view.report.report_id}"
+    values = _values(row)
+
+    def one(column: str) -> Callable[[], object]:
+        href = rows_href(base, column, channel=row.channel)
+        return _link(view, CHANNELS[column], values[column], href, f"channel-{column}")
+
     return (
         row.channel or t("sales.no_channel"),
-        *(
-            _cell(view, CHANNELS[column], value, rows_href(base, column, channel=row.channel), f"channel-{column}")
-            for column, value in _values(row).items()
-        ),
+        *(_both(one(money), one(count) if count else None) for money, count in COLUMNS),
     )
 
 
-def _cell(view: ReportView, metric: Metric, value: float | int | None, href: str, mark: str) -> Callable[[], object]:
+def _link(view: ReportView, metric: Metric, value: float | int | None, href: str, mark: str) -> Callable[[], object]:
     text = number_text(metric, value, view.currency)
-    return lambda: link(text, href, mark=mark)
+    return lambda: link(text, href, "small" if metric.unit == "count" else "", mark=mark)
 
 
 def _stages(view: ReportView) -> None:
