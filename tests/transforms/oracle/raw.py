@@ -46,5 +46,7 @@ class Company:
     deleted: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     notes: list[Row] = field(default_factory=list)
+    #: what people said of cases, in the order they said it: case_id, mark, reason, dialog_id, decided_by, marked_at
+    marks: list[Row] = field(default_factory=list)
     #: window_start, window_end, as_of, is_complete
     windows: list[Row] = field(default_factory=list)

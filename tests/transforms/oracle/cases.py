@@ -1,0 +1,183 @@
+"""Cases: what needed somebody, from when, and the row that ended it; each kind from its definition in docs/metrics.md."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from tests.transforms.oracle.people import LOST, WON, Deal, People
+from tests.transforms.oracle.periods import Timed
+from tests.transforms.oracle.raw import Company, Row
+
+#: a stage is judged by its last hundred ended stays, when there are ten
+FEWEST, MOST = 10, 100
+A_DAY, AGAIN = timedelta(days=1), timedelta(days=14)
+TALK_AGE, DEAL_AGE = timedelta(days=7), timedelta(days=60)
+SOON = timedelta(hours=1)
+
+
+@dataclass
+class Case:
+    case_id: str
+    kind: str
+    client_id: str | None
+    responsible_id: str | None
+    began_at: datetime
+    opened_at: datetime
+    expires_at: datetime
+    deal: Deal | None = None
+    dialog_id: str | None = None
+    message_id: str | None = None
+    due_at: datetime | None = None
+    done_at: datetime | None = None
+    #: of the column closed_by_…: the row that proves it
+    proof: tuple[str, str] | None = None
+    proof_dialog: str | None = None
+    recurred_at: datetime | None = None
+
+    @property
+    def subject(self) -> str:
+        return self.client_id or f"deal:{self.deal.deal_id if self.deal else None}"
+
+
+def fct_case_openings(company: Company, people: People, timed: list[Timed]) -> dict[tuple[str], Row]:
+    found = [*_overdue(timed), *_stuck(company, people)]
+    _recur(found)
+    return {(one.case_id,): _row(one, people) for one in found}
+
+
+def _overdue(timed: list[Timed]) -> Iterator[Case]:
+    """A client waits past the target, until the answer; given up with the wait, after seven days."""
+    for one in timed:
+        wait = one.wait
+        ends = min(wait.closed_at or wait.expires_at, wait.expires_at)
+        if one.deadline is None or one.deadline >= ends:
+            continue
+        case = Case(
+            f"wait_overdue:{wait.wait_id}", "wait_overdue", wait.opening.client_id, wait.responsible, wait.opened_at,
+            one.deadline, wait.opened_at + TALK_AGE, dialog_id=wait.opening.dialog_id, message_id=wait.opening.message_id,
+            due_at=one.deadline,
+        )  # fmt: skip
+        if wait.is_answered and wait.answer is not None:
+            case.done_at = wait.closed_at
+            column = "closed_by_event_id" if wait.closed_by == "call" else "closed_by_message_id"
+            case.proof, case.proof_dialog = (column, wait.answer[1]), wait.answer[0]
+        yield case
+
+
+@dataclass
+class Stay:
+    deal: Deal
+    stage: tuple[int, int]
+    begun_by: str
+    since: datetime
+    until: datetime | None
+    ended_by: str | None
+
+
+def _stays(company: Company, people: People) -> list[Stay]:
+    """Where each deal stood, and how long: from its making, through its moves, to its end."""
+    moves: dict[str, list[tuple[datetime, bytes, str, tuple[int, int], tuple[int, int]]]] = defaultdict(list)
+    for event in company.events:
+        if event["type"] == "lead_status_changed":
+            sides = [event["payload"][name][0]["lead_status"] for name in ("value_before", "value_after")]
+            before, after = ((side["pipeline_id"], side["id"]) for side in sides)
+            moves[str(event["entity_id"])].append((event["created_at"], event["id"].encode(), event["id"], before, after))
+    found = []
+    for deal in people.deals.values():
+        mine = sorted(moves[deal.deal_id])
+        marks = [(deal.created_at, 0, b"", "created", mine[0][3] if mine else (deal.pipeline_id, deal.status_id))]
+        marks += [(at, 1, key, id, after) for at, key, id, _, after in mine]
+        marks.sort(key=lambda mark: mark[:3])
+        for place, (at, _, _, id, stage) in enumerate(marks):
+            until, by = (marks[place + 1][0], marks[place + 1][3]) if place + 1 < len(marks) else (None, None)
+            if until is None and deal.closed_at is not None:
+                until = max(deal.closed_at, at)
+            if stage[1] not in (WON, LOST):
+                found.append(Stay(deal, stage, id, at, until, by))
+    return found
+
+
+def _stuck(company: Company, people: People) -> Iterator[Case]:
+    """A deal stands still longer than three quarters of the stays that had ended in its stage before it came."""
+    stays = _stays(company, people)
+    ended: dict[tuple[int, int], list[Stay]] = defaultdict(list)
+    for stay in stays:
+        if stay.until is not None:
+            ended[stay.stage].append(stay)
+    for stay in stays:
+        known = [one for one in ended[stay.stage] if one.until is not None and one.until <= stay.since]
+        known.sort(key=lambda one: (one.until, one.deal.deal_id.encode(), one.begun_by.encode()), reverse=True)
+        lengths = sorted(one.until - one.since for one in known[:MOST] if one.until is not None)
+        if len(lengths) < FEWEST:
+            continue
+        opened_at = stay.since + max(_third_quartile(lengths), A_DAY)
+        if stay.until is not None and stay.until <= opened_at:
+            continue
+        expires_at = opened_at + DEAL_AGE
+        if stay.deal.is_deleted:
+            expires_at = min(expires_at, max(stay.deal.updated_at, opened_at))
+        case = Case(
+            f"deal_stuck:{stay.deal.deal_id}:{stay.begun_by}", "deal_stuck", stay.deal.client_id, stay.deal.responsible_id,
+            stay.since, opened_at, expires_at, deal=stay.deal, done_at=stay.until,
+        )  # fmt: skip
+        if stay.until is not None:
+            case.proof = ("closed_by_event_id", stay.ended_by) if stay.ended_by else ("closed_by_deal_id", stay.deal.deal_id)
+        yield case
+
+
+def _third_quartile(lengths: list[timedelta]) -> timedelta:
+    place = Fraction(3 * (len(lengths) - 1), 4)
+    low = int(place)
+    high = min(low + 1, len(lengths) - 1)
+    return lengths[low] + (lengths[high] - lengths[low]) * float(place - low)
+
+
+def _recur(found: list[Case]) -> None:
+    opened: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for case in found:
+        opened[case.kind, case.subject].append(case.opened_at)
+    for case in found:
+        if case.done_at is not None:
+            later = [at for at in opened[case.kind, case.subject] if case.done_at < at <= case.done_at + AGAIN]
+            case.recurred_at = min(later, default=None)
+
+
+def _row(case: Case, people: People) -> Row:
+    deal = case.deal or _bought(case, people)
+    price = deal.price if deal and not deal.is_deleted else None
+    proof = dict([case.proof]) if case.proof else {}
+    return {
+        "kind": case.kind,
+        "subject_id": case.subject,
+        "client_id": case.client_id,
+        "deal_id": deal.deal_id if deal else None,
+        "dialog_id": case.dialog_id,
+        "evidence_message_id": case.message_id,
+        "responsible_id": case.responsible_id,
+        "began_at": case.began_at,
+        "opened_at": case.opened_at,
+        "due_at": case.due_at,
+        "money": price or None,
+        "done_at": case.done_at,
+        "closed_by_dialog_id": case.proof_dialog,
+        **{name: proof.get(name) for name in ("closed_by_message_id", "closed_by_event_id", "closed_by_deal_id", "closed_by_task_id")},
+        "expires_at": case.expires_at,
+        "recurred_at": case.recurred_at,
+    }
+
+
+def _bought(case: Case, people: People) -> Deal | None:
+    """The dearest of the client's deals that were open when the case opened."""
+    at = case.opened_at
+    deals = [
+        deal
+        for deal in people.deals_of[case.client_id or ""]
+        if deal.created_at <= at + SOON and (deal.closed_at is None or deal.closed_at > at)
+    ]
+    deals.sort(key=lambda deal: deal.deal_id.encode())
+    deals.sort(key=lambda deal: -1 if deal.price is None else deal.price, reverse=True)
+    return deals[0] if deals else None
