@@ -36,7 +36,17 @@ def test_dbt_parses_the_project_with_it(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_does_not_add_up_is_not_added() -> None:
     added = {key for key in NUMBERS if semantic.adds_up(SUMMARY[key])}
     assert {"messages", "waits", "breached", "deals_won", "deals_won_amount", "new_clients"} <= added
-    never = {"clients", "dialogs", "sessions", "deals", "unanswered_now", "unanswered_gt1d", "money_at_risk", "response_p50", "match_rate"}
+    never = {
+        "clients",
+        "dialogs",
+        "sessions",
+        "deals",
+        "unanswered_now",
+        "unanswered_gt1d",
+        "money_at_risk",
+        "response_p50",
+        "match_rate",
+    }
     assert not never & added
     measures = yaml.safe_load(semantic.models())["semantic_models"][0]["measures"]
     assert {one["name"] for one in measures if one["agg"] == "sum"} == added

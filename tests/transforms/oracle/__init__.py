@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.transforms.oracle.cases import fct_case_openings
+from tests.transforms.oracle.cases import fct_case_openings, fct_cases
 from tests.transforms.oracle.clock import Clock, minutes
 from tests.transforms.oracle.people import People
 from tests.transforms.oracle.periods import Period, Timed, rounded
@@ -50,6 +50,7 @@ def compute(company: Company) -> dict[str, Table]:
         "fct_funnel": _fct_funnel(people),
         "fct_case_openings": fct_case_openings(company, people, timed),
     }
+    tables["fct_cases"] = fct_cases(tables["fct_case_openings"], company)
     zone = ZoneInfo(company.settings.timezone)
     for row in company.windows:
         period = Period(row, company, people, clock, found, timed)
@@ -120,7 +121,9 @@ def _fct_wait(one: Timed, company: Company, clock: Clock, as_of: datetime) -> Ro
         "sla_target_minutes": _target(company, wait.opened_at),
         "sla_deadline_at": one.deadline,
         # no answer was due: it was not late
-        "is_breached": one.deadline is not None and wait.closed_by != "dismissed" and (wait.closed_at or as_of) > one.deadline,
+        "is_breached": one.deadline is not None
+        and wait.closed_by != "dismissed"
+        and (wait.closed_at or as_of) > one.deadline,
         "is_open": wait.closed_at is None,
         "dismissed_by": wait.dismissed_by,
         "dismissed_at": wait.closed_at if wait.closed_by == "dismissed" else None,

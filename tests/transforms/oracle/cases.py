@@ -49,6 +49,34 @@ def fct_case_openings(company: Company, people: People, timed: list[Timed]) -> d
     return {(one.case_id,): _row(one, people) for one in found}
 
 
+def fct_cases(openings: dict[tuple[str], Row], company: Company) -> dict[tuple[str], Row]:
+    """Those that have opened by what is known, with what people said."""
+    as_of = max(window["as_of"] for window in company.windows)
+    return {key: _life(key[0], row, company, as_of) for key, row in openings.items() if row["opened_at"] <= as_of}
+
+
+def _life(case_id: str, row: Row, company: Company, as_of: datetime) -> Row:
+    words = [mark for mark in company.marks if mark["case_id"] == case_id]
+    word = words[-1] if words and words[-1]["mark"] == "dismissed" else None
+    # what came first ends it: at one moment a proof before a word, a word before the age
+    ends: list[tuple[datetime, int, str]] = [(row["expires_at"], 2, "expired")]
+    if row["done_at"] is not None:
+        ends.append((row["done_at"], 0, "done"))
+    if word is not None:
+        ends.append((word["marked_at"], 1, "dismissed"))
+    at, _, state = min(ends)
+    if state == "expired" and at > as_of:
+        return {"state": "open", "closed_at": None, "closed_by_message_id": None, "dismissed_reason": None}
+    if state == "done" and row["recurred_at"] is not None and row["recurred_at"] <= as_of:
+        state = "recurred"
+    return {
+        "state": state,
+        "closed_at": at,
+        "closed_by_message_id": row["closed_by_message_id"] if state in ("done", "recurred") else None,
+        "dismissed_reason": word["reason"] if word and state == "dismissed" else None,
+    }
+
+
 def _overdue(timed: list[Timed]) -> Iterator[Case]:
     """A client waits past the target, until the answer; given up with the wait, after seven days."""
     for one in timed:
@@ -85,7 +113,9 @@ def _stays(company: Company, people: People) -> list[Stay]:
         if event["type"] == "lead_status_changed":
             sides = [event["payload"][name][0]["lead_status"] for name in ("value_before", "value_after")]
             before, after = ((side["pipeline_id"], side["id"]) for side in sides)
-            moves[str(event["entity_id"])].append((event["created_at"], event["id"].encode(), event["id"], before, after))
+            moves[str(event["entity_id"])].append(
+                (event["created_at"], event["id"].encode(), event["id"], before, after)
+            )
     found = []
     for deal in people.deals.values():
         mine = sorted(moves[deal.deal_id])
@@ -125,7 +155,9 @@ def _stuck(company: Company, people: People) -> Iterator[Case]:
             stay.since, opened_at, expires_at, deal=stay.deal, done_at=stay.until,
         )  # fmt: skip
         if stay.until is not None:
-            case.proof = ("closed_by_event_id", stay.ended_by) if stay.ended_by else ("closed_by_deal_id", stay.deal.deal_id)
+            case.proof = (
+                ("closed_by_event_id", stay.ended_by) if stay.ended_by else ("closed_by_deal_id", stay.deal.deal_id)
+            )
         yield case
 
 
@@ -164,7 +196,10 @@ def _row(case: Case, people: People) -> Row:
         "money": price or None,
         "done_at": case.done_at,
         "closed_by_dialog_id": case.proof_dialog,
-        **{name: proof.get(name) for name in ("closed_by_message_id", "closed_by_event_id", "closed_by_deal_id", "closed_by_task_id")},
+        **{
+            name: proof.get(name)
+            for name in ("closed_by_message_id", "closed_by_event_id", "closed_by_deal_id", "closed_by_task_id")
+        },
         "expires_at": case.expires_at,
         "recurred_at": case.recurred_at,
     }
