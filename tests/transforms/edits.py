@@ -45,6 +45,10 @@ def found(company: Company, dice: Random) -> None:
             if dice.random() < 0.7:
                 by = dice.choice((None, 7, 8)) if number in CONTACTS else None
                 company.say(number, f"{day}{hour}:55", "us", f"Ответ {number}", by=by, contact=number)
+    # twelve stays of 2 to 13 days have ended in the first stage: the other deals stand in it for longer
+    for number in range(12):
+        company.deal(100 + number, None, manager=7, status=2, created="2026-02-01 10:00")
+        move(company, 100 + number, f"2026-02-{3 + number:02} 10:00")
     # one short of a broadcast
     for number in (1, 2, 3, 4):
         company.say(number, f"2026-03-03 18:0{number}", "us", BROADCAST)
@@ -55,6 +59,15 @@ def found(company: Company, dice: Random) -> None:
 def _run(company: Company, statement: str, *values: Any) -> None:
     done = company.connection.execute(statement, (*values, company.tenant_id))
     assert done.rowcount > 0, statement
+
+
+def move(c: Company, deal: int, at: str) -> None:
+    sides = {"value_before": 1, "value_after": 2}
+    payload = {name: [{"lead_status": {"id": id, "pipeline_id": 5}}] for name, id in sides.items()}
+    c.put(
+        "raw_amocrm.events", id=f"stay{deal}", type="lead_status_changed", entity_type="lead", entity_id=deal, created_at=c.at(at),
+        payload=payload,
+    )  # fmt: skip
 
 
 def a_new_message(c: Company, dice: Random) -> None:
@@ -229,6 +242,33 @@ def a_call(c: Company, dice: Random) -> None:
     c.call(number, number, "2026-03-04 18:45", 40, by=8)
 
 
+def a_stay_that_ended_comes_late(c: Company, dice: Random) -> None:
+    """Others that came to the stage after it are judged by another norm."""
+    c.deal(120, None, manager=8, status=2, created="2026-02-01 10:00")
+    move(c, 120, "2026-02-19 10:00")
+
+
+def a_move_is_gone(c: Company, dice: Random) -> None:
+    _run(c, "delete from raw_amocrm.events where id = %s and tenant_id = %s", f"stay{100 + dice.randrange(12)}")
+
+
+def a_wait_dismissed(c: Company, dice: Random) -> None:
+    wait = dice.choice(c.rows("marts.fct_waits", "wait_id, dialog_id, opened_at", "is_open"))
+    c.connection.execute(
+        "insert into synkro.case_marks (tenant_id, case_id, mark, reason, dialog_id, channel, marked_at)"
+        " values (%s, %s, 'dismissed', 'no_reply_needed', %s, 'web', %s::timestamptz + interval '5 minutes')",
+        (c.tenant_id, f"wait_overdue:{wait['wait_id']}", wait["dialog_id"], wait["opened_at"]),
+    )
+
+
+def the_dismissal_taken_back(c: Company, dice: Random) -> None:
+    _run(
+        c,
+        "insert into synkro.case_marks (tenant_id, case_id, mark, dialog_id, channel, marked_at)"
+        " select tenant_id, case_id, 'undone', dialog_id, 'web', now() from synkro.case_marks where tenant_id = %s",
+    )
+
+
 def a_day_passes(c: Company, dice: Random) -> None:
     """Deadlines run out, sessions end."""
     _look_at(c, "2026-03-05 20:00")
@@ -282,7 +322,8 @@ SMALL: tuple[Edit, ...] = (
     a_new_message, an_answer_with_its_event, a_late_message, a_late_event, a_text_corrected, messages_deleted,
     rows_come_again, a_second_phone, a_bridge_of_three, a_phone_removed, a_crowded_phone, a_contact_deleted, a_new_chat,
     a_chat_changes_its_phone, a_chat_turns_out_a_group, a_connection_changes_its_type, a_broadcast_completed,
-    a_deal_moved, a_deal_of_another_contact, another_manager, a_deal_deleted, a_call, a_day_passes, a_week_passes,
+    a_deal_moved, a_deal_of_another_contact, another_manager, a_deal_deleted, a_call, a_stay_that_ended_comes_late, a_move_is_gone,
+    a_day_passes, a_week_passes,
     the_watermark_goes_back, a_stage_renamed,
 )  # fmt: skip
 #: concerning everyone
