@@ -60,6 +60,8 @@ class Case:
     closed_by_deal_id: str | None
     closed_by_task_id: str | None
     dismissed_reason: str | None
+    #: what was promised or offered
+    what: str | None
     #: the client's last message
     last_client_at: datetime | None
     #: what the client has said since the case began that decides its class: payment_claimed, complaint
@@ -84,7 +86,7 @@ _CASES = """
 select c.case_id, c.kind, c.state, c.client_id, coalesce(nullif(p.name, ''), d.contact_name, '') as client_name, p.phone, c.deal_id,
   f.name as deal_name, f.stage, coalesce(c.dialog_id, talk.dialog_id) as dialog_id, c.evidence_message_id,
   c.responsible_id as manager_id, m.name as manager_name, c.money, c.began_at, c.opened_at, c.due_at, c.closed_at,
-  c.closed_by_dialog_id, c.closed_by_message_id, c.closed_by_event_id, c.closed_by_deal_id, c.closed_by_task_id, c.dismissed_reason,
+  c.closed_by_dialog_id, c.closed_by_message_id, c.closed_by_event_id, c.closed_by_deal_id, c.closed_by_task_id, c.dismissed_reason, c.what,
   said.last_client_at, advice.as_of as advised_as_of, advice.money as advised_money, advice.first_at as first_advised_at
 from marts.fct_cases c
 left join marts.dim_clients p on p.tenant_id = c.tenant_id and p.client_id = c.client_id

@@ -12,7 +12,7 @@
 with cases as (
 
     select
-        tenant_id, case_id, kind, client_id, dialog_id, evidence_message_id, deal_id, responsible_id, opened_at, began_at, due_at,
+        tenant_id, case_id, kind, client_id, dialog_id, evidence_message_id, deal_id, what, responsible_id, opened_at, began_at, due_at,
         done_at, closed_by_dialog_id, closed_by_message_id, closed_by_event_id, null as closed_by_deal_id, null as closed_by_task_id,
         expires_at
     from {{ ref('int_talk_cases') }}
@@ -21,7 +21,7 @@ with cases as (
     union all
 
     select
-        tenant_id, case_id, kind, client_id, null as dialog_id, null as evidence_message_id, deal_id, responsible_id, opened_at, began_at,
+        tenant_id, case_id, kind, client_id, null as dialog_id, null as evidence_message_id, deal_id, null as what, responsible_id, opened_at, began_at,
         null as due_at, done_at, null as closed_by_dialog_id, null as closed_by_message_id, closed_by_event_id, closed_by_deal_id,
         closed_by_task_id, expires_at
     from {{ ref('int_deal_cases') }}
@@ -80,6 +80,7 @@ select
     coalesce(c.deal_id, b.deal_id) as deal_id,
     c.dialog_id,
     c.evidence_message_id,
+    c.what,
     c.responsible_id,
     c.began_at,
     c.opened_at,

@@ -73,6 +73,7 @@ select
     client_id,
     deal_id,
     dialog_id,
+    what,
     opened_at,
     began_at,
     due_at,

@@ -16,6 +16,7 @@ with overdue as (
         w.dialog_id,
         w.opened_by_message_id as evidence_message_id,
         null as deal_id,
+        null as what,
         f.responsible_at_open as responsible_id,
         w.sla_deadline_at as opened_at,
         w.opened_at as began_at,
