@@ -33,10 +33,10 @@ def amocrm(
     base_url: str | None = None,
     history_from: datetime = datetime(2015, 1, 1, tzinfo=UTC),
 ) -> Sequence[Any]:
-    """Deals, contacts, the log, calls and dictionaries of one account.
+    """Deals, contacts, tasks, the log, calls and dictionaries of one account.
 
     ``access_token``: a long-lived one. ``base_url``: a sandbox on this machine instead of the account. ``history_from``: where
-    the log begins; deals and contacts are read from the first one.
+    the log begins; deals, contacts and tasks are read from the first one.
     """
     public = {"base_url": base_url} if base_url else {"subdomain": subdomain, "zone": zone}
     address = allowlist.connector_base_url(AMOCRM.name, public, allow_local=bool(base_url))
@@ -91,12 +91,20 @@ def amocrm(
                 for rows in paginator.updated_since(http.get, f"/api/v4/{kind}/notes", "notes", params, since):
                     yield [{**row, "entity_type": kind} for row in rows if row.get("note_type") in CALLS]
 
+    @dlt.resource(name="tasks", **_MERGED)
+    def tasks(
+        updated_at: dlt.sources.incremental[int] = _cursor("updated_at"),  # noqa: B008
+    ) -> Iterator[list[Any]]:
+        with opened() as http:
+            yield from paginator.unordered_since(http.get, "/api/v4/tasks", "tasks", {}, _since(updated_at))
+
     return (
         *(dictionary(name) for name in DICTIONARIES),
         updated("leads", {"with": "contacts,loss_reason"}),
         updated("contacts", {}),
         events,
         notes,
+        tasks,
     )
 
 

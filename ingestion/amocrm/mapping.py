@@ -73,6 +73,17 @@ class Mapper:
             item,
         )
 
+    def task(self, item: Item) -> Row:
+        return self._row(
+            {
+                "id": integer(item.get("id")),
+                "entity_type": item.get("entity_type") if isinstance(item.get("entity_type"), str) else None,
+                "entity_id": integer_or_none(item.get("entity_id")),
+                **self._times(item),
+            },
+            item,
+        )
+
     def deleted(self, entity_type: str, item: Item) -> Row:
         """A row of the recycle bin."""
         moment = seconds(item.get("updated_at"))

@@ -119,16 +119,27 @@ def _oldest_first(get: Get, path: str, key: str, params: Mapping[str, Any], star
 
 def _one_second(get: Get, path: str, key: str, params: Mapping[str, Any], second: int) -> Iterator[Page]:
     """Rows that were all updated in one second, more of them than a page holds."""
-    bounds = {"filter[updated_at][from]": second, "filter[updated_at][to]": second, "order[id]": "asc"}
+    bounds = {"filter[updated_at][from]": second, "filter[updated_at][to]": second}
+    yield from _by_id(get, path, key, {**params, **bounds})
+
+
+def unordered_since(get: Get, path: str, key: str, params: Mapping[str, Any], since: datetime | None) -> Iterator[Page]:
+    """Every row updated at or after ``since`` (None: every row) of a list that knows no order by ``updated_at``."""
+    bounds = {"filter[updated_at][from]": int(since.timestamp())} if since else {}
+    yield from _by_id(get, path, key, {**params, **bounds})
+
+
+def _by_id(get: Get, path: str, key: str, params: Mapping[str, Any]) -> Iterator[Page]:
+    """Pages of a list in order of ids, again and again until a pass brings nothing new."""
     known: set[Any] = set()
     while True:
         fresh = turned = 0
-        for rows in pages(get, path, key, {**params, **bounds}, shrinks=True):
+        for rows in pages(get, path, key, {**params, "order[id]": "asc"}, shrinks=True):
             new = [row for row in rows if _id(row) not in known]
             known |= {_id(row) for row in new}
             fresh, turned = fresh + len(new), turned + 1
             yield new
-        # a row edited meanwhile has left this second and moved the others over a border
+        # a row that left the list meanwhile, edited or deleted, has moved the others over a border
         if turned == 1 or not fresh:
             return
 

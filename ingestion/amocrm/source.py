@@ -1,9 +1,9 @@
 """amoCRM's streams: which lists are read, from when, and how they lean on each other.
 
 Deals and contacts are read from the beginning of the account on a first load, however old they are: a dialog
-is tied to a deal by a contact's phone, and that contact may have last changed a year ago. The log, the calls
-and the recycle bin start at the context's ``history_start``. Later loads start at the stream's watermark minus an
-overlap; deals and contacts are walked whole again once a week. Contacts that deals name and no walk has shown are
+is tied to a deal by a contact's phone, and that contact may have last changed a year ago; so are tasks, of which an open
+one may be older than any of them. The log, the calls and the recycle bin start at the context's ``history_start``. Later
+loads start at the stream's watermark minus an overlap; deals, contacts and tasks are read whole again once a week. Contacts that deals name and no walk has shown are
 fetched by id once the deals are through. A read that was cut goes on where its last loaded part ends (``walks.py``,
 ``log.py``).
 """
@@ -48,6 +48,8 @@ EVENTS = (
     "contact_deleted",
     "incoming_call",
     "outgoing_call",
+    # a task keeps no moment of its own at which it was done
+    "task_completed",
 )
 #: lists that are read whole on every run
 DICTIONARIES = {
@@ -55,7 +57,7 @@ DICTIONARIES = {
     "pipelines": "/api/v4/leads/pipelines",
     "loss_reasons": "/api/v4/leads/loss_reasons",
 }
-DELETIONS = ("lead_deleted", "contact_deleted")
+DELETIONS = ("lead_deleted", "contact_deleted", "task_deleted")
 CALLS = ("call_in", "call_out")
 #: contacts in one request: longer addresses come near a web server's limit
 _IDS = 50
@@ -99,6 +101,7 @@ class Amocrm:
             self._log("events", self._events),
             self._log("notes", self._notes),
             self._log("deleted", self._deleted),
+            self._tasks_stream(),
             *(self._dictionary(name, partial(self._list, path=path, key=name)) for name, path in DICTIONARIES.items()),
         ]
 
@@ -107,19 +110,26 @@ class Amocrm:
         row_stats = RowStats(StreamLoad("amocrm", name))
         return Stream(name, row_stats, lambda: read(row_stats))
 
+    def _since_whole(self, name: str) -> tuple[RowStats, datetime | None]:
+        """Where a list that is read whole once a week begins now, and when it was read whole; None: now."""
+        row_stats, watermark = RowStats(StreamLoad("amocrm", name)), self._left.marks.get(name)
+        whole = datetime.fromisoformat(watermark.cursor.get("whole_at", "2000-01-01T00:00:00Z")) if watermark else None
+        if watermark and whole and self._session.started_at - whole < _WHOLE_EVERY:
+            row_stats.load.read_from = watermark.complete_until - OVERLAP
+            return row_stats, whole
+        return row_stats, None
+
+    def _tasks_stream(self) -> Stream:
+        """From the beginning of the account, too; a read that was cut begins again: tasks are fewer than deals."""
+        row_stats, whole = self._since_whole("tasks")
+        cursor = {"whole_at": (whole or self._session.started_at).isoformat()}
+        return Stream("tasks", row_stats, lambda: self._tasks(row_stats), cursor=cursor)
+
     def _whole(self, name: str, read: Read) -> Stream:
         """From the beginning of the account, and again once a week: linking a contact may leave a deal's
         ``updated_at`` alone."""
-        row_stats, now, watermark = (
-            RowStats(StreamLoad("amocrm", name)),
-            self._session.started_at,
-            self._left.marks.get(name),
-        )
-        whole = datetime.fromisoformat(watermark.cursor.get("whole_at", "2000-01-01T00:00:00Z")) if watermark else None
-        if watermark and whole and now - whole < _WHOLE_EVERY:
-            row_stats.load.read_from = watermark.complete_until - OVERLAP
-        else:
-            whole = None
+        now = self._session.started_at
+        row_stats, whole = self._since_whole(name)
         unfinished = self._left.unfinished(name, row_stats.load.read_from)
         if unfinished:
             row_stats.load.read_from = unfinished.read_from
@@ -261,6 +271,13 @@ class Amocrm:
             )
         known = {row[0] for row in rows}
         return [number for number in ids if number not in known]
+
+    # --- tasks ---------------------------------------------------------------------------------------------
+
+    def _tasks(self, row_stats: RowStats) -> Iterator[list[Row]]:
+        for rows in paginator.unordered_since(self._get, "/api/v4/tasks", "tasks", {}, row_stats.load.read_from):
+            self._show(row_stats, "задачи")
+            yield row_stats.keep(rows, self._mapper.task, _id)
 
     # --- the log, calls, the recycle bin -------------------------------------------------------------------
 

@@ -38,6 +38,10 @@ SHAPES: dict[tuple[str, str], Shape] = {
     ("amocrm", "notes"): {
         **_TIMES, "id": _WHOLE, "entity_id": _WHOLE, "note_type": _TEXT, "created_by": _WHOLE, "params": _OBJECT,
     },
+    ("amocrm", "tasks"): {
+        **_TIMES, "id": _WHOLE, "entity_id": _WHOLE, "entity_type": _TEXT, "responsible_user_id": _WHOLE, "is_completed": _FLAG,
+        "task_type_id": _WHOLE, "text": _TEXT, "complete_till": _WHOLE,
+    },
     ("amocrm", "deleted"): {"id": _WHOLE, "updated_at": _WHOLE, "is_deleted": _FLAG},
     ("radist", "sources"): {"connection_id": _WHOLE, "type": _TEXT, "name": _TEXT},
     ("radist", "chats"): {

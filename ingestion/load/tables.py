@@ -47,6 +47,11 @@ _TABLES: dict[str, dict[str, tuple[dict[str, str], dict[str, str], tuple[str, ..
             {"entity_id": "bigint", "created_at": "timestamp", "updated_at": "timestamp"},
             ("id",),
         ),
+        "tasks": (
+            {"id": "bigint"},
+            {"entity_type": "text", "entity_id": "bigint", "created_at": "timestamp", "updated_at": "timestamp"},
+            ("id",),
+        ),
         "deleted": (
             {"id": "bigint", "entity_type": "text"},
             {"deleted_at": "timestamp"},

@@ -20,6 +20,7 @@ from sandbox.company.grammar import say
 from sandbox.company.mix import MIX, ROUND
 from sandbox.company.model import Arc, Chat, Company, Event, Message, RadistContact
 from sandbox.company.people import hire
+from sandbox.company.steps import follow_ups
 from sandbox.company.story import Story
 from sandbox.company.talk import EPOCH, LONGEST, Cast, Silence
 from sandbox.company.verticals import LOSS_REASONS, TAGS, VERTICALS, cast_slots, connections, moment_slots, pipelines
@@ -120,6 +121,8 @@ def _stories(cast: Cast, kind: Size, day: date) -> list[Arc]:
             play(story)
         arc = story.finish()
         _broadcasts(cast, story, arc)
+        if arc.ends:
+            follow_ups(story, arc.ends)
         arcs.append(arc)
     return arcs
 

@@ -5,7 +5,8 @@ Each takes the story, writes what is said and moves its clock forward.
 
 from __future__ import annotations
 
-from datetime import timedelta
+import random
+from datetime import UTC, datetime, timedelta
 
 from sandbox.company import people
 from sandbox.company.grammar import marked, say, spoken
@@ -14,6 +15,8 @@ from sandbox.company.story import Story
 from sandbox.company.talk import FIRST_STAGE
 
 IN_WORK, CHOICE, QUOTED, PAID = FIRST_STAGE + 1, FIRST_STAGE + 2, FIRST_STAGE + 3, FIRST_STAGE + 4
+#: ids of a story's tasks
+_MOST_TASKS = 16
 
 
 def any_connection(s: Story) -> int:
@@ -229,6 +232,37 @@ def small_chores(s: Story, contact: Contact, deal: Deal) -> None:
             by=s.manager.id,
         )
         deal.contact_ids.append(second.id)
+
+
+def follow_ups(s: Story, ends: datetime) -> None:
+    """Tasks about the deals of a finished story: most managers plan the next step, some once, some never.
+
+    Drawn by dice of its own, so that nothing else of the story depends on it; nothing happens after ``ends``.
+    """
+    for deal in s.arc.deals:
+        dice = random.Random(f"{s.key}|tasks|{deal.id}")
+        kind = dice.choices(("steady", "once", "never"), (55, 20, 25))[0]
+        at = deal.created_at + timedelta(hours=dice.uniform(0.1, 5))
+        while kind != "never" and at < ends and len(s.arc.tasks) < _MOST_TASKS:
+            state = deal.history.state(at)
+            if state["is_deleted"] or state["status_id"] in (WON, LOST):
+                break
+            day = (at + timedelta(days=dice.choice((1, 1, 2, 3, 5)))).astimezone(s.cast.zone)
+            due = day.replace(hour=dice.randrange(10, 18), minute=dice.choice((0, 0, 30)), second=0, microsecond=0)
+            due = due.astimezone(UTC)
+            done: datetime | None
+            done = max(at + timedelta(minutes=20), due + timedelta(hours=dice.triangular(-20, 30, -1)))
+            closed = deal.history.state(done)["closed_at"]
+            done = closed if closed and closed < done else done
+            if done > ends:
+                due += timedelta(days=dice.choice((0, 0, 7, 14, 21)))
+            if kind == "once" or done > ends or dice.random() < 0.08:
+                done = None
+            owner = state["responsible_id"] or s.manager.id
+            s.task(deal, say(dice, s.texts.TASK, s.slots), due, done, at=at.replace(microsecond=0), by=owner)
+            if done is None:
+                break
+            at = done + timedelta(hours=dice.uniform(0.05, 6))
 
 
 def carry_on(s: Story, chat: Chat, contact: Contact, deal: Deal) -> None:

@@ -206,13 +206,24 @@ class Story(Talk):
         self.event(kind, "contact", contact.id, self.manager.id, self.t, [{"note": {"id": note.id}}])
         self.wait(seconds / 60)
 
-    def task(self, deal: Deal, text: str, due: datetime, done: datetime | None = None) -> None:
+    def task(
+        self,
+        deal: Deal,
+        text: str,
+        due: datetime,
+        done: datetime | None = None,
+        *,
+        at: datetime | None = None,
+        by: int | None = None,
+    ) -> None:
+        """A task of the story's manager, made now, unless told otherwise."""
         number = 300_000_000 + self.slot * 16 + len(self.arc.tasks)
-        row = Task(number, deal.id, self.t, self.manager.id, text, due, done, "Сделано" if done else None)
+        made, owner = at or self.t, by or self.manager.id
+        row = Task(number, deal.id, made, owner, text, due, done, "Сделано" if done else None)
         self.arc.tasks.append(row)
-        self.event("task_added", "task", row.id, self.manager.id, self.t)
+        self.event("task_added", "task", row.id, owner, made)
         if done:
-            self.event("task_completed", "task", row.id, self.manager.id, done)
+            self.event("task_completed", "task", row.id, owner, done)
 
     def finish(self) -> Arc:
         """Cut what lies beyond the longest story, put dialogs in order and let the CRM log their messages."""

@@ -77,6 +77,7 @@ TARGETS = {
     "contacts": Target("amocrm", "contacts", r"/contacts\?(?!.*only_deleted)"),
     "events": Target("amocrm", "events", r"/events\?.*lead_added"),
     "notes": Target("amocrm", "notes", r"/contacts/notes\?"),
+    "tasks": Target("amocrm", "tasks", r"/tasks\?"),
     "deleted": Target("amocrm", "deleted", r"/leads\?.*only_deleted"),
     "chats": Target("radist", "chats", r"/with_contacts/"),
     "messages": Target("radist", "messages", r"/messages/\?chat_id={busiest}&"),

@@ -23,7 +23,8 @@ VENDORS = ("amocrm", "radist")
 STREAMS: dict[str, dict[str, str | None]] = {
     "amocrm": {
         "account": None, "users": None, "pipelines": None, "loss_reasons": None, "leads": "updated_at",
-        "contacts": "updated_at", "events": "created_at", "notes": "updated_at", "deleted": "deleted_at",
+        "contacts": "updated_at", "events": "created_at", "notes": "updated_at", "tasks": "updated_at",
+        "deleted": "deleted_at",
     },
     "radist": {"sources": None, "chats": None, "messages": "sent_at"},
 }  # fmt: skip

@@ -28,6 +28,7 @@ LOGGED = {
     "outgoing_chat_message",
     "incoming_call",
     "outgoing_call",
+    "task_completed",
 }
 ENTITY = {"leads": "lead", "contacts": "contact"}
 
@@ -89,6 +90,14 @@ def _amocrm(world: World) -> Facts:
             for note in company.notes
             if note.created_at <= now and note.type in ("call_in", "call_out")
         },
+        "tasks": {
+            task.id: (
+                *("lead", task.deal_id, task.responsible_id, task.text, _unix(task.due_at), _unix(task.created_at)),
+                *((True, task.result) if task.done_at and task.done_at <= now else (False, None)),
+            )
+            for task in company.tasks
+            if task.created_at <= now
+        },
         # a row of the bin, or what the log says of one that is gone from there
         "deleted": {(e.entity_type, e.entity_id): _unix(e.created_at) for e in log if e.type == "lead_deleted"}
         | deleted,
@@ -132,6 +141,7 @@ QUERIES = {
         " and not payload -> '_synkro' ? 'stub'",
         "events": "select id, payload, type, entity_type, entity_id, created_at from raw_amocrm.events where tenant_id = %s",
         "notes": "select id, payload, entity_type, entity_id, note_type, created_at from raw_amocrm.notes where tenant_id = %s",
+        "tasks": "select id, payload, entity_type, entity_id, created_at from raw_amocrm.tasks where tenant_id = %s",
         "deleted": "select entity_type, id, deleted_at from raw_amocrm.deleted where tenant_id = %s",
     },
     "radist": {
@@ -202,6 +212,13 @@ _FACTS: dict[str, Any] = {
         number,
         (entity, entity_id, kind, _unix(created), p["params"]),
     ),
+    "tasks": lambda number, p, entity, entity_id, created: (
+        number,
+        (
+            *(ENTITY[entity], entity_id, p["responsible_user_id"], p["text"], p["complete_till"], _unix(created)),
+            *(p["is_completed"], p["result"]["text"] if p["result"] else None),
+        ),
+    ),
     "deleted": lambda entity, number, moment: ((entity, number), _unix(moment)),
     "sources": lambda number, kind: (number, (kind,)),
     "chats": lambda number, p, contact, connection, updated: (
@@ -245,7 +262,7 @@ def as_it_was(world: World) -> Iterator[None]:
         for history in [row.history for row in company.deals] + [row.history for row in company.contacts]
     ]
     messages = {chat.id: list(chat.messages) for chat in company.chats}
-    events, times = list(company.events), list(world.event_times)
+    events, times, tasks = list(company.events), list(world.event_times), list(company.tasks)
     try:
         yield
     finally:
@@ -256,5 +273,5 @@ def as_it_was(world: World) -> Iterator[None]:
         for chat in company.chats:
             chat.messages[:] = messages[chat.id]
             chat.settle()
-        company.events[:], world.event_times[:] = events, times
+        company.events[:], world.event_times[:], company.tasks[:] = events, times, tasks
         world.events_by_id = {event.id: event for event in events}

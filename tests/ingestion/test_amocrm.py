@@ -21,7 +21,18 @@ from tests.ingestion.conftest import Company
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 TABLES = [
     f"raw_amocrm.{name}"
-    for name in ("account", "users", "pipelines", "loss_reasons", "leads", "contacts", "events", "notes", "deleted")
+    for name in (
+        "account",
+        "users",
+        "pipelines",
+        "loss_reasons",
+        "leads",
+        "contacts",
+        "events",
+        "notes",
+        "tasks",
+        "deleted",
+    )
 ]
 
 
@@ -43,6 +54,7 @@ def assert_whole(company: Company) -> None:
     notes = outside.world.company.notes
     calls = {n.id for n in notes if n.id in told_notes and n.type in CALLS and n.created_at < before}
     assert company.ids("raw_amocrm.notes") >= calls
+    assert company.ids("raw_amocrm.tasks") >= {t.id for t in outside.world.company.tasks if t.created_at < before}
     deleted = {number for number, at in told.deleted_leads.items() if at < before.timestamp()}
     assert company.ids("raw_amocrm.deleted", "entity_type = 'lead'") >= deleted
 
@@ -68,6 +80,57 @@ def test_a_first_load_holds_all_there_is(company: Company) -> None:
     )
     assert any(row["phones"] for row in phones)
     assert all(re.fullmatch(r"\+\d{10,15}", phone) for row in phones for phone in row["phones"])
+
+
+def test_tasks_are_read_since_the_mark_and_once_a_week_whole(company: Company) -> None:
+    """A list without an order by ``updated_at``: paged by id, and each pass that brought something is made once more."""
+    company.read("amocrm")
+    log, task = company.outside.request_logs["amocrm"], company.outside.world.company.tasks[0]
+    first = [row["path"] for row in log.requests() if "/tasks?" in row["path"]]
+    assert first and not any("updated_at" in path for path in first)
+    before = task.done_at, task.result
+    task.done_at, task.result = company.outside.world.now(), "Дозвонились"
+    asked = len(log.requests())
+    company.read("amocrm")
+    task.done_at, task.result = before
+    again = [row["path"] for row in log.requests()[asked:] if "/tasks?" in row["path"]]
+    assert again and all("updated_at" in path for path in again)
+    (row,) = company.sql(
+        "select payload ->> 'is_completed' as done, payload #>> '{result,text}' as result from raw_amocrm.tasks"
+        " where tenant_id = %s and id = %s",
+        company.tenant_id,
+        task.id,
+    )
+    assert (row["done"], row["result"]) == ("true", "Дозвонились")
+    company.sql(
+        "update synkro.watermarks set cursor = cursor || jsonb_build_object('whole_at', '2000-01-01T00:00:00Z')"
+        " where tenant_id = %s and stream = 'tasks' returning stream",
+        company.tenant_id,
+    )
+    asked = len(log.requests())
+    company.read("amocrm")
+    whole = [row["path"] for row in log.requests()[asked:] if "/tasks?" in row["path"]]
+    assert whole and not any("updated_at" in path for path in whole)
+
+
+def test_a_task_deleted_between_two_pages_hides_no_other(company: Company, small_pages: None) -> None:
+    tasks = company.outside.world.company.tasks
+    gone = next(task for task in tasks if task.created_at <= company.outside.world.now())
+    faults = company.outside.faults["amocrm"]
+    faults.hooks["page_delete"] = lambda _: tasks.remove(gone) if gone in tasks else None
+    faults.add({"kind": "page_delete", "path": r"/tasks\?", "after": 1})
+    company.read("amocrm")
+    assert gone not in tasks
+    assert company.ids("raw_amocrm.tasks") >= {task.id for task in tasks if task.created_at < company.began}
+    tasks.insert(0, gone)
+
+
+def test_tasks_that_cannot_be_read_stop_nothing_else(company: Company) -> None:
+    company.outside.faults["amocrm"].add({"kind": "wrong_shape", "path": r"/tasks\?", "times": None})
+    result = company.read("amocrm")
+    failed = {load.stream for load in result.loads if load.status != "complete"}
+    assert (result.status, failed) == ("incomplete", {"tasks"})
+    assert "tasks" not in company.marks() and {"leads", "contacts", "events", "notes"} <= set(company.marks())
 
 
 def test_only_get_is_ever_sent(company: Company) -> None:

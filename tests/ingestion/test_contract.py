@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from ingestion.radist import paginator as radist_paginator
-from sandbox.company.model import Change, Note
+from sandbox.company.model import Change, Note, Task
 from sandbox.company.world import World
 from synkro.connectors import integrations
 from synkro.core import clock
@@ -77,12 +77,14 @@ def change_something(world: World) -> dict[str, Any]:
     card.history.add(Change(now, 0, {"name": f"Клиент {now.microsecond}"}))
     note = Note(int(now.timestamp() * 1000) % 2**31, "contacts", card.id, "call_in", now, 0, 0, {"duration": 5})
     world.company.notes.append(note)
+    task = Task(note.id, lead.id, now, 7_000_001, "Перезвонить", now + timedelta(days=1))
+    world.company.tasks.append(task)
     chat = next(c for c in world.company.chats if c.crm_contact_id and c.messages)
     message = world.say(chat.id, "Здравствуйте ещё раз")
     event = world.events(world.now())[-1]
     return {
         "leads": lead.id, "contacts": card.id, "notes": note.id, "deleted": gone.id, "messages": message.id,
-        "events": event.id,
+        "events": event.id, "tasks": task.id,
     }  # fmt: skip
 
 
@@ -318,11 +320,13 @@ def test_a_late_arrival_inside_the_overlap(company: Company, make_company: Calla
     card.history.add(Change(at, 0, {"name": "Айгуль Опоздавшая"}))
     number = int(at.timestamp() * 1000) % 2**31
     world.company.notes.append(Note(number, "contacts", card.id, "call_out", at, 0, 0, {"duration": 61}))
+    world.company.tasks.append(Task(number, living[4].id, at, 7_000_001, "Отправить расчёт", at))
     said = world.say(803, "дошло позже", at=at)
     logged = world.say(next(c.id for c in world.company.chats if c.crm_contact_id), "и это", at=at)
     complete(company, vendor)
     found = content(company, vendor)
     late = {"leads": "987654", "contacts": "Опоздавшая", "notes": str(number), "deleted": str(living[3].id)}
+    late |= {"tasks": str(number)}
     late |= {"messages": said.id, "events": world.events(world.now())[-1].id if logged else ""}
     for stream in (name for name, time in STREAMS[vendor].items() if time):
         assert late[stream] in "".join(found[stream]), stream

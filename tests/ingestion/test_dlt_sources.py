@@ -65,7 +65,7 @@ def test_amocrm_is_loaded_whole_and_then_what_is_new(
     caplog.set_level(logging.DEBUG)
     pipeline.run(of_amocrm(vendors), loader_file_format="jsonl")
     told = oracle.told(vendors.world, "amocrm")
-    for table in ("users", "pipelines", "loss_reasons", "leads", "contacts"):
+    for table in ("users", "pipelines", "loss_reasons", "leads", "contacts", "tasks"):
         assert {row["id"] for row in rows(pipeline, tmp_path, table)} == set(told[table]), table
         assert len(rows(pipeline, tmp_path, table)) == len(told[table]), table
     events = {event.id for event in vendors.world.events(clock.now()) if event.type in EVENTS}

@@ -70,7 +70,8 @@ DRIFTS: dict[str, dict[str, Change]] = {
         "account": without("currency", "name"), "users": without("rights", "email"), "pipelines": without("sort", "name"),
         "loss_reasons": without("name"), "leads": without("price", "custom_fields_values", "closed_at", "_embedded"),
         "contacts": without("custom_fields_values", "name"), "events": without("value_after", "_embedded"),
-        "notes": without("params", "created_by"), "deleted": without("_links"), "sources": without("name"),
+        "notes": without("params", "created_by"),
+        "tasks": without("complete_till", "text", "result"), "deleted": without("_links"), "sources": without("name"),
         "chats": without("phone", "name", "username"), "messages": without("text", "delivered_at", "read_at"),
     },
     "another type": {
@@ -79,7 +80,8 @@ DRIFTS: dict[str, dict[str, Change]] = {
         "leads": both(textual("id", "price", "status_id", "pipeline_id"), setting(custom_fields_values=OBJECT, name=5)),
         "contacts": both(textual("id", "responsible_user_id"), setting(custom_fields_values=OBJECT, is_deleted="false")),
         "events": both(textual("entity_id", "created_by"), setting(value_after={"0": {"x": 1}})),
-        "notes": both(textual("id", "entity_id"), setting(params=[])), "deleted": textual("id"),
+        "notes": both(textual("id", "entity_id"), setting(params=[])),
+        "tasks": both(textual("id", "entity_id", "complete_till"), setting(text=5, is_completed="1")), "deleted": textual("id"),
         "sources": both(textual("connection_id"), setting(name=5)),
         "chats": both(textual("chat_id", "connection_id"), setting(phone=77000990001, name=["Айгуль"])),
         "messages": both(textual("chat_id"), setting(text="без обёртки", delivered_at=0)),
@@ -93,6 +95,7 @@ DRIFTS: dict[str, dict[str, Change]] = {
         "account": setting(name=BAD), "users": setting(name=BAD), "pipelines": setting(name=BAD),
         "loss_reasons": setting(name=BAD), "leads": setting(name=LONG), "contacts": setting(name=BAD),
         "events": setting(value_after=[{"message": {"text": BAD}}]), "notes": setting(params={"text": BAD}),
+        "tasks": setting(text=BAD),
         "sources": setting(name=BAD), "chats": setting(name=BAD), "messages": setting(text={"text": LONG}),
     },
 }  # fmt: skip
@@ -298,6 +301,9 @@ HOPELESS: list[tuple[str, str, Any]] = [
     ("events", "{value_after}", [{"lead_status": {"id": "новый", "pipeline_id": None}}]),
     ("notes", "{params}", {"duration": "две минуты"}),
     ("notes", "{created_at}", "2026-11-01"),
+    ("tasks", "{complete_till}", "завтра"),
+    ("tasks", "{is_completed}", "да"),
+    ("tasks", "{result}", [5]),
 ]
 
 

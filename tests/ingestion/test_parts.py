@@ -29,7 +29,7 @@ from synkro.runs.watermarks import Backfill
 from tests.ingestion.conftest import READ, Company
 
 TABLES = {
-    "amocrm": [f"raw_amocrm.{name}" for name in ("leads", "contacts", "events", "notes", "deleted")],
+    "amocrm": [f"raw_amocrm.{name}" for name in ("leads", "contacts", "events", "notes", "tasks", "deleted")],
     "radist": ["raw_radist.sources", "raw_radist.chats", "raw_radist.messages"],
 }
 #: the stream whose place is looked at

@@ -98,6 +98,7 @@ _HERE: dict[str, dict[str, Any]] = {
     "private.mart_builds": {"scope": "touched", "is_building": False},
     "private.raw_changes": {"kind": "chat", "since": WINDOW.start, "until": WINDOW.end},
     "private.decided_dialogs": {"version": "1"},
+    "private.message_acts": {"act": "promise"},
     "private.telegram_codes": {"created_by": None, "created_at": AT, "expires_at": datetime(2100, 1, 1, tzinfo=UTC), "ended_at": None},
     "private.invitations": {"role": "user", "created_by": None, "created_at": AT, "expires_at": datetime(2100, 1, 1, tzinfo=UTC),
                             "ended_at": None, "accepted_by": None},

@@ -115,6 +115,15 @@ class Company:
             created_at=self.at(at), payload={"created_by": by, "params": {"duration": seconds}},
         )  # fmt: skip
 
+    def task(self, id: int, deal: int, *, due: str = "2026-03-03 15:00", created: str = "2026-03-02 10:00",
+             done: str | None = None, manager: int = 7) -> None:  # fmt: skip
+        self.put(
+            "raw_amocrm.tasks", id=id, entity_type="leads", entity_id=deal, created_at=self.at(created),
+            updated_at=self.at(done or created),
+            payload={"text": "Перезвонить", "responsible_user_id": manager, "is_completed": done is not None,
+                     "complete_till": self.at(due).timestamp(), "result": []},
+        )  # fmt: skip
+
     def window(self, start: str, end: str, as_of: str | None = None) -> Window:
         window = Window(self.at(start), self.at(end))
         self.connection.execute(

@@ -267,6 +267,26 @@ def the_dismissal_taken_back(c: Company, dice: Random) -> None:
         "insert into synkro.case_marks (tenant_id, case_id, mark, dialog_id, channel, marked_at)"
         " select tenant_id, case_id, 'undone', dialog_id, 'web', now() from synkro.case_marks where tenant_id = %s",
     )
+def a_task(c: Company, dice: Random) -> None:
+    c.task(dice.randrange(100, 200), dice.choice(DEALS))
+
+
+def a_task_done(c: Company, dice: Random) -> None:
+    """The log says so later than the task."""
+    number = dice.choice(DEALS)
+    c.task(201, number, done="2026-03-04 12:00")
+    c.put("raw_amocrm.events", id="done", type="task_completed", entity_type="task", entity_id=201,
+          created_at=c.at("2026-03-04 11:00"))  # fmt: skip
+
+
+def a_task_deleted(c: Company, dice: Random) -> None:
+    c.task(202, dice.choice(DEALS))
+    c.put("raw_amocrm.deleted", entity_type="task", id=202, deleted_at=c.at("2026-03-04 12:00"))
+
+
+def a_task_of_another_deal(c: Company, dice: Random) -> None:
+    c.task(203, dice.choice(DEALS))
+    _run(c, "update raw_amocrm.tasks set entity_id = %s where id = 203 and tenant_id = %s", dice.choice(DEALS))
 
 
 def a_day_passes(c: Company, dice: Random) -> None:
@@ -322,8 +342,8 @@ SMALL: tuple[Edit, ...] = (
     a_new_message, an_answer_with_its_event, a_late_message, a_late_event, a_text_corrected, messages_deleted,
     rows_come_again, a_second_phone, a_bridge_of_three, a_phone_removed, a_crowded_phone, a_contact_deleted, a_new_chat,
     a_chat_changes_its_phone, a_chat_turns_out_a_group, a_connection_changes_its_type, a_broadcast_completed,
-    a_deal_moved, a_deal_of_another_contact, another_manager, a_deal_deleted, a_call, a_stay_that_ended_comes_late, a_move_is_gone,
-    a_day_passes, a_week_passes,
+    a_task, a_task_done, a_task_deleted, a_task_of_another_deal, a_deal_moved, a_deal_of_another_contact, another_manager, a_deal_deleted, a_call,
+    a_stay_that_ended_comes_late, a_move_is_gone, a_day_passes, a_week_passes,
     the_watermark_goes_back, a_stage_renamed,
 )  # fmt: skip
 #: concerning everyone

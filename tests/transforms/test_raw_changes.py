@@ -25,6 +25,7 @@ def company(company: Callable[..., Company], request: pytest.FixtureRequest) -> 
     made.say(1, "2026-03-02 10:05", "us", by=7, contact=1)
     made.call(1, 1, "2026-03-02 10:10", 20, by=7)
     made.put("raw_amocrm.deleted", entity_type="lead", id=9, deleted_at=None)
+    made.task(1, 7)
     made.connection.execute("delete from private.raw_changes where tenant_id = %s", (made.tenant_id,))
     return made
 
@@ -38,7 +39,7 @@ def change(company: Company, statement: str, *values: Any) -> None:
 
 
 TABLES = ("raw_radist.messages", "raw_radist.chats", "raw_radist.sources", "raw_amocrm.contacts", "raw_amocrm.leads",
-          "raw_amocrm.events", "raw_amocrm.notes")  # fmt: skip
+          "raw_amocrm.events", "raw_amocrm.notes", "raw_amocrm.tasks")  # fmt: skip
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -59,6 +60,7 @@ def test_a_row_that_comes_again_leaves_no_trace(company: Company, table: str) ->
         "raw_amocrm.events": {("contact", "1")},
         "raw_amocrm.notes": {("contact", "1")},
         "raw_amocrm.deleted": {("deal", "9")},
+        "raw_amocrm.tasks": {("deal", "7")},
     }.items(),
 )
 def test_a_row_that_goes_is_noted(company: Company, table: str, expected: Noted) -> None:
@@ -97,6 +99,20 @@ def test_a_move_between_stages_is_told_by_its_event(company: Company) -> None:
     )  # fmt: skip
 
     assert noted(company) == {("event", "s1")}
+
+
+def test_a_task_is_its_deals_business(company: Company) -> None:
+    """Also where the log alone says that it was done, or that it is gone; a task on a contact is nobody's."""
+    at = company.at("2026-03-02 12:00")
+    company.put("raw_amocrm.events", id="t1", type="task_completed", entity_type="task", entity_id=1, created_at=at)
+    assert noted(company) == {("deal", "7")}
+    company.connection.execute("delete from private.raw_changes where tenant_id = %s", (company.tenant_id,))
+    company.put("raw_amocrm.deleted", entity_type="task", id=1, deleted_at=at)
+    assert noted(company) == {("deal", "7")}
+    change(company, "update raw_amocrm.tasks set entity_id = 8 where tenant_id = %s")
+    assert noted(company) == {("deal", "7"), ("deal", "8")}
+    company.put("raw_amocrm.tasks", id=2, entity_type="contacts", entity_id=30)
+    assert noted(company) == {("deal", "7"), ("deal", "8")}
 
 
 def test_a_tombstone_without_a_moment_counts_from_when_it_was_seen(company: Company) -> None:

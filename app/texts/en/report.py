@@ -111,6 +111,7 @@ WORDS: dict[str, str] = {
     "stream.leads": "deals",
     "stream.loss_reasons": "loss reasons",
     "stream.notes": "calls and notes",
+    "stream.tasks": "tasks",
     "stream.pipelines": "pipelines",
     "stream.users": "users",
     "stream.chats": "dialogs",

@@ -113,6 +113,7 @@ WORDS: dict[str, str] = {
     "stream.leads": "сделки",
     "stream.loss_reasons": "причины отказа",
     "stream.notes": "звонки и примечания",
+    "stream.tasks": "задачи",
     "stream.pipelines": "воронки",
     "stream.users": "сотрудники",
     "stream.chats": "диалоги",

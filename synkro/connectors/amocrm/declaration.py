@@ -28,6 +28,7 @@ AMOCRM = Connector(
         Stream("events", "события", is_required=True),
         # calls, which are notes, answer a client too
         Stream("notes", "звонки и примечания", is_required=True),
+        Stream("tasks", "задачи"),
         Stream("deleted", "удалённое"),
     ),
     api=Api(

@@ -59,10 +59,12 @@ synkro.user_roles               self+admins   admins    admins    -        siud 
 synkro.watermarks               members       -         -         -        siud     -
 synkro.working_intervals        members       -         -         -        siud     -
 private.account_links           -             -         -         -        siud     -
+private.api_columns             -             -         -         -        -        -
 private.decided_dialogs         -             -         -         -        siud     -
 private.integration_secrets     -             -         -         -        siud     -
 private.invitations             -             -         -         -        siud     -
 private.mart_builds             -             -         -         -        sd       -
+private.message_acts            -             -         -         -        siud     -
 private.message_intents         -             -         -         -        siud     -
 private.pseudonym_salt          -             -         -         -        -        -
 private.raw_changes             -             -         -         -        sd       -

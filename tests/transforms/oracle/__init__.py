@@ -21,6 +21,7 @@ from tests.transforms.oracle.clock import Clock, minutes
 from tests.transforms.oracle.people import People
 from tests.transforms.oracle.periods import Period, Timed, rounded
 from tests.transforms.oracle.raw import Company, Row, Settings
+from tests.transforms.oracle.tasks import fct_tasks
 from tests.transforms.oracle.talk import Message, by_client, messages
 from tests.transforms.oracle.waits import Session, Wait, talks
 
@@ -40,6 +41,7 @@ def compute(company: Company) -> dict[str, Table]:
         "fct_waits": {(one.wait.wait_id,): _fct_wait(one, company, clock, as_of) for one in timed},
         "fct_sessions": {(one.session_id,): _fct_session(one, company, clock, as_of) for one in sessions},
         "fct_deals": _fct_deals(company, people),
+        "fct_tasks": fct_tasks(company, people),
         "dim_clients": _dim_clients(people, found),
         "dim_dialogs": _dim_dialogs(people, found),
         "period_summary": {},

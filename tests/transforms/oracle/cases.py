@@ -11,6 +11,7 @@ from fractions import Fraction
 from tests.transforms.oracle.people import LOST, WON, Deal, People
 from tests.transforms.oracle.periods import Timed
 from tests.transforms.oracle.raw import Company, Row
+from tests.transforms.oracle.tasks import fct_tasks
 
 #: a stage is judged by its last hundred ended stays, when there are ten
 FEWEST, MOST = 10, 100
@@ -44,7 +45,7 @@ class Case:
 
 
 def fct_case_openings(company: Company, people: People, timed: list[Timed]) -> dict[tuple[str], Row]:
-    found = [*_overdue(timed), *_stuck(company, people)]
+    found = [*_overdue(timed), *_stuck(company, people), *_without_task(company, people)]
     _recur(found)
     return {(one.case_id,): _row(one, people) for one in found}
 
@@ -159,6 +160,42 @@ def _stuck(company: Company, people: People) -> Iterator[Case]:
                 ("closed_by_event_id", stay.ended_by) if stay.ended_by else ("closed_by_deal_id", stay.deal.deal_id)
             )
         yield case
+
+
+def _without_task(company: Company, people: People) -> Iterator[Case]:
+    """A day after an open deal was made, or its last task was done: done by the next task or the deal's end."""
+    standing = fct_tasks(company, people)
+    tasks: dict[str, list[tuple[datetime, str, datetime | None]]] = defaultdict(list)
+    for task in company.tasks:
+        row = standing.get((str(task["id"]),))
+        if row is not None:
+            done = max(row["completed_at"], task["created_at"]) if row["is_completed"] else None
+            tasks[row["deal_id"]].append((task["created_at"], str(task["id"]), done))
+    for deal in people.deals.values():
+        mine = sorted(tasks[deal.deal_id], key=lambda task: (task[0], task[1].encode()))
+        starts = {deal.created_at: "created"}
+        for _, id, done in sorted(mine, key=lambda task: task[1].encode()):
+            # of several done at one moment, the last by id gives the name
+            if done is not None and done > deal.created_at:
+                starts[done] = id
+        for began, named in starts.items():
+            if any(made <= began and (done is None or done > began) for made, _, done in mine):
+                continue
+            later = next(((made, id) for made, id, _ in mine if made > began), None)
+            opened_at = began + A_DAY
+            expires_at = opened_at + DEAL_AGE
+            if deal.is_deleted:
+                expires_at = min(expires_at, max(deal.updated_at, opened_at))
+            case = Case(
+                f"deal_without_task:{deal.deal_id}:{named}", "deal_without_task", deal.client_id, deal.responsible_id, began,
+                opened_at, expires_at, deal=deal,
+            )  # fmt: skip
+            if later is not None and (deal.closed_at is None or later[0] <= deal.closed_at):
+                case.done_at, case.proof = later[0], ("closed_by_task_id", later[1])
+            elif deal.closed_at is not None:
+                case.done_at, case.proof = deal.closed_at, ("closed_by_deal_id", deal.deal_id)
+            if case.done_at is None or case.done_at > opened_at:
+                yield case
 
 
 def _third_quartile(lengths: list[timedelta]) -> timedelta:

@@ -23,14 +23,14 @@ from tests.transforms.oracle.raw import Row
 RAW = {
     "sources": "raw_radist", "chats": "raw_radist", "messages": "raw_radist", "users": "raw_amocrm", "pipelines": "raw_amocrm",
     "loss_reasons": "raw_amocrm", "contacts": "raw_amocrm", "leads": "raw_amocrm", "deleted": "raw_amocrm", "events": "raw_amocrm",
-    "notes": "raw_amocrm",
+    "notes": "raw_amocrm", "tasks": "raw_amocrm",
 }  # fmt: skip
 KEYS = {
     "fct_messages": ("dialog_id", "message_id"), "fct_waits": ("wait_id",), "fct_sessions": ("session_id",), "fct_deals": ("deal_id",),
     "dim_clients": ("client_id",), "dim_dialogs": ("dialog_id",), "period_summary": ("window_start", "window_end"),
     "period_managers": ("window_start", "window_end", "manager_id"), "period_dialogs": ("window_start", "window_end", "dialog_id"),
     "period_hours": ("window_start", "window_end", "weekday", "hour"), "period_excluded": ("window_start", "window_end", "dialog_id"),
-    "fct_funnel": ("pipeline_id", "status_id"), "fct_case_openings": ("case_id",), "fct_cases": ("case_id",),
+    "fct_funnel": ("pipeline_id", "status_id"), "fct_tasks": ("task_id",), "fct_case_openings": ("case_id",), "fct_cases": ("case_id",),
 }  # fmt: skip
 Connection = psycopg.Connection[dict[str, Any]]
 

@@ -232,6 +232,9 @@ class _Scenes(Maker):
         self.standing()
         self.windows()
         self.marks()
+        for deal in list(self.company.leads):
+            for _ in range(self.own.choice((0, 0, 1, 1, 2))):
+                self.task(deal)
         return self.company
 
     def dictionaries(self) -> None:

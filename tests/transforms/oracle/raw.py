@@ -48,5 +48,6 @@ class Company:
     notes: list[Row] = field(default_factory=list)
     #: what people said of cases, in the order they said it: case_id, mark, reason, dialog_id, decided_by, marked_at
     marks: list[Row] = field(default_factory=list)
+    tasks: list[Row] = field(default_factory=list)
     #: window_start, window_end, as_of, is_complete
     windows: list[Row] = field(default_factory=list)

@@ -28,6 +28,8 @@ class Maker:
         self.gap = timedelta(hours=profile.gap_hours)
         self.first = self.at(profile.first, time())
         self.target = timedelta(minutes=profile.targets[-1][1])
+        #: of tasks: the rest of a company does not depend on them
+        self.own = Random(repr(random.getstate()[1][:4]))
         self.count = 0
         day = profile.first
         self.company = Company(
@@ -176,3 +178,26 @@ class Maker:
                 "deleted", entity_type="lead", id=id, deleted_at=updated + r.choice((-SECOND, SECOND, HOUR)), payload={}
             )
         return id
+
+    def task(self, deal: Row) -> None:
+        """On a deal, now and then on a contact; done, undone, done twice, or thrown away; its log may be missing."""
+        r = self.own
+        id = 9_000_000 + len(self.company.tasks)
+        created = deal["created_at"] + timedelta(seconds=r.randrange(6 * 86_400))
+        done = created + timedelta(seconds=r.randrange(1, 6 * 86_400)) if r.random() < 0.6 else None
+        updated = (done or created) + r.choice((timedelta(), timedelta(), HOUR))
+        entity = "leads" if r.random() < 0.93 else "contacts"
+        self.put(
+            "tasks", id=id, entity_type=entity, entity_id=deal["id"], created_at=created, updated_at=updated,
+            payload={"text": f"Задача {id}", "responsible_user_id": r.choice((*MANAGERS, 0)), "is_completed": done is not None,
+                     "complete_till": int(created.timestamp()) + r.randrange(5 * 86_400), "result": []},
+        )  # fmt: skip
+        moments = [moment for moment in (done, done and done - HOUR) if moment and r.random() < 0.6]
+        for moment in moments or ([created] if done is None and r.random() < 0.1 else []):
+            self.put(
+                "events", id=f"t{id}-{moment.timestamp():.0f}", type="task_completed", entity_type="task", entity_id=id,
+                created_at=moment, payload={"created_by": 71},
+            )  # fmt: skip
+        if r.random() < 0.08:
+            moment = updated + r.choice((-SECOND, timedelta(), HOUR))
+            self.put("deleted", entity_type="task", id=id, deleted_at=moment, payload={})

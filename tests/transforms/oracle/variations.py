@@ -47,7 +47,13 @@ def earlier(whole: Company, seed: int) -> Company:
         leads=[deal(row) for row in some(whole.leads)],
         users=whole.users[:-1],
         marks=whole.marks[: len(whole.marks) // 2],
+        tasks=[task if random.random() < 0.7 else _open(task) for task in some(whole.tasks)],
     )
+
+
+def _open(task: Row) -> Row:
+    """The task before it was done."""
+    return {**task, "updated_at": task["created_at"], "payload": {**task["payload"], "is_completed": False}}
 
 
 def smallest(chats: list[int], fails: Callable[[list[int]], bool], tries: int) -> list[int]:

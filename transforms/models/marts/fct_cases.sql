@@ -47,6 +47,8 @@ told as (
     left join {{ source('synkro', 'case_marks') }} as d
         on d.tenant_id = m.tenant_id and d.mark_id = m.dismissed_mark and m.dismissed_mark > coalesce(m.undone_mark, 0)
     where c.opened_at <= coalesce(k.as_of, 'infinity')
+        -- where no task was ever read, every deal would be without one
+        and (c.kind <> 'deal_without_task' or exists (select from {{ ref('fct_tasks') }} as t where t.tenant_id = c.tenant_id))
 
 ),
 

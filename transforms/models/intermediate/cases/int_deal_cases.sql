@@ -50,6 +50,79 @@ stuck as (
         and (s.left_at is null or s.left_at > s.entered_at + interval '1 day')
         and norm.n >= 10
 
+),
+
+-- An open deal without an open task, a day after the last one was done, or after the deal was made. Done by the next task, or by the
+-- end of the deal.
+tasks as (
+
+    select
+        tenant_id, deal_id, task_id, created_at,
+        case when is_completed then greatest(completed_at, created_at) end as ended_at
+    from {{ ref('fct_tasks') }}
+    where {{ tenant_filter() }}{{ scope_filter('deal_id', 'select deal_id from deals') }} and created_at is not null
+
+),
+
+began as (
+
+    select tenant_id, deal_id, 'created' as task_id, created_at as at
+    from deals
+    where created_at is not null
+
+    union all
+
+    select * from (
+        select distinct on (t.tenant_id, t.deal_id, t.ended_at) t.tenant_id, t.deal_id, t.task_id, t.ended_at as at
+        from tasks as t
+        join deals as d on d.tenant_id = t.tenant_id and d.deal_id = t.deal_id
+        where t.ended_at > d.created_at
+        order by t.tenant_id, t.deal_id, t.ended_at, t.task_id collate "C" desc
+    ) as ended
+
+),
+
+gaps as (
+
+    select
+        b.tenant_id, b.deal_id, b.task_id, b.at,
+        (array_agg(t.task_id order by t.created_at, t.task_id collate "C") filter (where t.created_at > b.at))[1] as next_task_id,
+        min(t.created_at) filter (where t.created_at > b.at) as next_at
+    from began as b
+    left join tasks as t on t.tenant_id = b.tenant_id and t.deal_id = b.deal_id
+    group by b.tenant_id, b.deal_id, b.task_id, b.at
+    having not coalesce(bool_or(t.created_at <= b.at and (t.ended_at is null or t.ended_at > b.at)), false)
+
+),
+
+without_task as (
+
+    select
+        d.tenant_id,
+        'deal_without_task:' || d.deal_id || ':' || g.task_id as case_id,
+        'deal_without_task' as kind,
+        d.client_id,
+        d.deal_id,
+        d.responsible_id,
+        g.at + interval '1 day' as opened_at,
+        g.at as began_at,
+        least(g.next_at, d.closed_at) as done_at,
+        null as closed_by_event_id,
+        case when d.closed_at < coalesce(g.next_at, 'infinity') then d.deal_id end as closed_by_deal_id,
+        case when g.next_at <= coalesce(d.closed_at, 'infinity') then g.next_task_id end as closed_by_task_id,
+        d.is_deleted,
+        d.updated_at
+    from deals as d
+    join gaps as g on g.tenant_id = d.tenant_id and g.deal_id = d.deal_id
+
+),
+
+cases as (
+
+    select * from stuck
+    union all
+    select * from without_task
+
 )
 
 select
@@ -60,5 +133,5 @@ select
     case when done_at is not null then closed_by_task_id end as closed_by_task_id,
     -- a deal in the bin needs nobody
     least(opened_at + interval '60 days', case when is_deleted then greatest(updated_at, opened_at) end) as expires_at
-from stuck
+from cases
 where done_at is null or done_at > opened_at
