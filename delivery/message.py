@@ -132,6 +132,8 @@ def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
         headline = ["Диалогов слишком мало для выводов, ниже только цифры."]
     if headline:
         yield "<b>Главное</b>\n" + " ".join(headline)
+    if (advice := body.advice) and not is_thin:
+        yield _prose(advice.text, plan)
     if (actions := body.actions) and not is_thin:
         yield f"<b>{_DO.get(header.report_type, 'Сделать')}</b>\n" + "\n".join(
             _action(number, action, plan, public_url) for number, action in enumerate(actions[:3], 1)
@@ -206,10 +208,15 @@ def _incomplete(cause: Incomplete | None, header: Header, plan: _Plan) -> str:
 
 def _action(number: int, action: Action, plan: _Plan, public_url: str) -> str:
     who, text = _value(action.who, plan), _prose(action.text, plan)
-    first = f"{number}. " + ": ".join(part for part in (f"<b>{who}</b>" if who else "", text) if part)
     why = _prose(action.why, plan).rstrip(".") if number <= plan.whys else ""
-    client = " ".join(part for part in (_value(action.client, plan), _phone(action.phone_masked)) if part)
-    details = [client, why, _value(action.money_display, plan)]
+    if action.case_id:
+        # the text names the client
+        first = f"{number}. <b>{text}</b>"
+        details = [f"Отвечает {who}" if action.manager_id else who, _phone(action.phone_masked), why, _value(action.money_display, plan)]
+    else:
+        first = f"{number}. " + ": ".join(part for part in (f"<b>{who}</b>" if who else "", text) if part)
+        client = " ".join(part for part in (_value(action.client, plan), _phone(action.phone_masked)) if part)
+        details = [client, why, _value(action.money_display, plan)]
     if public_url and action.dialog_id:
         details.append(f'<a href="{escape(dialog_page(public_url, action.dialog_id))}">диалог</a>')
     second = " · ".join(part for part in details if part)

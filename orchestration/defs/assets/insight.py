@@ -17,7 +17,7 @@ from synkro.core import clock, russian
 from synkro.core.settings import settings
 from synkro.core.windows import business_date
 from synkro.database import db
-from synkro.reporting import outbox, report_windows, reports, revisions
+from synkro.reporting import cases, outbox, report_windows, reports, revisions
 from synkro.runs import leases, queue
 from synkro.tenancy import rubric
 
@@ -170,6 +170,7 @@ def write(worker: Worker) -> reports.Report:
 
     from analysis.report.builder import write_report
     from analysis.report.dialogs import read_dialogs
+    from analysis.report.actions import SHOWN
     from delivery.message import telegram_message
     from delivery.sender import messages_for
 
@@ -196,6 +197,8 @@ def write(worker: Worker) -> reports.Report:
         leases.hold(connection, worker.run)
         made = reports.publish(connection, worker.tenant.tenant_id, worker.run.run_id, draft, messages)
         leases.attach_report(connection, worker.run, made.report_id)
+        # what the report tells people to do is marked with it, or not at all
+        cases.advise(connection, made, [row.case_id for row in made.body.actions[:SHOWN] if row.case_id])
         revisions.note(connection, made.tenant_id, made.report_id, decision.lacking, decision.plan)
     worker.log(
         "report",
