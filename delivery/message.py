@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from delivery import case_buttons
 from delivery.links import dialog_page, is_public, waits_page
 from delivery.telegram.markup import clip, escape, visible_length, visible_text
 from synkro.core import russian
@@ -38,13 +39,13 @@ _MONTHS = (
 _DO = {"daily": "Сделать сегодня", "weekly": "Сделать на этой неделе", "monthly": "Сделать в этом месяце"}
 _ARROWS = {"up": " ↑", "down": " ↓"}
 
-#: one row of buttons: {"text", "url"}
+#: one of a row of buttons: {"text", "url"} or {"text", "callback_data"}
 Button = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message in both spellings. ``buttons``: rows of link buttons, empty when the site is not public."""
+    """One message in both spellings. ``buttons``: rows of links (none when the site is not public) and of marks for its cases."""
 
     text_html: str
     plain_text: str
@@ -93,7 +94,9 @@ def telegram_message(body: Body, *, report_url: str, repeat: bool = False) -> Me
         plain = visible_text(text)
         if len(plain) <= LONGEST:
             break
-    return Message(text, plain, _buttons(report_url) if public else [])
+    links = _buttons(report_url) if public else []
+    marks = case_buttons.rows(body.actions) if report_url and not (body.quiet or body.too_little_data) else []
+    return Message(text, plain, [*links, *marks])
 
 
 def repeat_mark(report_id: object) -> str:
@@ -212,7 +215,12 @@ def _action(number: int, action: Action, plan: _Plan, public_url: str) -> str:
     if action.case_id:
         # the text names the client
         first = f"{number}. <b>{text}</b>"
-        details = [f"Отвечает {who}" if action.manager_id else who, _phone(action.phone_masked), why, _value(action.money_display, plan)]
+        details = [
+            f"Отвечает {who}" if action.manager_id else who,
+            _phone(action.phone_masked),
+            why,
+            _value(action.money_display, plan),
+        ]
     else:
         first = f"{number}. " + ": ".join(part for part in (f"<b>{who}</b>" if who else "", text) if part)
         client = " ".join(part for part in (_value(action.client, plan), _phone(action.phone_masked)) if part)

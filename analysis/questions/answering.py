@@ -30,7 +30,7 @@ from synkro.core.errors import SynkroError
 from synkro.core.settings import settings
 from synkro.database import db
 from synkro.reporting import reports
-from synkro.reporting.body import Body
+from synkro.reporting.body import Action, Body
 from synkro.reporting.reports import Report
 from synkro.tenancy import runtime_config
 

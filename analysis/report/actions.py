@@ -55,7 +55,9 @@ class Ranked:
     others: tuple[Case, ...] = ()
 
 
-def build(facts: Facts, readings: Sequence[DialogReading], claims: Claims, timezone: str, repeats: bool = False) -> list[dict[str, Any]]:
+def build(
+    facts: Facts, readings: Sequence[DialogReading], claims: Claims, timezone: str, repeats: bool = False
+) -> list[dict[str, Any]]:
     """The actions, best first. ``repeats``: also what was advised before, for a report that advises nothing itself."""
     if facts.looked_at is None:
         return []
@@ -65,7 +67,11 @@ def build(facts: Facts, readings: Sequence[DialogReading], claims: Claims, timez
 
 
 def rank(
-    cases: Sequence[Case], now: datetime, complains: Callable[[Case], bool] = lambda case: False, *, repeats: bool = False
+    cases: Sequence[Case],
+    now: datetime,
+    complains: Callable[[Case], bool] = lambda case: False,
+    *,
+    repeats: bool = False,
 ) -> list[Ranked]:
     """The open cases that are due a mention, first things first, one a client."""
     typical = median([case.money for case in cases if case.money] or [2.0]) / 2
@@ -121,7 +127,11 @@ def is_worse(case: Case, now: datetime) -> bool:
 
 def _complains(case: Case, by_dialog: Mapping[str, DialogReading]) -> bool:
     found = by_dialog.get(case.dialog_id or "")
-    return found is not None and case.client_id is not None and any(item.kind in _COMPLAINTS for item in found.reading.risks)
+    return (
+        found is not None
+        and case.client_id is not None
+        and any(item.kind in _COMPLAINTS for item in found.reading.risks)
+    )
 
 
 # --- words ------------------------------------------------------------------------------------------------------
@@ -182,7 +192,9 @@ _ALSO = {
 }  # fmt: skip
 
 
-def _row(one: Ranked, facts: Facts, by_dialog: Mapping[str, DialogReading], claims: Claims, timezone: str) -> dict[str, Any]:
+def _row(
+    one: Ranked, facts: Facts, by_dialog: Mapping[str, DialogReading], claims: Claims, timezone: str
+) -> dict[str, Any]:
     case = one.case
     assert facts.looked_at is not None
     found = by_dialog.get(case.dialog_id or "")

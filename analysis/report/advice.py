@@ -14,7 +14,13 @@ from synkro.core import phones, russian
 from synkro.reporting.cases import Case
 
 _STATES = {"done": "done", "recurred": "done", "dismissed": "dismissed", "expired": "expired"}
-_COUNTED = {"done": "сделано", "dismissed": "снято", "open": "не сделано", "expired": "устарело", "gone": "больше не считается"}
+_COUNTED = {
+    "done": "сделано",
+    "dismissed": "снято",
+    "open": "не сделано",
+    "expired": "устарело",
+    "gone": "больше не считается",
+}
 _REASONS = {"done": "сделано, со слов", "no_reply_needed": "ответ не нужен", "not_relevant": "не актуально"}
 
 

@@ -16,7 +16,7 @@ from synkro.connectors import registry
 from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.queries import Waiting, plain
-from synkro.reporting import cases, dialogs
+from synkro.reporting import cases
 from synkro.reporting.cases import Case
 
 #: characters of a quote

@@ -130,7 +130,9 @@ def begin(
         )
         all_deals = mark is None or mark["dictionaries"] != inputs["dictionaries"]
         is_after_failure = mark is not None and mark["is_building"]
-        return Build(tenant_id, scope, scope == "touched" and all_deals, scope == "touched" and bool(is_after_failure), inputs)
+        return Build(
+            tenant_id, scope, scope == "touched" and all_deals, scope == "touched" and bool(is_after_failure), inputs
+        )
 
 
 def stood(

@@ -12,7 +12,8 @@ from services import access
 from services.access import Viewer
 from services.reports.view import currency_of
 from synkro.database import db
-from synkro.reporting import dialogs, intents, readings
+from synkro.reporting import cases, dialogs, intents, readings
+from synkro.reporting.cases import Case
 from synkro.reporting.dialogs import Message
 from synkro.tenancy import runtime_config
 from synkro.tenancy.tenants import Tenant
@@ -49,6 +50,8 @@ class Transcript:
     #: message id → what a person said; the marts take it with the next report
     corrected: dict[str, bool]
     currency: str | None
+    #: what needs somebody because of this dialog or its client's deals, or was dismissed within the last days
+    cases: list[Case]
     page: int
     pages: int
     total: int
@@ -96,6 +99,7 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
             topics=of_company(connection, tenant.tenant_id),
             corrected=intents.corrected(connection, tenant.tenant_id, dialog_id),
             currency=currency_of(connection, tenant.tenant_id),
+            cases=cases.of_dialog(connection, tenant.tenant_id, dialog_id, card["client_id"]),
             page=part.page,
             pages=part.pages,
             total=part.total,

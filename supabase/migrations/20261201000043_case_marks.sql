@@ -53,3 +53,15 @@ revoke execute on function private.note_case_mark() from public;
 create trigger note_mark after insert on synkro.case_marks
   for each row when (new.mark <> 'advised' and new.dialog_id ~ '^[0-9]{1,18}$')
   execute function private.note_case_mark();
+
+-- A press of a button under a report is an update like a question.
+alter table synkro.telegram_updates drop constraint telegram_updates_outcome_check;
+
+insert into private.api_columns (mart, column_name, form) values
+  ('fct_waits', 'dismissed_by', 'plain'),
+  ('fct_case_openings', 'case_id', 'plain'), ('fct_case_openings', 'kind', 'plain'), ('fct_case_openings', 'subject_id', 'client'),
+  ('fct_case_openings', 'client_id', 'client'), ('fct_case_openings', 'deal_id', 'plain'), ('fct_case_openings', 'dialog_id', 'plain'),
+  ('fct_case_openings', 'evidence_message_id', 'plain'), ('fct_case_openings', 'what', 'plain'),
+  ('fct_case_openings', 'responsible_id', 'plain'), ('fct_case_openings', 'closed_by_dialog_id', 'plain'),
+  ('fct_case_openings', 'closed_by_message_id', 'plain'), ('fct_case_openings', 'closed_by_event_id', 'plain'),
+  ('fct_case_openings', 'closed_by_deal_id', 'plain'), ('fct_case_openings', 'closed_by_task_id', 'plain');

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -128,9 +128,7 @@ def _read(
         **values,
     }
     rows = connection.execute(f"{_CASES} and {condition}", parameters)
-    return [
-        Case(**{**row, "money": plain(row["money"]), "advised_money": plain(row["advised_money"])}) for row in rows
-    ]
+    return [Case(**{**row, "money": plain(row["money"]), "advised_money": plain(row["advised_money"])}) for row in rows]
 
 
 def open_now(
@@ -193,6 +191,20 @@ def by_ids(connection: db.Connection, tenant_id: UUID, case_ids: Sequence[str]) 
     """The cases of these ids as they are now; one that the data no longer shows is not there."""
     found = _read(connection, tenant_id, "c.case_id = any (%(ids)s)", ids=list(case_ids))
     return {case.case_id: case for case in found}
+
+
+def of_dialog(connection: db.Connection, tenant_id: UUID, dialog_id: str, client_id: str) -> list[Case]:
+    """What needs somebody of a dialog and of its client's deals, and what was dismissed in the last week: that may be undone."""
+    return _read(
+        connection,
+        tenant_id,
+        "c.client_id = %(client)s and (c.dialog_id = %(dialog)s or c.dialog_id is null)"
+        " and (c.state in ('open', 'advised') or c.state = 'dismissed' and c.closed_at > %(since)s)"
+        " order by c.opened_at desc, c.case_id limit 10",
+        client=client_id,
+        dialog=dialog_id,
+        since=clock.now() - timedelta(days=7),
+    )
 
 
 def last_advice(connection: db.Connection, tenant_id: UUID, window: Window) -> list[db.Row]:

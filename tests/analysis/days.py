@@ -136,7 +136,11 @@ _NO_CHATS = {key: value for key, value in _USUAL.items() if key.startswith("deal
 
 def _radist_only() -> Draft:
     waits = [replace(one, price=None, deal_id=None, deal_name=None) for one in _facts().waiting]
-    talk = [replace(one, money=None, deal_id=None, deal_name=None) for one in _facts().cases if one.kind in ("wait_overdue", "promise_due")]
+    talk = [
+        replace(one, money=None, deal_id=None, deal_name=None)
+        for one in _facts().cases
+        if one.kind in ("wait_overdue", "promise_due")
+    ]
     usual = {key: value for key, value in _USUAL.items() if not key.startswith(("deals", "money"))}
     read_ = _outcome()
     read_.readings = [
@@ -204,7 +208,11 @@ def body_text(draft: Draft) -> str:
 def message_text(draft: Draft) -> str:
     """The message in both spellings with its buttons."""
     message = telegram_message(draft.body, report_url=URL)
-    buttons = "\n".join(f"[{button['text']}]({button['url']})" for row in message.buttons for button in row)
+    buttons = "\n".join(
+        f"[{button['text']}]({button.get('url') or button['callback_data']})"
+        for row in message.buttons
+        for button in row
+    )
     return str(plain("\n=====\n".join((message.text_html, message.plain_text, buttons)))) + "\n"
 
 

@@ -168,9 +168,9 @@ def write(worker: Worker) -> reports.Report:
     """
     from dataclasses import replace
 
+    from analysis.report.actions import SHOWN
     from analysis.report.builder import write_report
     from analysis.report.dialogs import read_dialogs
-    from analysis.report.actions import SHOWN
     from delivery.message import telegram_message
     from delivery.sender import messages_for
 

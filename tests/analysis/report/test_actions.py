@@ -31,7 +31,9 @@ def ids(cases: list[Case], **more: Any) -> list[str]:
 
 def advised(one: Case, *, before: timedelta = DAY, **then: Any) -> Case:
     """Named by a report ``before`` now; ``then``: what differed from now."""
-    return replace(one, first_advised_at=NOW - before, advised_as_of=NOW - before, advised_money=then.get("money", one.money))
+    return replace(
+        one, first_advised_at=NOW - before, advised_as_of=NOW - before, advised_money=then.get("money", one.money)
+    )
 
 
 def test_a_wait_as_a_whole() -> None:
@@ -139,7 +141,9 @@ def test_classes_come_before_money() -> None:
         pytest.param([case("b", hours=48), case("a", hours=24)], id="a case of two days presses more than one of one"),
         pytest.param([case("b", hours=72), case("a", hours=10 * 24)], id="of ten days little is left to win"),
         pytest.param([case("b", last_client_at=NOW - HOUR), case("a", last_client_at=NOW - 5 * DAY)], id="spoke last"),
-        pytest.param([case("b", "deal_stuck", 20 * 24), case("a", "deal_stuck", 80 * 24)], id="a deal is forgotten later"),
+        pytest.param(
+            [case("b", "deal_stuck", 20 * 24), case("a", "deal_stuck", 80 * 24)], id="a deal is forgotten later"
+        ),
     ],
 )
 def test_what_puts_b_before_a(pair: list[Case]) -> None:

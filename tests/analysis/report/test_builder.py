@@ -13,9 +13,9 @@ from analysis.report.builder import compose, coverage_line, is_quiet, reader_of
 from analysis.report.context import ReadingsOutcome
 from synkro.reporting.body import Action, Incomplete, Quality
 from tests.analysis.inputs import (
-    case,
     DAY,
     WINDOW,
+    case,
     context,
     facts,
     item,

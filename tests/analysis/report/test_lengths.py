@@ -49,9 +49,7 @@ def test_other_texts_have_their_own_limits(over: int) -> None:
         case("w", client_name=name), case("v", "deal_stuck", deal_name=deal), case("u", "deal_stuck", deal_name="Стол", stage=stage)
     ]  # fmt: skip
     lost = [{"reason": text_of(120 + over), "count": 1, "amount": 0}]
-    found = compose(
-        context(), outcome(*readings), facts(cases=cases, lost=lost)
-    ).body.stored()
+    found = compose(context(), outcome(*readings), facts(cases=cases, lost=lost)).body.stored()
     assert (found["promises"][0]["text"] == text_of(140 + over)) == (not over)
     assert (found["lost_reasons"][0]["reason"] == text_of(120 + over)) == (not over)
     assert (f"«{text_of(110 + over)}»" in found["risks"][0]["text"]) == (not over)
