@@ -224,5 +224,8 @@ def _row(
         "money_display": russian.money(case.money, facts.currency) if case.money else None,
         "dialog_id": case.dialog_id,
         "deal_id": case.deal_id,
+        # who was answered meanwhile is told apart
+        "wait_ids": [case.case_id.partition(":")[2]] if case.kind == "wait_overdue" else [],
+        "only_waits": case.kind == "wait_overdue",
         "claims": [claims.add("actions", said, quoted[0], (quoted[1],), quoted[2])] if quoted else [],
     }

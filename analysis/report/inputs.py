@@ -76,7 +76,7 @@ def _looked_at(connection: db.Connection, ctx: AnalysisContext) -> datetime:
     if not cases.is_newest(connection, ctx.tenant_id, ctx.window):
         return ctx.window.end
     row = connection.execute(
-        "select max(as_of) as as_of from synkro.report_windows where tenant_id = %s", (ctx.tenant_id,)
+        "select as_of from synkro.mart_watermarks where tenant_id = %s", (ctx.tenant_id,)
     ).fetchone()
     return row["as_of"] if row and row["as_of"] else ctx.window.end
 

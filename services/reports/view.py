@@ -12,7 +12,8 @@ from services import access
 from services.access import Viewer
 from synkro.core.errors import NotFoundError
 from synkro.database import db
-from synkro.metrics import queries
+from synkro.metrics import live, queries
+from synkro.metrics.live import Live
 from synkro.metrics.queries import Waiting
 from synkro.reporting import cases, dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
 from synkro.reporting.body import Number
@@ -36,6 +37,7 @@ class ReportView:
     report: Report
     versions: list[Report]
     thread: list[Message]
+    #: who waits in the data as it was read last
     waiting: list[Waiting]
     managers: list[dict[str, Any]]
     dialogs: list[Dialog]
@@ -58,6 +60,10 @@ class ReportView:
     currency: str | None = None
     #: the cases of its actions as they are now, by id
     cases: dict[str, Case] = field(default_factory=dict)
+    #: None: no chats are read
+    live: Live | None = None
+    #: waits of the report's actions that were answered since it was written
+    answered: frozenset[str] = frozenset()
 
 
 def currency_of(connection: db.Connection, tenant_id: UUID) -> str | None:
@@ -89,7 +95,7 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             report=report,
             versions=reports.versions(connection, report),
             thread=reports.thread(connection, report),
-            waiting=queries.waiting(connection, tenant_id, window, CAP),
+            waiting=live.waiting(connection, tenant_id, CAP),
             managers=queries.managers(connection, tenant_id, window),
             dialogs=found[:CAP],
             dialogs_total=len(found),
@@ -105,7 +111,14 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             missing=report_windows.missing_of(connection, tenant_id, window),
             currency=currency_of(connection, tenant_id),
             cases=cases.by_ids(connection, tenant_id, [row.case_id for row in report.body.actions if row.case_id]),
+            live=live.now(connection, tenant_id),
+            answered=_answered(connection, report),
         )
+
+
+def _answered(connection: db.Connection, report: Report) -> frozenset[str]:
+    waits = [wait for action in report.body.actions for wait in action.wait_ids]
+    return frozenset(waits) - live.unanswered(connection, report.tenant_id, waits)
 
 
 def headline_numbers(report: Report) -> list[Number]:

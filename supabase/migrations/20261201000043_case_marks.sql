@@ -55,7 +55,8 @@ create trigger note_mark after insert on synkro.case_marks
   execute function private.note_case_mark();
 
 -- A press of a button under a report is an update like a question.
-alter table synkro.telegram_updates drop constraint telegram_updates_outcome_check;
+alter table synkro.telegram_updates drop constraint telegram_updates_outcome_check,
+  add constraint telegram_updates_outcome_check check (outcome in ('bound', 'known', 'taken', 'wrong', 'stopped', 'limited', 'case'));
 
 insert into private.api_columns (mart, column_name, form) values
   ('fct_waits', 'dismissed_by', 'plain'),

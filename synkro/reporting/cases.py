@@ -189,6 +189,8 @@ def is_newest(connection: db.Connection, tenant_id: UUID, window: Window) -> boo
 
 def by_ids(connection: db.Connection, tenant_id: UUID, case_ids: Sequence[str]) -> dict[str, Case]:
     """The cases of these ids as they are now; one that the data no longer shows is not there."""
+    if not case_ids:
+        return {}
     found = _read(connection, tenant_id, "c.case_id = any (%(ids)s)", ids=list(case_ids))
     return {case.case_id: case for case in found}
 
@@ -226,7 +228,7 @@ def advise(connection: db.Connection, report: Report, case_ids: Sequence[str]) -
     Only a report of the newest window advises anything: a replay of an old one leaves today's cases alone.
     """
     window = report.window
-    if report.report_type not in ADVISING or not is_newest(connection, report.tenant_id, window):
+    if not case_ids or report.report_type not in ADVISING or not is_newest(connection, report.tenant_id, window):
         return 0
     done = connection.execute(
         "insert into synkro.case_marks (tenant_id, case_id, mark, dialog_id, report_id, money, as_of, channel, marked_at)"

@@ -38,6 +38,7 @@ RULES = {
     "an open wait is one session": "an_open_wait_never_splits",
     "a calendar's version": "a_calendar_changes_while_a_client_waits",
     "a version's own holiday": "a_holiday_of_the_new_calendar_alone",
+    "who waits now": "money_is_at_risk_once_the_target_has_run_out",
     "a night over the boundary": "a_night_shift_runs_into_the_new_calendar",
     "a dismissed wait": "a_dismissed_wait_is_closed_and_was_not_late",
     "an answer before the mark": "an_answer_before_the_mark_is_an_answer",

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -51,6 +52,9 @@ def compute(company: Company) -> dict[str, Table]:
         "period_excluded": {},
         "fct_funnel": _fct_funnel(people),
         "fct_case_openings": fct_case_openings(company, people, timed),
+        "waits_open": {
+            (one.wait.wait_id,): _open_wait(one, people, as_of) for one in timed if one.wait.closed_at is None
+        },
     }
     tables["fct_cases"] = fct_cases(tables["fct_case_openings"], company)
     zone = ZoneInfo(company.settings.timezone)
@@ -190,6 +194,29 @@ def _fct_funnel(people: People) -> Table:
             row["amount"] += deal.price or Decimal()
             row["unpriced"] += not deal.price
     return rows
+
+
+def _open_wait(one: Timed, people: People, as_of: datetime) -> Row:
+    """A wait nobody has ended by the last moment known; a client has one at most, so its deals are counted once."""
+    opening = one.wait.opening
+    deals = [
+        deal
+        for deal in people.deals.values()
+        if deal.client_id == opening.client_id and deal.stage_kind == "open" and not deal.is_deleted
+    ]
+    dearest = min(deals, key=lambda deal: (deal.price is None, -(deal.price or 0), deal.deal_id), default=None)
+    is_overdue = one.deadline is not None and as_of > one.deadline
+    return {
+        "client_id": opening.client_id,
+        "dialog_id": opening.dialog_id,
+        "deal_id": dearest.deal_id if dearest else None,
+        "opened_at": one.opened_at,
+        "as_of": as_of,
+        "age_minutes": rounded(max(minutes(as_of - one.opened_at), Fraction(0)), 4),
+        "is_overdue": is_overdue,
+        "money": sum((deal.price or Decimal() for deal in deals), Decimal()) if deals and is_overdue else None,
+        "responsible_id": one.wait.responsible,
+    }
 
 
 def _dim_clients(people: People, found: list[Message]) -> Table:

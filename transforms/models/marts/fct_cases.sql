@@ -4,9 +4,7 @@
 
 with known as (
 
-    select tenant_id, max(as_of) as as_of
-    from {{ ref('period_summary') }}
-    group by tenant_id
+    select tenant_id, as_of from {{ source('synkro', 'mart_watermarks') }}
 
 ),
 
