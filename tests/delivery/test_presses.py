@@ -85,11 +85,11 @@ def test_a_press_opens_the_menu_and_the_next_notes_what_was_said(
 ) -> None:
     made, chat, message = company
     assert press(telegram, made, chat, message, data_of(2)).answered == 1
-    assert states(made) == ["open", "open", "open"], "a menu says nothing of the case yet"
+    assert states(made) == ["advised", "advised", "advised"], "a menu says nothing of the case yet"
     press(telegram, made, chat, message, data_of(2, "n"))
-    assert states(made) == ["open", "dismissed", "open"]
+    assert states(made) == ["advised", "dismissed", "advised"]
     with db.as_service("test") as connection:
-        marks = connection.execute("select * from synkro.case_marks where tenant_id = %s", (made.tenant_id,)).fetchall()
+        marks = connection.execute("select * from synkro.case_marks where tenant_id = %s and mark <> 'advised'", (made.tenant_id,)).fetchall()
         (line,) = [one for one in audit.recent(connection, tenant_id=made.tenant_id) if one.action == "case.dismissed"]
     (mark,) = marks
     assert (mark["reason"], mark["channel"], mark["marked_by"], mark["marked_by_name"]) == (
@@ -101,7 +101,7 @@ def test_a_press_opens_the_menu_and_the_next_notes_what_was_said(
     assert line.actor == "Telegram: Сауле" and line.metadata == {"case_id": IDS[1], "reason": "no_reply_needed"}
     assert telegram.requests("answerCallbackQuery") == telegram.requests("editMessageReplyMarkup") == 2
     press(telegram, made, chat, message, data_of(2, "u"))
-    assert states(made) == ["open", "open", "open"]
+    assert states(made) == ["advised", "advised", "advised"]
 
 
 def test_a_press_that_comes_again_is_taken_once(company: tuple[Company, str, int], telegram: Telegram) -> None:
@@ -111,7 +111,7 @@ def test_a_press_that_comes_again_is_taken_once(company: tuple[Company, str, int
     press(telegram, made, chat, message, data_of(1, "r"))
     with db.as_service("test") as connection:
         rows = connection.execute(
-            "select reason from synkro.case_marks where tenant_id = %s", (made.tenant_id,)
+            "select reason from synkro.case_marks where tenant_id = %s and mark <> 'advised'", (made.tenant_id,)
         ).fetchall()
     assert [row["reason"] for row in rows] == ["done"]
 
@@ -122,7 +122,7 @@ def test_a_foreign_chat_and_a_foreign_key_change_nothing(company: tuple[Company,
     assert press(telegram, made, stranger, message, data_of(1, "d")).answered == 0
     press(telegram, made, chat, message, "case:0123456789abcdef:d")
     press(telegram, made, chat, message, "something else")
-    assert states(made) == ["open", "open", "open"]
+    assert states(made) == ["advised", "advised", "advised"]
 
 
 # --- without a database ---------------------------------------------------------------------------------------------

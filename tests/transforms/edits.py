@@ -44,7 +44,10 @@ def found(company: Company, dice: Random) -> None:
             )
             if dice.random() < 0.7:
                 by = dice.choice((None, 7, 8)) if number in CONTACTS else None
-                company.say(number, f"{day}{hour}:55", "us", f"Ответ {number}", by=by, contact=number)
+                said = company.say(number, f"{day}{hour}:55", "us", f"Ответ {number}", by=by, contact=number)
+                if number % 3:
+                    what = ("call", "document", "answer")[number % 3 - 1]
+                    company.does(number, said, "promise", what, "2026-03-05 18:00")
     # twelve stays of 2 to 13 days have ended in the first stage: the other deals stand in it for longer
     for number in range(12):
         company.deal(100 + number, None, manager=7, status=2, created="2026-02-01 10:00")
@@ -267,6 +270,27 @@ def the_dismissal_taken_back(c: Company, dice: Random) -> None:
         "insert into synkro.case_marks (tenant_id, case_id, mark, dialog_id, channel, marked_at)"
         " select tenant_id, case_id, 'undone', dialog_id, 'web', now() from synkro.case_marks where tenant_id = %s",
     )
+
+
+def a_promise(c: Company, dice: Random) -> None:
+    number = dice.choice(CHATS)
+    said = c.say(number, "2026-03-04 18:20", "us", "Завтра пришлю договор")
+    c.does(number, said, "promise", "document", "2026-03-05 18:00")
+    c.does(
+        number,
+        c.say(number, "2026-03-04 18:21", "client", "Завтра оплачу"),
+        "client_promise",
+        "payment",
+        "2026-03-05 18:00",
+    )
+
+
+def a_file_of_ours(c: Company, dice: Random) -> None:
+    """It keeps what was promised in any dialog of the client."""
+    c.put("raw_radist.messages", chat_id=dice.choice(CHATS), id="file", connection_id=1, sent_at=c.at("2026-03-04 18:50"),
+          message_type="file", direction="outbound", payload={"file": {"name": "Договор.pdf"}})  # fmt: skip
+
+
 def a_task(c: Company, dice: Random) -> None:
     c.task(dice.randrange(100, 200), dice.choice(DEALS))
 
@@ -342,8 +366,8 @@ SMALL: tuple[Edit, ...] = (
     a_new_message, an_answer_with_its_event, a_late_message, a_late_event, a_text_corrected, messages_deleted,
     rows_come_again, a_second_phone, a_bridge_of_three, a_phone_removed, a_crowded_phone, a_contact_deleted, a_new_chat,
     a_chat_changes_its_phone, a_chat_turns_out_a_group, a_connection_changes_its_type, a_broadcast_completed,
-    a_task, a_task_done, a_task_deleted, a_task_of_another_deal, a_deal_moved, a_deal_of_another_contact, another_manager, a_deal_deleted, a_call,
-    a_stay_that_ended_comes_late, a_move_is_gone, a_day_passes, a_week_passes,
+    a_promise, a_file_of_ours, a_task, a_task_done, a_task_deleted, a_task_of_another_deal, a_deal_moved, a_deal_of_another_contact, another_manager,
+    a_deal_deleted, a_call, a_stay_that_ended_comes_late, a_move_is_gone, a_day_passes, a_week_passes,
     the_watermark_goes_back, a_stage_renamed,
 )  # fmt: skip
 #: concerning everyone

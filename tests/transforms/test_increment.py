@@ -31,7 +31,12 @@ from tests.transforms.conftest import Company
 Snapshot = dict[str, list[str]]
 SEEDS = (20260302, 7)
 #: what a run notes for itself
-LOGS = {"intermediate.int_touched_phones", "intermediate.int_changes", "intermediate.int_touched", "intermediate.int_touched_cases"}
+LOGS = {
+    "intermediate.int_touched_phones",
+    "intermediate.int_changes",
+    "intermediate.int_touched",
+    "intermediate.int_touched_cases",
+}
 #: edits that make sense in one order only go last
 ORDERED = (
     edits.a_deal_before_its_contact, edits.its_contact, edits.two_phones_of_seven, edits.the_first_of_them_removed,
@@ -237,6 +242,7 @@ def _copy(company: Company, slug: str) -> UUID:
         "select table_schema as schema, table_name as name,"
         " array_agg(column_name::text order by ordinal_position) filter (where column_name not in ('tenant_id', 'mark_id')) as columns"
         " from information_schema.columns where table_schema in ('raw_amocrm', 'raw_radist') and table_name not like '\\_dlt%%'"
+        " or table_schema = 'private' and table_name = 'message_acts'"
         " or table_schema = 'synkro' and table_name in ('tenant_runtime_configs', 'working_intervals', 'report_windows',"
         " 'case_marks')"
         " group by 1, 2"

@@ -30,7 +30,7 @@ KEYS = {
     "dim_clients": ("client_id",), "dim_dialogs": ("dialog_id",), "period_summary": ("window_start", "window_end"),
     "period_managers": ("window_start", "window_end", "manager_id"), "period_dialogs": ("window_start", "window_end", "dialog_id"),
     "period_hours": ("window_start", "window_end", "weekday", "hour"), "period_excluded": ("window_start", "window_end", "dialog_id"),
-    "fct_funnel": ("pipeline_id", "status_id"), "fct_tasks": ("task_id",), "waits_open": ("wait_id",),
+    "fct_funnel": ("pipeline_id", "status_id"), "fct_tasks": ("task_id",), "fct_promises": ("promise_id",), "waits_open": ("wait_id",),
     "fct_case_openings": ("case_id",), "fct_cases": ("case_id",),
 }  # fmt: skip
 Connection = psycopg.Connection[dict[str, Any]]
@@ -79,6 +79,8 @@ def add(connection: Connection, tenant_id: UUID, company: Company, before: Compa
     said = before.marks if before else []
     marks = [mark for mark in company.marks if mark not in said]
     _insert(connection, "synkro.case_marks", [{"tenant_id": tenant_id, "channel": "web", **mark} for mark in marks])
+    connection.execute("delete from private.message_acts where tenant_id = %s", (tenant_id,))
+    _insert(connection, "private.message_acts", [{"tenant_id": tenant_id, **row} for row in company.acts])
     return merged
 
 

@@ -49,5 +49,7 @@ class Company:
     #: what people said of cases, in the order they said it: case_id, mark, reason, dialog_id, decided_by, marked_at
     marks: list[Row] = field(default_factory=list)
     tasks: list[Row] = field(default_factory=list)
+    #: what the messages do, decided before the marts: dialog_id, message_id, act, what, due_at
+    acts: list[Row] = field(default_factory=list)
     #: window_start, window_end, as_of, is_complete
     windows: list[Row] = field(default_factory=list)
