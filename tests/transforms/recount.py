@@ -8,9 +8,9 @@ from uuid import UUID
 
 import psycopg
 
-from synkro.metrics.metric import Metric
 from synkro.core.windows import Window
 from synkro.metrics import lineage
+from synkro.metrics.metric import Metric
 from synkro.metrics.registry import MANAGERS, SUMMARY
 
 REGISTRIES = {"period_summary": SUMMARY, "period_managers": MANAGERS}

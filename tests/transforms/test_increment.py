@@ -21,10 +21,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from orchestration.dbt import project
-from synkro.reporting import reconciliation
-from synkro.tenancy import tenants
 from synkro.core.settings import ROOT, settings
 from synkro.core.windows import Window
+from synkro.reporting import reconciliation
+from synkro.tenancy import tenants
 from tests.transforms import edits
 from tests.transforms.conftest import Company
 

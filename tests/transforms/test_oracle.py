@@ -191,7 +191,9 @@ def test_the_companies_reach_every_edge() -> None:
         "manager", "other_channel", "call", "abandoned", "dismissed", None,
     }  # fmt: skip
     assert values("fct_waits", "dismissed_by") == {"person", "ai", None}
-    assert values("fct_case_openings", "kind") == {"wait_overdue", "deal_stuck", "deal_without_task"}
+    assert values("fct_case_openings", "kind") == {
+        "wait_overdue", "promise_due", "won_complaint", "unmatched_buyer", "offer_silence", "deal_stuck", "deal_without_task",
+    }  # fmt: skip
     assert values("fct_cases", "state") == {"open", "done", "recurred", "dismissed", "expired"}
     proofs = ("closed_by_message_id", "closed_by_event_id", "closed_by_deal_id", "closed_by_task_id")
     assert all(values("fct_case_openings", proof) - {None} for proof in proofs)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.dbt import project, invoke
+from orchestration.dbt import invoke, project
 from synkro.core.settings import settings
 
 WORKED_CASES = {"01", "02", "03", "04", "07", "08", "09", "10", "11", "14"}

@@ -23,8 +23,8 @@ from tests.transforms.oracle.people import People
 from tests.transforms.oracle.periods import Period, Timed, rounded
 from tests.transforms.oracle.promises import fct_promises
 from tests.transforms.oracle.raw import Company, Row, Settings
-from tests.transforms.oracle.tasks import fct_tasks
 from tests.transforms.oracle.talk import Message, by_client, messages
+from tests.transforms.oracle.tasks import fct_tasks
 from tests.transforms.oracle.waits import Session, Wait, talks
 
 __all__ = ["Company", "Settings", "Table", "compute"]
@@ -53,11 +53,11 @@ def compute(company: Company) -> dict[str, Table]:
         "period_hours": {},
         "period_excluded": {},
         "fct_funnel": _fct_funnel(people),
-        "fct_case_openings": fct_case_openings(company, people, timed),
         "waits_open": {
             (one.wait.wait_id,): _open_wait(one, people, as_of) for one in timed if one.wait.closed_at is None
         },
     }
+    tables["fct_case_openings"] = fct_case_openings(company, people, timed, clock, found, tables["fct_promises"])
     tables["fct_cases"] = fct_cases(tables["fct_case_openings"], company)
     zone = ZoneInfo(company.settings.timezone)
     for row in company.windows:

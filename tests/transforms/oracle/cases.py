@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
+from tests.transforms.oracle.clock import Clock
 from tests.transforms.oracle.people import LOST, WON, Deal, People
 from tests.transforms.oracle.periods import Timed
 from tests.transforms.oracle.raw import Company, Row
+from tests.transforms.oracle.talk import Message, by_client
 from tests.transforms.oracle.tasks import fct_tasks
+from tests.transforms.oracle.waits import calls
 
 #: a stage is judged by its last hundred ended stays, when there are ten
 FEWEST, MOST = 10, 100
@@ -30,6 +34,7 @@ class Case:
     opened_at: datetime
     expires_at: datetime
     deal: Deal | None = None
+    what: str | None = None
     dialog_id: str | None = None
     message_id: str | None = None
     due_at: datetime | None = None
@@ -44,10 +49,23 @@ class Case:
         return self.client_id or f"deal:{self.deal.deal_id if self.deal else None}"
 
 
-def fct_case_openings(company: Company, people: People, timed: list[Timed]) -> dict[tuple[str], Row]:
-    found = [*_overdue(timed), *_stuck(company, people), *_without_task(company, people)]
-    _recur(found)
-    return {(one.case_id,): _row(one, people) for one in found}
+def fct_case_openings(
+    company: Company,
+    people: People,
+    timed: list[Timed],
+    clock: Clock,
+    found: list[Message],
+    promises: dict[tuple[Any, ...], Row],
+) -> dict[tuple[str], Row]:
+    cases = [
+        *_overdue(timed),
+        *_due(promises, clock),
+        *_of_acts(company, people, clock, found),
+        *_stuck(company, people),
+        *_without_task(company, people),
+    ]
+    _recur(cases)
+    return {(one.case_id,): _row(one, people) for one in cases}
 
 
 def fct_cases(openings: dict[tuple[str], Row], company: Company) -> dict[tuple[str], Row]:
@@ -95,6 +113,153 @@ def _overdue(timed: list[Timed]) -> Iterator[Case]:
             column = "closed_by_event_id" if wait.closed_by == "call" else "closed_by_message_id"
             case.proof, case.proof_dialog = (column, wait.answer[1]), wait.answer[0]
         yield case
+
+
+def _due(promises: dict[tuple[Any, ...], Row], clock: Clock) -> Iterator[Case]:
+    """A promise of ours on the business day it falls due; kept by its row, or replaced by the next promise of the same."""
+    ours = [(key[0], row) for key, row in promises.items() if row["who"] == "manager"]
+    ours.sort(key=lambda one: (one[1]["made_at"], one[1]["message_id"].encode(), one[1]["dialog_id"].encode()))
+    for place, (promise_id, row) in enumerate(ours):
+        opened_at = max(row["made_at"], clock._start_of(clock.business_date(row["due_at"])))
+        case = Case(
+            f"promise_due:{promise_id}", "promise_due", row["client_id"], row["manager_id"], row["made_at"], opened_at,
+            max(row["due_at"], row["made_at"]) + AGAIN, dialog_id=row["dialog_id"], message_id=row["message_id"], due_at=row["due_at"],
+            what=row["what"],
+        )  # fmt: skip
+        if row["state"] == "superseded":
+            same = ((one["client_id"], one["what"]) == (row["client_id"], row["what"]) for _, one in ours[place + 1 :])
+            newer = next(one for (_, one), is_same in zip(ours[place + 1 :], same, strict=True) if is_same)
+            case.done_at, case.proof, case.proof_dialog = (
+                newer["made_at"],
+                ("closed_by_message_id", newer["message_id"]),
+                newer["dialog_id"],
+            )
+        elif row["kept_at"] is not None:
+            column = {"message": "closed_by_message_id", "call": "closed_by_event_id", "task": "closed_by_task_id"}[
+                row["kept_by"]
+            ]
+            case.done_at, case.proof_dialog = row["kept_at"], row["kept_by_dialog_id"]
+            case.proof = (column, row["kept_by_message_id"] or row["kept_by_event_id"])
+        if case.done_at is None or case.done_at > opened_at:
+            yield case
+
+
+#: what ends a case of an act: kinds of what happens
+ENDS = {
+    "offer_silence": ("manager", "client", "call", "won", "lost"), "won_complaint": ("manager", "call"),
+    "unmatched_buyer": ("manager", "call", "refusal", "made"),
+}  # fmt: skip
+PROOFS = {
+    "call": "closed_by_event_id",
+    "won": "closed_by_deal_id",
+    "lost": "closed_by_deal_id",
+    "made": "closed_by_deal_id",
+}
+
+
+@dataclass
+class Moment:
+    """Something that happens with a client; at one moment words stand before refusals, and both before deals."""
+
+    at: datetime
+    place: int
+    kind: str
+    ref: str
+    dialog_id: str = ""
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return self.at, self.place, self.ref.encode(), self.dialog_id.encode(), self.kind.encode()
+
+
+def _of_acts(company: Company, people: People, clock: Clock, found: list[Message]) -> Iterator[Case]:
+    """Offers without an answer, complaints after a sale, and buyers without a deal."""
+    acts: dict[tuple[str, str], dict[str, str | None]] = defaultdict(dict)
+    for act in company.acts:
+        known = acts[act["dialog_id"], act["message_id"]]
+        named = [one for one in (known.get(act["act"]), act["what"] or None) if one]
+        known[act["act"]] = min(named, default=None)
+    by_phone = calls(company, people)
+    for client, said in by_client(found).items():
+        told = [one for one in said if one.kind in ("client", "manager")]
+        life = [Moment(one.sent_at, 1, one.kind, one.message_id, one.dialog_id) for one in told]
+        life += [Moment(one.at, 1, "call", one.id) for one in by_phone[client]]
+        life += [
+            Moment(one.sent_at, 2, "refusal", one.message_id, one.dialog_id)
+            for one in told
+            if one.kind == "client" and "refusal" in acts[one.dialog_id, one.message_id]
+        ]
+        for deal in people.deals_of[client]:
+            life.append(Moment(deal.created_at, 3, "made", deal.deal_id))
+            if deal.closed_at is not None:
+                life.append(Moment(deal.closed_at, 3, deal.stage_kind, deal.deal_id))
+        life.sort(key=lambda one: one.order)
+        for case in (*_silences(told, acts, life, clock), *_asked(told, acts, life, people)):
+            end = next((one for one in life if one.at > case.opened_at and one.kind in ENDS[case.kind]), None)
+            if end is not None:
+                case.done_at, case.proof = end.at, (PROOFS.get(end.kind, "closed_by_message_id"), end.ref)
+                case.proof_dialog = end.dialog_id or None
+            case.responsible_id = case.responsible_id or people.responsible(client, case.began_at)
+            yield case
+
+
+def _silences(told: list[Message], acts: Any, life: list[Moment], clock: Clock) -> Iterator[Case]:
+    offers = [one for one in told if one.kind == "manager" and "offer" in acts[one.dialog_id, one.message_id]]
+    offers.sort(key=lambda one: (one.sent_at, one.message_id.encode(), one.dialog_id.encode()))
+    for place, one in enumerate(offers):
+        opened_at = _after_three_days(one.sent_at, clock)
+        if place + 1 < len(offers) and offers[place + 1].sent_at <= opened_at:
+            continue
+        if any(
+            one.sent_at < other.at <= opened_at and other.kind in ("client", "call", "won", "lost") for other in life
+        ):
+            continue
+        yield Case(
+            f"offer_silence:{one.key}", "offer_silence", one.client_id, one.author_id, one.sent_at, opened_at, opened_at + AGAIN,
+            dialog_id=one.dialog_id, message_id=one.message_id, what=acts[one.dialog_id, one.message_id]["offer"],
+        )  # fmt: skip
+
+
+def _after_three_days(sent_at: datetime, clock: Clock) -> datetime:
+    """The beginning of work on the fourth working day after; where work never begins, three days."""
+    today = sent_at.astimezone(clock.zone).date()
+    firsts: dict[date, datetime] = {}
+    for begins, _ in clock.working:
+        day = begins.astimezone(clock.zone).date()
+        if begins > sent_at and day > today and begins < sent_at + timedelta(days=60):
+            firsts.setdefault(day, begins)
+    days = sorted(firsts)
+    return firsts[days[3]] if len(days) > 3 else sent_at + timedelta(days=3)
+
+
+def _asked(told: list[Message], acts: Any, life: list[Moment], people: People) -> Iterator[Case]:
+    """Complaints of those to whom something was sold, and buyers without a deal: the first since our last word."""
+    ours = [one for one in life if one.kind in ("manager", "call")]
+    for act, kind in (("complaint", "won_complaint"), ("asks_to_buy", "unmatched_buyer")):
+        mine = [one for one in told if one.kind == "client" and act in acts[one.dialog_id, one.message_id]]
+        mine.sort(key=lambda one: (one.sent_at, one.message_id.encode(), one.dialog_id.encode()))
+        for place, one in enumerate(mine):
+            last = max((word.at for word in ours if word.at <= one.sent_at), default=None)
+            if any(last is None or before.sent_at >= last for before in mine[:place]):
+                continue
+            opened_at, deal = one.sent_at, None
+            if act == "complaint":
+                won = [event for event in life if event.kind == "won" and event.at <= one.sent_at]
+                if not won:
+                    continue
+                at = max(event.at for event in won)
+                deal = next(event.ref for event in won if event.at == at)
+            else:
+                opened_at += A_DAY
+                before = [event for event in life if event.at <= opened_at]
+                words = [event for event in before if event.kind in ("client", "manager", "call")]
+                refused = any(event.kind == "refusal" and event.at > one.sent_at for event in before)
+                if refused or any(event.kind == "made" for event in before) or words[-1].kind != "client":
+                    continue
+            yield Case(
+                f"{kind}:{one.key}", kind, one.client_id, None, one.sent_at, opened_at, opened_at + AGAIN,
+                deal=people.deals[int(deal)] if deal else None, dialog_id=one.dialog_id, message_id=one.message_id,
+            )  # fmt: skip
 
 
 @dataclass
@@ -216,7 +381,8 @@ def _recur(found: list[Case]) -> None:
 
 
 def _row(case: Case, people: People) -> Row:
-    deal = case.deal or _bought(case, people)
+    # of a buyer without a deal, none
+    deal = case.deal or (_bought(case, people) if case.kind != "unmatched_buyer" else None)
     price = deal.price if deal and not deal.is_deleted else None
     proof = dict([case.proof]) if case.proof else {}
     return {
@@ -226,6 +392,7 @@ def _row(case: Case, people: People) -> Row:
         "deal_id": deal.deal_id if deal else None,
         "dialog_id": case.dialog_id,
         "evidence_message_id": case.message_id,
+        "what": case.what,
         "responsible_id": case.responsible_id,
         "began_at": case.began_at,
         "opened_at": case.opened_at,

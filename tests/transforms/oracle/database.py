@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,9 +13,9 @@ from psycopg.types.json import Jsonb
 from ingestion.radist.mapping import phone_of
 from orchestration.dbt import project
 from synkro.core import calendar, clock
-from synkro.tenancy import tenants
 from synkro.core.settings import settings
 from synkro.core.windows import Window
+from synkro.tenancy import tenants
 from tests.transforms.oracle import Company, Table
 from tests.transforms.oracle.raw import Row
 

@@ -13,7 +13,7 @@ with cases as (
 
     select
         tenant_id, case_id, kind, client_id, dialog_id, evidence_message_id, deal_id, what, responsible_id, opened_at, began_at, due_at,
-        done_at, closed_by_dialog_id, closed_by_message_id, closed_by_event_id, null as closed_by_deal_id, null as closed_by_task_id,
+        done_at, closed_by_dialog_id, closed_by_message_id, closed_by_event_id, closed_by_deal_id, closed_by_task_id,
         expires_at
     from {{ ref('int_talk_cases') }}
     where {{ tenant_filter() }} and {{ affected_keys('case', 'client_id') }}
@@ -43,7 +43,7 @@ bought as (
     select distinct on (c.tenant_id, c.case_id) c.tenant_id, c.case_id, d.deal_id, d.price
     from cases as c
     join deals as d on d.tenant_id = c.tenant_id and d.client_id = c.client_id
-    where c.deal_id is null and d.created_at <= c.opened_at + interval '1 hour'
+    where c.deal_id is null and c.kind <> 'unmatched_buyer' and d.created_at <= c.opened_at + interval '1 hour'
         and (d.closed_at is null or d.closed_at > c.opened_at)
     order by c.tenant_id, c.case_id, d.price desc nulls last, d.deal_id collate "C"
 
