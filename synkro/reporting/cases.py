@@ -8,7 +8,7 @@ is a view over both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -168,14 +168,31 @@ def of_window(connection: db.Connection, tenant_id: UUID, window: Window) -> lis
     Advice of the window's own earlier versions does not count: a revision names the same cases.
     """
     if is_newest(connection, tenant_id, window):
-        return _read(connection, tenant_id, "c.state in ('open', 'advised')", window)
-    return _read(
-        connection,
-        tenant_id,
-        "c.opened_at <= %(end)s and (c.closed_at is null or c.closed_at > %(end)s)",
-        window,
-        until=window.end,
+        found = _read(connection, tenant_id, "c.state in ('open', 'advised')", window)
+    else:
+        condition = "c.opened_at <= %(end)s and (c.closed_at is null or c.closed_at > %(end)s)"
+        found = _read(connection, tenant_id, condition, window, until=window.end)
+    acts = _acts(connection, tenant_id, found)
+    return [replace(case, acts=acts.get(case.case_id, ())) for case in found]
+
+
+def _acts(connection: db.Connection, tenant_id: UUID, found: Sequence[Case]) -> dict[str, tuple[str, ...]]:
+    """What the client has done since each case began: claimed a payment, complained (service entry point)."""
+    asked = [case for case in found if case.client_id is not None]
+    rows = connection.execute(
+        "select c.case_id, array_agg(distinct a.act order by a.act) as acts"
+        " from unnest(%(ids)s::text[], %(clients)s::text[], %(since)s::timestamptz[]) as c (case_id, client_id, since)"
+        " join marts.fct_messages m on m.tenant_id = %(tenant)s and m.client_id = c.client_id and m.sent_at >= c.since and m.kind = 'client'"
+        " join private.message_acts a on a.tenant_id = m.tenant_id and a.dialog_id = m.dialog_id and a.message_id = m.message_id"
+        " where a.act in ('payment_claimed', 'complaint') group by c.case_id",
+        {
+            "tenant": tenant_id,
+            "ids": [case.case_id for case in asked],
+            "clients": [case.client_id for case in asked],
+            "since": [case.began_at for case in asked],
+        },
     )
+    return {row["case_id"]: tuple(row["acts"]) for row in rows}
 
 
 def is_newest(connection: db.Connection, tenant_id: UUID, window: Window) -> bool:
