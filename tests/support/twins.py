@@ -108,8 +108,8 @@ _HERE: dict[str, dict[str, Any]] = {
     "synkro.case_marks": {"mark": "advised", "reason": None, "channel": "report", "decided_by": "person", "marked_by": None, "marked_at": AT,
                           "as_of": AT},
     "marts.fct_case_openings": {"kind": "wait_overdue", "began_at": AT - timedelta(hours=2), "opened_at": AT - timedelta(hours=1),
-                                "expires_at": END + timedelta(days=6), "due_at": None, "done_at": None, "recurred_at": None},
-    "marts.fct_waits": {"opened_at": AT - timedelta(hours=1), "is_breached": True, "is_off_hours": False},
+                                "expires_at": datetime(2100, 1, 1, tzinfo=UTC), "due_at": None, "done_at": None, "recurred_at": None},
+    "marts.fct_waits": {"dismissed_by": None, "dismissed_at": None, "opened_at": AT - timedelta(hours=1), "is_breached": True, "is_off_hours": False},
     "intermediate.int_dialogs": {"excluded_reason": lambda tag: None if tag == "ours" else "group"},
 }  # fmt: skip
 

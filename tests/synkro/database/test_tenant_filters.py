@@ -342,7 +342,7 @@ WRITES: dict[str, Call] = {
         c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]},
         {CHAT: [intents.Act("m-new", "promise", "call", None)]},
     ),
-    "synkro.reporting.cases.advise": lambda c: (c.execute("delete from synkro.case_marks"), cases.advise(c, report(c), ["case_id"]))[1],
+    "synkro.reporting.cases.advise": lambda c: (c.execute("delete from synkro.case_marks where tenant_id = %s", (T,)), cases.advise(c, report(c), ["case_id"]))[1],
     "synkro.reporting.cases.dismiss": lambda c: cases.dismiss(c, T, "case_id", "done", channel="web", author_id=PERSON).state,
     "synkro.reporting.cases.undo": lambda c: (
         cases.dismiss(c, T, "case_id", "done", channel="web"), cases.undo(c, T, "case_id", channel="web").state
@@ -536,7 +536,7 @@ def written(connection: db.Connection, before: dict[str, str]) -> dict[str, list
     found = {}
     for table in (table for table, sum in after.items() if sum != before[table]):
         rows = connection.execute(
-            f"select (to_jsonb(t) - array['audit_id', 'event_id', 'counted_at', 'ciphertext'])::text as row from {table} t"
+            f"select (to_jsonb(t) - array['audit_id', 'event_id', 'change_id', 'mark_id', 'counted_at', 'ciphertext'])::text as row from {table} t"
             " where tenant_id = %s",
             (T,),
         ).fetchall()
