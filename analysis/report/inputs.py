@@ -15,7 +15,7 @@ from analysis.report.context import AnalysisContext
 from synkro.connectors import registry
 from synkro.database import db
 from synkro.metrics import queries
-from synkro.metrics.queries import Waiting, plain
+from synkro.metrics.queries import Baseline, Waiting, plain
 from synkro.reporting import cases
 from synkro.reporting.cases import Case
 
@@ -41,6 +41,11 @@ class Facts:
     advised_for: date | None = None
     lost: Sequence[Mapping[str, Any]] = ()
     currency: str | None = None
+    #: what ``usual`` is told of, and what the numbers were the time before
+    baseline: Baseline = field(default_factory=Baseline)
+    previous: Baseline = field(default_factory=Baseline)
+    #: rows of ``period_changes``: against the usual, or against the time before where nothing is usual yet
+    changes: Sequence[Mapping[str, Any]] = ()
 
     @property
     def has_chats(self) -> bool:
@@ -56,9 +61,14 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
     found = cases.of_window(connection, ctx.tenant_id, ctx.window)
     advised = cases.last_advice(connection, ctx.tenant_id, ctx.window)
     known = cases.by_ids(connection, ctx.tenant_id, [row["case_id"] for row in advised])
+    usual = queries.baseline(connection, ctx.tenant_id, ctx.window)
+    compared_with = "usual" if usual.windows else "previous"
     return Facts(
         numbers=queries.summary(connection, ctx.tenant_id, ctx.window) or {},
-        usual=queries.usual(connection, ctx.tenant_id, ctx.window),
+        usual=usual.values,
+        baseline=usual,
+        previous=queries.baseline(connection, ctx.tenant_id, ctx.window, "previous"),
+        changes=queries.changes(connection, ctx.tenant_id, ctx.window, compared_with),
         managers=queries.managers(connection, ctx.tenant_id, ctx.window),
         waiting=queries.waiting(connection, ctx.tenant_id, ctx.window),
         cases=found,

@@ -110,7 +110,9 @@ def opened_of(user_id: UUID) -> str:
 def said_done(world: World) -> None:
     """The case has been dismissed by somebody."""
     with db.as_service("test") as connection:
-        marks.dismiss(connection, world.tenants["alpha"].tenant_id, "deal_stuck:alpha-deal0:created", "done", channel="telegram")
+        marks.dismiss(
+            connection, world.tenants["alpha"].tenant_id, "deal_stuck:alpha-deal0:created", "done", channel="telegram"
+        )
 
 
 CASES: dict[str, Case] = {

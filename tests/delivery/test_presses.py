@@ -89,7 +89,9 @@ def test_a_press_opens_the_menu_and_the_next_notes_what_was_said(
     press(telegram, made, chat, message, data_of(2, "n"))
     assert states(made) == ["advised", "dismissed", "advised"]
     with db.as_service("test") as connection:
-        marks = connection.execute("select * from synkro.case_marks where tenant_id = %s and mark <> 'advised'", (made.tenant_id,)).fetchall()
+        marks = connection.execute(
+            "select * from synkro.case_marks where tenant_id = %s and mark <> 'advised'", (made.tenant_id,)
+        ).fetchall()
         (line,) = [one for one in audit.recent(connection, tenant_id=made.tenant_id) if one.action == "case.dismissed"]
     (mark,) = marks
     assert (mark["reason"], mark["channel"], mark["marked_by"], mark["marked_by_name"]) == (
