@@ -45,7 +45,7 @@ bought as (
     join deals as d on d.tenant_id = c.tenant_id and d.client_id = c.client_id
     where c.deal_id is null and c.kind <> 'unmatched_buyer' and d.created_at <= c.opened_at + interval '1 hour'
         and (d.closed_at is null or d.closed_at > c.opened_at)
-    order by c.tenant_id, c.case_id, d.price desc nulls last, d.deal_id collate "C"
+    order by c.tenant_id asc, c.case_id asc, d.price desc nulls last, d.deal_id collate "C" asc
 
 ),
 
@@ -64,7 +64,7 @@ again as (
     select
         tenant_id, case_id, opens,
         min(at) filter (where opens) over (
-            partition by tenant_id, kind, subject_id order by at, opens desc
+            partition by tenant_id, kind, subject_id order by at asc, opens desc
             rows between 1 following and unbounded following
         ) as opened_at
     from moments

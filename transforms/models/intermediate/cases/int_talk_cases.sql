@@ -164,7 +164,7 @@ offers as (
                     and (w.starts_at at time zone s.timezone)::date > (o.sent_at at time zone s.timezone)::date
                 group by (w.starts_at at time zone s.timezone)::date
                 order by (w.starts_at at time zone s.timezone)::date
-                offset 3 limit 1
+                limit 1 offset 3
             ),
             -- a calendar without beginnings: around the clock
             o.sent_at + interval '3 days'

@@ -14,8 +14,7 @@ select
     w.responsible_at_open,
     w.opened_at,
     w.opened_at >= n.window_start and w.opened_at < n.window_end as is_of_window,
-    w.opened_at <= n.now_at and (w.closed_at is null or w.closed_at > n.now_at)
-        and not coalesce(w.dismissed_at <= n.as_of, false) as is_open_now,
+    w.opened_at <= n.now_at and (w.closed_at is null or w.closed_at > n.now_at) and not coalesce(w.dismissed_at <= n.as_of, false) as is_open_now,
     w.is_answered and w.closed_at <= n.as_of as is_answered,
     w.is_first_response,
     w.is_off_hours,

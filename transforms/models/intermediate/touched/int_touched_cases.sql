@@ -36,9 +36,17 @@ moved_norms as (
         split_part(stage, ':', 2)::bigint as status_id,
         min(left_at) as since
     from (
-        (select * from stays_before except all select * from stays_now)
+        (
+            select * from stays_before
+            except all
+            select * from stays_now
+        )
         union all
-        (select * from stays_now except all select * from stays_before)
+        (
+            select * from stays_now
+            except all
+            select * from stays_before
+        )
     ) as changed
     group by stage
 

@@ -233,7 +233,7 @@ select
     m.sla_target_minutes,
     m.sla_deadline_at,
     -- no answer was due: it was not late either
-    coalesce(coalesce(m.closed_at, m.as_of) > m.sla_deadline_at, false) and m.closed_by is distinct from 'dismissed' as is_breached,
+    coalesce(coalesce(m.closed_at, m.as_of) > m.sla_deadline_at and coalesce(m.closed_by, '') <> 'dismissed', false) as is_breached,
     m.closed_at is null as is_open,
     case when m.closed_by = 'dismissed' then m.dismissed_by end as dismissed_by,
     case when m.closed_by = 'dismissed' then m.closed_at end as dismissed_at,

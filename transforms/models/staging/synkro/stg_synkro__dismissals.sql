@@ -4,7 +4,7 @@ with words as (
     select distinct on (tenant_id, case_id) tenant_id, case_id, mark, reason, decided_by, marked_at
     from {{ source('synkro', 'case_marks') }}
     where mark in ('dismissed', 'undone')
-    order by tenant_id, case_id, mark_id desc
+    order by tenant_id asc, case_id asc, mark_id desc
 
 )
 
