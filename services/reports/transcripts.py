@@ -11,6 +11,7 @@ from analysis.topics import Catalogue, of_company
 from services import access
 from services.access import Viewer
 from services.reports.view import currency_of
+from synkro.connectors import deal_pages
 from synkro.database import db
 from synkro.reporting import cases, dialogs, intents, readings
 from synkro.reporting.cases import Case
@@ -52,6 +53,8 @@ class Transcript:
     currency: str | None
     #: what needs somebody because of this dialog or its client's deals, or was dismissed within the last days
     cases: list[Case]
+    #: what a deal's number is added to
+    deal_page: str
     page: int
     pages: int
     total: int
@@ -100,6 +103,7 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
             corrected=intents.corrected(connection, tenant.tenant_id, dialog_id),
             currency=currency_of(connection, tenant.tenant_id),
             cases=cases.of_dialog(connection, tenant.tenant_id, dialog_id, card["client_id"]),
+            deal_page=deal_pages.prefix(connection, tenant.tenant_id),
             page=part.page,
             pages=part.pages,
             total=part.total,
