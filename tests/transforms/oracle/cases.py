@@ -135,9 +135,12 @@ def _due(promises: dict[tuple[Any, ...], Row], clock: Clock) -> Iterator[Case]:
                 newer["dialog_id"],
             )
         elif row["kept_at"] is not None:
-            column = {"message": "closed_by_message_id", "call": "closed_by_event_id", "task": "closed_by_task_id"}[
-                row["kept_by"]
-            ]
+            column = {
+                "message": "closed_by_message_id",
+                "call": "closed_by_event_id",
+                "task": "closed_by_task_id",
+                "deal": "closed_by_deal_id",
+            }[row["kept_by"]]
             case.done_at, case.proof_dialog = row["kept_at"], row["kept_by_dialog_id"]
             case.proof = (column, row["kept_by_message_id"] or row["kept_by_event_id"])
         if case.done_at is None or case.done_at > opened_at:

@@ -79,7 +79,7 @@ due as (
         case when state = 'superseded' then newer_dialog_id else kept_by_dialog_id end as closed_by_dialog_id,
         case when state = 'superseded' then newer_message_id else kept_by_message_id end as closed_by_message_id,
         case when kept_by = 'call' then kept_by_event_id end as closed_by_event_id,
-        null::text as closed_by_deal_id,
+        case when kept_by = 'deal' then kept_by_event_id end as closed_by_deal_id,
         case when kept_by = 'task' then kept_by_event_id end as closed_by_task_id,
         greatest(due_at, made_at) + interval '14 days' as expires_at
     from promised
