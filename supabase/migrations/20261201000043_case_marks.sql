@@ -65,4 +65,10 @@ insert into private.api_columns (mart, column_name, form) values
   ('fct_case_openings', 'evidence_message_id', 'plain'), ('fct_case_openings', 'what', 'plain'),
   ('fct_case_openings', 'responsible_id', 'plain'), ('fct_case_openings', 'closed_by_dialog_id', 'plain'),
   ('fct_case_openings', 'closed_by_message_id', 'plain'), ('fct_case_openings', 'closed_by_event_id', 'plain'),
-  ('fct_case_openings', 'closed_by_deal_id', 'plain'), ('fct_case_openings', 'closed_by_task_id', 'plain');
+  ('fct_case_openings', 'closed_by_deal_id', 'plain'), ('fct_case_openings', 'closed_by_task_id', 'plain'),
+  ('fct_cases', 'client_id', 'client'),
+  ('fct_cases', 'case_id', 'plain'), ('fct_cases', 'kind', 'plain'), ('fct_cases', 'deal_id', 'plain'),
+  ('fct_cases', 'dialog_id', 'plain'), ('fct_cases', 'what', 'plain'), ('fct_cases', 'state', 'plain'),
+  ('fct_cases', 'responsible_id', 'plain'), ('fct_cases', 'evidence_message_id', 'plain'), ('fct_cases', 'closed_by_dialog_id', 'plain'),
+  ('fct_cases', 'closed_by_message_id', 'plain'), ('fct_cases', 'closed_by_event_id', 'plain'), ('fct_cases', 'closed_by_deal_id', 'plain'),
+  ('fct_cases', 'closed_by_task_id', 'plain'), ('fct_cases', 'dismissed_reason', 'plain'), ('fct_cases', 'dismissed_by', 'plain');
