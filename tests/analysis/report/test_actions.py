@@ -57,6 +57,8 @@ def test_a_wait_as_a_whole() -> None:
             "money_display": "450 000 ₸",
             "dialog_id": "a",
             "deal_id": "deal-a",
+            "wait_ids": ["a"],
+            "only_waits": True,
             "claims": [0],
         }
     ]
