@@ -102,6 +102,7 @@ def _items(viewer: Viewer, tenant: Tenant | None, on: str) -> None:
     if here is not None:
         div("nav-head", here.name)
         _item(f"/t/{here.slug}/reports", "report", t("nav.reports"), on == "reports")
+        _item(f"/t/{here.slug}/cases", "check", t("nav.cases"), on == "cases")
         _item(f"/t/{here.slug}/dashboards", "chart", t("nav.dashboards"), on == "dashboards")
         _item(f"/t/{here.slug}/data", "clock", t("nav.data"), on == "data")
         if viewer.is_admin(here.tenant_id):

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from delivery import destinations, live_line
+from delivery import case_buttons, destinations, live_line
 from delivery.links import report_page
 from delivery.message import Message, short_message, telegram_message
 from synkro.connectors import integrations
@@ -22,7 +22,7 @@ from synkro.core.settings import settings
 from synkro.database import db
 from synkro.metrics import live
 from synkro.metrics.queries import plain
-from synkro.reporting import deliveries, reports
+from synkro.reporting import cases, deliveries, reports
 from synkro.reporting.body import Action
 from synkro.reporting.reports import OutboxMessage, Report
 from synkro.runs import queue
@@ -39,6 +39,8 @@ class Composed:
     message: Message
     #: what was said and what left out, kept with the report
     audit: dict[str, Any]
+    #: the cases it tells to act on
+    case_ids: list[str]
 
 
 def compose(
@@ -81,11 +83,14 @@ def compose(
             for one in dropped
         ],
     }
-    return Composed(message, audit)
+    shown = [] if is_short or body.quiet or body.too_little_data else left[: case_buttons.SHOWN]
+    return Composed(message, audit, [one.case_id for one in shown if one.case_id])
 
 
 def _still_needed(connection: db.Connection, tenant_id: UUID, actions: Sequence[Action]) -> list[Action]:
-    """The actions without those whose client was answered meanwhile."""
+    """The actions without those whose case ended, or whose client was answered meanwhile."""
+    known = cases.by_ids(connection, tenant_id, [action.case_id for action in actions if action.case_id])
+    actions = [one for one in actions if one.case_id not in known or known[one.case_id].is_open]
     waits = [wait for action in actions if action.only_waits for wait in action.wait_ids]
     open_ = live.unanswered(connection, tenant_id, waits)
     return [one for one in actions if not one.only_waits or open_ & {*one.wait_ids}]
@@ -114,6 +119,8 @@ def tell(
         )
         messages = [OutboxMessage(chat, payload_of(composed.message)) for chat in chats]
         deliveries.told(connection, report, composed.message.plain_text, messages, composed.audit)
+        # what people are told to do is marked with the message, or not at all
+        cases.advise(connection, report, composed.case_ids)
     return found
 
 

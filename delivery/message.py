@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from delivery import case_buttons
 from delivery.links import dialog_page, is_public, waits_page
 from delivery.telegram.markup import clip, escape, visible_length, visible_text
 from synkro.connectors import deal_pages
@@ -39,13 +40,13 @@ _MONTHS = (
 _DO = {"daily": "Сделать сегодня", "weekly": "Сделать на этой неделе", "monthly": "Сделать в этом месяце"}
 _ARROWS = {"up": " ↑", "down": " ↓"}
 
-#: one row of buttons: {"text", "url"}
+#: one of a row of buttons: {"text", "url"} or {"text", "callback_data"}
 Button = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message in both spellings. ``buttons``: rows of link buttons, empty when the site is not public."""
+    """One message in both spellings. ``buttons``: rows of links (none when the site is not public) and of marks for its cases."""
 
     text_html: str
     plain_text: str
@@ -99,7 +100,9 @@ def telegram_message(body: Body, *, report_url: str, repeat: bool = False, live_
         plain = visible_text(text)
         if len(plain) <= LONGEST:
             break
-    return Message(text, plain, _buttons(report_url) if public else [])
+    links = _buttons(report_url) if public else []
+    marks = case_buttons.rows(body.actions) if report_url and not (body.quiet or body.too_little_data) else []
+    return Message(text, plain, [*links, *marks])
 
 
 def short_message(body: Body, *, report_url: str) -> Message:
@@ -157,6 +160,8 @@ def _sections(body: Body, plan: _Plan, public_url: str, live_line: str) -> Itera
     said = {sentence.text for sentence in body.headline[:2]}
     if reasons := [change.text for change in body.changes if change.text not in said][: plan.reasons]:
         yield "<b>Почему</b>\n" + " ".join(_prose(text, plan) for text in reasons)
+    if (advice := body.advice) and not is_thin:
+        yield _prose(advice.text, plan)
     if (actions := body.actions) and not is_thin:
         yield f"<b>{_DO.get(header.report_type, 'Сделать')}</b>\n" + "\n".join(
             _action(number, action, plan, public_url, header.deal_page) for number, action in enumerate(actions[:3], 1)
@@ -231,10 +236,20 @@ def _incomplete(cause: Incomplete | None, header: Header, plan: _Plan) -> str:
 
 def _action(number: int, action: Action, plan: _Plan, public_url: str, deal_page: str) -> str:
     who, text = _value(action.who, plan), _prose(action.text, plan)
-    first = f"{number}. " + ": ".join(part for part in (f"<b>{who}</b>" if who else "", text) if part)
     why = _prose(action.why, plan).rstrip(".") if number <= plan.whys else ""
-    client = " ".join(part for part in (_value(action.client, plan), _phone(action.phone_masked)) if part)
-    details = [client, why, _value(action.money_display, plan)]
+    if action.case_id:
+        # the text names the client
+        first = f"{number}. <b>{text}</b>"
+        details = [
+            f"Отвечает {who}" if action.manager_id else who,
+            _phone(action.phone_masked),
+            why,
+            _value(action.money_display, plan),
+        ]
+    else:
+        first = f"{number}. " + ": ".join(part for part in (f"<b>{who}</b>" if who else "", text) if part)
+        client = " ".join(part for part in (_value(action.client, plan), _phone(action.phone_masked)) if part)
+        details = [client, why, _value(action.money_display, plan)]
     if public_url and action.dialog_id:
         details.append(f'<a href="{escape(dialog_page(public_url, action.dialog_id))}">диалог</a>')
     if deal := deal_pages.address(deal_page, action.deal_id):

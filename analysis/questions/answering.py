@@ -30,7 +30,7 @@ from synkro.core.errors import SynkroError
 from synkro.core.settings import settings
 from synkro.database import db
 from synkro.reporting import reports
-from synkro.reporting.body import Body
+from synkro.reporting.body import Action, Body
 from synkro.reporting.reports import Report
 from synkro.tenancy import runtime_config
 
@@ -175,7 +175,7 @@ def suggestions(body: Body, most: int = 4) -> list[str]:
     if (waiting := by_key.get("unanswered_now")) and waiting.value:
         found.append("Кто ждёт ответа?")
     if any(row.kind in ("complaint", "refund", "rude_manager") for row in body.risks) or any(
-        "жал" in row.why or "верн" in row.why for row in body.actions
+        _is_heavy(row) for row in body.actions
     ):
         found.append("На что жалуются клиенты?")
     worse = [row for row in by_key.values() if row.good is False and row.usual]
@@ -251,8 +251,14 @@ def _topics(report: Report) -> Answer:
     return _listed(report, "О чём спрашивали клиенты:", lines, rows, "Темы в прочитанных диалогах не найдены.")
 
 
+def _is_heavy(action: Action) -> bool:
+    """A complaint, or money to be given back."""
+    said = f"{action.text} {action.why}".lower()
+    return any(word in said for word in ("жал", "верн", "возврат"))
+
+
 def _risks(report: Report) -> Answer:
-    heavy = [action for action in report.body.actions if "жал" in action.why or "верн" in action.why]
+    heavy = [action for action in report.body.actions if _is_heavy(action)]
     lines = [risk.text for risk in report.body.risks] + [action_line(action) for action in heavy]
     rows: list[Cited] = [*report.body.risks, *heavy]
     return _listed(report, "Жалобы и риски:", lines, rows, "Жалоб и рисков в прочитанных диалогах не найдено.")

@@ -16,7 +16,18 @@ from typing import Any
 
 from analysis.llm import prompts
 from analysis.reading.normalisation import shown
-from analysis.report import actions, aggregates, changes, dialogs, figures, headline, page_text, quality, sales
+from analysis.report import (
+    actions,
+    advice,
+    aggregates,
+    changes,
+    dialogs,
+    figures,
+    headline,
+    page_text,
+    quality,
+    sales,
+)
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
 from analysis.report.context import AnalysisContext, ReadingsOutcome
@@ -25,7 +36,7 @@ from analysis.rules import reader
 from synkro.core import russian
 from synkro.core.errors import SynkroError
 from synkro.database import db
-from synkro.reporting import spending
+from synkro.reporting import cases, spending
 from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft
 
@@ -97,7 +108,8 @@ def compose(
     little = not quiet and facts.has_chats and outcome.total < ctx.min_dialogs
     claims = Claims()
     rows = figures.rows(facts, gap)
-    to_do = [] if quiet else actions.build(facts, outcome.readings, claims, ctx.period_end)
+    repeats = ctx.report_type not in cases.ADVISING
+    to_do = [] if quiet else actions.build(facts, outcome.readings, claims, ctx.timezone, repeats)
     told = {row["dialog_id"] for row in to_do[:3]}
     risks = [] if quiet or little else aggregates.risks(outcome.readings, claims, told)
     complaints = [] if little else aggregates.risk_dialogs(outcome.readings, _COMPLAINTS)
@@ -118,6 +130,7 @@ def compose(
             # «мало данных» speaks of no client: nothing is quoted for it
             "headline": headline.with_claims([dict(s, claims=[]) for s in sentences], [] if little else to_do, claims),
             "actions": to_do,
+            "advice": None if repeats else advice.build(facts, ctx.period_end),
             "numbers": rows,
             "changes": changed,
             "managers": figures.managers(facts),
@@ -171,7 +184,9 @@ def is_quiet(facts: Facts, outcome: ReadingsOutcome, gap: Mapping[str, Any] | No
     if gap is not None or not facts.numbers:
         return False
     happened = ("client_messages", "waits", "unanswered_now", "deals_won", "deals_lost", "deals_new")
-    if any(facts.numbers.get(key) for key in happened) or facts.waiting:
+    # a deal that stands or has no task was so yesterday: it makes no day a busy one
+    asked = any(case.client_id and case.kind not in ("deal_stuck", "deal_without_task") for case in facts.cases)
+    if any(facts.numbers.get(key) for key in happened) or facts.waiting or asked:
         return False
     return not any(found.reading.risks or found.reading.open_question for found in outcome.readings)
 

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from analysis.reading.grounding import find_quote
 from analysis.reading.normalisation import one_line
 from analysis.report.context import AnalysisContext
 from synkro.connectors import deal_pages, registry
 from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.queries import Baseline, Waiting, plain
-from synkro.reporting import dialogs
+from synkro.reporting import cases
+from synkro.reporting.cases import Case
 
-#: waits that get their quote looked up: the report shows ten
-_QUOTED = 15
+#: characters of a quote
+_LONGEST = 200
 #: dialogs shown for one reason deals were lost
 _DIALOGS_OF_A_REASON = 6
 
@@ -33,8 +33,14 @@ class Facts:
     usual: Mapping[str, float] = field(default_factory=dict)
     managers: Sequence[Mapping[str, Any]] = ()
     waiting: Sequence[Waiting] = ()
-    #: wait id → (message id, quote) of the client's last question
-    quotes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    #: what needs somebody at the moment looked at
+    cases: Sequence[Case] = ()
+    looked_at: datetime | None = None
+    #: case id → (dialog id, message id, quote) of the client's last question, else of the message that opened the case
+    quotes: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    #: what the last report of a day advised, as it is now (None: the data no longer shows it), and that report's date
+    advised: Sequence[tuple[str, Case | None]] = ()
+    advised_for: date | None = None
     lost: Sequence[Mapping[str, Any]] = ()
     channels: Sequence[Mapping[str, Any]] = ()
     stages: Sequence[Mapping[str, Any]] = ()
@@ -62,17 +68,9 @@ class Facts:
 
 def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
     """Read the marts (service entry point)."""
-    waits = queries.waiting(connection, ctx.tenant_id, ctx.window)
-    quotes: dict[str, tuple[str, str]] = {}
-    quoted = [w for w in waits if w.last_text][:_QUOTED]
-    ids = list({wait.dialog_id for wait in quoted})
-    said_in = dialogs.messages_of_window(connection, ctx.tenant_id, ids, ctx.window)
-    for wait in quoted:
-        quote = one_line(wait.last_text, 10_000)
-        quote = quote if len(quote) <= 200 else quote[:200].rpartition(" ")[0]
-        found = find_quote(quote, [m for m in said_in[wait.dialog_id] if m.kind == "client"])
-        if found is not None:
-            quotes[wait.wait_id] = (found, quote)
+    found = cases.of_window(connection, ctx.tenant_id, ctx.window)
+    advised = cases.last_advice(connection, ctx.tenant_id, ctx.window)
+    known = cases.by_ids(connection, ctx.tenant_id, [row["case_id"] for row in advised])
     usual = queries.baseline(connection, ctx.tenant_id, ctx.window)
     compared_with = "usual" if usual.windows else "previous"
     return Facts(
@@ -82,8 +80,12 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
         previous=queries.baseline(connection, ctx.tenant_id, ctx.window, "previous"),
         changes=queries.changes(connection, ctx.tenant_id, ctx.window, compared_with),
         managers=queries.managers(connection, ctx.tenant_id, ctx.window),
-        waiting=waits,
-        quotes=quotes,
+        waiting=queries.waiting(connection, ctx.tenant_id, ctx.window),
+        cases=found,
+        looked_at=_looked_at(connection, ctx),
+        quotes=_quotes(connection, ctx, found),
+        advised=[(row["case_id"], known.get(row["case_id"])) for row in advised],
+        advised_for=advised[0]["period_end"] if advised else None,
         lost=_lost(connection, ctx),
         open_promises=_open_promises(connection, ctx),
         channels=queries.channels(connection, ctx.tenant_id, ctx.window),
@@ -92,6 +94,42 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
         deal_page=deal_pages.prefix(connection, ctx.tenant_id),
         marts=_marts(connection, ctx),
     )
+
+
+def _looked_at(connection: db.Connection, ctx: AnalysisContext) -> datetime:
+    """What «now» is for the cases: what is known of the newest window, the end of an older one."""
+    if not cases.is_newest(connection, ctx.tenant_id, ctx.window):
+        return ctx.window.end
+    row = connection.execute(
+        "select as_of from synkro.mart_watermarks where tenant_id = %s", (ctx.tenant_id,)
+    ).fetchone()
+    return row["as_of"] if row and row["as_of"] else ctx.window.end
+
+
+def _quotes(connection: db.Connection, ctx: AnalysisContext, found: Sequence[Case]) -> dict[str, tuple[str, str, str]]:
+    """The client's own line of each case: the last that asks for something, else the message that opened it."""
+    rows = connection.execute(
+        "select c.case_id, m.dialog_id, m.message_id, m.body from unnest(%(ids)s::text[], %(dialogs)s::text[], %(messages)s::text[],"
+        "   %(since)s::timestamptz[]) as c (case_id, dialog_id, message_id, since)"
+        " cross join lateral (select f.dialog_id, f.message_id, f.body from marts.fct_messages f where f.tenant_id = %(tenant)s"
+        "   and f.dialog_id = c.dialog_id and coalesce(f.body, '') <> ''"
+        "   and (f.message_id = c.message_id or f.kind = 'client' and f.needs_reply and f.sent_at >= c.since and f.sent_at <= %(until)s)"
+        "   order by f.kind = 'client' and f.needs_reply desc, f.sent_at desc, f.message_id desc limit 1) m",
+        {
+            "tenant": ctx.tenant_id,
+            "ids": [case.case_id for case in found],
+            "dialogs": [case.dialog_id for case in found],
+            "messages": [case.evidence_message_id for case in found],
+            "since": [case.began_at for case in found],
+            "until": _looked_at(connection, ctx),
+        },
+    )
+    return {row["case_id"]: (row["dialog_id"], row["message_id"], _cut(row["body"])) for row in rows}
+
+
+def _cut(text: str) -> str:
+    quote = one_line(text, 10_000)
+    return quote if len(quote) <= _LONGEST else quote[:_LONGEST].rpartition(" ")[0]
 
 
 def _open_promises(connection: db.Connection, ctx: AnalysisContext) -> dict[tuple[str, str], bool]:

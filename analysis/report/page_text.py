@@ -41,6 +41,7 @@ def build(body: Body, timezone: str) -> str:
         parts.append(incomplete_line(body.incomplete, timezone))
     parts.append(" ".join(sentence.text for sentence in body.headline))
     if not (body.quiet or body.too_little_data):
+        parts.append(f"{body.advice.text}." if body.advice else "")
         lines = [action_line(row) for row in body.actions[: _SHOWN["actions"]]]
         parts.append(_section(_TODAY.get(header.report_type, "Сделать"), lines, numbered=True))
     if not body.quiet:
@@ -104,9 +105,12 @@ def _when(value: str, timezone: str) -> str:
 
 
 def action_line(row: Action) -> str:
-    """«Ответьте на «…» — Айгерим, •••• 0001; ждёт 3 ч; 450 000 ₸; отвечает Асель»."""
-    who = ", ".join(part for part in (row.client, row.phone_masked) if part)
+    """«Ответить: Айгерим, ждёт 3 ч; •••• 0001; 450 000 ₸; отвечает Асель»."""
     tail = [row.why, row.money_display, f"отвечает {row.who}" if row.manager_id else row.who.lower()]
+    if row.case_id:
+        # the text names the client
+        return "; ".join(part for part in (row.text, row.phone_masked, *tail) if part)
+    who = ", ".join(part for part in (row.client, row.phone_masked) if part)
     return f"{row.text} — {who}; " + "; ".join(part for part in tail if part)
 
 

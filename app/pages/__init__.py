@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 NAMES = (
-    "overview", "reports", "report", "rows", "dialog", "dashboards", "freshness", "settings", "tenants", "accounts", "profile", "audit",
+    "overview", "reports", "report", "rows", "dialog", "cases", "dashboards", "freshness", "settings", "tenants", "accounts", "profile", "audit",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from analysis.reading import vocabulary
 from app import formatting
 from app.components.base.actions import act
 from app.components.base.html import badge, button, div, facts, icon, link, pager, span, tag
+from app.components.report.case_buttons import CaseButtons
 from app.components.report.deal import deal_name
 from app.components.report.parts import dialog_href, section
 from app.layout import frame, heading, page
@@ -40,6 +41,7 @@ async def dialog_page(viewer: Viewer, slug: str, dialog_id: str, m: str = "", p:
                 _chat(view, set(cited))
                 pager(view.page, view.pages, lambda number: f"{href}?p={number}")
             with div("stack loose"):
+                _cases(view, slug)
                 _client(view, slug)
                 _reading(view)
 
@@ -126,6 +128,21 @@ def _open_wait(wait: Wait) -> None:
     with div("wait late" if wait.is_breached else "wait", mark="open-wait"):
         icon("clock")
         span("", t("dialog.waits_since", time=formatting.passed(wait.opened_at)))
+
+
+def _cases(view: Transcript, slug: str) -> None:
+    if not view.cases:
+        return
+    with section(t("cases.title"), mark="dialog-cases"):
+        for case in view.cases:
+            with div("item stack tight"):
+                badge(t(f"case.kind.{case.kind}"), "warn" if case.is_open else "")
+                since = t("cases.since_moment", when=formatting.moment(case.began_at, view.timezone))
+                span(
+                    "small muted wrap",
+                    " · ".join(part for part in (formatting.masked(case.deal_name or ""), since) if part),
+                )
+                CaseButtons(slug, case)
 
 
 def _client(view: Transcript, slug: str) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from analysis.report import page_text
 from app import formatting
 from app.components.base.html import button, div, link, note, span, tag
-from app.components.report import changes, details, quality, reconciliation, restatements, sales, sections, versions
+from app.components.report import (
+    advice,
+    changes,
+    details,
+    quality,
+    reconciliation,
+    restatements,
+    sales,
+    sections,
+    versions,
+)
 from app.components.report.followup import FollowUp
 from app.components.report.parts import coverage_text, evidence, status_badge
 from app.layout import frame, heading, page
@@ -49,6 +59,7 @@ def content(view: ReportView, viewer: Viewer) -> None:
     with div("aside"):
         with div("stack loose"):
             sections.actions(view)
+            advice.draw(view)
             sections.numbers(view)
             changes.draw(view)
             sections.waiting(view)

@@ -18,11 +18,11 @@ from typing import Any
 from uuid import UUID
 
 from delivery import destinations
-from delivery.bot import binding, inbox
+from delivery.bot import binding, inbox, presses
 from delivery.bot.conversation import Answer, Answerer, Conversation
 from delivery.telegram.client import TelegramClient
 from delivery.telegram.error_classes import judge
-from delivery.telegram.updates import Incoming, Moved, Removed, chat_of, understand
+from delivery.telegram.updates import Incoming, Moved, Pressed, Removed, chat_of, understand
 from synkro.connectors import integrations
 from synkro.core.errors import SynkroError, TransientError
 from synkro.database import db
@@ -192,6 +192,10 @@ class _Round:
             with db.as_service("bot") as connection:
                 slug = tenants.by_id(connection, owner).slug
             if Conversation(owner, slug, self.bot, self.answerer).handle(row, meant):
+                self.outcome.answered += 1
+            return
+        if isinstance(meant, Pressed):
+            if presses.handle(owner, self.bot, row, meant):
                 self.outcome.answered += 1
             return
         with db.as_service("bot") as connection:

@@ -147,6 +147,21 @@ class TelegramClient:
                 raise self._lost_answer("no message_id")
             return Sent(result["message_id"], tuple(lost))
 
+    def answer_press(self, callback_id: str, text: str) -> None:
+        """Tell whoever pressed a button that it was heard, in a notice over the chat; an empty text says nothing."""
+        self._result(
+            "answerCallbackQuery", {"callback_query_id": callback_id, "text": text[:200]}, bool, idempotent=True
+        )
+
+    def change_buttons(self, chat_id: str, message_id: int, buttons: Sequence[Sequence[Any]]) -> None:
+        """Other buttons under a message of ours."""
+        payload = {
+            "chat_id": chat_id,
+            "message_id": message_id,
+            "reply_markup": {"inline_keyboard": [list(row) for row in buttons]},
+        }
+        self._result("editMessageReplyMarkup", payload, dict, idempotent=True)
+
     def _result(self, method: str, payload: dict[str, Any], expect: type, **options: Any) -> Any:
         idempotent = bool(options.get("idempotent"))
         try:

@@ -53,8 +53,25 @@ class Removed:
     chat: str
 
 
+@dataclass(frozen=True)
+class Pressed:
+    """A button under a message of ours was pressed."""
+
+    chat: str
+    message_id: int | None
+    callback_id: str
+    data: str
+    author: str
+    #: the buttons the message has now
+    buttons: tuple[tuple[Mapping[str, Any], ...], ...] = ()
+
+
 def chat_of(update: Mapping[str, Any]) -> str | None:
     """The chat an update is about, for the kinds the bot reads."""
+    press = update.get("callback_query")
+    if isinstance(press, dict):
+        number = ((press.get("message") or {}).get("chat") or {}).get("id")
+        return str(number) if number is not None else None
     for kind in ("message", "edited_message", "my_chat_member"):
         if isinstance(update.get(kind), dict):
             number = (update[kind].get("chat") or {}).get("id")
@@ -62,7 +79,7 @@ def chat_of(update: Mapping[str, Any]) -> str | None:
     return None
 
 
-def understand(update: Mapping[str, Any], bot_id: int, username: str) -> Incoming | Moved | Removed | None:
+def understand(update: Mapping[str, Any], bot_id: int, username: str) -> Incoming | Moved | Removed | Pressed | None:
     """What the update asks of us; None for what does not concern the bot (an edit, talk between people)."""
     member = update.get("my_chat_member")
     chat = chat_of(update)
@@ -71,6 +88,8 @@ def understand(update: Mapping[str, Any], bot_id: int, username: str) -> Incomin
     if isinstance(member, dict):
         status = (member.get("new_chat_member") or {}).get("status")
         return Removed(chat) if status in ("kicked", "left") else None
+    if isinstance(press := update.get("callback_query"), dict):
+        return _pressed(chat, press)
     message = update.get("message")
     if not isinstance(message, dict):
         return None
@@ -100,6 +119,19 @@ def understand(update: Mapping[str, Any], bot_id: int, username: str) -> Incomin
         thread_id=message.get("message_thread_id") if message.get("is_topic_message") else None,
         title=_title(message.get("chat") or {}),
         language=str(author.get("language_code") or "")[:10],
+    )
+
+
+def _pressed(chat: str, press: Mapping[str, Any]) -> Pressed:
+    message = press.get("message") or {}
+    keyboard = (message.get("reply_markup") or {}).get("inline_keyboard") or []
+    return Pressed(
+        chat=chat,
+        message_id=int(message["message_id"]) if message.get("message_id") else None,
+        callback_id=str(press.get("id") or ""),
+        data=str(press.get("data") or ""),
+        author=_name(press.get("from") or {}),
+        buttons=tuple(tuple(button for button in row if isinstance(button, dict)) for row in keyboard),
     )
 
 

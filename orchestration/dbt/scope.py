@@ -88,11 +88,13 @@ class Build:
     scope: Scope
     #: every deal, whoever its client is: a stage, a reason or the currency was renamed
     all_deals: bool
+    #: every case: the build before this one failed, and what it left of the stages' norms cannot be compared
+    all_cases: bool
     inputs: dict[str, Any]
 
     @property
     def variables(self) -> dict[str, Any]:
-        return {"scope": self.scope, "all_deals": self.all_deals}
+        return {"scope": self.scope, "all_deals": self.all_deals, "all_cases": self.all_cases}
 
 
 def begin(
@@ -128,7 +130,10 @@ def begin(
             {"tenant": tenant_id, "scope": scope},
         )
         all_deals = mark is None or mark["dictionaries"] != inputs["dictionaries"]
-        return Build(tenant_id, scope, scope == "touched" and all_deals, inputs)
+        is_after_failure = mark is not None and mark["is_building"]
+        return Build(
+            tenant_id, scope, scope == "touched" and all_deals, scope == "touched" and bool(is_after_failure), inputs
+        )
 
 
 def is_partial(url: str, tenant_id: UUID, project: str, *, session: psycopg.Connection[Any] | None = None) -> bool:

@@ -13,7 +13,8 @@ from services.access import Viewer
 from services.reports.view import currency_of
 from synkro.connectors import deal_pages
 from synkro.database import db
-from synkro.reporting import dialogs, intents, readings
+from synkro.reporting import cases, dialogs, intents, readings
+from synkro.reporting.cases import Case
 from synkro.reporting.dialogs import Message
 from synkro.tenancy import runtime_config
 from synkro.tenancy.tenants import Tenant
@@ -50,6 +51,8 @@ class Transcript:
     #: message id → what a person said; the marts take it with the next report
     corrected: dict[str, bool]
     currency: str | None
+    #: what needs somebody because of this dialog or its client's deals, or was dismissed within the last days
+    cases: list[Case]
     #: what a deal's number is added to
     deal_page: str
     page: int
@@ -99,6 +102,7 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
             topics=of_company(connection, tenant.tenant_id),
             corrected=intents.corrected(connection, tenant.tenant_id, dialog_id),
             currency=currency_of(connection, tenant.tenant_id),
+            cases=cases.of_dialog(connection, tenant.tenant_id, dialog_id, card["client_id"]),
             deal_page=deal_pages.prefix(connection, tenant.tenant_id),
             page=part.page,
             pages=part.pages,

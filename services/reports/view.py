@@ -16,8 +16,9 @@ from synkro.database import db
 from synkro.metrics import live, queries
 from synkro.metrics.live import Live
 from synkro.metrics.queries import Baseline, Waiting
-from synkro.reporting import dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
+from synkro.reporting import cases, dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
 from synkro.reporting.body import Number
+from synkro.reporting.cases import Case
 from synkro.reporting.dialogs import Dialog
 from synkro.reporting.outbox import Item
 from synkro.reporting.reconciliation import Count, Line
@@ -60,6 +61,8 @@ class ReportView:
     lacks: list[str] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
     currency: str | None = None
+    #: the cases of its actions as they are now, by id
+    cases: dict[str, Case] = field(default_factory=dict)
     #: what a deal's number is added to, see :mod:`synkro.connectors.deal_pages`
     deal_page: str = ""
     #: None: no chats are read
@@ -118,6 +121,7 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             lacks=revisions.lacking_of(connection, tenant_id, report.report_id),
             missing=report_windows.missing_of(connection, tenant_id, window),
             currency=currency_of(connection, tenant_id),
+            cases=cases.by_ids(connection, tenant_id, [row.case_id for row in report.body.actions if row.case_id]),
             deal_page=deal_pages.prefix(connection, tenant_id),
             live=live.now(connection, tenant_id),
             sent_at=_sent_at(connection, report),

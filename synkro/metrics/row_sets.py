@@ -14,7 +14,7 @@ select p.as_of, p.now_at
 from marts.period_summary p
 where p.tenant_id = %(tenant)s and p.window_start = %(start)s and p.window_end = %(end)s"""
 
-#: opened in the window, or open at its now; what ended is known up to as_of. The first bound is a subquery of its own: row
+#: opened in the window, or open at its now; what ended or was dismissed is known up to as_of. The first bound is a subquery of its own: row
 #: level security lets no index take a bound that is reckoned from a column of another row
 WAITS = """\
 select
@@ -22,9 +22,11 @@ select
   w.replied_by, w.responsible_at_open, w.response_minutes, w.response_minutes_calendar, w.sla_deadline_at,
   w.is_off_hours, w.is_first_response, e.now_at,
   w.opened_at >= %(start)s as is_of_window,
-  w.opened_at <= e.now_at and (w.closed_at is null or w.closed_at > e.now_at) as is_open_now,
+  w.opened_at <= e.now_at and (w.closed_at is null or w.closed_at > e.now_at)
+    and not coalesce(w.dismissed_at <= e.as_of, false) as is_open_now,
   w.is_answered and w.closed_at <= e.as_of as is_answered,
-  coalesce(least(w.closed_at, e.as_of) > w.sla_deadline_at, false) as is_breached,
+  coalesce(least(w.closed_at, e.as_of) > w.sla_deadline_at, false)
+    and not coalesce(w.dismissed_at <= e.as_of, false) as is_breached,
   coalesce(e.now_at > w.sla_deadline_at, false) as is_past_deadline_now,
   trim_scale(round(extract(epoch from e.now_at - w.opened_at) / 60, 4)) as age_minutes
 from edge e

@@ -209,8 +209,8 @@ COLUMNS = (
     ),
     Metric(
         "answered_within_target", "share", "waits", _JUDGED, WITHIN,
-        ru="Доля отвеченных в срок среди отвеченных и просроченных без ответа. Ждущие, чей срок не вышел, не входят.",
-        en="Share answered within the target of all answered or overdue. Who still waits within the target is left out.",
+        ru="Доля отвеченных в срок среди отвеченных и просроченных без ответа. Ждущие, чей срок не вышел, и снятые человеком не входят.",
+        en="Share answered within the target of all answered or overdue. Who still waits within the target is left out, and so is a wait that a person dismissed.",
         label_ru="Ответы в срок", label_en="Answered in time",
         better="more", denominator="answered_within_target_n", place=40,
         asked=r"в срок|вовремя|\bsla\b|норматив", asked_place=90,
@@ -231,8 +231,8 @@ COLUMNS = (
     ),
     Metric(
         "breached", "count", "waits", f"{_OPENED} and r.is_breached", COUNT,
-        ru="Ожидания окна, где ответ или момент данных позже срока.",
-        en="Waits of the window whose answer, or as_of, came after the deadline.",
+        ru="Ожидания окна, где ответ или момент данных позже срока; снятые человеком не входят.",
+        en="Waits of the window whose answer, or as_of, came after the deadline; those a person dismissed are left out.",
         label_ru="Ответы и ожидания дольше цели", label_en="Answers and waits beyond the target",
         better="less", place=170,
     ),
@@ -246,8 +246,8 @@ COLUMNS = (
     ),
     Metric(
         "unanswered_now", "count", "waits", _NOW, COUNT,
-        ru="Кто ждал ответа в конце окна или на момент данных, когда бы ни спросил (не старше 7 дней).",
-        en="Who was waiting at the window's now, whenever they asked (not longer than 7 days).",
+        ru="Кто ждал ответа в конце окна или на момент данных, когда бы ни спросил (не старше 7 дней); снятые человеком к моменту данных не входят.",
+        en="Who was waiting at the window's now, whenever they asked (not longer than 7 days); those a person dismissed by as_of are left out.",
         label_ru="Без ответа на конец дня", label_en="Unanswered at the end of the day",
         better="less", place=50,
         asked=r"без ответа|не ответил[иа]|неотвеч|сколько (?:клиентов )?ждут", asked_place=110,

@@ -113,6 +113,36 @@ class Action(_Model):
     wait_ids: list[str] = []
     only_waits: bool = False
     claims: Claims = []
+    #: the case behind it, and its kind; None: a report that was written before there were cases
+    case_id: str | None = None
+    kind: Text = ""
+
+
+class AdvisedCase(_Model):
+    """A case that the last report of a day advised, and what became of it."""
+
+    case_id: str | None = None
+    #: done (a row proves it), dismissed, open, expired, gone
+    state: Text = ""
+    text: Text = ""
+    client: Text = ""
+    who: Text = ""
+    note: Text = ""
+    dialog_id: str | None = None
+    message_id: str | None = None
+    deal_id: str | None = None
+    #: what the row that proves it is: message, call, task or deal
+    proof: Text = ""
+
+
+class Advice(_Model):
+    date: Moment = None
+    #: «Вчера советовали 3: сделано 2, снято 1»
+    text: Text = ""
+    done: int = 0
+    dismissed: int = 0
+    of: int = 0
+    items: Rows[AdvisedCase] = []
 
 
 class Number(_Model):
@@ -324,6 +354,8 @@ class Body(_Model):
     coverage_line: Text = ""
     headline: Annotated[list[Sentence], BeforeValidator(_sentences)] = []
     actions: Rows[Action] = []
+    #: None: nothing was advised before
+    advice: Part[Advice] = None
     numbers: Rows[Number] = []
     changes: Rows[Change] = []
     managers: Rows[Manager] = []

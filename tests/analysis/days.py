@@ -22,6 +22,8 @@ from synkro.reporting.reports import Draft
 from tests.analysis.inputs import (
     DAY,
     FURNITURE,
+    WINDOW,
+    case,
     context,
     facts,
     item,
@@ -92,7 +94,29 @@ def _facts(**changes: Any) -> Facts:
             wait("w2", 50, client_name="Света & Ко", phone="+77010000002", is_overdue=True, deal_id="1002", deal_name="Шкаф", price=1_200_000, **_DANIYAR),
             wait("w3", 20, client_name="+7 701 000 00 03", phone="+77010000003"),
         ],
-        "quotes": {"w-w1": ("w1/3", "А доставка когда будет? Мой номер +7 701 000 00 01")},
+        "cases": [
+            case("w1", hours=5, client_name="Айгерим", phone="+77010000001", deal_id="deal-1", deal_name="Кухня", money=450_000, **_ASEL),
+            case("w2", hours=0.8, client_name="Света & Ко", phone="+77010000002", deal_id="deal-2", deal_name="Шкаф", money=1_200_000, **_DANIYAR),
+            case("w1", "deal_stuck", 240, client_name="Айгерим", deal_id="deal-1", deal_name="Кухня", stage="Счёт", money=450_000, dialog_id="w1", **_ASEL),
+            case("d1", "won_complaint", 30, client_name="Олег", phone="+77010000011", deal_id="deal-d1", deal_name="Диван", money=90_000,
+                 acts=("complaint",), **_ASEL),
+            case("d4", "promise_due", 50, client_name="Марат", what="delivery", due_at=WINDOW.end - timedelta(hours=26), **_ASEL),
+            case("d9", "deal_stuck", 300, client_id=None, client_name="", dialog_id=None, deal_id="deal-9", deal_name="Стол", stage="Замер", **_DANIYAR),
+            case("d8", "wait_overdue", 150, client_name="Лаура", money=5_000_000, deal_id="deal-8", deal_name="Гардероб",
+                 first_advised_at=WINDOW.end - timedelta(hours=48), advised_as_of=WINDOW.end - timedelta(hours=24), advised_money=5_000_000),
+        ],
+        "quotes": {
+            "wait_overdue:w1": ("w1", "w1/3", "А доставка когда будет? Мой номер +7 701 000 00 01"),
+            "won_complaint:d1": ("d1", "d1/1", "Верните деньги"),
+        },
+        "advised": [
+            ("wait_overdue:d8", case("d8", "wait_overdue", 150, client_name="Лаура", money=5_000_000, state="advised")),
+            ("wait_overdue:d7", case("d7", "wait_overdue", 60, client_name="Самат", state="done", closed_at=WINDOW.end - timedelta(hours=20),
+                                     closed_by_dialog_id="d7", closed_by_message_id="d7/9", **_DANIYAR)),
+            ("deal_stuck:d6", case("d6", "deal_stuck", 400, client_name="Жанна", deal_name="Шкаф", state="dismissed",
+                                   closed_at=WINDOW.end - timedelta(hours=3), dismissed_reason="not_relevant")),
+        ],
+        "advised_for": DAY - timedelta(days=1),
         "lost": [
             {"reason": "Дорого", "count": 2, "amount": 240_000, "dialog_ids": ["d2", "d3"], "deal_ids": ["1009"]},
             {"reason": "Причина не указана", "count": 1, "amount": 0},
@@ -158,12 +182,17 @@ _NO_CHATS = {key: value for key, value in _USUAL.items() if key.startswith("deal
 
 def _radist_only() -> Draft:
     waits = [replace(one, price=None, deal_id=None, deal_name=None) for one in _facts().waiting]
+    talk = [
+        replace(one, money=None, deal_id=None, deal_name=None)
+        for one in _facts().cases
+        if one.kind in ("wait_overdue", "promise_due")
+    ]
     usual = {key: value for key, value in _USUAL.items() if not key.startswith(("deals", "money"))}
     read_ = _outcome()
     read_.readings = [
         replace(one, dialog=replace(one.dialog, price=None, deal_id=None, stage_kind=None)) for one in read_.readings
     ]
-    return compose(context(), read_, _facts(numbers=_NO_DEALS, usual=usual, waiting=waits, lost=()))
+    return compose(context(), read_, _facts(numbers=_NO_DEALS, usual=usual, waiting=waits, cases=talk, lost=()))
 
 
 def _deals_alone() -> Facts:
@@ -205,7 +234,7 @@ def _revised() -> Draft:
 DAYS: dict[str, Callable[[], Draft]] = {
     "amocrm_radist": lambda: compose(context(), _outcome(), _facts()),
     "radist_only": _radist_only,
-    "amocrm_only": lambda: compose(context(), outcome(), _deals_alone()),
+    "amocrm_only": lambda: compose(context(), outcome(), replace(_deals_alone(), cases=_facts().cases[5:6], looked_at=WINDOW.end)),
     "quiet": lambda: compose(context(), outcome(), facts({"messages": 0, "as_of": "2026-11-20T17:01:00+00:00"}, usual=_USUAL)),
     "incomplete": lambda: compose(context(missing=[_gap("radist", "сервис не отвечал с 18:40.")]), _outcome(), _facts()),
     "incomplete_of_two": lambda: compose(
@@ -245,7 +274,11 @@ def body_text(draft: Draft) -> str:
 def message_text(draft: Draft) -> str:
     """The message in both spellings with its buttons."""
     message = telegram_message(draft.body, report_url=URL)
-    buttons = "\n".join(f"[{button['text']}]({button['url']})" for row in message.buttons for button in row)
+    buttons = "\n".join(
+        f"[{button['text']}]({button.get('url') or button['callback_data']})"
+        for row in message.buttons
+        for button in row
+    )
     return str(plain("\n=====\n".join((message.text_html, message.plain_text, buttons)))) + "\n"
 
 

@@ -13,6 +13,7 @@ from analysis.report.inputs import Facts
 from analysis.topics import pack
 from synkro.core.windows import Window
 from synkro.metrics.queries import Waiting
+from synkro.reporting.cases import Case
 from synkro.reporting.dialogs import Dialog
 
 FURNITURE = pack("furniture").catalogue
@@ -26,6 +27,19 @@ def wait(key: str, minutes: float = 60, **changes: Any) -> Waiting:
         wait_id=f"w-{key}", client_id=key, client_name=f"Клиент {key}", phone=None, dialog_id=key, channel="whatsapp",
         opened_at=WINDOW.end - timedelta(minutes=minutes), waiting_minutes=minutes, is_overdue=False, manager_id=None,
         manager_name=None, deal_id=None, deal_name=None, price=None, last_text="",
+    )  # fmt: skip
+    return replace(one, **changes)
+
+
+def case(key: str, kind: str = "wait_overdue", hours: float = 24, **changes: Any) -> Case:
+    """A case of client ``key`` that began ``hours`` ago and opened a quarter of an hour later; nobody answers, no deal."""
+    began = WINDOW.end - timedelta(hours=hours)
+    one = Case(
+        case_id=f"{kind}:{key}", kind=kind, state="open", client_id=key, client_name=f"Клиент {key}", phone=None, deal_id=None,
+        deal_name=None, stage=None, dialog_id=key, evidence_message_id="m1", manager_id=None, manager_name=None, money=None,
+        began_at=began, opened_at=began + timedelta(minutes=15), due_at=None, closed_at=None, closed_by_dialog_id=None,
+        closed_by_message_id=None, closed_by_event_id=None, closed_by_deal_id=None, closed_by_task_id=None, dismissed_reason=None,
+        what=None, last_client_at=began,
     )  # fmt: skip
     return replace(one, **changes)
 
@@ -86,7 +100,7 @@ def numbers_of(**changes: Any) -> dict[str, Any]:
 
 
 def facts(numbers: dict[str, Any] | None = None, **changes: Any) -> Facts:
-    return Facts(numbers_of() if numbers is None else numbers, currency="KZT", **changes)
+    return Facts(numbers_of() if numbers is None else numbers, currency="KZT", **{"looked_at": WINDOW.end, **changes})
 
 
 def plain(value: Any) -> Any:

@@ -136,6 +136,11 @@ class Shop:
                 last_client_at=waits_since, sla_target_minutes=15, sla_deadline_at=waits_since + timedelta(minutes=15),
                 is_breached=True, is_open=True, responsible_at_open="7",
             )  # fmt: skip
+            self.insert(
+                "fct_case_openings", case_id=f"wait_overdue:w-{dialog_id}", kind="wait_overdue", subject_id=client_id, client_id=client_id,
+                dialog_id=dialog_id, evidence_message_id=f"{dialog_id}/0", deal_id=deal_id, money=price, responsible_id="7",
+                began_at=waits_since, opened_at=waits_since + timedelta(minutes=15), expires_at=waits_since + timedelta(days=7),
+            )  # fmt: skip
 
     def summary(self, window: Window = WINDOW, *, is_complete: bool = True, **values: Any) -> None:
         self.insert(

@@ -210,8 +210,33 @@ def _marts(connection: psycopg.Connection[Any], world: World, slug: str) -> None
         ("fct_deals", deals),
     ):
         insert(connection, f"marts.{table}", rows)
+    insert(connection, "marts.fct_case_openings", _cases(waits, deals))
     _hours_and_funnel(connection, world, slug)
     _periods(connection, world, slug, len(managers), dialogs, waits, messages)
+
+
+def _cases(waits: list[dict[str, Any]], deals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each open wait is one past its target, and the first deal stands."""
+    found = [
+        {
+            "tenant_id": wait["tenant_id"], "case_id": f"wait_overdue:{wait['wait_id']}", "kind": "wait_overdue", "subject_id": wait["client_id"],
+            "client_id": wait["client_id"], "dialog_id": wait["dialog_id"], "evidence_message_id": wait["opened_by_message_id"],
+            "deal_id": deal["deal_id"], "money": deal["price"], "responsible_id": wait["responsible_at_open"], "began_at": wait["opened_at"],
+            "opened_at": wait["sla_deadline_at"], "expires_at": wait["opened_at"] + timedelta(days=7),
+        }
+        for wait, deal in zip(waits, deals, strict=True)
+        if wait["is_open"]
+    ]  # fmt: skip
+    stands = deals[0]
+    found.append(
+        {
+            **found[0], "case_id": f"deal_stuck:{stands['deal_id']}:created", "kind": "deal_stuck", "subject_id": stands["client_id"],
+            "client_id": stands["client_id"], "dialog_id": None, "evidence_message_id": None, "deal_id": stands["deal_id"], "money": stands["price"],
+            "responsible_id": stands["responsible_id"], "began_at": stands["created_at"], "opened_at": stands["created_at"] + timedelta(days=1),
+            "expires_at": stands["created_at"] + timedelta(days=61),
+        }
+    )  # fmt: skip
+    return found
 
 
 def _hours_and_funnel(connection: Any, world: World, slug: str) -> None:

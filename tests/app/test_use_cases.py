@@ -301,6 +301,7 @@ ELSEWHERE = {
         "login.failed", "login.link", "login.ok", "logout", "password.changed", "profile.changed", "second_factor.codes",
         "second_factor.off", "second_factor.on", "session.ended", "person.accepted",
     ),
+    "a page and the bot: tests/app/pages/test_cases.py, tests/delivery/test_presses.py": ("case.dismissed", "case.restored"),
     "a page alone": ("message.corrected", "operator.looked", "person.invitation_taken_back", "person.role_changed",
                      "report.exported", "topics.changed"),
     "the owner's connection: tests/transforms/test_analysts.py": ("analyst.added", "analyst.removed"),
@@ -325,7 +326,7 @@ def test_nobody_else_writes_into_the_log() -> None:
         if re.search(r"\baudit\.write\(|into synkro\.audit_log", path.read_text(encoding="utf-8"))
     }
     assert found == {
-        "app/auth.py", "services/access.py", "synkro/accounts/attempts.py", "synkro/reporting/revisions.py",
+        "app/auth.py", "delivery/bot/presses.py", "services/access.py", "synkro/accounts/attempts.py", "synkro/reporting/revisions.py",
         "synkro/reporting/telegram_chats.py", "synkro/tenancy/audit/__init__.py",
     }  # fmt: skip
 

@@ -26,7 +26,7 @@ from services import access, analysts, audit_log, companies, machine, overview, 
 from services.access import Actor, Forbidden, Viewer
 from services.machine import Operator
 from services.people import accounts, members, profile
-from services.reports import dashboards, export, freshness, published, questions, rows, runs, transcripts, view
+from services.reports import cases, dashboards, export, freshness, published, questions, rows, runs, transcripts, view
 from services.settings import chat_imports, configuration, topics  # fmt: skip
 from synkro.accounts import embedded, sessions
 from synkro.connectors import checks, integrations
@@ -34,6 +34,7 @@ from synkro.connectors.whatsapp import importing
 from synkro.core.errors import AuthenticationError, ConfigurationError, NotFoundError
 from synkro.core.settings import settings
 from synkro.database import db
+from synkro.reporting import cases as marks
 from synkro.reporting import reports
 from synkro.tenancy import invitations, users
 from tests.app.conftest import ORIGIN, Site
@@ -106,6 +107,14 @@ def opened_of(user_id: UUID) -> str:
         return sessions.open_of(connection, user_id)[0].session_hash
 
 
+def said_done(world: World) -> None:
+    """The case has been dismissed by somebody."""
+    with db.as_service("test") as connection:
+        marks.dismiss(
+            connection, world.tenants["alpha"].tenant_id, "deal_stuck:alpha-deal0:created", "done", channel="telegram"
+        )
+
+
 CASES: dict[str, Case] = {
     "audit_log.exported": Case(
         lambda w, v: audit_log.exported(v, "alpha"), {**ADMINS, "nobody": NO}, asks_again=True
@@ -134,6 +143,9 @@ CASES: dict[str, Case] = {
     "runs.run_of": Case(lambda w, v: runs.run_of(v, w.runs["failed"].run_id), MEMBERS),
     "runs.stop": Case(lambda w, v: runs.stop(v, w.runs["running"].run_id), MEMBERS),
     "rows.behind": Case(lambda w, v: rows.behind(v, "alpha", report_of(w), "messages"), MEMBERS),
+    "cases.load": Case(lambda w, v: cases.load(v, "alpha"), MEMBERS),
+    "cases.dismiss": Case(lambda w, v: cases.dismiss(v, "alpha", "deal_stuck:alpha-deal0:created", "done"), MEMBERS),
+    "cases.undo": Case(lambda w, v: said_done(w) or cases.undo(v, "alpha", "deal_stuck:alpha-deal0:created"), MEMBERS),
     "transcripts.correct": Case(
         lambda w, v: transcripts.correct(v, "alpha", "alpha:d/0", "alpha0-0", False), MEMBERS
     ),

@@ -117,6 +117,13 @@ LINES: tuple[Line, ...] = (
         ("tests/transforms/test_increment.py",),
         seconds=1500,
     ),
+    Line(
+        "M6",
+        "transforms",
+        "ninety days of answers, promises, tasks, mergers and words: every case is one, proved, and ends",
+        ("tests/transforms/test_case_lives.py",),
+        seconds=900,
+    ),
     Line("M5", "transforms", "who needs an answer: decided, counted, corrected", ("tests/orchestration/run/test_intents.py",)),
     Line("M3", "transforms", "dbt's unit tests and the worked cases", ("tests/transforms/test_unit_tests.py",)),
     Line(

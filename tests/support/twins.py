@@ -106,9 +106,13 @@ _HERE: dict[str, dict[str, Any]] = {
     "private.reconciled_dialogs": {"counted_at": None, "excluded_reason": None},
     "marts.fct_messages": {"kind": "client", "direction": "in", "body": lambda tag: f"Сколько стоит кухня, {tag}?"},
     "marts.fct_deals": {"stage_kind": "open", "is_sales": True},
-    "marts.fct_waits": {"opened_at": AT - timedelta(hours=1), "is_breached": True, "is_off_hours": False},
     "marts.period_usual": {"compared_with": "usual", "metric": "dialogs", "unit": "weekday"},
     "marts.period_changes": {"compared_with": "usual", "metric": "dialogs", "dimension": "manager"},
+    "synkro.case_marks": {"mark": "advised", "reason": None, "channel": "report", "decided_by": "person", "marked_by": None, "marked_at": AT,
+                          "as_of": AT},
+    "marts.fct_case_openings": {"kind": "wait_overdue", "began_at": AT - timedelta(hours=2), "opened_at": AT - timedelta(hours=1),
+                                "expires_at": datetime(2100, 1, 1, tzinfo=UTC), "due_at": None, "done_at": None, "recurred_at": None},
+    "marts.fct_waits": {"dismissed_by": None, "dismissed_at": None, "opened_at": AT - timedelta(hours=1), "is_breached": True, "is_off_hours": False},
     "intermediate.int_dialogs": {"excluded_reason": lambda tag: None if tag == "ours" else "group"},
 }  # fmt: skip
 

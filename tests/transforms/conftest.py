@@ -16,9 +16,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from orchestration.dbt import project
-from synkro.tenancy import runtime_config, tenants
 from synkro.core.settings import settings
 from synkro.core.windows import Window
+from synkro.tenancy import runtime_config, tenants
 
 OFFICE = [["09:00", "13:00"], ["14:00", "18:00"]]
 CALENDAR = {"weekly": {day: OFFICE for day in ("mon", "tue", "wed", "thu", "fri")}}

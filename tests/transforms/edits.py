@@ -48,6 +48,10 @@ def found(company: Company, dice: Random) -> None:
                 if number % 3:
                     what = ("call", "document", "answer")[number % 3 - 1]
                     company.does(number, said, "promise", what, "2026-03-05 18:00")
+    # twelve stays of 2 to 13 days have ended in the first stage: the other deals stand in it for longer
+    for number in range(12):
+        company.deal(100 + number, None, manager=7, status=2, created="2026-02-01 10:00")
+        move(company, 100 + number, f"2026-02-{3 + number:02} 10:00")
     # one short of a broadcast
     for number in (1, 2, 3, 4):
         company.say(number, f"2026-03-03 18:0{number}", "us", BROADCAST)
@@ -58,6 +62,15 @@ def found(company: Company, dice: Random) -> None:
 def _run(company: Company, statement: str, *values: Any) -> None:
     done = company.connection.execute(statement, (*values, company.tenant_id))
     assert done.rowcount > 0, statement
+
+
+def move(c: Company, deal: int, at: str) -> None:
+    sides = {"value_before": 1, "value_after": 2}
+    payload = {name: [{"lead_status": {"id": id, "pipeline_id": 5}}] for name, id in sides.items()}
+    c.put(
+        "raw_amocrm.events", id=f"stay{deal}", type="lead_status_changed", entity_type="lead", entity_id=deal, created_at=c.at(at),
+        payload=payload,
+    )  # fmt: skip
 
 
 def a_new_message(c: Company, dice: Random) -> None:
@@ -232,11 +245,44 @@ def a_call(c: Company, dice: Random) -> None:
     c.call(number, number, "2026-03-04 18:45", 40, by=8)
 
 
+def a_stay_that_ended_comes_late(c: Company, dice: Random) -> None:
+    """Others that came to the stage after it are judged by another norm."""
+    c.deal(120, None, manager=8, status=2, created="2026-02-01 10:00")
+    move(c, 120, "2026-02-19 10:00")
+
+
+def a_move_is_gone(c: Company, dice: Random) -> None:
+    _run(c, "delete from raw_amocrm.events where id = %s and tenant_id = %s", f"stay{100 + dice.randrange(12)}")
+
+
+def a_wait_dismissed(c: Company, dice: Random) -> None:
+    wait = dice.choice(c.rows("marts.fct_waits", "wait_id, dialog_id, opened_at", "is_open"))
+    c.connection.execute(
+        "insert into synkro.case_marks (tenant_id, case_id, mark, reason, dialog_id, channel, marked_at)"
+        " values (%s, %s, 'dismissed', 'no_reply_needed', %s, 'web', %s::timestamptz + interval '5 minutes')",
+        (c.tenant_id, f"wait_overdue:{wait['wait_id']}", wait["dialog_id"], wait["opened_at"]),
+    )
+
+
+def the_dismissal_taken_back(c: Company, dice: Random) -> None:
+    _run(
+        c,
+        "insert into synkro.case_marks (tenant_id, case_id, mark, dialog_id, channel, marked_at)"
+        " select tenant_id, case_id, 'undone', dialog_id, 'web', now() from synkro.case_marks where tenant_id = %s",
+    )
+
+
 def a_promise(c: Company, dice: Random) -> None:
     number = dice.choice(CHATS)
     said = c.say(number, "2026-03-04 18:20", "us", "Завтра пришлю договор")
     c.does(number, said, "promise", "document", "2026-03-05 18:00")
-    c.does(number, c.say(number, "2026-03-04 18:21", "client", "Завтра оплачу"), "client_promise", "payment", "2026-03-05 18:00")
+    c.does(
+        number,
+        c.say(number, "2026-03-04 18:21", "client", "Завтра оплачу"),
+        "client_promise",
+        "payment",
+        "2026-03-05 18:00",
+    )
 
 
 def a_file_of_ours(c: Company, dice: Random) -> None:
@@ -320,7 +366,8 @@ SMALL: tuple[Edit, ...] = (
     a_new_message, an_answer_with_its_event, a_late_message, a_late_event, a_text_corrected, messages_deleted,
     rows_come_again, a_second_phone, a_bridge_of_three, a_phone_removed, a_crowded_phone, a_contact_deleted, a_new_chat,
     a_chat_changes_its_phone, a_chat_turns_out_a_group, a_connection_changes_its_type, a_broadcast_completed,
-    a_promise, a_file_of_ours, a_task, a_task_done, a_task_deleted, a_task_of_another_deal, a_deal_moved, a_deal_of_another_contact, another_manager, a_deal_deleted, a_call, a_day_passes, a_week_passes,
+    a_promise, a_file_of_ours, a_task, a_task_done, a_task_deleted, a_task_of_another_deal, a_deal_moved, a_deal_of_another_contact, another_manager,
+    a_deal_deleted, a_call, a_stay_that_ended_comes_late, a_move_is_gone, a_day_passes, a_week_passes,
     the_watermark_goes_back, a_stage_renamed,
 )  # fmt: skip
 #: concerning everyone

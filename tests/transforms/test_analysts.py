@@ -20,10 +20,10 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from cli.commands.analysts import analyst
-from synkro.database import analysts, db
-from synkro.tenancy import tenants, users
 from synkro.accounts import embedded
 from synkro.core.errors import DataError, NotFoundError
+from synkro.database import analysts, db
+from synkro.tenancy import tenants, users
 from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company
 

@@ -19,10 +19,10 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from app import formatting
-from synkro.database import analysts, db, migrations
-from synkro.core import phones
-from synkro.tenancy import tenants, users
 from synkro.accounts import embedded
+from synkro.core import phones
+from synkro.database import analysts, db, migrations
+from synkro.tenancy import tenants, users
 from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company
 

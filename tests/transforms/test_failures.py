@@ -13,8 +13,8 @@ from orchestration.dbt.invoke import NodeResult, run
 from orchestration.run.results import outcome_of
 from synkro.core.errors import DataError, TransientError
 from synkro.core.settings import settings
-from tests.support.sockets import free_port
 from tests.chaos.installation import wait_for
+from tests.support.sockets import free_port
 
 pytestmark = pytest.mark.postgres
 LOST = "База данных перестала отвечать. Проверьте её и запустите отчёт ещё раз."

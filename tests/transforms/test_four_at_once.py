@@ -21,10 +21,10 @@ import pytest
 from psycopg.rows import dict_row
 
 from orchestration.dbt import project
-from synkro.database import rls_audit
-from synkro.tenancy import users
 from synkro.accounts import embedded
 from synkro.core.settings import ROOT, settings
+from synkro.database import rls_audit
+from synkro.tenancy import users
 from tests.transforms.conftest import Company
 from tests.transforms.test_increment import _copy, differences, snapshot
 

@@ -21,20 +21,26 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from orchestration.dbt import project
-from synkro.reporting import reconciliation
-from synkro.tenancy import tenants
 from synkro.core.settings import ROOT, settings
 from synkro.core.windows import Window
+from synkro.reporting import reconciliation
+from synkro.tenancy import tenants
 from tests.transforms import edits
 from tests.transforms.conftest import Company
 
 Snapshot = dict[str, list[str]]
 SEEDS = (20260302, 7)
 #: what a run notes for itself
-LOGS = {"intermediate.int_touched_phones", "intermediate.int_changes", "intermediate.int_touched"}
+LOGS = {
+    "intermediate.int_touched_phones",
+    "intermediate.int_changes",
+    "intermediate.int_touched",
+    "intermediate.int_touched_cases",
+}
 #: edits that make sense in one order only go last
 ORDERED = (
     edits.a_deal_before_its_contact, edits.its_contact, edits.two_phones_of_seven, edits.the_first_of_them_removed,
+    edits.a_wait_dismissed, edits.the_dismissal_taken_back,
 )  # fmt: skip
 
 
@@ -234,10 +240,11 @@ def _copy(company: Company, slug: str) -> UUID:
     connection.execute("delete from synkro.tenant_runtime_configs where tenant_id = %s", (copy,))
     tables = connection.execute(
         "select table_schema as schema, table_name as name,"
-        " array_agg(column_name::text order by ordinal_position) filter (where column_name <> 'tenant_id') as columns"
+        " array_agg(column_name::text order by ordinal_position) filter (where column_name not in ('tenant_id', 'mark_id')) as columns"
         " from information_schema.columns where table_schema in ('raw_amocrm', 'raw_radist') and table_name not like '\\_dlt%%'"
         " or table_schema = 'private' and table_name = 'message_acts'"
-        " or table_schema = 'synkro' and table_name in ('tenant_runtime_configs', 'working_intervals', 'report_windows')"
+        " or table_schema = 'synkro' and table_name in ('tenant_runtime_configs', 'working_intervals', 'report_windows',"
+        " 'case_marks')"
         " group by 1, 2"
     ).fetchall()
     for table in tables:

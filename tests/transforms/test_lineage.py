@@ -16,12 +16,12 @@ import psycopg
 import pytest
 import yaml
 
-from synkro.metrics.generated import FILES, statements, table
 from synkro.core.windows import Window
+from synkro.metrics import lineage
+from synkro.metrics.generated import statements, table
 from tests.transforms.oracle import database
 from tests.transforms.oracle.generator import company as make
 from tests.transforms.recount import REGISTRIES, columns, recount
-from synkro.metrics import lineage
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 

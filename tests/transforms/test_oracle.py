@@ -187,7 +187,17 @@ def test_the_companies_reach_every_edge() -> None:
     assert values("fct_messages", "bot_sign") == {"flag", "sender", "template", "broadcast", "instant", None}
     assert values("fct_messages", "kind") == {"client", "manager", "bot", "system"}
     assert values("fct_messages", "author_source") == {"event", "deal", "none"}
-    assert values("fct_waits", "closed_by") == {"manager", "other_channel", "call", "abandoned", None}
+    assert values("fct_waits", "closed_by") == {
+        "manager", "other_channel", "call", "abandoned", "dismissed", None,
+    }  # fmt: skip
+    assert values("fct_waits", "dismissed_by") == {"person", "ai", None}
+    assert values("fct_case_openings", "kind") == {
+        "wait_overdue", "promise_due", "won_complaint", "unmatched_buyer", "offer_silence", "deal_stuck", "deal_without_task",
+    }  # fmt: skip
+    assert values("fct_cases", "state") == {"open", "done", "recurred", "dismissed", "expired"}
+    proofs = ("closed_by_message_id", "closed_by_event_id", "closed_by_deal_id", "closed_by_task_id")
+    assert all(values("fct_case_openings", proof) - {None} for proof in proofs)
+    assert any(row["client_id"] is None for tables in found for row in tables["fct_case_openings"].values())
     assert values("fct_waits", "is_off_hours") == values("fct_waits", "is_first_response") == {True, False}
     assert None in values("fct_waits", "sla_deadline_at")
     assert values("fct_sessions", "state") == {"waiting", "ended", "active"}

@@ -17,11 +17,11 @@ import pytest
 from orchestration.dbt import project
 from orchestration.run import window_registration
 from orchestration.run.state import RunState
-from synkro.database import rls_audit
-from synkro.tenancy import runtime_config
 from synkro.core.errors import Cancelled, DataError
 from synkro.core.settings import ROOT, settings
 from synkro.core.windows import Window
+from synkro.database import rls_audit
+from synkro.tenancy import runtime_config
 from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.dbt import project, invoke
+from orchestration.dbt import invoke, project
 from synkro.core.settings import settings
 
 WORKED_CASES = {"01", "02", "03", "04", "07", "08", "09", "10", "11", "14"}
@@ -43,6 +43,12 @@ RULES = {
     "a version's own holiday": "a_holiday_of_the_new_calendar_alone",
     "who waits now": "money_is_at_risk_once_the_target_has_run_out",
     "a night over the boundary": "a_night_shift_runs_into_the_new_calendar",
+    "a dismissed wait": "a_dismissed_wait_is_closed_and_was_not_late",
+    "an answer before the mark": "an_answer_before_the_mark_is_an_answer",
+    "a case of a wait": "a_client_waits_past_the_target",
+    "a deal that stands": "a_deal_stands_longer_than_three_quarters",
+    "a stage with nine stays": "nine_stays_say_nothing_of_a_stage",
+    "the life of a case": "the_life_of_a_case",
 }
 #: what a reader must be told of a number: of what it is a number
 UNITS = {

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from synkro.reporting import restatements, reports
-from synkro.reporting.body import Body
-from synkro.database import db
-from synkro.reporting.reports import Draft
 from synkro.core.windows import Window
-from tests.conftest import entry_points_to
-from tests.transforms.conftest import Company
+from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.registry import NUMBERS
+from synkro.reporting import reports, restatements
+from synkro.reporting.body import Body
+from synkro.reporting.reports import Draft
+from tests.conftest import entry_points_to
+from tests.transforms.conftest import Company
 
 MON, TUE = "2026-03-02 ", "2026-03-03 "
 PAGE = Path(__file__).parents[2] / "docs" / "why-numbers-differ.md"

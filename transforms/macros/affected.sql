@@ -6,6 +6,7 @@
   session           rows of a client, and those of a session that time alone may have ended
   phone, chat, contact, deal, event   rows of one of them
   changed_contact   rows of a contact that raw has changed
+  case              cases of a client or of a deal nobody is tied to, and those whose stage has another norm
   window            the windows of the run, whatever the scope
   log               grows until a build stands
   all               refilled by every run: a handful of rows a tenant (what is not named here)
@@ -20,6 +21,7 @@
         'int_message_authors': 'client', 'int_messages': 'client', 'int_calls': 'client', 'int_waits': 'client',
         'int_sessions': 'client', 'fct_messages': 'client', 'fct_waits': 'client', 'fct_sessions': 'session',
         'dim_dialogs': 'client', 'dim_clients': 'client',
+        'int_stage_stays': 'deal', 'int_talk_cases': 'client', 'int_deal_cases': 'case', 'fct_case_openings': 'case',
         'int_windows': 'window', 'int_window_waits': 'window', 'int_window_sales': 'window', 'int_window_parts': 'window', 'int_window_baselines': 'window',
         'period_usual': 'window', 'period_changes': 'window', 'period_dialogs': 'window', 'period_managers': 'window',
         'period_hours': 'window', 'period_channels': 'window', 'period_stages': 'window', 'period_excluded': 'window', 'period_summary': 'window', 'int_touched_phones': 'log', 'int_changes': 'log', 'int_touched': 'log'
@@ -37,17 +39,21 @@
         {%- do ref('int_touched') -%}
     {%- elif not execute and grain == 'phone' -%}
         {%- do ref('int_touched_phones') -%}
+    {%- elif not execute and grain == 'case' -%}
+        {%- do ref('int_touched_cases') -%}
     {%- elif not execute and grain in ('changed_contact', 'changed_raw_contact') -%}
         {%- do source('private', 'raw_changes') -%}
     {%- elif not execute and grain != 'all' -%}
         {%- do ref('int_changes') -%}
     {%- endif -%}
-    {%- if not is_partial() or grain == 'all' or grain in ('deal', 'raw_deal') and var('all_deals', false) -%}
+    {%- if not is_partial() or grain == 'all' or grain in ('deal', 'raw_deal') and var('all_deals', false) or grain == 'case' and var('all_cases', false) -%}
         true
     {%- elif grain == 'client' -%}
         {{ column }} = any (array(select t.client_id from {{ ref('int_touched') }} as t where {{ tenant_filter('t.tenant_id') }} and not t.is_idle))
     {%- elif grain == 'session' -%}
         {{ column }} = any (array(select t.client_id from {{ ref('int_touched') }} as t where {{ tenant_filter('t.tenant_id') }}))
+    {%- elif grain == 'case' -%}
+        {{ column }} = any (array(select t.subject_id from {{ ref('int_touched_cases') }} as t where {{ tenant_filter('t.tenant_id') }}))
     {%- elif grain == 'phone' -%}
         {{ column }} = any (array(select t.phone from {{ ref('int_touched_phones') }} as t where {{ tenant_filter('t.tenant_id') }}))
     {%- elif grain in ('changed_contact', 'changed_raw_contact') -%}
@@ -72,13 +78,25 @@
         false
     {%- else -%}
         {{ tenant_filter(prefix ~ 'tenant_id') }}
-        {%- if grain not in ('all', 'log') %} and {{ affected_keys(grain, prefix ~ {'session': 'client_id', 'changed_contact': 'contact_id'}.get(grain, grain ~ '_id' if grain != 'phone' else 'phone')) }}{%- endif -%}
+        {%- if grain not in ('all', 'log') %} and {{ affected_keys(grain, prefix ~ {'session': 'client_id', 'changed_contact': 'contact_id', 'case': 'subject_id'}.get(grain, grain ~ '_id' if grain != 'phone' else 'phone')) }}{%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
 {# The same for the rows a model looks up: those on a list, instead of all of them. #}
 {% macro scope_filter(column, list) -%}
     {%- if is_partial() %} and {{ column }} = any (array({{ list }})){%- endif -%}
+{%- endmacro %}
+
+{# The deals whose cases a run rebuilds: those of the clients in scope, and those in scope that no client is tied to. #}
+{% macro affected_deals(alias='') -%}
+    {%- set prefix = alias ~ '.' if alias else '' -%}
+    {%- if not execute -%}{%- do ref('int_touched_cases') -%}{%- endif -%}
+    {%- if not is_partial() or var('all_cases', false) -%}
+        true
+    {%- else -%}
+        ({{ affected_keys('case', prefix ~ 'client_id') }} or {{ prefix }}client_id is null and {{ prefix }}deal_id = any (array(
+            select t.deal_id from {{ ref('int_touched_cases') }} as t where {{ tenant_filter('t.tenant_id') }} and t.deal_id is not null)))
+    {%- endif -%}
 {%- endmacro %}
 
 {# A table further down the line, as the last build left it. No ref: what is touched is known before it is rebuilt. #}

@@ -73,3 +73,10 @@
 {% macro data_reaches() -%}
     max(greatest(as_of, looked_at))
 {%- endmacro %}
+
+{# The moment the business day that holds a moment began. Where the clock shows that time twice, the first time. #}
+{% macro business_day_start(moment, timezone, day_start) -%}
+    {%- set local = "(" ~ business_date(moment, timezone, day_start) ~ " - (" ~ day_start ~ " >= time '12:00')::integer + " ~ day_start ~ "::interval)" -%}
+    {%- set start = "(" ~ local ~ " at time zone " ~ timezone ~ ")" -%}
+    case when ({{ start }} - interval '1 hour') at time zone {{ timezone }} = {{ local }} then {{ start }} - interval '1 hour' else {{ start }} end
+{%- endmacro %}

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from app import formatting
 from app.components.base.html import Cell, div, link, outside, span, table, tag
+from app.components.report.case_buttons import CaseButtons
 from app.components.report.parts import dialog_href, evidence, number_text, number_tile, rows_href, section
 from app.components.report.waits_table import live_lead, waits_table
 from app.texts import known, language, t
@@ -76,6 +77,8 @@ def actions(view: ReportView) -> None:
                 tag("summary", "small", t("report.answered_actions", n=len(answered)), mark="answered-actions")
                 for number, item in enumerate(answered, len(items) + 1):
                     _action(view, item, number)
+        if any(item.case_id for item in items):
+            link(t("report.all_cases"), f"/t/{view.tenant.slug}/cases", "small no-print", mark="all-cases")
 
 
 def _is_answered(view: ReportView, item: Action) -> bool:
@@ -88,11 +91,15 @@ def _action(view: ReportView, item: Action, number: int) -> None:
         span("n", str(number))
         with div("stack tight"):
             span("strong wrap", formatting.masked(item.text))
-            who = [item.who, formatting.masked(item.client), item.phone_masked]
+            # the text of a case names the client
+            who = [item.who, "" if item.case_id else formatting.masked(item.client), item.phone_masked]
             span("small muted wrap", " · ".join(str(part) for part in who if part))
             if item.why:
                 span("small wrap", formatting.masked(item.why))
             quotes(view, item, 1)
+            case = view.cases.get(item.case_id or "")
+            if case is not None:
+                CaseButtons(view.tenant.slug, case)
         with div("stack tight side"):
             money = item.money_display or (formatting.money(item.money, view.currency) if item.money else "")
             if money:

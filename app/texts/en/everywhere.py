@@ -118,6 +118,7 @@ WORDS: dict[str, str] = {
     "nav.menu": "Menu",
     "nav.overview": "Overview",
     "nav.reports": "Reports",
+    "nav.cases": "To do",
     "nav.dashboards": "Dashboards",
     "nav.data": "Data",
     "nav.settings": "Settings",

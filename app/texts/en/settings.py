@@ -341,6 +341,8 @@ WORDS: dict[str, str] = {
     "action.integration.saved": "Saved an integration",
     "action.integration.checked": "Checked an integration",
     "action.integration.secret_removed": "Removed a secret",
+    "action.case.dismissed": "Dismissed a case",
+    "action.case.restored": "Took a dismissal back",
     "action.chats.imported": "Uploaded chats",
     "action.chats.stored": "Stored the uploaded chats",
     "action.integration.secrets_saved": "Saved secrets",

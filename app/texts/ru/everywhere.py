@@ -110,6 +110,7 @@ WORDS: dict[str, str] = {
     "nav.menu": "Меню",
     "nav.overview": "Обзор",
     "nav.reports": "Отчёты",
+    "nav.cases": "Дела",
     "nav.dashboards": "Графики",
     "nav.data": "Данные",
     "nav.settings": "Настройки",

@@ -341,6 +341,8 @@ WORDS: dict[str, str] = {
     "action.integration.saved": "Сохранил интеграцию",
     "action.integration.checked": "Проверил интеграцию",
     "action.integration.secret_removed": "Удалил секрет",
+    "action.case.dismissed": "Снял дело",
+    "action.case.restored": "Вернул снятое дело",
     "action.chats.imported": "Загрузил чаты",
     "action.chats.stored": "Сохранил загруженные чаты",
     "action.integration.secrets_saved": "Сохранил секреты",

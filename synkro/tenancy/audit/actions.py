@@ -46,6 +46,8 @@ Action = Literal[
     "tenant.resumed",
     "topics.changed",
     # runs and reports
+    "case.dismissed",
+    "case.restored",
     "chats.imported",
     "chats.stored",
     "message.corrected",

@@ -15,6 +15,7 @@ from synkro.reporting.body import Action, Incomplete, Quality
 from tests.analysis.inputs import (
     DAY,
     WINDOW,
+    case,
     context,
     facts,
     item,
@@ -70,7 +71,8 @@ def test_what_the_actions_tell_is_no_risk_and_what_comes_later_is() -> None:
     readings = [
         read(key, deal={"price": 5 - n, "stage_kind": "open"}, risks=(item("refund"),)) for n, key in enumerate("abcd")
     ]
-    draft = compose(context(), outcome(*readings), facts())
+    cases = [case(key, money=5 - n) for n, key in enumerate("abcd")]
+    draft = compose(context(), outcome(*readings), facts(cases=cases))
     assert [row["dialog_id"] for row in draft.body.stored()["actions"]] == ["a", "b", "c", "d"]
     assert [row["dialog_id"] for row in draft.body.stored()["risks"]] == ["d"]
 
@@ -193,8 +195,8 @@ def test_how_much_of_each_section_the_text_shows() -> None:
     ]  # fmt: skip
     managers = [{"manager_id": str(n), "name": f"Менеджер {n:02}", "messages_sent": 2} for n in range(16)]
     lost = [{"reason": f"причина {n}", "count": 9 - n, "amount": 0} for n in range(7)]
-    waiting = [wait(f"w{n:02}", 100 - n) for n in range(11)]
-    draft = compose(context(), outcome(*readings), facts(managers=managers, lost=lost, waiting=waiting))
+    cases = [case(f"w{n:02}") for n in range(11)]
+    draft = compose(context(), outcome(*readings), facts(managers=managers, lost=lost, cases=cases))
     found = sections(draft.summary_text)
     assert {name: len(lines) for name, lines in found.items() if lines} == {
         "Мебель Алма, 20 ноября, пятница": 2, "Сделать сегодня": 10, "Цифры": 12, "Менеджеры": 15, "О чём спрашивают": 6,

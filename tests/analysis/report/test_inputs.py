@@ -31,7 +31,8 @@ def test_who_waits_the_dearest_then_the_longest_then_by_id(shop: Shop) -> None:
     found = gathered(shop)
     assert [wait.dialog_id for wait in found.waiting] == ["z", "a", "b", "c", "d", "e"]
     assert [wait.waiting_minutes for wait in found.waiting] == [60, 120, 60, 300, 300, 180]
-    assert found.quotes == {f"w-{key}": (f"{key}/0", f"вопрос {key}?") for key in "zabcde"}
+    assert found.quotes == {f"wait_overdue:w-{key}": (key, f"{key}/0", f"вопрос {key}?") for key in "zabcde"}
+    assert {case.case_id for case in found.cases} == set(found.quotes) and found.looked_at == WINDOW.end
 
 
 def test_the_deal_of_a_wait_is_the_dearest_open_one_and_its_money_is_that_of_all(shop: Shop) -> None:
@@ -64,13 +65,13 @@ def test_the_words_of_a_wait_are_the_last_ones_that_ask(shop: Shop) -> None:
         shop.insert("fct_messages", message_id=message, dialog_id="a", client_id="c-a", sent_at=since + timedelta(minutes=minutes), **{**neutral, **values})  # fmt: skip
     found = gathered(shop)
     assert [wait.last_text for wait in found.waiting] == ["второй вопрос?"]
-    assert found.quotes == {"w-a": ("a/1", "второй вопрос?")}
+    assert found.quotes == {"wait_overdue:w-a": ("a", "a/1", "второй вопрос?")}
 
 
 def test_a_long_question_is_quoted_up_to_two_hundred_characters_at_a_word(shop: Shop) -> None:
     shop.summary(messages=9)
     shop.dialog("a", "К: " + "слово " * 34, waits_since=WINDOW.end - HOUR)
-    assert gathered(shop).quotes["w-a"] == ("a/0", " ".join(["слово"] * 33))
+    assert gathered(shop).quotes["wait_overdue:w-a"] == ("a", "a/0", " ".join(["слово"] * 33))
 
 
 def test_why_deals_were_lost_by_number_then_by_money_then_by_name(shop: Shop) -> None:
@@ -137,10 +138,3 @@ def test_managers_and_dialogs_the_busiest_first(shop: Shop) -> None:
     with db.as_service("test") as connection:
         found = dialogs.in_window(connection, shop.tenant_id, WINDOW)
     assert [(one.dialog_id, one.messages) for one in found] == [("b", 2), ("a", 1), ("c", 1)]
-
-
-def test_the_words_of_fifteen_waits_are_looked_up(shop: Shop) -> None:
-    shop.summary(messages=40)
-    for n in range(16):
-        shop.dialog(f"d{n:02}", f"К: вопрос {n}?", price=100 - n, waits_since=WINDOW.end - HOUR)
-    assert sorted(gathered(shop).quotes) == [f"w-d{n:02}" for n in range(15)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analysis.report.builder import compose
-from tests.analysis.inputs import DAY, context, facts, item, outcome, promise, read, score, wait
+from tests.analysis.inputs import DAY, case, context, facts, item, outcome, plain, promise, read, score
 
 
 def text_of(length: int) -> str:
@@ -21,9 +21,9 @@ def test_names_of_eighty_characters_are_whole(length: int) -> None:
         risks=(item("rude_manager", "грубо", author=manager),), quality=(score("Вежливость", 0, author=manager),),
     )  # fmt: skip
     angry = read("b", deal={"client_name": client}, risks=(item("angry", "зло"),))
-    waits = [wait("w", client_name=client, manager_name=manager)]
+    cases = [case("w", client_name=client, manager_name=manager)]
     managers = [{"manager_id": "1", "name": manager, "messages_sent": 2}]
-    found = compose(context(), outcome(reading, angry), facts(managers=managers, waiting=waits)).body.stored()
+    found = compose(context(), outcome(reading, angry), facts(managers=managers, cases=cases)).body.stored()
     rude, other = (row["text"] for row in found["risks"])
     for texts, whole in (
         ({row["client"] for row in (*found["actions"], *found["promises"])}, client),
@@ -39,24 +39,24 @@ def test_names_of_eighty_characters_are_whole(length: int) -> None:
 
 @pytest.mark.parametrize("over", [0, 1])
 def test_other_texts_have_their_own_limits(over: int) -> None:
-    """A promise 140, a reason of loss 120, a quote of a risk 110, quotes of actions 90, a deal's name 60."""
-    quoted = text_of(90 + over)
+    """A promise 140, a reason of loss 120, a quote of a risk 110; in an action a name 60, a deal's 50, a stage's 40."""
+    name, deal, stage = text_of(60 + over), text_of(50 + over), text_of(40 + over)
     readings = [
-        read("a", promises=(promise(text_of(140 + over), DAY, quote=quoted),)),
+        read("a", promises=(promise(text_of(140 + over), DAY),)),
         read("b", risks=(item("angry", text_of(110 + over)),)),
     ]
-    waits = [wait("w"), wait("v", deal_name=text_of(60 + over))]
+    cases = [
+        case("w", client_name=name), case("v", "deal_stuck", deal_name=deal), case("u", "deal_stuck", deal_name="Стол", stage=stage)
+    ]  # fmt: skip
     lost = [{"reason": text_of(120 + over), "count": 1, "amount": 0}]
-    found = compose(
-        context(), outcome(*readings), facts(waiting=waits, lost=lost, quotes={"w-w": ("m1", quoted)})
-    ).body.stored()
+    found = compose(context(), outcome(*readings), facts(cases=cases, lost=lost)).body.stored()
     assert (found["promises"][0]["text"] == text_of(140 + over)) == (not over)
     assert (found["lost_reasons"][0]["reason"] == text_of(120 + over)) == (not over)
     assert (f"«{text_of(110 + over)}»" in found["risks"][0]["text"]) == (not over)
     whole = {
-        f"Выполните обещание «{quoted}»",
-        f"Ответьте на «{quoted}»",
-        f"Ответьте клиенту по сделке «{text_of(60 + over)}»",
+        f"Ответить: {name}, ждёт 1 день",
+        f"Сдвинуть с места: сделка «{deal}», стоит 1 день",
+        f"Сдвинуть с места: сделка «Стол», стоит в этапе «{stage}» 1 день",
     }
-    texts = {row["text"] for row in found["actions"]}
+    texts = {str(plain(row["text"])) for row in found["actions"]}
     assert len(texts) == 3 and (texts & whole) == (set() if over else whole)

@@ -39,6 +39,7 @@ synkro.audit_chain              -             -         -         -        s    
 synkro.audit_heads              -             -         -         -        s        -
 synkro.audit_log                admins        members   -         -        si       -
 synkro.backfills                members       -         -         -        siud     -
+synkro.case_marks               members       members   -         -        siud     s
 synkro.dialog_readings          members       -         -         -        siud     -
 synkro.integration_configs      members       admins    admins    -        siud     -
 synkro.job_run_events           members       -         -         -        siud     -
@@ -231,6 +232,8 @@ INSERTS = {
     " values (%(ours)s, %(report)s, '?', %(me)s, 'М', 'web')",
     "synkro.reply_labels": "(tenant_id, dialog_id, message_id, needs_reply, was_needs_reply, author_id)"
     " values (%(ours)s, '101', 'another', true, false, %(me)s)",
+    "synkro.case_marks": "(tenant_id, case_id, mark, reason, channel, marked_by, marked_at)"
+    " values (%(ours)s, 'c', 'dismissed', 'done', 'web', %(me)s, now())",
     "synkro.topic_lists": "(tenant_id, version, pack, created_by) values (%(ours)s, 9, 'core', %(me)s)",
     "synkro.audit_log": "(tenant_id, actor_id, actor, action) values (%(ours)s, %(me)s, 'м', 'matrix')",
 }  # fmt: skip

@@ -36,10 +36,12 @@ from synkro.connectors.registry import CONNECTORS
 from synkro.connectors.whatsapp import uploads
 from synkro.connectors.whatsapp.chats import Chat, Message
 from synkro.core import vault  # fmt: skip
+from synkro.core.windows import Window
 from synkro.database import db
 from synkro.metrics import lineage, live, queries
 from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reporting import (
+    cases,
     deliveries,
     dialogs,
     intents,
@@ -252,6 +254,13 @@ READS: dict[str, Call] = {
     "synkro.metrics.queries.waiting": lambda c: queries.waiting(c, T, WINDOW),
     "synkro.reporting.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
     "synkro.reporting.outbox.report_of_message": lambda c: outbox.report_of_message(c, T, CHAT, "55"),
+    "synkro.reporting.cases.open_now": lambda c: cases.open_now(c, T),
+    "synkro.reporting.cases.counts": lambda c: cases.counts(c, T),
+    "synkro.reporting.cases.of_window": lambda c: cases.of_window(c, T, WINDOW),
+    "synkro.reporting.cases.is_newest": lambda c: cases.is_newest(c, T, WINDOW),
+    "synkro.reporting.cases.by_ids": lambda c: cases.by_ids(c, T, ["case_id"]),
+    "synkro.reporting.cases.of_dialog": lambda c: cases.of_dialog(c, T, CHAT, "client_id"),
+    "synkro.reporting.cases.last_advice": lambda c: cases.last_advice(c, T, Window(WINDOW.end, WINDOW.end + timedelta(days=1))),
     "synkro.reporting.intents.waiting": lambda c: intents.waiting(c, T, "1"),
     "synkro.reporting.intents.messages": lambda c: intents.messages(c, T, [CHAT]),
     "synkro.reporting.intents.unchanged": lambda c: intents.unchanged(c, T, "1", {CHAT: "messages_hash"}),
@@ -331,6 +340,11 @@ WRITES: dict[str, Call] = {
         c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]},
         {CHAT: [intents.Act("m-new", "promise", "call", None)]},
     ),
+    "synkro.reporting.cases.advise": lambda c: (c.execute("delete from synkro.case_marks where tenant_id = %s", (T,)), cases.advise(c, report(c), ["case_id"]))[1],
+    "synkro.reporting.cases.dismiss": lambda c: cases.dismiss(c, T, "case_id", "done", channel="web", author_id=PERSON).state,
+    "synkro.reporting.cases.undo": lambda c: (
+        cases.dismiss(c, T, "case_id", "done", channel="web"), cases.undo(c, T, "case_id", channel="web").state
+    )[1],
     "synkro.reporting.intents.correct": lambda c: intents.correct(c, T, CHAT, "message_id", False, PERSON),
     "synkro.reporting.readings.store": lambda c: readings.store(c, T, readings.StoredReading(CHAT, "another", "p", "m", {})),
     "synkro.reporting.reconciliation.count": lambda c: [
@@ -409,6 +423,7 @@ WRITES: dict[str, Call] = {
 
 #: takes a lock or makes a text: nothing to see in rows
 NEITHER = {
+    "delivery.bot.presses.handle": "asks Telegram; what it reads and writes are functions of reports, cases and the inbox",
     "synkro.runs.leases.hold": "a lock: test_leases",
     "synkro.metrics.lineage.parameters": "no query",
     "synkro.metrics.lineage.literal": "no query",
@@ -520,7 +535,7 @@ def written(connection: db.Connection, before: dict[str, str]) -> dict[str, list
     found = {}
     for table in (table for table, sum in after.items() if sum != before[table]):
         rows = connection.execute(
-            f"select (to_jsonb(t) - array['audit_id', 'event_id', 'counted_at', 'ciphertext'])::text as row from {table} t"
+            f"select (to_jsonb(t) - array['audit_id', 'event_id', 'change_id', 'mark_id', 'counted_at', 'ciphertext'])::text as row from {table} t"
             " where tenant_id = %s",
             (T,),
         ).fetchall()

@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.transforms.oracle.cases import fct_case_openings, fct_cases
 from tests.transforms.oracle import sales
 from tests.transforms.oracle.changes import Compared, against
 from tests.transforms.oracle.clock import Clock, minutes
@@ -24,8 +25,8 @@ from tests.transforms.oracle.people import People
 from tests.transforms.oracle.periods import Period, Timed, rounded
 from tests.transforms.oracle.promises import fct_promises
 from tests.transforms.oracle.raw import Company, Row, Settings
-from tests.transforms.oracle.tasks import fct_tasks
 from tests.transforms.oracle.talk import Message, by_client, messages
+from tests.transforms.oracle.tasks import fct_tasks
 from tests.transforms.oracle.waits import Session, Wait, talks
 
 __all__ = ["Company", "Settings", "Table", "compute"]
@@ -62,6 +63,8 @@ def compute(company: Company) -> dict[str, Table]:
             (one.wait.wait_id,): _open_wait(one, people, as_of) for one in timed if one.wait.closed_at is None
         },
     }
+    tables["fct_case_openings"] = fct_case_openings(company, people, timed, clock, found, tables["fct_promises"])
+    tables["fct_cases"] = fct_cases(tables["fct_case_openings"], company)
     zone = ZoneInfo(company.settings.timezone)
     periods = {}
     for row in company.windows:
@@ -139,8 +142,13 @@ def _fct_wait(one: Timed, company: Company, clock: Clock, as_of: datetime) -> Ro
         "is_off_hours": one.is_off_hours,
         "sla_target_minutes": _target(company, wait.opened_at),
         "sla_deadline_at": one.deadline,
-        "is_breached": one.deadline is not None and (wait.closed_at or as_of) > one.deadline,
+        # no answer was due: it was not late
+        "is_breached": one.deadline is not None
+        and wait.closed_by != "dismissed"
+        and (wait.closed_at or as_of) > one.deadline,
         "is_open": wait.closed_at is None,
+        "dismissed_by": wait.dismissed_by,
+        "dismissed_at": wait.closed_at if wait.closed_by == "dismissed" else None,
         "business_date": clock.business_date(wait.opened_at),
     }
 

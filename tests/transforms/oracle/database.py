@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,9 +13,9 @@ from psycopg.types.json import Jsonb
 from ingestion.radist.mapping import phone_of
 from orchestration.dbt import project
 from synkro.core import calendar, clock
-from synkro.tenancy import tenants
 from synkro.core.settings import settings
 from synkro.core.windows import Window
+from synkro.tenancy import tenants
 from tests.transforms.oracle import Company, Table
 from tests.transforms.oracle.changes import USUAL
 from tests.transforms.oracle.raw import Row
@@ -34,6 +33,7 @@ KEYS = {
     "period_channels": ("window_start", "window_end", "channel"),
     "period_stages": ("window_start", "window_end", "pipeline_id", "status_id"),
     "fct_funnel": ("pipeline_id", "status_id"), "fct_tasks": ("task_id",), "fct_promises": ("promise_id",), "waits_open": ("wait_id",),
+    "fct_case_openings": ("case_id",), "fct_cases": ("case_id",),
     "period_usual": ("window_start", "window_end", "compared_with", "metric"),
     "period_changes": ("window_start", "window_end", "compared_with", "metric", "dimension", "part"),
 }  # fmt: skip
@@ -84,6 +84,9 @@ def add(connection: Connection, tenant_id: UUID, company: Company, before: Compa
                 connection.execute(f"delete from {schema}.{table} where {where}", key)
         _insert(connection, f"{schema}.{table}", [_raw(table, row, tenant_id) for row in rows])
         merged += len(rows)
+    said = before.marks if before else []
+    marks = [mark for mark in company.marks if mark not in said]
+    _insert(connection, "synkro.case_marks", [{"tenant_id": tenant_id, "channel": "web", **mark} for mark in marks])
     connection.execute("delete from private.message_acts where tenant_id = %s", (tenant_id,))
     _insert(connection, "private.message_acts", [{"tenant_id": tenant_id, **row} for row in company.acts])
     return merged

@@ -156,6 +156,67 @@ class _Scenes(Maker):
             if r.random() < 0.3:
                 self.say(chat, at, "client", "Ещё вопрос?")
 
+    def standing(self) -> None:
+        """A stage of nine, ten or more ended stays, and deals that come to it: some move in time, some late, some never."""
+        r, phone = self.random, self.phone()
+        contact = self.contact(phone)
+        for number in range(r.choice((9, 10, 14)) + 6):
+            deal = self.deal(r.choice((contact, contact, None)))
+            row = self.company.leads[-1]
+            # an open deal of the stage whose moves are those below
+            row["payload"].update(pipeline_id=6, status_id=9, closed_at=None, loss_reason_id=None)
+            row["created_at"] = self.first - 30 * DAY
+            self.company.events = [
+                one for one in self.company.events if one["entity_id"] != deal or one["type"] != "lead_status_changed"
+            ]
+            came = self.first - 25 * DAY + number * r.choice((DAY, 2 * DAY))
+            self.move(deal, came, (6, 1), (6, 2))
+            left = came + r.choice((HOUR, DAY, 2 * DAY, 3 * DAY, 4 * DAY + HOUR, 9 * DAY))
+            if (way := r.random()) < 0.65:
+                self.move(deal, left, (6, 2), r.choice(((6, 9), (6, 9), (6, 143))))
+            elif way < 0.8:
+                # ended without a move in the log
+                row["payload"].update(status_id=143, closed_at=int(left.timestamp()))
+
+    def move(self, deal: int, at: datetime, before: tuple[int, int], after: tuple[int, int]) -> None:
+        sides = {"value_before": before, "value_after": after}
+        self.put(
+            "events", id=f"s{self.number():08}", type="lead_status_changed", entity_type="lead", entity_id=deal, created_at=at,
+            payload={"created_by": 71, **{name: [{"lead_status": {"id": to, "pipeline_id": of}}] for name, (of, to) in sides.items()}},
+        )  # fmt: skip
+
+    def marks(self) -> None:
+        """People dismiss cases, mostly of waits that a message opened, and take some of it back."""
+        r = self.random
+        asked = [row for row in self.company.messages if row["direction"] == "inbound"]
+        cases = [
+            (f"wait_overdue:{row['chat_id']}:{row['id']}", str(row["chat_id"]), row["sent_at"])
+            for row in asked
+            if r.random() < 0.25
+        ]
+        cases += [
+            (f"deal_stuck:{row['id']}:created", None, row["created_at"])
+            for row in self.company.leads
+            if r.random() < 0.1
+        ]
+        cases += [
+            (f"deal_stuck:{row['entity_id']}:{row['id']}", None, row["created_at"])
+            for row in self.company.events
+            if row["type"] == "lead_status_changed" and r.random() < 0.3
+        ]
+        for case_id, dialog_id, began in cases:
+            at = began + r.choice(
+                (self.target, self.target + SECOND, HOUR, 5 * HOUR, 2 * DAY, 7 * DAY, 7 * DAY + SECOND)
+            )
+            reason = r.choice(("no_reply_needed", "not_relevant", "done"))
+            words = r.choice(((reason,), (reason,), (reason,), (reason, None), (reason, None, "done")))
+            for word in words:
+                self.put(
+                    "marks", case_id=case_id, mark="dismissed" if word else "undone", reason=word, dialog_id=dialog_id,
+                    decided_by=r.choice(("person", "person", "ai")), marked_at=at,
+                )  # fmt: skip
+                at += r.choice((SECOND, HOUR))
+
     def make(self, dialogs: int) -> Company:
         self.dictionaries()
         scenes = [self.person] * 14 + [self.family, self.broadcast, self.left_out, self.burst, self.burst]
@@ -168,7 +229,9 @@ class _Scenes(Maker):
         self.put("contacts", id=stub, created_at=None, updated_at=None, payload={"_synkro": {"stub": True}})
         for contact in (stub, None, None, None, None):
             self.deal(contact)
+        self.standing()
         self.windows()
+        self.marks()
         for deal in list(self.company.leads):
             for _ in range(self.own.choice((0, 0, 1, 1, 2))):
                 self.task(deal)

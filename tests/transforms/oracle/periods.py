@@ -57,9 +57,16 @@ class Timed:
 
     def is_late(self, moment: datetime) -> bool:
         """Past its deadline when it ended, or at ``moment`` if it had not ended by then."""
+        if self.is_dismissed(moment):
+            return False
         closed = self.wait.closed_at
         end = closed if closed is not None and closed <= moment else moment
         return self.deadline is not None and end > self.deadline
+
+    def is_dismissed(self, moment: datetime) -> bool:
+        """Somebody had said by then that no answer is needed."""
+        closed = self.wait.closed_at
+        return self.wait.closed_by == "dismissed" and closed is not None and closed <= moment
 
     def answered_by(self, moment: datetime) -> bool:
         closed = self.wait.closed_at
@@ -81,7 +88,11 @@ class Period:
         self.now = min(self.as_of, self.end)
         self.messages = [message for message in found if self.holds(message.sent_at)]
         self.waits = [wait for wait in timed if self.holds(wait.opened_at)]
-        self.open = [wait for wait in timed if wait.opened_at < self.end and wait.is_open(self.now)]
+        self.open = [
+            wait
+            for wait in timed
+            if wait.opened_at < self.end and wait.is_open(self.now) and not wait.is_dismissed(self.as_of)
+        ]
         self.answered = [wait for wait in self.waits if wait.answered_by(self.as_of)]
         self.unanswered_late = [
             wait for wait in self.waits if not wait.answered_by(self.as_of) and wait.is_late(self.as_of)

@@ -47,6 +47,8 @@ class Company:
     deleted: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     notes: list[Row] = field(default_factory=list)
+    #: what people said of cases, in the order they said it: case_id, mark, reason, dialog_id, decided_by, marked_at
+    marks: list[Row] = field(default_factory=list)
     tasks: list[Row] = field(default_factory=list)
     #: what the messages do, decided before the marts: dialog_id, message_id, act, what, due_at
     acts: list[Row] = field(default_factory=list)

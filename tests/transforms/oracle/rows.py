@@ -211,5 +211,5 @@ class Maker:
             due_at = message["sent_at"] + r.choice((timedelta(), SECOND, HOUR, 5 * HOUR, DAY, DAY, 3 * DAY, 30 * DAY))
             self.put("acts", **place, act="client_promise" if is_client else "promise", what=what, due_at=due_at)
         if r.random() < 0.15:
-            act = r.choice(("payment_claimed", "complaint", "refusal") if is_client else ("offer",))
+            act = r.choice(("payment_claimed", "complaint", "refusal", "asks_to_buy", "asks_to_buy") if is_client else ("offer",))
             self.put("acts", **place, act=act, what="", due_at=None)

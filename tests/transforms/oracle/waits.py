@@ -32,6 +32,9 @@ class Wait:
     closed_at: datetime | None = None
     closed_by: str | None = None
     replied_by: str | None = None
+    #: dialog (none of a call) and id of the row that answered
+    answer: tuple[str | None, str] | None = None
+    dismissed_by: str | None = None
 
     @property
     def wait_id(self) -> str:
@@ -47,10 +50,13 @@ class Wait:
 
     @property
     def is_answered(self) -> bool:
-        return self.closed_by not in (None, "abandoned")
+        return self.closed_by not in (None, "abandoned", "dismissed")
 
     def close(self, at: datetime, by: str, author: str | None = None) -> None:
         self.closed_at, self.closed_by, self.replied_by = at, by, author
+
+    def dismiss(self, at: datetime, by: str) -> None:
+        self.closed_at, self.closed_by, self.dismissed_by = at, "dismissed", by
 
 
 @dataclass
@@ -82,6 +88,14 @@ def calls(company: Company, people: People) -> dict[str, list[Call]]:
     return found
 
 
+def _word(company: Company, wait: Wait) -> tuple[datetime, str] | None:
+    """When somebody said last that the wait needs no answer, unless it was taken back; and who."""
+    words = [mark for mark in company.marks if mark["case_id"] == f"wait_overdue:{wait.wait_id}"]
+    if not words or words[-1]["mark"] != "dismissed":
+        return None
+    return max(words[-1]["marked_at"], wait.opened_at), words[-1]["decided_by"]
+
+
 def talks(company: Company, people: People, found: list[Message], as_of: datetime) -> tuple[list[Wait], list[Session]]:
     """``as_of``: the latest watermark; what stood open for seven days by then is abandoned."""
     waits: list[Wait] = []
@@ -100,6 +114,10 @@ def talks(company: Company, people: People, found: list[Message], as_of: datetim
         # whoever waits is waiting until the very moment of the answer
         waiting_until: datetime | None = None
         for at, _, step in steps:
+            # what a person said ends the wait, and the next question opens another
+            if open_wait and (word := _word(company, open_wait)) and word[0] < at and word[0] <= open_wait.expires_at:
+                open_wait.dismiss(*word)
+                open_wait = None
             is_over = open_wait is not None and at > open_wait.expires_at
             if open_wait and is_over and (isinstance(step, Call) or step.kind == "manager" or step.needs_reply):
                 open_wait.close(open_wait.expires_at, "abandoned")
@@ -107,6 +125,7 @@ def talks(company: Company, people: People, found: list[Message], as_of: datetim
             if isinstance(step, Call):
                 if open_wait:
                     open_wait.close(at, "call", step.author_id or people.responsible(client_id, at))
+                    open_wait.answer = (None, step.id)
                     open_wait, waiting_until = None, at
                 continue
             is_waiting = (open_wait is not None and not is_over) or waiting_until == at
@@ -126,8 +145,11 @@ def talks(company: Company, people: People, found: list[Message], as_of: datetim
             elif step.kind == "manager" and open_wait:
                 where = "manager" if step.dialog_id == open_wait.opening.dialog_id else "other_channel"
                 open_wait.close(at, where, step.author_id)
+                open_wait.answer = (step.dialog_id, step.message_id)
                 open_wait = None
-        if open_wait and as_of >= open_wait.expires_at:
+        if open_wait and (word := _word(company, open_wait)) and word[0] <= open_wait.expires_at:
+            open_wait.dismiss(*word)
+        elif open_wait and as_of >= open_wait.expires_at:
             open_wait.close(open_wait.expires_at, "abandoned")
     for session in sessions:
         if session.waits:

@@ -75,6 +75,8 @@ select
     c.is_breached,
     c.is_answered,
     c.is_open,
-    c.business_date
+    c.business_date,
+    c.dismissed_by,
+    c.dismissed_at
 from credited as c
 join initiators as i on i.tenant_id = c.tenant_id and i.session_id = c.session_id

@@ -1,5 +1,7 @@
 {{ config(indexes=[{'columns': ['tenant_id', 'kind']}]) }}
--- Chats, contacts, deals and events that changed, or whose phone or contact did, with the client they belonged to.
+-- Chats, contacts, deals and events that changed, or whose phone or contact did, with the client they belonged to; a move between
+-- stages is a change of its deal too. Of the deals, the ended stays in stages as the last build left them.
+-- depends_on: {{ ref('stg_amocrm__stage_changes') }}
 -- depends_on: {{ ref('int_client_phones') }} {{ ref('int_touched_phones') }} {{ ref('int_contact_phones') }}
 -- depends_on: {{ ref('stg_chats') }} {{ source('private', 'raw_changes') }}
 {% if not is_partial() %}
@@ -51,9 +53,22 @@ contacts as (
 
 ),
 
+-- of the moves that came, changed or went
+moves as (
+
+    select deal_id from {{ ref('stg_amocrm__stage_changes') }}
+    where {{ tenant_filter() }} and event_id = any(array(select id from claimed where kind = 'event'))
+    union
+    select deal_id from {{ prior_state('fct_deal_stage_changes') }}
+    where {{ tenant_filter() }} and event_id = any(array(select id from claimed where kind = 'event'))
+
+),
+
 deals as (
 
     select id from claimed where kind = 'deal'
+    union
+    select deal_id from moves where deal_id is not null
     union
     select deal_id from {{ prior_state('fct_deals') }}
     where {{ tenant_filter() }} and contact_id = any(array(select id from contacts))
@@ -99,4 +114,12 @@ select
     null as was_counted, null as since, null as until
 from claimed
 where kind = 'event'
+
+union all
+
+select
+    '{{ var("tenant_id") }}'::uuid as tenant_id, 'stay' as kind, s.pipeline_id || ':' || s.status_id as id, null as client_id,
+    null as was_counted, s.entered_at as since, s.left_at as until
+from {{ prior_state('int_stage_stays') }} as s
+where {{ tenant_filter('s.tenant_id') }} and s.left_at is not null and s.deal_id = any(array(select id from deals))
 {% endif %}

@@ -6,7 +6,8 @@
 ]) }}
 -- The atom of every speed metric: a client waits.
 -- Opens at the first message that needs an answer while no wait of that client is open; closes at the first later
--- message of a manager in any dialog of that client, at a call of 15 s or more, or after 7 days as abandoned.
+-- message of a manager in any dialog of that client, at a call of 15 s or more, when a person says that no answer is needed,
+-- or after 7 days as abandoned.
 
 with recursive settings as (
 
@@ -15,21 +16,33 @@ with recursive settings as (
 
 ),
 
+-- A case of a wait has the wait's id after its kind.
+dismissals as (
+
+    select tenant_id, case_id, dismissed_by, dismissed_at from {{ ref('stg_synkro__dismissals') }}
+    where {{ tenant_filter() }} and case_id like 'wait_overdue:%'
+
+),
+
 moments as (
 
     select
-        tenant_id, client_id, sent_at as at, message_id as ref, dialog_id,
-        kind = 'client' as is_client, needs_reply as asks, kind = 'manager' as answers, false as is_call,
-        event_author_id as author_id
-    from {{ ref('int_messages') }}
-    where kind in ('client', 'manager') and {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
+        m.tenant_id, m.client_id, m.sent_at as at, m.message_id as ref, m.dialog_id,
+        m.kind = 'client' as is_client, m.needs_reply as asks, m.kind = 'manager' as answers, false as is_call,
+        m.event_author_id as author_id,
+        d.dismissed_at, d.dismissed_by
+    from {{ ref('int_messages') }} as m
+    left join dismissals as d
+        on d.tenant_id = m.tenant_id and d.case_id = 'wait_overdue:' || m.dialog_id || ':' || m.message_id
+    where m.kind in ('client', 'manager') and {{ tenant_filter('m.tenant_id') }} and {{ affected_keys('client', 'm.client_id') }}
 
     union all
 
     select
         tenant_id, client_id, called_at as at, call_id as ref, null as dialog_id,
         false as is_client, false as asks, true as answers, true as is_call,
-        author_id
+        author_id,
+        null as dismissed_at, null as dismissed_by
     from {{ ref('int_calls') }}
     where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
 
@@ -70,6 +83,8 @@ asked as (
         array_agg(at order by at, ref collate "C", dialog_id collate "C") filter (where asks) as asked_at,
         array_agg(ref order by at, ref collate "C", dialog_id collate "C") filter (where asks) as asked_ref,
         array_agg(dialog_id order by at, ref collate "C", dialog_id collate "C") filter (where asks) as asked_in,
+        array_agg(dismissed_at order by at, ref collate "C", dialog_id collate "C") filter (where asks) as dismissed_at,
+        array_agg(dismissed_by order by at, ref collate "C", dialog_id collate "C") filter (where asks) as dismissed_by,
         array_agg(at order by at) filter (where is_client) as client_at,
         -- one answer at most ends a round
         max(at) filter (where answers) as answered_at,
@@ -83,7 +98,8 @@ asked as (
 
 ),
 
--- The first question of the round opens a wait; one asked more than 7 days later finds it abandoned and opens the next.
+-- The first question of the round opens a wait; one asked more than 7 days later finds it abandoned, one asked after a person
+-- dismissed the wait finds it closed: each opens the next.
 openings as (
 
     select tenant_id, client_id, round, 1 as position from asked
@@ -96,9 +112,9 @@ openings as (
     cross join lateral (
         select min(i) as position
         from generate_series(o.position + 1, cardinality(a.asked_at)) as i
-        where a.asked_at[i] > a.asked_at[o.position] + interval '7 days'
+        where a.asked_at[i] > least(a.asked_at[o.position] + interval '7 days', a.dismissed_at[o.position])
     ) as n
-    where a.asked_at[cardinality(a.asked_at)] > a.asked_at[o.position] + interval '7 days'
+    where a.asked_at[cardinality(a.asked_at)] > least(a.asked_at[o.position] + interval '7 days', a.dismissed_at[o.position])
         and n.position is not null
 
 ),
@@ -110,6 +126,9 @@ opened as (
         a.asked_at[o.position] as opened_at,
         a.asked_ref[o.position] as opened_by,
         a.asked_in[o.position] as dialog_id,
+        greatest(a.dismissed_at[o.position], a.asked_at[o.position]) as marked_at,
+        a.dismissed_at[o.position] is not null as is_marked,
+        a.dismissed_by[o.position] as dismissed_by,
         lead(o.position) over (partition by o.tenant_id, o.client_id, o.round order by o.position) is not null as is_followed,
         a.answered_at, a.answer_ref, a.answered_in, a.answer_author_id, a.is_answered_by_call
     from openings as o
@@ -123,6 +142,9 @@ closed as (
         o.*,
         m.as_of,
         case
+            -- an answer that came first is one, and whoever said so later changes nothing
+            when o.is_marked and o.marked_at <= o.opened_at + interval '7 days'
+                and (o.answered_at is null or o.marked_at < o.answered_at) then 'dismissed'
             when o.answered_at <= o.opened_at + interval '7 days' then
                 case
                     when o.is_answered_by_call then 'call'
@@ -143,11 +165,13 @@ timed as materialized (
         c.*,
         case
             when c.closed_by = 'abandoned' then c.opened_at + interval '7 days'
+            when c.closed_by = 'dismissed' then c.marked_at
             when c.closed_by is not null then c.answered_at
         end as closed_at,
         (
             select max(t) from unnest(c.client_at) as t
-            where t >= c.opened_at and t <= c.opened_at + interval '7 days'
+            where t >= c.opened_at
+                and t <= case when c.closed_by = 'dismissed' then c.marked_at else c.opened_at + interval '7 days' end
         ) as last_client_at,
         -- the target in force when the wait opened; before the first version of the settings, the current one
         coalesce(
@@ -208,8 +232,11 @@ select
     ) as is_off_hours,
     m.sla_target_minutes,
     m.sla_deadline_at,
-    coalesce(coalesce(m.closed_at, m.as_of) > m.sla_deadline_at, false) as is_breached,
+    -- no answer was due: it was not late either
+    coalesce(coalesce(m.closed_at, m.as_of) > m.sla_deadline_at and coalesce(m.closed_by, '') <> 'dismissed', false) as is_breached,
     m.closed_at is null as is_open,
+    case when m.closed_by = 'dismissed' then m.dismissed_by end as dismissed_by,
+    case when m.closed_by = 'dismissed' then m.closed_at end as dismissed_at,
     {{ business_date('m.opened_at', 's.timezone', 's.business_day_start') }} as business_date
 from measured as m
 join settings as s on s.tenant_id = m.tenant_id and s.is_current
