@@ -93,7 +93,8 @@ def telegram_message(body: Body, *, report_url: str, repeat: bool = False) -> Me
         plain = visible_text(text)
         if len(plain) <= LONGEST:
             break
-    return Message(text, plain, _buttons(report_url) if public else [])
+    knows_waits = body.mode is None or body.mode.has_dialogs
+    return Message(text, plain, _buttons(report_url, knows_waits) if public else [])
 
 
 def repeat_mark(report_id: object) -> str:
@@ -101,13 +102,9 @@ def repeat_mark(report_id: object) -> str:
     return f"<i>Повтор: отчёт {escape(str(report_id)[:8])} мог прийти раньше.</i>"
 
 
-def _buttons(report_url: str) -> list[list[Button]]:
-    return [
-        [
-            {"text": "Открыть отчёт", "url": report_url},
-            {"text": "Кто ждёт ответа", "url": waits_page(report_url)},
-        ]
-    ]
+def _buttons(report_url: str, knows_waits: bool) -> list[list[Button]]:
+    waits = [{"text": "Кто ждёт ответа", "url": waits_page(report_url)}] if knows_waits else []
+    return [[{"text": "Открыть отчёт", "url": report_url}, *waits]]
 
 
 def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
@@ -121,6 +118,7 @@ def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
             for line in (
                 _title(header, plan),
                 headline[0] if headline else "Спокойный день: срочных дел нет.",
+                _prose(body.mode.note, plan) if body.mode else "",
                 incomplete,
             )
             if line
@@ -140,6 +138,8 @@ def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
         yield "\n".join([_numbers_title(numbers, header), *(_number(n, plan) for n in numbers[:5])])
     if is_thin:
         return
+    for part in body.mode.sections if body.mode else ():
+        yield f"<b>{_value(part.title, plan)}</b>\n" + "\n".join(f"• {_prose(line, plan)}" for line in part.lines)
     if managers := body.managers[: plan.managers]:
         yield "<b>Менеджеры</b>\n" + "\n".join(
             f"• <b>{_value(manager.name, plan)}</b>: {_prose(manager.text, plan)}" for manager in managers
@@ -160,6 +160,8 @@ def _head(body: Body, header: Header, plan: _Plan, incomplete: str) -> Iterator[
     told = " · ".join(fact for fact in facts if fact)
     yield told[:1].upper() + told[1:]
     yield _prose(header.reader.note, plan)
+    if body.mode:
+        yield _prose(body.mode.note, plan)
     yield incomplete
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from analysis.llm import prompts
 from analysis.reading.normalisation import shown
-from analysis.report import actions, aggregates, dialogs, figures, headline, page_text, quality, sales
+from analysis.report import actions, aggregates, dialogs, figures, headline, modes, page_text, quality, sales
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
 from analysis.report.context import AnalysisContext, ReadingsOutcome
@@ -108,8 +108,10 @@ def compose(
         if not sentences:
             sentences = [{"text": "Цифр за это время нет.", "claims": []}]
     as_of = facts.numbers.get("as_of")
+    mode = modes.build(facts)
     body = Body.written(
         {
+            **({"mode": mode} if mode else {}),
             "header": _header(ctx, facts, outcome, as_of, gap),
             "coverage_line": coverage_line(outcome),
             # «мало данных» speaks of no client: nothing is quoted for it
@@ -160,7 +162,7 @@ def is_quiet(facts: Facts, outcome: ReadingsOutcome, gap: Mapping[str, Any] | No
     if gap is not None or not facts.numbers:
         return False
     happened = ("client_messages", "waits", "unanswered_now", "deals_won", "deals_lost", "deals_new")
-    if any(facts.numbers.get(key) for key in happened) or facts.waiting:
+    if any(facts.numbers.get(key) for key in happened) or facts.waiting or (facts.pipeline and facts.pipeline.moved):
         return False
     return not any(found.reading.risks or found.reading.open_question for found in outcome.readings)
 

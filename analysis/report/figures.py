@@ -11,6 +11,7 @@ from typing import Any
 
 from analysis.reading.grounding import direction_of
 from analysis.reading.normalisation import shown
+from analysis.report import sales
 from analysis.report.inputs import Facts
 from synkro.connectors import registry
 from synkro.connectors.connector import Capability
@@ -103,7 +104,15 @@ def _note(metric: Metric, facts: Facts) -> str:
 
 
 def managers(facts: Facts) -> list[dict[str, Any]]:
-    """Facts of each manager: those with enough cases first, by what needs attention; the rest by name."""
+    """Facts of each manager: those with enough cases first, by what needs attention; the rest by name.
+
+    Where dialogs are not read, what their deals brought.
+    """
+    if not facts.reads_dialogs:
+        return [
+            {"manager_id": one["manager_id"], "name": one["name"], "text": sales.words(one, facts.currency), "facts": {}}
+            for one in sales.build(facts) or ()
+        ]
     busy = [
         row
         for row in facts.managers

@@ -31,6 +31,8 @@ def by_code(
     report_type: str = "daily",
 ) -> list[dict[str, Any]]:
     """The sentences of code. ``complaints``: dialogs with a complaint or a demand for money back."""
+    if quiet and not facts.reads_dialogs:
+        return [_sentence(f"{_QUIET.get(report_type, _QUIET['daily'])}: новых, выигранных и проигранных сделок нет.")]
     if quiet:
         return [
             _sentence(f"{_QUIET.get(report_type, _QUIET['daily'])}: новых обращений не было."),

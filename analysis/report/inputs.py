@@ -15,7 +15,9 @@ from analysis.reading.normalisation import one_line
 from analysis.report.context import AnalysisContext
 from synkro.connectors import registry
 from synkro.database import db
-from synkro.metrics import queries
+from synkro.metrics import channels, pipeline, queries
+from synkro.metrics.channels import Channel, Hour
+from synkro.metrics.pipeline import Pipeline
 from synkro.metrics.queries import Waiting, plain
 from synkro.reporting import dialogs
 
@@ -35,14 +37,28 @@ class Facts:
     quotes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lost: Sequence[Mapping[str, Any]] = ()
     currency: str | None = None
+    #: of a company whose dialogs are not read
+    pipeline: Pipeline | None = None
+    #: of a company without a CRM
+    channels: Sequence[Channel] = ()
+    hours: Sequence[Hour] = ()
+
+    @property
+    def reads_dialogs(self) -> bool:
+        """Whether the window's mode reads dialogs: without them nobody can be said to wait, or not to."""
+        return self.numbers.get("has_dialogs") is not False
+
+    @property
+    def reads_deals(self) -> bool:
+        return self.numbers.get("has_deals") is not False
 
     @property
     def has_chats(self) -> bool:
-        return bool(self.numbers.get("messages") or self.usual.get("messages"))
+        return self.reads_dialogs and bool(self.numbers.get("messages") or self.usual.get("messages"))
 
     @property
     def has_deals(self) -> bool:
-        return any(self.numbers.get(key) or self.usual.get(key) for key in ("deals", "deals_won", "deals_lost"))
+        return self.reads_deals and any(self.numbers.get(key) or self.usual.get(key) for key in ("deals", "deals_won", "deals_lost"))
 
 
 def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
@@ -58,13 +74,19 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
         found = find_quote(quote, [m for m in said_in[wait.dialog_id] if m.kind == "client"])
         if found is not None:
             quotes[wait.wait_id] = (found, quote)
+    numbers = queries.summary(connection, ctx.tenant_id, ctx.window) or {}
+    reads_dialogs, reads_deals = (numbers.get(name) is not False for name in ("has_dialogs", "has_deals"))
+    where = (connection, ctx.tenant_id, ctx.window)
     return Facts(
-        numbers=queries.summary(connection, ctx.tenant_id, ctx.window) or {},
+        numbers=numbers,
+        pipeline=None if reads_dialogs else pipeline.of_window(*where),
+        channels=() if reads_deals else channels.of_window(*where),
+        hours=() if reads_deals else channels.hours_of_window(*where),
         usual=queries.usual(connection, ctx.tenant_id, ctx.window),
         managers=queries.managers(connection, ctx.tenant_id, ctx.window),
         waiting=waits,
         quotes=quotes,
-        lost=_lost(connection, ctx),
+        lost=_lost(connection, ctx) if reads_deals else (),
         currency=_currency(connection, ctx),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from analysis.report import sales
 from synkro.core import russian
 from synkro.reporting.body import Action, Body, Incomplete, Number, Promise, Quality, Sale, Uncovered
 
@@ -18,6 +19,10 @@ def build(body: Body, timezone: str) -> str:
     if body.incomplete:
         parts.append(incomplete_line(body.incomplete, timezone))
     parts.append(" ".join(sentence.text for sentence in body.headline))
+    if body.mode:
+        parts.append(body.mode.note)
+        if not body.quiet:
+            parts += [_section(part.title, part.lines) for part in body.mode.sections]
     if not (body.quiet or body.too_little_data):
         lines = [action_line(row) for row in body.actions[: _SHOWN["actions"]]]
         parts.append(_section(_TODAY.get(header.report_type, "Сделать"), lines, numbered=True))
@@ -26,7 +31,8 @@ def build(body: Body, timezone: str) -> str:
         parts.append(_section("Цифры", [number_line(row) for row in shown[: _SHOWN["numbers"]]]))
     if not (body.quiet or body.too_little_data):
         parts += [
-            _section("Менеджеры", [f"{m.name}: {m.text}" for m in body.managers[: _SHOWN["managers"]]]),
+            # where dialogs are not read, the sales below say it
+            _section("Менеджеры", [f"{m.name}: {m.text}" for m in body.managers[: _SHOWN["managers"]] if m.facts]),
             _section("Продажи по менеджерам", [sale_line(row, header.currency) for row in body.sales or ()]),
             _section("Риски", [row.text for row in body.risks]),
             _section("О чём спрашивают", [f"{t.topic}: {t.count}" for t in body.topics[: _SHOWN["topics"]]]),
@@ -110,14 +116,7 @@ def quality_lines(quality: Quality | None) -> list[str]:
 
 def sale_line(row: Sale, currency: str | None) -> str:
     """«Асель: 2 продажи на 870 000 ₸, потеряно 1»."""
-    parts = []
-    if row.won:
-        parts.append(russian.count(row.won, "продажа", "продажи", "продаж"))
-        if row.amount:
-            parts[0] += f" на {russian.money(row.amount, currency)}"
-    if row.lost:
-        parts.append(f"потеряно {russian.number(row.lost)}")
-    return f"{row.name}: {', '.join(parts)}"
+    return f"{row.name}: {sales.words(row.model_dump(), currency)}"
 
 
 def promise_line(row: Promise) -> str:

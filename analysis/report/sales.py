@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from analysis.reading.normalisation import shown
 from analysis.report.inputs import Facts
+from synkro.core import russian
 
 
 def build(facts: Facts) -> list[dict[str, Any]] | None:
@@ -24,3 +26,15 @@ def build(facts: Facts) -> list[dict[str, Any]] | None:
     ]
     closed = [row for row in rows if row["won"] or row["lost"]]
     return sorted(closed, key=lambda row: (-row["amount"], -row["won"], row["name"], str(row["manager_id"])))
+
+
+def words(row: Mapping[str, Any], currency: str | None) -> str:
+    """«2 продажи на 870 000 ₸, потеряно 1»."""
+    parts = []
+    if row["won"]:
+        parts.append(russian.count(row["won"], "продажа", "продажи", "продаж"))
+        if row["amount"]:
+            parts[0] += f" на {russian.money(row['amount'], currency)}"
+    if row["lost"]:
+        parts.append(f"потеряно {russian.number(row['lost'])}")
+    return ", ".join(parts)

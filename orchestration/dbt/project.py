@@ -29,6 +29,7 @@ __all__ = [
     "ensure_manifest",
     "full_refresh",
     "project_hash",
+    "rebuild_windows",
     "run",
     "test_tenant",
     "unit_test",
@@ -36,6 +37,8 @@ __all__ = [
 
 #: what the server itself refuses to store (a unique index stands beside each of these tests) is not asked for again
 INDEX_GUARDED = "tag:index_guarded"
+#: the models whose rows are those of a window (the grain of macros/affected.sql), as dbt selects them
+OF_WINDOWS = ("int_window*", "period_*")
 #: two deployers at once: the second waits, then finds nothing to do
 _LOCK_KEY = 0x53594E4B44
 #: held shared by every tenant's build, alone by a full refresh: it makes each table anew from the rows it sees when it begins,
@@ -131,6 +134,30 @@ def build_tenant(
         variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
         results = run(url, data_dir, arguments, variables, work_dir, on_event)
         scope.stood(url, build, spans, session=connection)
+    return results
+
+
+def rebuild_windows(
+    url: str,
+    data_dir: Path,
+    *,
+    tenant_id: UUID | str,
+    windows: Sequence[Span],
+    work_dir: Path,
+    on_event: Callable[[str], None] | None = None,
+    on_wait: Callable[[], None] = lambda: None,
+    session: psycopg.Connection[Any] | None = None,
+) -> list[NodeResult]:
+    """Count the windows' numbers anew from the rows that stand; no client is rebuilt. Arguments as :func:`build_tenant`."""
+    spans = [(span.start, span.end) for span in windows]
+    with (
+        nullcontext(session) if session else connections.connect(url, "lock", autocommit=True) as connection,
+        _shared(connection, on_wait),
+    ):
+        _check_inputs(connection, tenant_id, spans)
+        variables = _variables(tenant_id, spans) | {"scope": "touched", "columns": _columns(connection)}
+        results = run(url, data_dir, ["run", "--select", *OF_WINDOWS], variables, work_dir, on_event)
+        scope.rebuilt(url, UUID(str(tenant_id)), spans, session=connection)
     return results
 
 

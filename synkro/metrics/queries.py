@@ -161,6 +161,7 @@ def waiting(connection: db.Connection, tenant_id: UUID, window: Window, limit: i
         "   from rows w"
         "   left join lateral (select f.deal_id, f.name, f.price from marts.fct_deals f"
         "     where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.stage_kind = 'open' and not f.is_deleted"
+        "     and (select e.has_deals from edge e)"
         "     order by f.price desc nulls last, f.deal_id limit 1) deal on true"
         "   order by deal.price desc nulls last, w.opened_at, w.wait_id limit %(limit)s)"
         " select w.wait_id, w.client_id, coalesce(nullif(c.name, ''), d.contact_name, '') as client_name, c.phone,"

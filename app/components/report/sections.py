@@ -11,8 +11,10 @@ from app.components.report.parts import dialog_href, evidence, number_text, numb
 from app.components.report.waits_table import waits_table
 from app.texts import known, language, t
 from services.reports.view import ReportView, claims_at, headline_numbers
+from synkro.connectors.connector import Capability
 from synkro.metrics.registry import MANAGERS, NUMBERS, SUMMARY
 from synkro.reporting.body import Action
+from synkro.reporting.reports import Report
 
 #: what a person can do in a day
 TODAY = 3
@@ -119,13 +121,21 @@ def _all_numbers(view: ReportView, base: str) -> None:
                 number_text(SUMMARY[key], view.usual.get(key), view.currency),
             )
             for key in NUMBERS
-            if key in report.numbers
+            if key in report.numbers and is_read(report, key)
         ],
         cards=False,
     )
 
 
+def is_read(report: Report, key: str) -> bool:
+    """Whether the report's mode reads what the number is made of: a zero of what nobody looked at says nothing."""
+    made_of = {Capability.DEALS: "has_deals", Capability.DIALOGS: "has_dialogs"}
+    return report.numbers.get(made_of.get(SUMMARY[key].made_of, "")) is not False
+
+
 def waiting(view: ReportView) -> None:
+    if not is_read(view.report, "unanswered_now"):
+        return
     total = view.report.numbers.get("unanswered_now")
     lead = t("report.waiting_lead", n=formatting.number(total)) if total else ""
     if not view.waiting:

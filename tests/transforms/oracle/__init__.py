@@ -208,6 +208,7 @@ def _dim_clients(people: People, found: list[Message]) -> Table:
             "name": next((name for name in names if name), None),
             "first_message_at": next((one.sent_at for one in said.get(client, []) if one.kind == "client"), None),
             "match_status": status,
+            "deal_id": deal.deal_id if (deal := people.deal_of(client)) else None,
         }
     return table
 

@@ -76,8 +76,14 @@ class Period:
         self, row: Row, company: Company, people: People, clock: Clock, found: list[Message], timed: list[Timed]
     ) -> None:
         self.start, self.end, self.as_of = row["window_start"], row["window_end"], row["as_of"]
-        self.row, self.company, self.people, self.all = row, company, people, found
+        self.row, self.company, self.people = row, company, people
         self.now = min(self.as_of, self.end)
+        # a window is about what its mode reads: what was read before it is no part
+        mode = row.get("mode") or company.settings.mode
+        self.has_dialogs, self.has_deals = mode != "amocrm_only", mode.startswith("amocrm")
+        if not self.has_dialogs:
+            found, timed = [], []
+        self.all = found
         self.messages = [message for message in found if self.holds(message.sent_at)]
         self.waits = [wait for wait in timed if self.holds(wait.opened_at)]
         self.open = [wait for wait in timed if wait.opened_at < self.end and wait.is_open(self.now)]
@@ -97,7 +103,7 @@ class Period:
 
     def excluded(self) -> dict[str, Row]:
         rows: dict[str, Row] = {}
-        for message in self.company.messages:
+        for message in self.company.messages if self.has_dialogs else ():
             dialog = self.people.dialogs.get(message["chat_id"])
             if dialog is not None and dialog.is_left_out and self.holds(message["sent_at"]):
                 row = rows.setdefault(dialog.dialog_id, {"reason": dialog.left_out, "messages": 0})
@@ -122,7 +128,7 @@ class Period:
 
     @property
     def living(self) -> list[Deal]:
-        return [deal for deal in self.people.deals.values() if not deal.is_deleted]
+        return [deal for deal in self.people.deals.values() if not deal.is_deleted and self.has_deals]
 
     def closed(self, kind: str) -> list[Deal]:
         return [deal for deal in self.living if deal.stage_kind == kind and self.holds(deal.closed_at)]
@@ -145,7 +151,7 @@ class Period:
         in_time = len(self.answered) - sum(wait.is_late(self.as_of) for wait in self.answered)
         in_five = sum((rounded(wait.minutes, 4) or 0) <= 5 for wait in self.answered if wait.minutes is not None)
         share_of = len(self.answered) + len(self.unanswered_late)
-        is_matching = self.company.settings.mode == "amocrm_radist" and dialogs
+        is_matching = self.has_dialogs and self.has_deals and dialogs
         return {
             "as_of": self.as_of,
             "messages": len(self.messages),
@@ -174,9 +180,13 @@ class Period:
             "deals_won_amount": sum((deal.price or Decimal() for deal in self.closed("won")), Decimal()),
             "deals_lost": len(self.closed("lost")),
             "is_complete": self.row["is_complete"],
+            "has_dialogs": self.has_dialogs,
+            "has_deals": self.has_deals,
         }
 
     def managers(self) -> dict[str, Row]:
+        if not self.has_deals:
+            return {}
         wrote = [message for message in self.messages if message.kind == "manager"]
         known: set[str | None] = {wait.wait.replied_by for wait in self.answered}
         known |= {wait.wait.responsible for wait in [*self.unanswered_late, *self.open]}
@@ -215,7 +225,7 @@ class Period:
             )
             row["messages"] += 1
         for dialog_id, row in rows.items():
-            deal = self.people.deal_of(row["client_id"])
+            deal = self.people.deal_of(row["client_id"]) if self.has_deals else None
             row["deal_id"] = deal.deal_id if deal else None
             row["waits"] = sum(wait.wait.opening.dialog_id == dialog_id for wait in self.waits)
             row["has_open_wait"] = any(wait.wait.opening.dialog_id == dialog_id for wait in self.open)

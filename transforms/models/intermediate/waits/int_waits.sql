@@ -149,7 +149,8 @@ timed as materialized (
             select max(t) from unnest(c.client_at) as t
             where t >= c.opened_at and t <= c.opened_at + interval '7 days'
         ) as last_client_at,
-        -- the target in force when the wait opened; before the first version of the settings, the current one
+        -- The target in force when the wait opened. Before the first version of the settings, the one of the first build: a change
+        -- of the target changes no wait that was there before it.
         coalesce(
             (
                 select s.sla_target_minutes from settings as s
@@ -157,7 +158,12 @@ timed as materialized (
                 order by s.version desc
                 limit 1
             ),
-            (select s.sla_target_minutes from settings as s where s.tenant_id = c.tenant_id and s.is_current)
+            (
+                select s.sla_target_minutes from settings as s
+                where s.tenant_id = c.tenant_id
+                order by s.measures_history desc nulls last, s.is_current desc
+                limit 1
+            )
         ) as sla_target_minutes,
         {{ working_seconds('c.tenant_id', 'c.opened_at') }} as worked_at_open
     from closed as c
