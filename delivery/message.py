@@ -77,8 +77,10 @@ _PLANS = (
 )
 
 
-def telegram_message(body: Body, *, report_url: str, repeat: bool = False) -> Message:
+def telegram_message(body: Body, *, report_url: str, repeat: bool = False, live_line: str = "") -> Message:
     """The message about one report.
+
+    ``live_line``: who waits now; it stands in for the sentence about who waited at the window's end.
 
     ``report_url``: the report's page; empty for a text without links (what is shown on the page itself).
     A local address makes no buttons, Telegram refuses them: it stands at the end as plain text.
@@ -89,12 +91,23 @@ def telegram_message(body: Body, *, report_url: str, repeat: bool = False) -> Me
     link = f"\n\nОтчёт: {escape(report_url)}" if report_url and not public else ""
     text = plain = ""
     for plan in _PLANS:
-        text = mark + "\n\n".join(_sections(body, plan, report_url if public else "")) + link
+        text = mark + "\n\n".join(_sections(body, plan, report_url if public else "", live_line)) + link
         plain = visible_text(text)
         if len(plain) <= LONGEST:
             break
     knows_waits = body.mode is None or body.mode.has_dialogs
     return Message(text, plain, _buttons(report_url, knows_waits) if public else [])
+
+
+def short_message(body: Body, *, report_url: str) -> Message:
+    """The message about a day that comes together with a later one: what happened and the numbers, nothing to do."""
+    public = is_public(report_url)
+    plan, header = _Plan(notes=False), body.header
+    lines = [_title(header, plan), " ".join(_prose(sentence.text, plan) for sentence in body.headline[:2])]
+    lines += [_number(number, plan) for number in body.numbers[:5]] if not body.quiet else []
+    text = "\n".join(line for line in [*lines, _incomplete(body.incomplete, header, plan)] if line)
+    text += f"\n\nОтчёт: {escape(report_url)}" if report_url and not public else ""
+    return Message(text, visible_text(text), [_buttons(report_url, False)[0]] if public else [])
 
 
 def repeat_mark(report_id: object) -> str:
@@ -107,9 +120,10 @@ def _buttons(report_url: str, knows_waits: bool) -> list[list[Button]]:
     return [[{"text": "Открыть отчёт", "url": report_url}, *waits]]
 
 
-def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
+def _sections(body: Body, plan: _Plan, public_url: str, live_line: str) -> Iterator[str]:
     header = body.header
-    headline = [_prose(sentence.text, plan) for sentence in body.headline[:2]]
+    told = [sentence for sentence in body.headline[:2] if not live_line or sentence.about != "waits"]
+    headline = [_prose(sentence.text, plan) for sentence in told]
     headline = [text for text in headline if text]
     incomplete = _incomplete(body.incomplete, header, plan)
     if body.quiet:
@@ -119,6 +133,7 @@ def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
                 _title(header, plan),
                 headline[0] if headline else "Спокойный день: срочных дел нет.",
                 _prose(body.mode.note, plan) if body.mode else "",
+                _prose(live_line, plan),
                 incomplete,
             )
             if line
@@ -126,6 +141,8 @@ def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
         return
     is_thin = body.too_little_data
     yield "\n".join(line for line in _head(body, header, plan, incomplete) if line)
+    if live_line:
+        yield f"<b>{_prose(live_line, plan)}</b>"
     if not headline and is_thin:
         headline = ["Диалогов слишком мало для выводов, ниже только цифры."]
     if headline:

@@ -126,9 +126,7 @@ def edit(who: Actor, slug: str, *, name: str | None = None, timezone: str | None
         if name is not None and name.strip() != tenant.name:
             tenants.rename(connection, tenant.tenant_id, name)
             changed = audit.changes({"name": tenant.name}, {"name": name.strip()})
-            access.note(
-                connection, who, "tenant.renamed", tenant_id=tenant.tenant_id, metadata={"changed": changed}
-            )
+            access.note(connection, who, "tenant.renamed", tenant_id=tenant.tenant_id, metadata={"changed": changed})
         if timezone is not None:
             configuration.save_settings(connection, who, tenant, {"timezone": timezone})
         return tenants.by_id(connection, tenant.tenant_id)

@@ -110,7 +110,12 @@ def managers(facts: Facts) -> list[dict[str, Any]]:
     """
     if not facts.reads_dialogs:
         return [
-            {"manager_id": one["manager_id"], "name": one["name"], "text": sales.words(one, facts.currency), "facts": {}}
+            {
+                "manager_id": one["manager_id"],
+                "name": one["name"],
+                "text": sales.words(one, facts.currency),
+                "facts": {},
+            }
             for one in sales.build(facts) or ()
         ]
     busy = [

@@ -58,7 +58,9 @@ class Facts:
 
     @property
     def has_deals(self) -> bool:
-        return self.reads_deals and any(self.numbers.get(key) or self.usual.get(key) for key in ("deals", "deals_won", "deals_lost"))
+        return self.reads_deals and any(
+            self.numbers.get(key) or self.usual.get(key) for key in ("deals", "deals_won", "deals_lost")
+        )
 
 
 def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:

@@ -68,7 +68,9 @@ def channels(found: Sequence[Channel]) -> list[str]:
 def hours(found: Sequence[Hour]) -> list[str]:
     """The busiest hours, in the order of the day."""
     busy = sorted(
-        sorted((one for one in found if one.client_messages), key=lambda one: (-one.client_messages, one.hour))[:_BUSIEST],
+        sorted((one for one in found if one.client_messages), key=lambda one: (-one.client_messages, one.hour))[
+            :_BUSIEST
+        ],
         key=lambda one: one.hour,
     )
     return [

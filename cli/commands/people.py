@@ -64,7 +64,11 @@ def tenant_edit(slug: str, name: str | None, timezone: str | None, status: str |
     edited = companies.edit(operator(), slug, name=name, timezone=timezone)
     if status is not None and status != edited.status:
         edited = companies.set_status(operator(), slug, status)
-    emit(public_json.tenant_json(edited), as_json, f"Компания {slug}: «{edited.name}», {edited.timezone}, {edited.status}.")
+    emit(
+        public_json.tenant_json(edited),
+        as_json,
+        f"Компания {slug}: «{edited.name}», {edited.timezone}, {edited.status}.",
+    )
 
 
 @tenant.command("pause")

@@ -109,8 +109,12 @@ def build_tenant(
     everything: bool = False,
     on_wait: Callable[[], None] = lambda: None,
     session: psycopg.Connection[Any] | None = None,
+    periods: bool = True,
 ) -> list[NodeResult]:
     """Bring the tenant's tables up to date, and the period marts for ``windows`` (by default the run's own window).
+
+    ``periods``: False leaves the windows' numbers as they are, and builds nothing at all where more than the clients
+    something happened to would have to be rebuilt: the next run does that.
 
     Rebuilt are the clients something happened to since the last build that stood; all of them after a change that
     concerns everyone (the models, the settings, the calendar), or when ``everything`` asks for it. The rows are the same
@@ -123,14 +127,18 @@ def build_tenant(
     Raises :class:`DataError` naming the model that failed.
     """
     spans = [(span.start, span.end) for span in windows] or [(window_start, window_end)]
+    spans = spans if periods else []
     with (
         nullcontext(session) if session else connections.connect(url, "lock", autocommit=True) as connection,
         _shared(connection, on_wait),
     ):
         _check_inputs(connection, tenant_id, spans)
         columns = _columns(connection)
+        if not periods and not scope.is_partial(url, UUID(str(tenant_id)), _rules(), session=connection):
+            return []
         build = scope.begin(url, UUID(str(tenant_id)), _rules(), everything=everything, session=connection)
         arguments = ["run", "--select", "config.materialized:tenant_incremental"]
+        arguments += [] if periods else ["--exclude", *OF_WINDOWS]
         variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
         results = run(url, data_dir, arguments, variables, work_dir, on_event)
         scope.stood(url, build, spans, session=connection)

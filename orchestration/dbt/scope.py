@@ -21,6 +21,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from synkro.connectors import registry
+from synkro.connectors.connector import Capability
 from synkro.database import connections
 
 Scope = Literal["all", "touched"]
@@ -44,7 +46,7 @@ select
       (select jsonb_agg(to_jsonb(r) order by r.loss_reason_id) from staging.stg_amocrm__loss_reasons as r where r.tenant_id = %(tenant)s),
       (select max(a.currency) from staging.stg_amocrm__account as a where a.tenant_id = %(tenant)s)
     )::text)) as dictionaries,
-  (select max(as_of) from synkro.report_windows where tenant_id = %(tenant)s) as as_of,
+  (select max(greatest(as_of, looked_at)) from synkro.report_windows where tenant_id = %(tenant)s) as as_of,
   (select min(starts_at) from synkro.working_intervals where tenant_id = %(tenant)s) as calendar_from,
   (select max(ends_at) from synkro.working_intervals where tenant_id = %(tenant)s) as calendar_until
 """
@@ -154,6 +156,26 @@ def begin(
         return Build(tenant_id, scope, scope == "touched" and all_deals, inputs, is_known)
 
 
+def is_partial(url: str, tenant_id: UUID, project: str, *, session: psycopg.Connection[Any] | None = None) -> bool:
+    """Whether a build would cover only the clients something happened to; claims nothing."""
+    with _transaction(url, session) as connection:
+        return _is_comparable(connection, _mark(connection, tenant_id), _inputs(connection, tenant_id, project))
+
+
+#: Where no run has set a watermark, the last thing known to have been said, as in int_waits
+_WATERMARK = """
+insert into synkro.mart_watermarks (tenant_id, as_of, has_dialogs, has_deals)
+select
+  %(tenant)s, m.as_of, coalesce(string_to_array(c.mode, '_') && %(dialogs)s, true),
+  coalesce(string_to_array(c.mode, '_') && %(deals)s, true)
+from (select coalesce(%(as_of)s::timestamptz, (select max(sent_at) from marts.fct_messages where tenant_id = %(tenant)s)) as as_of) as m
+left join synkro.tenant_runtime_configs as c on c.tenant_id = %(tenant)s and c.is_current
+where m.as_of is not null
+on conflict (tenant_id) do update set as_of = excluded.as_of, has_dialogs = excluded.has_dialogs,
+  has_deals = excluded.has_deals, built_at = now()
+"""
+
+
 def stood(
     url: str,
     build: Build,
@@ -170,6 +192,15 @@ def stood(
             {"tenant": build.tenant_id, **build.inputs},
         )
         connection.execute(_MARK_EXCLUDED, {"tenant": build.tenant_id})
+        connection.execute(
+            _WATERMARK,
+            {
+                "tenant": build.tenant_id,
+                "as_of": build.inputs.get("as_of"),
+                "dialogs": list(registry.able(Capability.DIALOGS)),
+                "deals": list(registry.able(Capability.DEALS)),
+            },
+        )
         connection.execute("delete from private.raw_changes where tenant_id = %s and is_claimed", (build.tenant_id,))
         if build.scope == "all":
             connection.execute("delete from private.reconciled_dialogs where tenant_id = %s", (build.tenant_id,))

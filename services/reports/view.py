@@ -12,7 +12,8 @@ from services import access
 from services.access import Viewer
 from synkro.core.errors import NotFoundError
 from synkro.database import db
-from synkro.metrics import queries
+from synkro.metrics import live, queries
+from synkro.metrics.live import Live
 from synkro.metrics.queries import Waiting
 from synkro.reporting import dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
 from synkro.reporting.body import Number
@@ -35,6 +36,7 @@ class ReportView:
     report: Report
     versions: list[Report]
     thread: list[Message]
+    #: who waits in the data as it was read last
     waiting: list[Waiting]
     managers: list[dict[str, Any]]
     dialogs: list[Dialog]
@@ -57,6 +59,10 @@ class ReportView:
     lacks: list[str] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
     currency: str | None = None
+    #: None: no chats are read
+    live: Live | None = None
+    #: waits of the report's actions that were answered since it was written
+    answered: frozenset[str] = frozenset()
 
 
 def currency_of(connection: db.Connection, tenant_id: UUID) -> str | None:
@@ -88,7 +94,7 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             report=report,
             versions=reports.versions(connection, report),
             thread=reports.thread(connection, report),
-            waiting=queries.waiting(connection, tenant_id, window, CAP),
+            waiting=live.waiting(connection, tenant_id, CAP),
             managers=queries.managers(connection, tenant_id, window),
             dialogs=found[:CAP],
             dialogs_total=len(found),
@@ -104,7 +110,14 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             lacks=revisions.lacking_of(connection, tenant_id, report.report_id),
             missing=report_windows.missing_of(connection, tenant_id, window),
             currency=currency_of(connection, tenant_id),
+            live=live.now(connection, tenant_id),
+            answered=_answered(connection, report),
         )
+
+
+def _answered(connection: db.Connection, report: Report) -> frozenset[str]:
+    waits = [wait for action in report.body.actions for wait in action.wait_ids]
+    return frozenset(waits) - live.unanswered(connection, report.tenant_id, waits)
 
 
 def headline_numbers(report: Report) -> list[Number]:

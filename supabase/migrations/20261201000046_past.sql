@@ -29,3 +29,8 @@ alter table synkro.tenants drop column timezone;
 
 -- The deal shown beside a client, and the flags of a window, as clients' programs see them.
 insert into private.api_columns (mart, column_name, form) values ('dim_clients', 'deal_id', 'plain');
+
+-- What the marts show now: who waits, where dialogs are read; deals, where there is a CRM.
+alter table synkro.mart_watermarks
+  add column has_dialogs boolean not null default true,
+  add column has_deals boolean not null default true;

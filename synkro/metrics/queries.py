@@ -162,7 +162,9 @@ def waiting(connection: db.Connection, tenant_id: UUID, window: Window, limit: i
         "   left join lateral (select f.deal_id, f.name, f.price from marts.fct_deals f"
         "     where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.stage_kind = 'open' and not f.is_deleted"
         "     and (select e.has_deals from edge e)"
-        "     order by f.price desc nulls last, f.deal_id limit 1) deal on true"
+        # of several the client's deal, as marts.dim_clients has it; who was open then and is not now has none
+        "     order by f.deal_id is distinct from (select c.deal_id from marts.dim_clients c"
+        "       where c.tenant_id = w.tenant_id and c.client_id = w.client_id), f.deal_id limit 1) deal on true"
         "   order by deal.price desc nulls last, w.opened_at, w.wait_id limit %(limit)s)"
         " select w.wait_id, w.client_id, coalesce(nullif(c.name, ''), d.contact_name, '') as client_name, c.phone,"
         "   w.dialog_id, coalesce(d.channel, '') as channel, w.opened_at,"

@@ -47,7 +47,9 @@ def _reads(what: Capability) -> str:
     return f"string_to_array({_MODE}, '_') && array['" + "', '".join(registry.able(what)) + "']"
 
 
-_SAID = "(select e.has_dialogs from edge e) and m.tenant_id = %(tenant)s and m.sent_at >= %(start)s and m.sent_at < %(end)s"
+_SAID = (
+    "(select e.has_dialogs from edge e) and m.tenant_id = %(tenant)s and m.sent_at >= %(start)s and m.sent_at < %(end)s"
+)
 
 ROW_SETS: dict[str, str] = {
     "windows": f"""\

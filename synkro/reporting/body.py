@@ -89,6 +89,8 @@ class Header(_Model):
 
 class Sentence(_Model):
     text: Text = ""
+    #: waits: who waited at the window's end; a message says who waits now instead
+    about: Text = ""
     claims: Claims = []
 
 
@@ -105,6 +107,9 @@ class Action(_Model):
     money_display: str | None = None
     dialog_id: str | None = None
     deal_id: str | None = None
+    #: the waits it is about; ``only_waits``: with their answer nothing of it is left to do
+    wait_ids: list[str] = []
+    only_waits: bool = False
     claims: Claims = []
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from synkro.metrics import live
+from synkro.metrics.live import Live
 from synkro.metrics.queries import plain
 from synkro.reporting.reconciliation import Line
 from synkro.reporting.reports import Report
@@ -19,9 +21,15 @@ _CLAIM = ("section", "text", "dialog_id", "message_ids", "quote")
 
 
 def report_json(
-    report: Report, correction: Correction | None, reconciliation: Sequence[Line] | None = None
+    report: Report,
+    correction: Correction | None,
+    reconciliation: Sequence[Line] | None = None,
+    now: Live | None = None,
 ) -> dict[str, Any]:
-    """``synkro report show --json`` and ``GET /api/v1/…/reports/{id}``; lists leave the reconciliation out."""
+    """``synkro report show --json`` and ``GET /api/v1/…/reports/{id}``; lists leave the reconciliation out.
+
+    ``now``: who waits in the data as it was read last; ``numbers`` are those of the window's end.
+    """
     coverage = report.coverage or {}
     found = {
         "id": str(report.report_id),
@@ -36,6 +44,7 @@ def report_json(
         "summary_text": report.summary_text,
         "telegram_text": report.telegram_text,
         "numbers": report.numbers,
+        "live": live.to_json(now),
         "revised": correction_json(correction),
         "coverage": {
             "read": coverage.get("read", 0),

@@ -79,6 +79,15 @@ def add_missing(connection: db.Connection, tenant_id: UUID, window: Window, gaps
     )
 
 
+def looked(connection: db.Connection, tenant_id: UUID, window: Window, until: datetime) -> None:
+    """The chats were read once more, up to ``until``: the marts move on to it, the window's numbers do not (service entry point)."""
+    connection.execute(
+        "update synkro.report_windows set looked_at = greatest(looked_at, %s)"
+        " where tenant_id = %s and window_start = %s and window_end = %s",
+        (until, tenant_id, window.start, window.end),
+    )
+
+
 def built(connection: db.Connection, tenant_id: UUID) -> set[tuple[datetime, datetime]]:
     """Windows whose numbers stand in the marts already (service entry point)."""
     rows = connection.execute(
@@ -116,7 +125,9 @@ def late(connection: db.Connection, tenant_id: UUID, since: datetime) -> list[Re
         (tenant_id, since),
     )
     return [
-        ReportWindow(Window(row["window_start"], row["window_end"]), row["label_date"], row["report_type"], row["as_of"])
+        ReportWindow(
+            Window(row["window_start"], row["window_end"]), row["label_date"], row["report_type"], row["as_of"]
+        )
         for row in rows
     ]
 

@@ -118,7 +118,9 @@ _BY_CHANNEL: dict[str, Any] = {
     "channels": [Channel("whatsapp", 7, 41, 2), Channel("telegram", 2, 6, 1)],
     "hours": [Hour(9, 4, 2), Hour(11, 14, 6), Hour(16, 12, 5), Hour(19, 12, 4)],
 }
-_PIPELINE = Pipeline(moved=7, open=31, open_amount=9_400_000, stuck=8, stuck_amount=2_150_000, untasked=5, untasked_amount=1_300_000)
+_PIPELINE = Pipeline(
+    moved=7, open=31, open_amount=9_400_000, stuck=8, stuck_amount=2_150_000, untasked=5, untasked_amount=1_300_000
+)
 _NO_CHATS = {key: value for key, value in _USUAL.items() if key.startswith("deals")}
 
 
@@ -137,8 +139,16 @@ def _radist_only() -> Draft:
 
 def _first_day_of_dialogs() -> Draft:
     """The day after the switch: earlier days had deals and managers, this one has not, whatever is still stored of them."""
-    numbers = {**numbers_of(unanswered_now=3, unanswered_overdue=2, money_at_risk=0), **_NO_SALES, "has_dialogs": True, "has_deals": False}
-    waits = [replace(one, price=None, deal_id=None, deal_name=None, manager_id=None, manager_name=None) for one in _facts().waiting]
+    numbers = {
+        **numbers_of(unanswered_now=3, unanswered_overdue=2, money_at_risk=0),
+        **_NO_SALES,
+        "has_dialogs": True,
+        "has_deals": False,
+    }
+    waits = [
+        replace(one, price=None, deal_id=None, deal_name=None, manager_id=None, manager_name=None)
+        for one in _facts().waiting
+    ]
     return compose(
         context(), outcome(read("d5")), _facts(numbers=numbers, waiting=waits, lost=(), managers=(), **_BY_CHANNEL)
     )
@@ -149,7 +159,9 @@ def _first_day_of_deals() -> Draft:
     numbers = {**numbers_of(**dict.fromkeys(_OF_DIALOGS, 0)), **_DEALS, "has_dialogs": False, "has_deals": True}
     sold = [row for row in _facts().managers if row.get("deals_won") or row.get("deals_lost")]
     return compose(
-        context(), outcome(), facts(numbers, usual={**_USUAL, "deals": 10.0}, lost=_facts().lost, managers=sold, pipeline=_PIPELINE)
+        context(),
+        outcome(),
+        facts(numbers, usual={**_USUAL, "deals": 10.0}, lost=_facts().lost, managers=sold, pipeline=_PIPELINE),
     )
 
 

@@ -237,6 +237,9 @@ def _hours_and_funnel(connection: Any, world: World, slug: str) -> None:
 def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: Any, waits: Any, messages: Any) -> None:
     tenant_id = world.tenants[slug].tenant_id
     start, end = world.window.start, world.window.end
+    connection.execute(
+        "insert into synkro.mart_watermarks (tenant_id, as_of) values (%s, %s) on conflict do nothing", (tenant_id, end)
+    )
     label = clock.now().date()
     opened = [w for w in waits if w["is_open"]]
     for back in range(16):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from app import formatting
 from app.components.base.html import Cell, div, link, span, table, tag
 from app.components.report.parts import dialog_href, evidence, number_text, number_tile, rows_href, section
-from app.components.report.waits_table import waits_table
+from app.components.report.waits_table import live_lead, waits_table
 from app.texts import known, language, t
 from services.reports.view import ReportView, claims_at, headline_numbers
 from synkro.connectors.connector import Capability
@@ -50,7 +50,8 @@ def dialog_link(view: ReportView, item: OfDialog, mark: str) -> None:
 
 
 def actions(view: ReportView) -> None:
-    items = view.report.body.actions
+    items = [one for one in view.report.body.actions if not _is_answered(view, one)]
+    answered = [one for one in view.report.body.actions if _is_answered(view, one)]
     of_type = f"report.actions.{view.report.report_type}"
     with section(t(of_type if known(of_type) else "report.actions"), mark="actions"):
         if not items:
@@ -62,6 +63,16 @@ def actions(view: ReportView) -> None:
                 tag("summary", "small", t("report.more_actions", n=len(items) - TODAY), mark="more-actions")
                 for number, item in enumerate(items[TODAY:], TODAY + 1):
                     _action(view, item, number)
+        if answered:
+            with tag("details"):
+                tag("summary", "small", t("report.answered_actions", n=len(answered)), mark="answered-actions")
+                for number, item in enumerate(answered, len(items) + 1):
+                    _action(view, item, number)
+
+
+def _is_answered(view: ReportView, item: Action) -> bool:
+    """Whether its client was answered since the report was written."""
+    return item.only_waits and {*item.wait_ids} <= view.answered
 
 
 def _action(view: ReportView, item: Action, number: int) -> None:
@@ -134,20 +145,34 @@ def is_read(report: Report, key: str) -> bool:
 
 
 def waiting(view: ReportView) -> None:
-    if not is_read(view.report, "unanswered_now"):
-        return
-    total = view.report.numbers.get("unanswered_now")
-    lead = t("report.waiting_lead", n=formatting.number(total)) if total else ""
-    if not view.waiting:
-        with section(t("report.waiting"), mark="waiting-section"):
-            span("muted", t("report.nobody_waits"))
+    """Who waits now, in the data as it was read last; who waited at the window's end stands behind its number."""
+    if view.live is None or not is_read(view.report, "unanswered_now"):
         return
     with tag("section", "card flush", mark="waiting-section"):
         with div("card-head"):
-            tag("h2", "", t("report.waiting"))
-            span("small muted", lead)
-        waits_table(view.tenant.slug, view.waiting[:ROWS], view.tenant.timezone, view.currency)
-        all_of(view, "unanswered_now", len(view.waiting))
+            tag("h2", "", t("report.waiting_now"))
+            live_lead(view.live, view.tenant.timezone, view.currency)
+        if view.waiting:
+            waits_table(view.tenant.slug, view.waiting[:ROWS], view.tenant.timezone, view.currency)
+        else:
+            div("empty", t("report.nobody_waits"))
+        if len(view.waiting) > ROWS:
+            with tag("details", "no-print"):
+                left = t("report.more_actions", n=len(view.waiting) - ROWS)
+                tag("summary", "small", left, mark="all-waiting").style("padding: 8px 16px")
+                waits_table(view.tenant.slug, view.waiting[ROWS:], view.tenant.timezone, view.currency)
+        _at_the_end(view)
+
+
+def _at_the_end(view: ReportView) -> None:
+    """«На конец дня (30 ноября, 22:01) ждали 36», the way to those rows."""
+    total = view.report.numbers.get("unanswered_now")
+    if total is None:
+        return
+    href = f"/t/{view.tenant.slug}/reports/{view.report.report_id}/rows/unanswered_now"
+    when = formatting.moment(view.report.window_end, view.tenant.timezone)
+    with div("pager"):
+        link(t("report.waited_at_end", when=when, n=formatting.number(total)), href, "small", mark="all-unanswered_now")
 
 
 def all_of(view: ReportView, metric: str, total: int) -> None:

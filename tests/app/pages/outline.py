@@ -20,6 +20,7 @@ from app.texts import speaking
 from services.access import Viewer
 from services.reports.view import ReportView
 from synkro.core import clock
+from synkro.metrics.live import Live
 from synkro.reporting.body import Body
 from synkro.reporting.outbox import Item
 from synkro.reporting.reports import Draft, Message, Report
@@ -120,6 +121,7 @@ def _whole() -> ReportView:
         correction=Correction(NOW, (Change("dialogs", 7, 8), Change("money_at_risk", 1_650_000, None))),
         next_attempt=NOW + timedelta(hours=2), lacks=["radist"],
         missing=[{"source": "radist", "reason": "не отвечал"}, {"source": "amocrm", "reason": None}],
+        live=Live(NOW, 11, 1, 450_000), answered=frozenset({"w-w2"}),
     )  # fmt: skip
 
 
@@ -146,7 +148,7 @@ PAGES: dict[str, Callable[[], tuple[ReportView, Viewer, str]]] = {
     "old": lambda: (_old(), USER, "ru"),
     "incomplete": lambda: (_promised("incomplete", next_attempt=NOW + timedelta(hours=1)), USER, "ru"),
     "given_up": lambda: (_promised("incomplete"), USER, "ru"),
-    **{name: lambda name=name: (view_of(DAYS[name]()), USER, "ru") for name in ("radist_only", "amocrm_only", "quiet", "little", "model_in_part", "weekly")},  # type: ignore[misc]
+    **{name: lambda name=name: (view_of(DAYS[name](), live=None if name == "amocrm_only" else Live(NOW, 0, 0, 0)), USER, "ru") for name in ("radist_only", "amocrm_only", "quiet", "little", "model_in_part", "weekly")},  # type: ignore[misc]
 }  # fmt: skip
 #: pages of which only what stands above the numbers is their own
 HEADS = ("incomplete", "given_up", "model_in_part", "weekly")

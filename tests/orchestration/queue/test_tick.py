@@ -98,7 +98,7 @@ def test_what_a_company_is_owed_is_submitted_by_the_schedule_of_its_kind(
         for tenant in (*owed, company(connection, "gamma")):
             runtime_config.change(connection, tenant, {"is_schedule_enabled": tenant in owed})
     schedules = {schedule.name: schedule for schedule in build()}
-    assert set(schedules) == {"daily_due", "weekly_due", "monthly_due", "revisions_due"}
+    assert set(schedules) == {"daily_due", "weekly_due", "monthly_due", "revisions_due", "deliveries_due"}
     monkeypatch.setattr(submission, "MOST_A_TICK", 1)
     # a schedule opens its instance by reference, which an ephemeral one has not
     with instance_for_test() as instance:
@@ -108,7 +108,7 @@ def test_what_a_company_is_owed_is_submitted_by_the_schedule_of_its_kind(
             context = build_schedule_context(instance=instance, repository_def=repository)
             return list(schedules[f"{kind}_due"].evaluate_tick(context).run_requests or [])
 
-        assert ticked("weekly") == [] and ticked("revisions") == []
+        assert ticked("weekly") == ticked("revisions") == ticked("deliveries") == []
         (first,) = ticked("daily")
         assert ticked("daily") == [], "the window stands in the queue, whoever asks again"
         (second,) = tick(instance).run_requests or []

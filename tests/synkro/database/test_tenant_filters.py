@@ -27,6 +27,7 @@ from analysis import topics as asked_about
 from analysis.questions import answering, metrics, searching
 from analysis.report import inputs
 from analysis.report.context import AnalysisContext
+from delivery import deliveries as telling
 from delivery import destinations
 from delivery.bot import inbox
 from orchestration.dbt import scope
@@ -36,9 +37,10 @@ from synkro.connectors.whatsapp import uploads
 from synkro.connectors.whatsapp.chats import Chat, Message
 from synkro.core import vault  # fmt: skip
 from synkro.database import db
-from synkro.metrics import lineage, queries
+from synkro.metrics import channels, lineage, live, pipeline, queries
 from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reporting import (
+    deliveries,
     dialogs,
     intents,
     outbox,
@@ -182,6 +184,11 @@ def followed_up(c: db.Connection) -> None:
     c.execute("update synkro.job_runs set job_type = 'followup' where run_id = %s", (RUN,))
 
 
+def awaiting(c: db.Connection) -> None:
+    """Both companies' reports await their delivery."""
+    c.execute("update synkro.reports set awaits_delivery = true where is_current")
+
+
 def bound_once(c: db.Connection) -> None:
     """The second time the address is the same, and the account stays bound."""
     for _ in range(2):
@@ -204,6 +211,13 @@ READS: dict[str, Call] = {
         for entries, manager in ((SUMMARY, None), (MANAGERS, "manager_id"))
         for name, entry in entries.items()
     },
+    "synkro.reporting.deliveries.due": lambda c: (awaiting(c), deliveries.due(c, NOW, T))[1],
+    "synkro.reporting.deliveries.hold": lambda c: (awaiting(c), deliveries.hold(c, T, [REPORT]))[1],
+    "synkro.reporting.deliveries.owed": lambda c: (awaiting(c), deliveries.owed(c, T))[1],
+    "synkro.reporting.deliveries.was_told": lambda c: [
+        deliveries.was_told(c, replace(report(c), version=version)) for version in (1, 2)
+    ],
+    "delivery.deliveries.compose": lambda c: telling.compose(c, report(c), report_url="").message,
     "synkro.reporting.revisions.attempts": lambda c: (followed_up(c), [revisions.attempts(c, T, WINDOW)])[1],
     "synkro.reporting.revisions.lacking_of": lambda c: revisions.lacking_of(c, T, REPORT),
     "synkro.reporting.revisions.next_attempts": lambda c: revisions.next_attempts(c, T),
@@ -238,6 +252,9 @@ READS: dict[str, Call] = {
     "synkro.metrics.queries.managers_over": lambda c: queries.managers_over(c, T, WINDOW, 30),
     "synkro.metrics.queries.summary": lambda c: queries.summary(c, T, WINDOW),
     "synkro.metrics.queries.usual": lambda c: queries.usual(c, T, WINDOW),
+    "synkro.metrics.live.now": lambda c: live.now(c, T),
+    "synkro.metrics.live.unanswered": lambda c: live.unanswered(c, T, [one.wait_id for one in live.waiting(c, T)]),
+    "synkro.metrics.live.waiting": lambda c: live.waiting(c, T),
     "synkro.metrics.queries.waiting": lambda c: queries.waiting(c, T, WINDOW),
     "synkro.reporting.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
     "synkro.reporting.outbox.report_of_message": lambda c: outbox.report_of_message(c, T, CHAT, "55"),
@@ -330,6 +347,10 @@ WRITES: dict[str, Call] = {
     ],
     "synkro.reporting.reconciliation.save": lambda c: reconciliation.save(c, T, RUN, [Count("radist", "messages", None, 1, {}, 1)]),
     "synkro.reporting.report_windows.add_missing": lambda c: report_windows.add_missing(c, T, WINDOW, [{"source": "radist"}]),
+    "synkro.reporting.report_windows.looked": lambda c: report_windows.looked(c, T, WINDOW, NOW),
+    "synkro.reporting.deliveries.forget": lambda c: (awaiting(c), deliveries.forget(c, T, [REPORT], "stopped")),
+    "synkro.reporting.deliveries.told": lambda c: deliveries.told(c, report(c), "т", [LETTER], {"a": 1}),
+    "delivery.deliveries.tell": lambda c: (awaiting(c), [one.report_id for one in telling.tell(c, T, [REPORT])])[1],
     "synkro.reporting.report_windows.save": lambda c: report_windows.save(
         c, T, [report_windows.ReportWindow(WINDOW, DAY, as_of=None, missing=[{"source": "amocrm"}])]
     ),
@@ -418,6 +439,7 @@ NEITHER = {
     "orchestration.dbt.project.test_tenant": "writes nothing",
     "orchestration.dbt.scope.begin": "test_builds_of_the_marts_touch_no_other_company",
     "orchestration.dbt.scope.rebuilt": "test_builds_of_the_marts_touch_no_other_company",
+    "orchestration.dbt.scope.is_partial": "writes nothing; what it asks is what begin asks",
     "orchestration.dbt.scope.last": "test_builds_of_the_marts_touch_no_other_company",
     "orchestration.run.cleanup.lock_name": "no query",
     "orchestration.run.cleanup.release": "tests/orchestration/queue/test_locks.py",

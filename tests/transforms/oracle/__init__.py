@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -49,6 +50,11 @@ def compute(company: Company) -> dict[str, Table]:
         "period_hours": {},
         "period_excluded": {},
         "fct_funnel": _fct_funnel(people),
+        "waits_open": {
+            (one.wait.wait_id,): _open_wait(one, company, people, as_of)
+            for one in timed
+            if one.wait.closed_at is None and company.settings.mode != "amocrm_only"
+        },
     }
     zone = ZoneInfo(company.settings.timezone)
     for row in company.windows:
@@ -63,7 +69,7 @@ def compute(company: Company) -> dict[str, Table]:
 
 
 def _target(company: Company, moment: datetime) -> int:
-    """The target in force then; before the first was set, the one of now."""
+    """The target in force then; before the first was set, the one of the first build, which is the only one here."""
     targets = company.settings.targets
     return next((target for since, target in reversed(targets) if since <= moment), targets[-1][1])
 
@@ -182,6 +188,31 @@ def _fct_funnel(people: People) -> Table:
             row["amount"] += deal.price or Decimal()
             row["unpriced"] += not deal.price
     return rows
+
+
+def _open_wait(one: Timed, company: Company, people: People, as_of: datetime) -> Row:
+    """A wait nobody has ended by the last moment known; a client has one at most, so its deals are counted once."""
+    opening = one.wait.opening
+    deals = [
+        deal
+        for deal in people.deals.values()
+        if deal.client_id == opening.client_id and deal.stage_kind == "open" and not deal.is_deleted
+    ]
+    has_deals = company.settings.mode.startswith("amocrm")
+    deals = deals if has_deals else []
+    shown = people.deal_of(opening.client_id) if deals else None
+    is_overdue = one.deadline is not None and as_of > one.deadline
+    return {
+        "client_id": opening.client_id,
+        "dialog_id": opening.dialog_id,
+        "deal_id": shown.deal_id if shown else None,
+        "opened_at": one.opened_at,
+        "as_of": as_of,
+        "age_minutes": rounded(max(minutes(as_of - one.opened_at), Fraction(0)), 4),
+        "is_overdue": is_overdue,
+        "money": sum((deal.price or Decimal() for deal in deals), Decimal()) if deals and is_overdue else None,
+        "responsible_id": one.wait.responsible if has_deals else None,
+    }
 
 
 def _dim_clients(people: People, found: list[Message]) -> Table:

@@ -30,7 +30,7 @@ KEYS = {
     "dim_clients": ("client_id",), "dim_dialogs": ("dialog_id",), "period_summary": ("window_start", "window_end"),
     "period_managers": ("window_start", "window_end", "manager_id"), "period_dialogs": ("window_start", "window_end", "dialog_id"),
     "period_hours": ("window_start", "window_end", "weekday", "hour"), "period_excluded": ("window_start", "window_end", "dialog_id"),
-    "fct_funnel": ("pipeline_id", "status_id"), "fct_tasks": ("task_id",),
+    "fct_funnel": ("pipeline_id", "status_id"), "fct_tasks": ("task_id",), "waits_open": ("wait_id",),
 }  # fmt: skip
 Connection = psycopg.Connection[dict[str, Any]]
 

@@ -32,7 +32,7 @@ moments as (
         greatest(b.calendar_from, c.calendar_from) as known_from,
         least(b.calendar_until, c.calendar_until) as known_until
     from {{ source('private', 'mart_builds') }} as b
-    cross join (select max(as_of) as as_of from {{ source('synkro', 'report_windows') }} where {{ tenant_filter() }}) as w
+    cross join (select {{ data_reaches() }} as as_of from {{ source('synkro', 'report_windows') }} where {{ tenant_filter() }}) as w
     cross join (
         select min(starts_at) as calendar_from, max(ends_at) as calendar_until
         from {{ source('synkro', 'working_intervals') }} where {{ tenant_filter() }}
