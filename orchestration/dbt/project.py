@@ -204,10 +204,11 @@ unit_test.__test__ = False  # type: ignore[attr-defined]
 
 
 def _rules() -> str:
-    """What every number means: the SQL, and the version of the decisions it reads."""
-    from analysis.intents import VERSION
+    """What every number means: the SQL, and the versions of the decisions it reads."""
+    from analysis import intents
+    from analysis.rules import acts
 
-    return f"{project_hash()} {VERSION}"
+    return f"{project_hash()} {intents.VERSION} {acts.VERSION}"
 
 
 def _variables(tenant_id: UUID | str, spans: Sequence[tuple[datetime, datetime]]) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def control_specs(manifest: Path) -> list[AssetSpec]:
     rows = [
         row
         for row in content["sources"].values()
-        if not row["source_name"].startswith("raw_") and AssetKey([row["source_name"], row["name"]]) != intents.KEY
+        if not row["source_name"].startswith("raw_") and AssetKey([row["source_name"], row["name"]]) not in intents.KEYS
     ]
     return [
         AssetSpec(

@@ -336,7 +336,8 @@ WRITES: dict[str, Call] = {
     "synkro.reporting.outbox.mark_sent": lambda c: outbox.mark_sent(c, item(c), "77"),
     "synkro.reporting.outbox.redirect": lambda c: outbox.redirect(c, T, CHAT, "-1001"),
     "synkro.reporting.intents.save": lambda c: intents.save(
-        c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]}
+        c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]},
+        {CHAT: [intents.Act("m-new", "promise", "call", None)]},
     ),
     "synkro.reporting.intents.correct": lambda c: intents.correct(c, T, CHAT, "message_id", False, PERSON),
     "synkro.reporting.readings.store": lambda c: readings.store(c, T, readings.StoredReading(CHAT, "another", "p", "m", {})),

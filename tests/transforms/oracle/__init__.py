@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from tests.transforms.oracle.clock import Clock, minutes
 from tests.transforms.oracle.people import People
 from tests.transforms.oracle.periods import Period, Timed, rounded
+from tests.transforms.oracle.promises import fct_promises
 from tests.transforms.oracle.raw import Company, Row, Settings
 from tests.transforms.oracle.tasks import fct_tasks
 from tests.transforms.oracle.talk import Message, by_client, messages
@@ -44,6 +45,7 @@ def compute(company: Company) -> dict[str, Table]:
         "fct_tasks": fct_tasks(company, people),
         "dim_clients": _dim_clients(people, found),
         "dim_dialogs": _dim_dialogs(people, found),
+        "fct_promises": fct_promises(company, people, found, as_of),
         "period_summary": {},
         "period_managers": {},
         "period_dialogs": {},

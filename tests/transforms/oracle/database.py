@@ -30,7 +30,7 @@ KEYS = {
     "dim_clients": ("client_id",), "dim_dialogs": ("dialog_id",), "period_summary": ("window_start", "window_end"),
     "period_managers": ("window_start", "window_end", "manager_id"), "period_dialogs": ("window_start", "window_end", "dialog_id"),
     "period_hours": ("window_start", "window_end", "weekday", "hour"), "period_excluded": ("window_start", "window_end", "dialog_id"),
-    "fct_funnel": ("pipeline_id", "status_id"), "fct_tasks": ("task_id",), "waits_open": ("wait_id",),
+    "fct_funnel": ("pipeline_id", "status_id"), "fct_tasks": ("task_id",), "fct_promises": ("promise_id",), "waits_open": ("wait_id",),
 }  # fmt: skip
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -75,6 +75,8 @@ def add(connection: Connection, tenant_id: UUID, company: Company, before: Compa
                 connection.execute(f"delete from {schema}.{table} where {where}", key)
         _insert(connection, f"{schema}.{table}", [_raw(table, row, tenant_id) for row in rows])
         merged += len(rows)
+    connection.execute("delete from private.message_acts where tenant_id = %s", (tenant_id,))
+    _insert(connection, "private.message_acts", [{"tenant_id": tenant_id, **row} for row in company.acts])
     return merged
 
 

@@ -172,6 +172,8 @@ class _Scenes(Maker):
         for deal in list(self.company.leads):
             for _ in range(self.own.choice((0, 0, 1, 1, 2))):
                 self.task(deal)
+        for message in self.company.messages:
+            self.acts(message)
         return self.company
 
     def dictionaries(self) -> None:
