@@ -90,7 +90,7 @@ def test_a_window_is_about_what_its_mode_reads(company: Callable[..., Company], 
         watermarks.advance(connection, shop.tenant_id, "amocrm", "tasks", clock.now())
         assert pipeline.of_window(connection, shop.tenant_id, deals_alone).untasked == 2
         (one,) = channels.of_window(connection, shop.tenant_id, dialogs_alone)
-        assert (one.dialogs, one.client_messages, one.open_waits) == (1, 1, 0)
+        assert (one.dialogs, one.client_messages, one.open_waits) == (1, 1, 1)
         assert [hour.hour for hour in channels.hours_of_window(connection, shop.tenant_id, dialogs_alone)] == [11]
 
 
@@ -135,6 +135,7 @@ def test_the_deals_of_an_internal_number_count_and_are_never_at_risk(
     (day,) = shop.rows("marts.period_summary")
     assert (day["deals_new"], day["deals_new_amount"], day["unanswered_now"], day["money_at_risk"]) == (1, 900, 2, 5070)
     shown = {row["client_id"]: row["deal_id"] for row in shop.rows("marts.dim_clients", "client_id, deal_id")}
-    assert shown == {"+77000000303": "1", "+77000000304": "3", "+77000000305": "4"}
+    # an internal number is nobody's client
+    assert shown == {"+77000000304": "3", "+77000000305": "4"}
     waits = {row["client_id"]: (row["deal_id"], row["money"]) for row in shop.rows("marts.waits_open")}
     assert waits == {"+77000000304": ("3", 5070), "+77000000305": (None, None)}

@@ -52,6 +52,9 @@ def dialog_link(view: ReportView, item: OfDialog, mark: str) -> None:
 def actions(view: ReportView) -> None:
     items = [one for one in view.report.body.actions if not _is_answered(view, one)]
     answered = [one for one in view.report.body.actions if _is_answered(view, one)]
+    if not view.report.body.actions and not is_read(view.report, "unanswered_now"):
+        # nobody looked: «nothing is urgent» would be a guess
+        return
     of_type = f"report.actions.{view.report.report_type}"
     with section(t(of_type if known(of_type) else "report.actions"), mark="actions"):
         if not items:
@@ -140,8 +143,8 @@ def _all_numbers(view: ReportView, base: str) -> None:
 
 def is_read(report: Report, key: str) -> bool:
     """Whether the report's mode reads what the number is made of: a zero of what nobody looked at says nothing."""
-    made_of = {Capability.DEALS: "has_deals", Capability.DIALOGS: "has_dialogs"}
-    return report.numbers.get(made_of.get(SUMMARY[key].made_of, "")) is not False
+    flags = {Capability.DEALS: "has_deals", Capability.DIALOGS: "has_dialogs"}
+    return all(report.numbers.get(flags[what]) is not False for what in SUMMARY[key].needs)
 
 
 def waiting(view: ReportView) -> None:
