@@ -59,6 +59,8 @@ class _Plan:
     managers: int = 3
     notes: bool = True
     whys: int = 3
+    #: sentences of why a number changed
+    reasons: int = 2
     #: characters of one value
     value: int = 400
 
@@ -68,12 +70,13 @@ _PLANS = (
     _Plan(),
     _Plan(risks=1),
     _Plan(risks=1, managers=2),
-    _Plan(risks=1, managers=2, notes=False),
-    _Plan(risks=1, managers=2, notes=False, whys=2),
-    _Plan(risks=1, managers=2, notes=False, whys=1),
-    _Plan(risks=1, managers=2, notes=False, whys=0),
-    *(_Plan(1, 2, False, 0, value) for value in (240, 160, 120, 90, 60, 40)),
-    *(_Plan(0, 0, False, 0, value) for value in (40, 25, 15)),
+    _Plan(risks=1, managers=2, reasons=1),
+    _Plan(risks=1, managers=2, reasons=1, notes=False),
+    _Plan(risks=1, managers=2, reasons=1, notes=False, whys=2),
+    _Plan(risks=1, managers=2, reasons=1, notes=False, whys=1),
+    _Plan(risks=1, managers=2, reasons=1, notes=False, whys=0),
+    *(_Plan(1, 2, False, 0, 0, value) for value in (240, 160, 120, 90, 60, 40)),
+    *(_Plan(0, 0, False, 0, 0, value) for value in (40, 25, 15)),
 )
 
 
@@ -147,6 +150,10 @@ def _sections(body: Body, plan: _Plan, public_url: str, live_line: str) -> Itera
         headline = ["Диалогов слишком мало для выводов, ниже только цифры."]
     if headline:
         yield "<b>Главное</b>\n" + " ".join(headline)
+    # what the headline says already is not said twice
+    said = {sentence.text for sentence in body.headline[:2]}
+    if reasons := [change.text for change in body.changes if change.text not in said][: plan.reasons]:
+        yield "<b>Почему</b>\n" + " ".join(_prose(text, plan) for text in reasons)
     if (actions := body.actions) and not is_thin:
         yield f"<b>{_DO.get(header.report_type, 'Сделать')}</b>\n" + "\n".join(
             _action(number, action, plan, public_url) for number, action in enumerate(actions[:3], 1)
@@ -247,7 +254,9 @@ def _numbers_title(numbers: Sequence[Number], header: Header) -> str:
     if day is None or not any(number.usual_display for number in numbers):
         return "<b>Цифры</b>"
     whom = {"weekly": "обычной недели", "monthly": "обычного месяца"}.get(header.report_type, _WHOM[day.weekday()])
-    return f"<b>Цифры</b> против {whom}"
+    # all usuals of a report are told of the same windows
+    of = next((number.usual_of for number in numbers if number.usual_of), "")
+    return f"<b>Цифры</b> против {whom}" + (f" ({escape(of)})" if of else "")
 
 
 def _number(number: Number, plan: _Plan) -> str:
@@ -255,7 +264,11 @@ def _number(number: Number, plan: _Plan) -> str:
     arrow = _ARROWS.get(number.direction or "", "") if usual else ""
     note = _prose(number.note, plan).rstrip(".") if plan.notes else ""
     text = f"• {_value(number.label, plan)}: <b>{_value(number.display, plan)}</b>{arrow}"
-    return text + (f" ({note})" if note else "") + (f", обычно {usual}" if usual else "")
+    text += f" ({note})" if note else ""
+    if usual:
+        return f"{text}, обычно {usual}"
+    before = _value(number.previous_display, plan)
+    return text + (f", {_value(number.previous_of, plan)} {before}" if before else "")
 
 
 # --- values -------------------------------------------------------------------------------------------------

@@ -31,8 +31,10 @@ def by_code(
     complaints: Sequence[str],
     quiet: bool,
     report_type: str = "daily",
+    why: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """The sentences of code. ``complaints``: dialogs with a complaint or a demand for money back."""
+    """The sentences of code. ``complaints``: dialogs with a complaint or a demand for money back; ``why``: what changed, and whose
+    it is, the worst first."""
     if quiet and not facts.reads_dialogs:
         return [_sentence(f"{_QUIET.get(report_type, _QUIET['daily'])}: новых, выигранных и проигранных сделок нет.")]
     if quiet:
@@ -40,7 +42,7 @@ def by_code(
             _sentence(f"{_QUIET.get(report_type, _QUIET['daily'])}: новых обращений не было."),
             _sentence("Ждущих ответа клиентов и срочных дел нет."),
         ]
-    sentences = [_waits(facts, report_type), _sentence(_change(facts, rows, complaints))]
+    sentences = [_waits(facts, report_type), _sentence(_change(facts, rows, complaints, why))]
     return [sentence for sentence in sentences if sentence["text"]][:_MOST]
 
 
@@ -81,11 +83,13 @@ def _won(facts: Facts, won: int) -> str:
     return text + (f" на {russian.money(amount, facts.currency)}." if amount else ".")
 
 
-def _change(facts: Facts, rows: Sequence[Mapping[str, Any]], complaints: Sequence[str]) -> str:
-    """Complaints first, else the number that moved most against the usual, else how the day was."""
+def _change(facts: Facts, rows: Sequence[Mapping[str, Any]], complaints: Sequence[str], why: Sequence[str] = ()) -> str:
+    """Complaints first, else what changed beyond noise, else the number that moved most against the usual, else how the day was."""
     if complaints:
         n = len(set(complaints))
         return f"{russian.plural(n, 'Жалуется', 'Жалуются', 'Жалуются')} {russian.count(n, 'клиент', 'клиента', 'клиентов')}: разберите в первую очередь."
+    if why:
+        return why[0]
     by_key = {row["key"]: row for row in rows}
     moved = [by_key[k] for k in _COMPARED if k in by_key and by_key[k]["direction"] in ("up", "down")]
     moved.sort(key=lambda row: -abs(row["value"] - row["usual"]) / max(abs(row["usual"]), 1e-9))

@@ -14,11 +14,13 @@ from analysis.reading.grounding import find_quote
 from analysis.reading.normalisation import one_line
 from analysis.report.context import AnalysisContext
 from synkro.connectors import registry
+from synkro.connectors.connector import Capability
 from synkro.database import db
 from synkro.metrics import channels, pipeline, queries
 from synkro.metrics.channels import Channel, Hour
 from synkro.metrics.pipeline import Pipeline
-from synkro.metrics.queries import Waiting, plain
+from synkro.metrics.queries import Baseline, Waiting, plain
+from synkro.metrics.registry import SUMMARY
 from synkro.reporting import dialogs
 
 #: waits that get their quote looked up: the report shows ten
@@ -37,6 +39,11 @@ class Facts:
     quotes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lost: Sequence[Mapping[str, Any]] = ()
     currency: str | None = None
+    #: what ``usual`` is told of, and what the numbers were the time before
+    baseline: Baseline = field(default_factory=Baseline)
+    previous: Baseline = field(default_factory=Baseline)
+    #: rows of ``period_changes``: against the usual, or against the time before where nothing is usual yet
+    changes: Sequence[Mapping[str, Any]] = ()
     #: of a company whose dialogs are not read
     pipeline: Pipeline | None = None
     #: of a company without a CRM
@@ -79,12 +86,21 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
     numbers = queries.summary(connection, ctx.tenant_id, ctx.window) or {}
     reads_dialogs, reads_deals = (numbers.get(name) is not False for name in ("has_dialogs", "has_deals"))
     where = (connection, ctx.tenant_id, ctx.window)
+    usual = queries.baseline(*where)
+    compared_with = "usual" if usual.windows else "previous"
     return Facts(
         numbers=numbers,
         pipeline=None if reads_dialogs else pipeline.of_window(*where),
         channels=() if reads_deals else channels.of_window(*where),
         hours=() if reads_deals else channels.hours_of_window(*where),
-        usual=queries.usual(connection, ctx.tenant_id, ctx.window),
+        usual=usual.values,
+        baseline=usual,
+        previous=queries.baseline(*where, "previous"),
+        changes=[
+            row
+            for row in queries.changes(*where, compared_with)
+            if all((reads_deals if what is Capability.DEALS else reads_dialogs) for what in SUMMARY[row["metric"]].needs)
+        ],
         managers=queries.managers(connection, ctx.tenant_id, ctx.window),
         waiting=waits,
         quotes=quotes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.report import page_text
 from app import formatting
 from app.components.base.html import button, div, link, note, span, tag
-from app.components.report import details, mode, quality, reconciliation, restatements, sales, sections
+from app.components.report import changes, details, mode, quality, reconciliation, restatements, sales, sections
 from app.components.report.followup import FollowUp
 from app.components.report.parts import coverage_text, evidence, section, status_badge
 from app.layout import frame, heading, page
@@ -52,6 +52,7 @@ def content(view: ReportView, viewer: Viewer) -> None:
             mode.draw(view)
             sections.actions(view)
             sections.numbers(view)
+            changes.draw(view)
             sections.waiting(view)
             sections.managers(view)
             sales.draw(view)

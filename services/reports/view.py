@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from synkro.core.errors import NotFoundError
 from synkro.database import db
 from synkro.metrics import live, queries
 from synkro.metrics.live import Live
-from synkro.metrics.queries import Waiting
+from synkro.metrics.queries import Baseline, Waiting
 from synkro.reporting import dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
 from synkro.reporting.body import Number
 from synkro.reporting.dialogs import Dialog
@@ -42,7 +42,8 @@ class ReportView:
     dialogs: list[Dialog]
     dialogs_total: int
     history: list[dict[str, Any]]
-    usual: dict[str, float]
+    #: what is usual, and of how many windows that is told
+    baseline: Baseline
     #: vendor → raw by stream, raw → marts by day
     lines: list[Line]
     counts: list[Count]
@@ -63,6 +64,10 @@ class ReportView:
     live: Live | None = None
     #: waits of the report's actions that were answered since it was written
     answered: frozenset[str] = frozenset()
+
+    @property
+    def usual(self) -> Mapping[str, float]:
+        return self.baseline.values
 
 
 def currency_of(connection: db.Connection, tenant_id: UUID) -> str | None:
@@ -99,7 +104,7 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             dialogs=found[:CAP],
             dialogs_total=len(found),
             history=queries.history(connection, tenant_id, window),
-            usual=queries.usual(connection, tenant_id, window),
+            baseline=queries.baseline(connection, tenant_id, window),
             lines=reconciliation.of_report(connection, report),
             counts=reconciliation.counts_of(connection, report),
             log=[event for event in log if event.level != "debug"],

@@ -26,6 +26,8 @@ class ReportWindow:
     as_of: datetime | None = None
     is_complete: bool = False
     missing: Sequence[dict[str, Any]] = ()
+    #: what it is compared with, as ``synkro/core/baselines.py`` stores it
+    baselines: Sequence[dict[str, Any]] = ()
 
 
 def save(
@@ -42,9 +44,10 @@ def save(
     for row in rows:
         connection.execute(
             "insert into synkro.report_windows (tenant_id, window_start, window_end, report_type, label_date, as_of,"
-            " is_complete, missing, mode) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " is_complete, missing, baselines, mode) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict (tenant_id, window_start, window_end) do update set as_of = excluded.as_of,"
-            " is_complete = excluded.is_complete, missing = excluded.missing, updated_at = now(),"
+            " is_complete = excluded.is_complete, missing = excluded.missing, baselines = excluded.baselines,"
+            " updated_at = now(),"
             " mode = case when excluded.window_end > %s then excluded.mode else coalesce(report_windows.mode, excluded.mode) end",
             (
                 tenant_id,
@@ -55,10 +58,19 @@ def save(
                 row.as_of,
                 row.is_complete,
                 Jsonb(list(row.missing)),
+                Jsonb(list(row.baselines)),
                 mode,
                 mode_since,
             ),
         )
+
+
+def compare(connection: db.Connection, tenant_id: UUID, window: Window, baselines: Sequence[dict[str, Any]]) -> None:
+    """Say anew what a registered window is compared with (service entry point)."""
+    connection.execute(
+        "update synkro.report_windows set baselines = %s where tenant_id = %s and window_start = %s and window_end = %s",
+        (Jsonb(list(baselines)), tenant_id, window.start, window.end),
+    )
 
 
 def missing_of(connection: db.Connection, tenant_id: UUID, window: Window) -> list[dict[str, Any]]:

@@ -110,13 +110,34 @@ def numbers(view: ReportView) -> None:
                     value=line.value if line.has("value") else report.numbers.get(key),
                     href=f"{base}/{key}",
                     currency=view.currency,
-                    usual=view.usual.get(key),
+                    usual=view.baseline.values.get(key),
+                    usual_of=usual_of(view, line.usual_n),
+                    is_month=view.report.report_type == "monthly",
                     history=[day.get(key) for day in view.history],
                     n=report.numbers.get(SUMMARY[key].denominator) if key in SUMMARY else None,
                 )
         with tag("details", "no-print"):
             tag("summary", "small", t("report.all_numbers"), mark="all-numbers")
             _all_numbers(view, base)
+
+
+def usual_of(view: ReportView, n: int | None = None) -> str:
+    """«по 4 средам»; empty where nothing is usual yet. ``n``: the windows as the report was written."""
+    found = view.baseline
+    n = n or found.windows
+    if not found.windows:
+        return ""
+    if found.unit == "working_days":
+        return t("usual.working_days", n=formatting.plural(found.working_days or 0, "plural.working_days_of"))
+    if found.unit == "weekday":
+        day = t("words.weekdays_of").split("|")[view.report.period_end.weekday()]
+        return t("usual.weekdays", n=formatting.number(n), day=day)
+    return t("usual.weeks" if found.unit == "week" else "usual.stretches", n=formatting.number(n))
+
+
+def usual_title(view: ReportView) -> str:
+    of = usual_of(view)
+    return f"{t('export.usual')} ({of})" if of else t("export.usual")
 
 
 def _all_numbers(view: ReportView, base: str) -> None:
@@ -127,12 +148,12 @@ def _all_numbers(view: ReportView, base: str) -> None:
         return lambda: link(text, f"{base}/{key}", mark=f"rows-{key}")
 
     table(
-        [(t("export.number"), ""), (t("export.value"), "num"), (t("export.usual"), "num muted")],
+        [(t("export.number"), ""), (t("export.value"), "num"), (usual_title(view), "num muted")],
         [
             (
                 SUMMARY[key].label(language()),
                 value(key),
-                number_text(SUMMARY[key], view.usual.get(key), view.currency),
+                number_text(SUMMARY[key], view.baseline.values.get(key), view.currency),
             )
             for key in NUMBERS
             if key in report.numbers and is_read(report, key)

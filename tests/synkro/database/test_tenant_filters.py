@@ -251,6 +251,8 @@ READS: dict[str, Call] = {
     "synkro.metrics.queries.managers": lambda c: queries.managers(c, T, WINDOW),
     "synkro.metrics.queries.managers_over": lambda c: queries.managers_over(c, T, WINDOW, 30),
     "synkro.metrics.queries.summary": lambda c: queries.summary(c, T, WINDOW),
+    "synkro.metrics.queries.baseline": lambda c: queries.baseline(c, T, WINDOW),
+    "synkro.metrics.queries.changes": lambda c: queries.changes(c, T, WINDOW, "usual"),
     "synkro.metrics.queries.usual": lambda c: queries.usual(c, T, WINDOW),
     "synkro.metrics.live.now": lambda c: live.now(c, T),
     "synkro.metrics.live.unanswered": lambda c: live.unanswered(c, T, [one.wait_id for one in live.waiting(c, T)]),

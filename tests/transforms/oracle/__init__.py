@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.transforms.oracle.changes import Compared, against
 from tests.transforms.oracle.clock import Clock, minutes
 from tests.transforms.oracle.people import People
 from tests.transforms.oracle.periods import Period, Timed, rounded
@@ -52,6 +53,8 @@ def compute(company: Company) -> dict[str, Table]:
         "period_hours": {},
         "period_excluded": {},
         "fct_funnel": _fct_funnel(people),
+        "period_usual": {},
+        "period_changes": {},
         "waits_open": {
             (one.wait.wait_id,): _open_wait(one, company, people, as_of)
             for one in timed
@@ -59,14 +62,20 @@ def compute(company: Company) -> dict[str, Table]:
         },
     }
     zone = ZoneInfo(company.settings.timezone)
+    periods = {}
     for row in company.windows:
         period = Period(row, company, people, clock, found, timed)
         span = (row["window_start"], row["window_end"])
+        periods[span] = Compared(period, zone)
         tables["period_summary"][span] = period.summary()
         tables["period_managers"] |= {(*span, manager): line for manager, line in period.managers().items()}
         tables["period_dialogs"] |= {(*span, dialog): line for dialog, line in period.dialogs().items()}
         tables["period_hours"] |= {(*span, *hour): line for hour, line in period.hours(zone).items()}
         tables["period_excluded"] |= {(*span, dialog): line for dialog, line in period.excluded().items()}
+    for span, compared in periods.items():
+        usual, changes = against(compared, periods)
+        tables["period_usual"] |= {(*span, *key): line for key, line in usual.items()}
+        tables["period_changes"] |= {(*span, *key): line for key, line in changes.items()}
     return tables
 
 

@@ -49,5 +49,5 @@ class Company:
     tasks: list[Row] = field(default_factory=list)
     #: what the messages do, decided before the marts: dialog_id, message_id, act, what, due_at
     acts: list[Row] = field(default_factory=list)
-    #: window_start, window_end, as_of, is_complete
+    #: window_start, window_end, as_of, is_complete; baselines: the windows offered to compare with
     windows: list[Row] = field(default_factory=list)

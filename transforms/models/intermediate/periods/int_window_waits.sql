@@ -12,6 +12,7 @@ select
     -- who answers is known by the CRM alone
     case when n.has_deals is not false then w.replied_by end as replied_by,
     case when n.has_deals is not false then w.responsible_at_open end as responsible_at_open,
+    w.opened_at,
     w.opened_at >= n.window_start and w.opened_at < n.window_end as is_of_window,
     w.opened_at <= n.now_at and (w.closed_at is null or w.closed_at > n.now_at) as is_open_now,
     w.is_answered and w.closed_at <= n.as_of as is_answered,
