@@ -99,7 +99,9 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
         changes=[
             row
             for row in queries.changes(*where, compared_with)
-            if all((reads_deals if what is Capability.DEALS else reads_dialogs) for what in SUMMARY[row["metric"]].needs)
+            if all(
+                (reads_deals if what is Capability.DEALS else reads_dialogs) for what in SUMMARY[row["metric"]].needs
+            )
         ],
         managers=queries.managers(connection, ctx.tenant_id, ctx.window),
         waiting=waits,

@@ -30,7 +30,7 @@ def build(facts: Facts) -> dict[str, Any] | None:
     shown = {"has_dialogs": facts.reads_dialogs, "has_deals": facts.reads_deals}
     if not facts.reads_dialogs:
         lines = deals(facts.pipeline, facts.currency) if facts.pipeline else []
-        return {**shown, "note": NO_DIALOGS, "sections": _sections(("Сделки в работе", lines))}
+        return {**shown, "note": NO_DIALOGS, "sections": _sections(("Открытые сделки", lines))}
     sections = _sections(("По каналам", channels(facts.channels)), ("Когда пишут", hours(facts.hours)))
     return {**shown, "note": NO_MANAGERS, "sections": sections}
 
@@ -40,7 +40,7 @@ def _sections(*parts: tuple[str, list[str]]) -> list[dict[str, Any]]:
 
 
 def deals(found: Pipeline, currency: str | None) -> list[str]:
-    lines = [f"В работе: {_deals(found.open, found.open_amount, currency)}"] if found.open else []
+    lines = [f"Всего: {_deals(found.open, found.open_amount, currency)}"] if found.open else []
     if found.moved:
         lines.append(f"Сменили этап: {russian.count(found.moved, 'сделка', 'сделки', 'сделок')}")
     if found.stuck:

@@ -78,9 +78,7 @@ def open_windows(worker: Worker, results: list[SourceResult]) -> None:
         rows = comparison.with_baselines([own, *others], days)
         report_windows.save(connection, tenant_id, rows, config.mode, since)
         windows = [w.window for w in [own, *others]]
-        outdated_too = [
-            w for w in report_windows.outdated(connection, tenant_id, MOST_OUTDATED) if w not in windows
-        ]
+        outdated_too = [w for w in report_windows.outdated(connection, tenant_id, MOST_OUTDATED) if w not in windows]
         # another calendar may compare them with other windows
         for window in outdated_too:
             report_windows.compare(connection, tenant_id, window, comparison.baselines_of(window, days))

@@ -12,7 +12,7 @@ from synkro.connectors.connector import Capability
 
 #: the moments of the window: what is known, and what "now" means; what its mode reads; no row where it was never built
 EDGE = """\
-select p.as_of, p.now_at, p.has_dialogs, p.has_deals
+select p.as_of, p.now_at, coalesce(p.has_dialogs, true) as has_dialogs, coalesce(p.has_deals, true) as has_deals
 from marts.period_summary p
 where p.tenant_id = %(tenant)s and p.window_start = %(start)s and p.window_end = %(end)s"""
 

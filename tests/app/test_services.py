@@ -445,7 +445,9 @@ def test_a_disabled_company_is_closed(world: World, who: Who) -> None:
     window = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
     with db.as_service("test") as connection:
         users.grant(connection, who("stranger").user_id, made.tenant_id, "admin_lite")
-        run, _ = queue.request(connection, made.tenant_id, window, mode="amocrm_radist", trigger_type="system")
+        run, _ = queue.request(
+            connection, made.tenant_id, window, mode="amocrm_radist", trigger_type="system", report_type="daily"
+        )
         outbox.add_once(connection, made.tenant_id, "-1", {"text": "письмо"}, key="одно")
     assert slug in {one.slug for one in who("stranger").tenants}
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -19,9 +20,15 @@ import psycopg
 import pytest
 
 from orchestration.dbt import project
+from orchestration.run import window_registration
+from orchestration.run.state import RunState
+from synkro.core import clock
 from synkro.core.settings import settings
-from synkro.core.windows import Window
+from synkro.core.windows import Window, business_day_window, label_of, last_closed
 from synkro.reporting import report_windows
+from synkro.reporting.report_windows import ReportWindow
+from synkro.tenancy import runtime_config
+from tests.conftest import entry_points_to
 from tests.transforms.conftest import Company as Shop
 from tests.transforms.oracle import Company, Table, compute, database
 from tests.transforms.oracle.generator import company as make
@@ -187,3 +194,48 @@ def test_what_a_deal_became_marks_the_windows_that_count_it(shop: tuple[Shop, di
     # won on Tuesday, read late
     edit(1, status_id=142, closed_at=made.at("2026-03-03 12:00").timestamp())
     assert _after(shop, "monday", work) == {"tuesday", "both", "week"}
+
+
+def test_a_week_is_late_as_long_as_its_last_days_are(
+    company: Callable[..., Shop], marts_db: str, work: Path
+) -> None:
+    """Whichever window a run is asked for, a week that ended yesterday is looked at anew, to the moment known by now."""
+    made = company("weekly")
+    config = runtime_config.current(made.connection, made.tenant_id)
+    now = clock.now()
+    last = label_of(last_closed(now, config.business_day_start, config.timezone), config.timezone)
+
+    def days(first: int, until: int) -> Window:
+        """From a day before the last closed one to another."""
+        spans = [
+            business_day_window(last - timedelta(days=back), config.business_day_start, config.timezone)
+            for back in (first, until)
+        ]
+        return Window(spans[0].start, spans[1].end)
+
+    week, before, run_of = days(6, 0), days(20, 14), days(9, 9)
+    made.chat(1, "+77000000111")
+    made.put(
+        "raw_radist.messages", chat_id=1, id="m1", connection_id=1, sent_at=week.end - timedelta(hours=6), message_type="text",
+        direction="inbound", payload={"text": {"text": "Сколько стоит?"}},
+    )  # fmt: skip
+    runtime_config.fill_working_intervals(
+        made.connection, made.tenant_id, config, last - timedelta(days=60), last + timedelta(days=60)
+    )
+    known = week.end - timedelta(hours=1)
+    for window in (week, before):
+        row = ReportWindow(window, last, "weekly", min(known, window.end), False)
+        report_windows.save(made.connection, made.tenant_id, [row], "amocrm_radist")
+    made.build(week, before, work=work)
+
+    run = SimpleNamespace(
+        window=run_of, window_start=run_of.start, window_end=run_of.end, report_type="daily", history_from=None
+    )
+    worker: Any = SimpleNamespace(config=config, run=run, tenant=made, state=RunState())
+    with entry_points_to(marts_db):
+        window_registration.open_windows(worker, [])
+
+    assert week in worker.state.windows and before not in worker.state.windows
+    (row,) = made.rows("synkro.report_windows", "as_of, is_complete, report_type", f"window_end = '{week.end.isoformat()}'"
+                       f" and window_start = '{week.start.isoformat()}'")  # fmt: skip
+    assert row["as_of"] > known and (row["is_complete"], row["report_type"]) == (True, "weekly")

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from analysis.report.context import AnalysisContext
 
 #: the marts a report is made of
-_MARTS = [AssetKey(["marts", name]) for name in ("fct_messages", "fct_waits", "fct_deals", "fct_promises", "period_dialogs")]
+_MARTS = [
+    AssetKey(["marts", name]) for name in ("fct_messages", "fct_waits", "fct_deals", "fct_promises", "period_dialogs")
+]
 _PERIODS = [AssetKey(["marts", name]) for name in ("period_summary", "period_managers")]
 _COMMON: dict[str, Any] = {"owners": ["team:product"], "group_name": "report"}
 
