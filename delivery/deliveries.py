@@ -72,7 +72,6 @@ def compose(
         else telegram_message(body, report_url=report_url, live_line=line)
     )
     audit = {
-        "at": plain(clock.now()),
         "live": live.to_json(now),
         "at_end": {"at": plain(report.window_end), "unanswered": at_end},
         "problem": problem,
@@ -101,9 +100,7 @@ def tell(
     once, the ones before the last are told in short, before it.
     """
     held = deliveries.hold(connection, tenant_id, report_ids)
-    found = sorted(
-        (reports.get(connection, one) for one in held), key=lambda r: (r.window_end, -r.window_start.timestamp())
-    )
+    found = reports.of_ids(connection, tenant_id, held)
     last_day = max((one.window_end for one in found if one.report_type == "daily"), default=None)
     telegram, slug = integrations.find(connection, tenant_id, "telegram"), tenants.by_id(connection, tenant_id).slug
     chats = destinations.chat_ids(telegram.public) if telegram and destinations.is_connected(telegram) else []

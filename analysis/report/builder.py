@@ -126,12 +126,16 @@ def compose(
             "risks": risks,
             "topics": [] if little else aggregates.topics(outcome.readings, ctx.topics),
             "objections": [] if little else aggregates.objections(outcome.readings, claims),
-            "promises": [] if little else aggregates.promises(outcome.readings, claims, ctx.period_end),
+            "promises": []
+            if little
+            else aggregates.promises(outcome.readings, claims, ctx.period_end, facts.open_promises),
             "quality": None if little else quality.quality(outcome.readings, ctx.rubric, claims),
             # after all else: its quotes are the last of the claims
             "uncovered": None if little else aggregates.uncovered(outcome.readings, ctx.topics, claims),
             "lost_reasons": [{**row, "reason": shown(str(row["reason"]), 120)} for row in facts.lost],
             "sales": sales.build(facts),
+            "channels": sales.channels(facts),
+            "stages": sales.stages(facts),
             "quiet": quiet,
             "too_little_data": little,
             "incomplete": gap,
@@ -157,6 +161,9 @@ def compose(
             "numbers": "marts.period_summary",
             "managers": "marts.period_managers",
             "dialogs": "marts.period_dialogs",
+            "channels": "marts.period_channels",
+            "stages": "marts.period_stages",
+            "marts": dict(facts.marts),
         },
     )
 
@@ -178,16 +185,18 @@ def _little(ctx: AnalysisContext, outcome: ReadingsOutcome) -> dict[str, Any]:
 
 
 def coverage_line(outcome: ReadingsOutcome) -> str:
-    """«Прочитано 118 из 124 диалогов (4 без текста, 2 слишком длинные)»; empty when there was nothing to read."""
+    """«Прочитано 118 из 124 диалогов (4 без текста, 2 слишком длинные), не открыто вложений: 3»; empty when there was nothing
+    to read."""
     if not outcome.total:
         return ""
     of_all = f"{russian.number(outcome.read)} из {russian.count(outcome.total, 'диалога', 'диалогов', 'диалогов')}"
     left = ", ".join(
         f"{russian.number(n)} {_SKIPPED.get(reason, reason)}" for reason, n in sorted(outcome.skipped.items())
     )
+    media = f", не открыто вложений: {russian.number(outcome.media_unread)}" if outcome.media_unread else ""
     if outcome.by_rules:
-        return f"AI прочитал {of_all} ({left}); {russian.number(outcome.by_rules)} разобраны по правилам"
-    return f"Прочитано {of_all}" + (f" ({left})" if left else "")
+        return f"AI прочитал {of_all} ({left}); {russian.number(outcome.by_rules)} разобраны по правилам{media}"
+    return f"Прочитано {of_all}" + (f" ({left})" if left else "") + media
 
 
 def _header(
@@ -204,6 +213,7 @@ def _header(
         "is_complete": gap is None,
         "timezone": ctx.timezone,
         "currency": facts.currency,
+        "deal_page": facts.deal_page,
         "reader": reader_of(ctx, outcome),
     }
 

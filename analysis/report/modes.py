@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.report.inputs import Facts
 from synkro.core import russian
-from synkro.metrics.channels import Channel, Hour
+from synkro.metrics.dialog_channels import Channel, Hour
 from synkro.metrics.pipeline import STUCK_DAYS, Pipeline
 
 NO_DIALOGS = "Переписка не читается: режим «только сделки». Кто ждёт ответа, неизвестно."
@@ -31,7 +31,7 @@ def build(facts: Facts) -> dict[str, Any] | None:
     if not facts.reads_dialogs:
         lines = deals(facts.pipeline, facts.currency) if facts.pipeline else []
         return {**shown, "note": NO_DIALOGS, "sections": _sections(("Открытые сделки", lines))}
-    sections = _sections(("По каналам", channels(facts.channels)), ("Когда пишут", hours(facts.hours)))
+    sections = _sections(("По каналам", channels(facts.dialog_channels)), ("Когда пишут", hours(facts.dialog_hours)))
     return {**shown, "note": NO_MANAGERS, "sections": sections}
 
 

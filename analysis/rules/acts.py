@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from analysis.intents import Intent, Said
 from analysis.intents.linear import Model, load
 from analysis.reading import sentences as line_cutting
 from analysis.reading.sentences import Line, Sentence
-from analysis.rules import due, offers, promises, reader
+from analysis.rules import deadlines, due, offers, promises, reader
 from analysis.rules import patterns as p
 from synkro.reporting.dialogs import Message
 
@@ -28,7 +28,7 @@ _WHAT = (
     ("discount", re.compile(r"\b(?:скидк\w{1,3}|уступ\w{2,4}|дешевле|промокод\w{0,2}|бонус\w{0,3}|жеңілдік\w{0,5})")),
     ("document", re.compile(
         r"\b(?:договор\w{0,3}|сч[её]т(?!а[лю]|чик)\w{0,3}|смет[аыуео]\w{0,2}|кп\b|коммерческ\w{2,3}|акт\w{0,3}\b|накладн\w{2,3}|чек\w{0,3}\b|документ\w{0,4}|эскиз\w{0,3}|проект\w{0,3}|чертеж\w{0,3}|каталог\w{0,3}"
-        r"|презентаци\w{1,3}|реквизит\w{0,4}|спецификаци\w{1,3}|сертификат\w{0,3}|справк\w{1,3}|файл\w{0,3}|ссылк\w{1,3}|образц\w{1,3}|шарт\w{0,5}|құжат\w{0,5})"
+        r"|презентаци\w{1,3}|спецификаци\w{1,3}|сертификат\w{0,3}|справк\w{1,3}|файл\w{0,3}|образц\w{1,3}|шарт\w{0,5}|құжат\w{0,5})"
     )),
     ("price", re.compile(
         r"\b(?:цен[аыуео]\w{0,2}|стоимост\w{1,3}|прайс\w{0,3}|расч[её]т\w{0,3}|просч[её]т\w{0,3}|(?:по|рас|про|пере|об)?сч(?:ита|та)(?:ю|ем|ет|ют)\b|рассчита(?:ю|ем)|посчитаем|сориентир\w{2,5}|есеп\w{0,6}|баға\w{0,5})"
@@ -42,13 +42,19 @@ _WHAT = (
     )),
     ("answer", re.compile(
         r"\b(?:(?:на|от)пиш\w{1,4}|отвеч\w{1,3}|ответ\w{0,3}|сообщ\w{1,3}|дам знать|дадим знать|скаж(?:у|ем)|подскаж(?:у|ем)|уточн\w{1,3}|узна(?:ю|ем)|спрош(?:у|им)|провер(?:ю|им)|верн(?:усь|емся)|свяж\w{2,6}|передам|передадим|посмотр(?:ю|им)|гляну|доложу|напомню|озвуч\w{1,3}"
-        r"|скин(?:у|ем)|пришл(?:ю|ем)|отправ(?:лю|им)|вышл(?:ю|ем)|жаза\w{1,4}|айта\w{1,4}|хабарла\w{1,8}|жібер\w{1,6}|сұра\w{1,6})"
+        r"|ссылк\w{1,3}|реквизит\w{0,4}|скин(?:у|ем)|пришл(?:ю|ем)|отправ(?:лю|им)|вышл(?:ю|ем)|жаза\w{1,4}|айта\w{1,4}|хабарла\w{1,8}|жібер\w{1,6}|сұра\w{1,6})"
     )),
 )  # fmt: skip
 #: what we ask of the client in the same breath, and words that only look like a thing
 _ASIDE = re.compile(
-    r"\b(?:скиньте|пришлите|отправьте|дайте|напишите|кидайте|кидай|укажите|посмотрите|подпишите)\b[^,.;!]*|\bза (?:ваш|свой|наш) сч[её]т\b|\bпо (?:фото|видео|договору|счету|смете|акту)\b"
+    r"\b(?:скиньте|пришлите|отправьте|дайте|напишите|кидайте|кидай|укажите|посмотрите|подпишите)\b[^,.;!]*|\bза (?:ваш|свой|наш) сч[её]т\b|\bпо (?:фото|видео|договору|счету|смете|акту)\b|\bсч[её]т\w{0,2} (?:в |на )?(?:kaspi|каспи)\w{0,3}"
 )
+#: people of ours who come to the client
+_FIELD = re.compile(
+    r"\b(?:водител\w{1,3}|мастер\w{0,3}|замерщик\w{0,3}|курьер\w{0,3}|логист\w{0,3}|сборщик\w{0,3}|монтажник\w{0,3}|бригад\w{1,3}|электрик\w{0,3}|сантехник\w{0,3}|экспедитор\w{0,3}|грузчик\w{0,3})\b"
+)
+#: before something else of the same message
+_BEFORE = re.compile(r"\b(?:за (?:час|полчаса|пару часов|день|сутки)|накануне)\b")
 #: of the client: what they will do themselves
 _PAY = re.compile(
     r"\b(?:оплач\w{1,3}|оплат\w{1,3}|перевед\w{1,3}|внес\w{1,3}|предоплат\w{1,3}|төле\w{1,6}|аудара\w{1,4})"
@@ -69,7 +75,7 @@ _PAID_NOT = re.compile(
     r"\b(?:не|когда|если|чтобы|как только|пока) (?:\S{1,20} ){0,2}?(?:оплат|перев|внес|закин)|\bдоговор\w* перев|\bперевел[аи]? (?:меня|на другого|дату|запись)"
 )
 _PAID_WORD = re.compile(
-    r"\b(?:оплат\w{1,4}|перев[её]л\w?|перечисл\w{1,4}|деньг\w|чек\w?|плат[её]ж\w?|погаш\w{1,4}|скинул\w?|закинул\w?|төле\w{1,5}|аудар\w{1,5}|ақша\w{0,4})\b"
+    r"\b(?:оплат\w{1,4}|перев[её]л\w?|перечисл\w{1,4}|деньг\w|чек\w?|плат[её]ж\w?|погаш\w{1,4}|закинул\w?|төле\w{1,5}|аудар\w{1,5}|ақша\w{0,4})\b"
 )
 #: what they always do is no order
 _HABIT = re.compile(r"\b(?:обычно|всегда|каждый|каждую|раньше|год|говорит|говорят|әдетте)\b")
@@ -115,6 +121,8 @@ def of(
 
 def _promised(sentences: Sequence[Sentence], hours: due.WorkingHours) -> Iterable[Act]:
     for sentence, day in promises.said(sentences):
+        if day is None and _BEFORE.search(sentence.folded):
+            day = max(_days(sentence.line), default=None)
         at = due.of(sentence.folded, sentence.line.sent_at, day, hours)
         if sentence.line.kind == "manager":
             yield Act(sentence.line.message_id, "promise", what(sentence.folded), at)
@@ -122,10 +130,18 @@ def _promised(sentences: Sequence[Sentence], hours: due.WorkingHours) -> Iterabl
             yield Act(sentence.line.message_id, "client_promise", _clients_what(sentence.folded), at)
 
 
+def _days(line: Line) -> Iterable[date]:
+    """The dates the sentences of a message name."""
+    found = (deadlines.find(part, line.sent_at) for part in re.split(r"[.!?\n] ?", line.folded))
+    return [one[0] for one in found if one is not None]
+
+
 def what(text: str) -> str:
     """What the folded text of a promise of ours promises."""
     ours = _ASIDE.sub(" ", text)
-    return next((name for name, pattern in _WHAT if pattern.search(ours)), "other")
+    found = next((name for name, pattern in _WHAT if pattern.search(ours)), "other")
+    # whoever comes calls from a phone of his own, which no telephony logs
+    return "delivery" if found == "call" and _FIELD.search(ours) else found
 
 
 def _clients_what(text: str) -> str:

@@ -210,7 +210,9 @@ def _about_us(found: Sequence[Item], sentences: list[Sentence]) -> tuple[Item, .
     """A broken thing is a complaint where something ties it to us; by itself it is what the client comes with."""
     said = {s.line.message_id: s for s in sentences}
     told = [s for s in sentences if s.line.kind == "client"]
-    first_ours = min((s.line.order for s in sentences if s.line.kind == "manager"), default=-1)
+    # a chat in which we have said nothing yet is all first words
+    last = sentences[-1].line.order + 1 if sentences else 0
+    first_ours = min((s.line.order for s in sentences if s.line.kind == "manager"), default=last)
     kept = []
     for item in found:
         if item.kind == "complaint" and phrases.is_bare_defect(item.quote):

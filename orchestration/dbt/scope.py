@@ -36,7 +36,7 @@ _LOGS = ("intermediate.int_touched_phones", "intermediate.int_changes", "interme
 _INPUTS = """
 select
   (select md5(jsonb_build_array(
-      c.timezone, c.business_day_start, c.session_gap_hours, c.excluded_phones, c.bot_senders,
+      c.timezone, c.business_day_start, c.session_gap_hours, c.excluded_phones, c.bot_senders, c.sales_pipelines,
       (select jsonb_agg(u.manager_id order by u.manager_id) from staging.stg_amocrm__users as u
        where u.tenant_id = c.tenant_id and lower(to_jsonb(c.bot_senders)::text)::jsonb ?| array[lower(u.name), lower(u.email), u.manager_id])
     )::text)

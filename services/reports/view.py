@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services import access
 from services.access import Viewer
+from synkro.connectors import deal_pages
 from synkro.core.errors import NotFoundError
 from synkro.database import db
 from synkro.metrics import live, queries
@@ -24,6 +25,7 @@ from synkro.reporting.reports import Message, Report
 from synkro.reporting.restatements import Correction
 from synkro.runs import queue
 from synkro.runs.queue import Event
+from synkro.tenancy import due_times, runtime_config
 from synkro.tenancy.tenants import Tenant
 
 #: rows of one table on the page; the rest is behind the number
@@ -60,8 +62,12 @@ class ReportView:
     lacks: list[str] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
     currency: str | None = None
+    #: what a deal's number is added to, see :mod:`synkro.connectors.deal_pages`
+    deal_page: str = ""
     #: None: no chats are read
     live: Live | None = None
+    #: when its message is to go out; None: it has, or there is none
+    sent_at: datetime | None = None
     #: waits of the report's actions that were answered since it was written
     answered: frozenset[str] = frozenset()
 
@@ -115,9 +121,18 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             lacks=revisions.lacking_of(connection, tenant_id, report.report_id),
             missing=report_windows.missing_of(connection, tenant_id, window),
             currency=currency_of(connection, tenant_id),
+            deal_page=deal_pages.prefix(connection, tenant_id),
             live=live.now(connection, tenant_id),
+            sent_at=_sent_at(connection, report),
             answered=_answered(connection, report),
         )
+
+
+def _sent_at(connection: db.Connection, report: Report) -> datetime | None:
+    if not report.awaits_delivery:
+        return None
+    config = runtime_config.current(connection, report.tenant_id)
+    return due_times.sent_at(config, report.window, report.report_type)
 
 
 def _answered(connection: db.Connection, report: Report) -> frozenset[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from synkro.metrics import live
 from synkro.metrics.live import Live
 from synkro.metrics.queries import plain
+from synkro.reporting.body import Change
 from synkro.reporting.reconciliation import Line
 from synkro.reporting.reports import Report
 from synkro.reporting.restatements import Correction
@@ -44,6 +45,8 @@ def report_json(
         "summary_text": report.summary_text,
         "telegram_text": report.telegram_text,
         "numbers": report.numbers,
+        "usual": usual_json(report),
+        "changes": [change_json(change) for change in report.body.changes],
         "live": live.to_json(now),
         "revised": correction_json(correction),
         "coverage": {
@@ -57,6 +60,30 @@ def report_json(
     if reconciliation is not None:
         found["reconciliation"] = [line_json(line) for line in reconciliation]
     return found
+
+
+def usual_json(report: Report) -> dict[str, Any]:
+    """What each number of the report usually is, of how many windows that is told, and what it was the time before."""
+    return {
+        line.key: {"value": line.usual, "n": line.usual_n, "of": line.usual_of, "previous": line.previous}
+        for line in report.body.numbers
+        if line.usual is not None or line.previous is not None
+    }
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """A number that is not what is usual, and its parts by the dimension that tells most."""
+    parts = next((split.parts for split in change.splits if split.dimension == change.dimension), [])
+    return {
+        "metric": change.metric,
+        "compared_with": change.compared_with,
+        "delta": change.delta,
+        "text": change.text,
+        "dimension": change.dimension,
+        "parts": [
+            {"part": part.part, "label": part.label, "contribution": part.contribution, "n": part.n} for part in parts
+        ],
+    }
 
 
 def correction_json(correction: Correction | None) -> dict[str, Any] | None:

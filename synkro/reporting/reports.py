@@ -6,7 +6,7 @@ never a report nobody was told of, nor a message about a report that does not ex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -172,6 +172,16 @@ def get(connection: db.Connection, report_id: UUID | str) -> Report:
     if row is None:
         raise NotFoundError("Отчёт не найден.")
     return _report(row)
+
+
+def of_ids(connection: db.Connection, tenant_id: UUID, report_ids: Collection[UUID]) -> list[Report]:
+    """These reports of a company, the oldest window first, a longer one of the same end before a shorter."""
+    rows = connection.execute(
+        f"select {_COLUMNS} from synkro.reports where tenant_id = %s and report_id = any (%s)"
+        " order by window_end, window_start, version",
+        (tenant_id, list(report_ids)),
+    )
+    return [_report(row) for row in rows]
 
 
 def current(connection: db.Connection, tenant_id: UUID, window: Window | None = None) -> Report | None:

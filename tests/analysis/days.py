@@ -16,7 +16,7 @@ from analysis.report.builder import compose
 from analysis.report.context import ReadingsOutcome
 from analysis.report.inputs import Facts
 from delivery.message import telegram_message
-from synkro.metrics.channels import Channel, Hour
+from synkro.metrics.dialog_channels import Channel, Hour
 from synkro.metrics.pipeline import Pipeline
 from synkro.metrics.queries import Baseline
 from synkro.reporting.body import Body
@@ -90,12 +90,27 @@ def _facts(**changes: Any) -> Facts:
             {"manager_id": "9", "name": "Бахыт", "waits_answered": 0, "messages_sent": 2, "deals_won": 0, "deals_won_amount": 0, "deals_lost": 2},
         ],
         "waiting": [
-            wait("w1", 300, client_name="Айгерим", phone="+77010000001", is_overdue=True, deal_id="deal-1", deal_name="Кухня", price=450_000, **_ASEL),
-            wait("w2", 50, client_name="Света & Ко", phone="+77010000002", is_overdue=True, deal_id="deal-2", deal_name="Шкаф", price=1_200_000, **_DANIYAR),
+            wait("w1", 300, client_name="Айгерим", phone="+77010000001", is_overdue=True, deal_id="1001", deal_name="Кухня", price=450_000, **_ASEL),
+            wait("w2", 50, client_name="Света & Ко", phone="+77010000002", is_overdue=True, deal_id="1002", deal_name="Шкаф", price=1_200_000, **_DANIYAR),
             wait("w3", 20, client_name="+7 701 000 00 03", phone="+77010000003"),
         ],
         "quotes": {"w-w1": ("w1/3", "А доставка когда будет? Мой номер +7 701 000 00 01")},
-        "lost": [{"reason": "Дорого", "count": 2, "amount": 240_000}, {"reason": "Причина не указана", "count": 1, "amount": 0}],
+        "lost": [
+            {"reason": "Дорого", "count": 2, "amount": 240_000, "dialog_ids": ["d2", "d3"], "deal_ids": ["1009"]},
+            {"reason": "Причина не указана", "count": 1, "amount": 0},
+        ],
+        "channels": [
+            {"channel": "whatsapp", "deals_new": 3, "deals_won": 2, "deals_won_amount": 700_000, "deals_won_average": 350_000,
+             "deals_lost": 1, "deals_lost_amount": 150_000, "deals_open": 9, "deals_open_amount": 4_100_000},
+            {"channel": "", "deals_new": 1, "deals_won": 1, "deals_won_amount": 170_000, "deals_won_average": 170_000,
+             "deals_lost": 0, "deals_lost_amount": 0, "deals_open": 0, "deals_open_amount": 0},
+        ],
+        "stages": [
+            {"pipeline": "Продажи", "stage": "Счёт", "status_id": 2, "entered": 14, "left_stage": 11, "cohort": 12, "cohort_won": 3, "cohort_lost": 4},
+            {"pipeline": "Продажи", "stage": "Успех", "status_id": 142, "entered": 3, "left_stage": 0, "cohort": 3, "cohort_won": 3, "cohort_lost": 0},
+        ],
+        "deal_page": "https://alma.amocrm.ru/leads/detail/",
+        "marts": {"rules": "0a1b2c3d4e5f 7", "settings": 3, "built_at": "2026-11-20T17:05:00+00:00"},
     }  # fmt: skip
     return facts(**{**values, **changes})
 
@@ -109,7 +124,7 @@ def _outcome(**changes: Any) -> ReadingsOutcome:
              promises=(promise("Скину расчёт", tomorrow, message_ids=("w1/2",), author="Асель Ахметова"),),
              quality=(score("Приветствие", 2, "Добрый день", "Асель Ахметова"), score("Полный ответ", 0, "Скину расчёт", "Асель Ахметова"))),
         read("w2", deal={"client_id": "w2", "client_name": "Света & Ко", **_DANIYAR}, outcome=item("call", "Наберите меня", "w2/1")),
-        read("d1", deal={"client_name": "Олег", "phone": "+77010000011", "price": 90_000, "stage_kind": "open", "deal_id": "deal-d1", **_ASEL},
+        read("d1", deal={"client_name": "Олег", "phone": "+77010000011", "price": 90_000, "stage_kind": "open", "deal_id": "1003", **_ASEL},
              risks=(item("refund", "Верните деньги", "d1/1"),), topics=(item("return", "Верните деньги", "d1/1"),)),
         read("d2", deal={"client_name": "Ирина", "phone": "+77010000012", **_DANIYAR},
              risks=(item("rude_manager", "Мне некогда", "d2/2", author="Данияр"), item("angry", "Безобразие", "d2/3")),
@@ -146,8 +161,8 @@ _OF_DIALOGS = (
     "money_at_risk",
 )  # fmt: skip
 _BY_CHANNEL: dict[str, Any] = {
-    "channels": [Channel("whatsapp", 7, 41, 2), Channel("telegram", 2, 6, 1)],
-    "hours": [Hour(9, 4, 2), Hour(11, 14, 6), Hour(16, 12, 5), Hour(19, 12, 4)],
+    "dialog_channels": [Channel("whatsapp", 7, 41, 2), Channel("telegram", 2, 6, 1)],
+    "dialog_hours": [Hour(9, 4, 2), Hour(11, 14, 6), Hour(16, 12, 5), Hour(19, 12, 4)],
 }
 _PIPELINE = Pipeline(
     moved=7, open=31, open_amount=9_400_000, stuck=8, stuck_amount=2_150_000, untasked=5, untasked_amount=1_300_000
@@ -185,14 +200,41 @@ def _first_day_of_dialogs() -> Draft:
     )
 
 
+def _sold() -> list[dict[str, Any]]:
+    """What is known of managers where dialogs are not read."""
+    names = ("manager_id", "name", "deals_won", "deals_won_amount", "deals_lost")
+    rows = [{key: row[key] for key in names if key in row} for row in _facts().managers]
+    return [row for row in rows if row.get("deals_won") or row.get("deals_lost")]
+
+
 def _first_day_of_deals() -> Draft:
     """The day after the switch: earlier days had dialogs; nobody looked who waits now."""
     numbers = {**numbers_of(**dict.fromkeys(_OF_DIALOGS, 0)), **_DEALS, "has_dialogs": False, "has_deals": True}
-    sold = [row for row in _facts().managers if row.get("deals_won") or row.get("deals_lost")]
+    sold = _sold()
     return compose(
         context(),
         outcome(),
         facts(numbers, usual={**_USUAL, "deals": 10.0}, lost=_facts().lost, managers=sold, pipeline=_PIPELINE),
+    )
+
+
+def _deals_alone() -> Facts:
+    """Of a company whose chats are not read: its managers are known by their deals."""
+    sold = {
+        "deals_won": 4,
+        "deals_won_amount": 900_000,
+        "deals_won_average": 225_000,
+        "deals_lost": 2,
+        "deals_lost_amount": 70_000,
+    }
+    managers = [
+        {"manager_id": "7", "name": "Асель Ахметова", "deals_won": 1, "deals_won_amount": 100_000, "deals_won_average": 100_000, "deals_open": 3, "deals_open_amount": 640_000},
+        {"manager_id": "8", "name": "Данияр", **sold, "deals_open": 0, "deals_open_amount": 0},
+        {"manager_id": "9", "name": "Вера", "deals_open": 0},
+    ]  # fmt: skip
+    whole = _facts()
+    return facts(
+        _DEALS, usual=_NO_CHATS, lost=whole.lost, managers=managers, stages=whole.stages, deal_page=whole.deal_page
     )
 
 
@@ -217,7 +259,7 @@ DAYS: dict[str, Callable[[], Draft]] = {
     "radist_only": _radist_only,
     "amocrm_only": lambda: compose(
         context(), outcome(), facts({**_DEALS, "has_dialogs": False, "has_deals": True}, usual=_NO_CHATS, lost=_facts().lost,
-                                    managers=_facts().managers, pipeline=_PIPELINE)
+                                    managers=_sold(), pipeline=_PIPELINE)
     ),
     "amocrm_only_quiet": lambda: compose(
         context(), outcome(), facts({**_NO_SALES, "has_dialogs": False, "has_deals": True, "as_of": "2026-11-20T17:01:00+00:00"}, usual=_USUAL,

@@ -69,7 +69,8 @@ _HERE: dict[str, dict[str, Any]] = {
     "synkro.job_run_events": {"step": "marts", "created_at": AT},
     "synkro.integration_configs": {"kind": "telegram", "updated_by": None, "status": lambda tag: "unknown" if tag == "ours" else "error",
                                    "secret_hints": lambda tag: Jsonb({"bot_token": {"tail": tag}})},
-    "synkro.reports": {"version": 1, "lacks": lambda tag: [tag], "status": "ready", "created_at": AT, "is_current": True},
+    "synkro.reports": {"version": 1, "lacks": lambda tag: [tag], "status": "ready", "created_at": AT, "is_current": True,
+                       "awaits_delivery": True},
     "synkro.report_messages": {"channel": "web", "author_id": None, "created_at": AT},
     "synkro.outbox": {"destination": CHAT, "status": "pending", "next_attempt_at": AT, "claimed_until": None, "created_at": AT,
                       "provider_message_id": "55"},
@@ -104,7 +105,7 @@ _HERE: dict[str, dict[str, Any]] = {
                             "ended_at": None, "accepted_by": None},
     "private.reconciled_dialogs": {"counted_at": None, "excluded_reason": None},
     "marts.fct_messages": {"kind": "client", "direction": "in", "body": lambda tag: f"Сколько стоит кухня, {tag}?"},
-    "marts.fct_deals": {"stage_kind": "open"},
+    "marts.fct_deals": {"stage_kind": "open", "is_sales": True},
     "marts.fct_waits": {"opened_at": AT - timedelta(hours=1), "is_breached": True, "is_off_hours": False},
     "intermediate.int_dialogs": {"excluded_reason": lambda tag: None if tag == "ours" else "group"},
 }  # fmt: skip

@@ -14,7 +14,7 @@ from synkro.core import clock
 from synkro.core.settings import settings
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.metrics import channels, pipeline
+from synkro.metrics import dialog_channels, pipeline
 from synkro.reporting import report_windows
 from synkro.runs import watermarks
 from synkro.tenancy import runtime_config
@@ -89,9 +89,9 @@ def test_a_window_is_about_what_its_mode_reads(company: Callable[..., Company], 
         assert (found.open, found.open_amount, found.moved, found.untasked) == (2, 5700, 0, None)
         watermarks.advance(connection, shop.tenant_id, "amocrm", "tasks", clock.now())
         assert pipeline.of_window(connection, shop.tenant_id, deals_alone).untasked == 2
-        (one,) = channels.of_window(connection, shop.tenant_id, dialogs_alone)
+        (one,) = dialog_channels.of_window(connection, shop.tenant_id, dialogs_alone)
         assert (one.dialogs, one.client_messages, one.open_waits) == (1, 1, 1)
-        assert [hour.hour for hour in channels.hours_of_window(connection, shop.tenant_id, dialogs_alone)] == [11]
+        assert [hour.hour for hour in dialog_channels.hours_of_window(connection, shop.tenant_id, dialogs_alone)] == [11]
 
 
 def test_another_zone_reaches_the_windows_that_were_built(

@@ -193,7 +193,7 @@ def test_the_companies_reach_every_edge() -> None:
     assert values("fct_sessions", "state") == {"waiting", "ended", "active"}
     assert {"client", "manager", "bot", None} <= values("fct_sessions", "initiated_by")
     assert values("fct_promises", "state") == {"due", "kept", "late", "broken", "superseded"}
-    assert values("fct_promises", "kept_by") == {"message", "call", "task", None}
+    assert values("fct_promises", "kept_by") == {"message", "call", "task", "deal", None}
     assert values("fct_promises", "who") == {"manager", "client"}
     assert values("fct_deals", "stage_kind") == {"open", "won", "lost"}
     assert values("fct_deals", "is_deleted") == values("period_summary", "is_complete") == {True, False}

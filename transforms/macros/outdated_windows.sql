@@ -13,7 +13,7 @@
         'fct_messages': ['sent_at'],
         'fct_waits': ['opened_at', 'closed_at', 'client_id', 'dialog_id', 'replied_by', 'responsible_at_open', 'response_minutes',
             'is_first_response', 'is_off_hours', 'is_answered', 'sla_deadline_at'],
-        'fct_deals': ['created_at', 'closed_at', 'client_id', 'price', 'stage_kind', 'pipeline_id', 'responsible_id', 'is_deleted'],
+        'fct_deals': ['created_at', 'closed_at', 'client_id', 'price', 'stage_kind', 'is_sales', 'responsible_id', 'is_deleted'],
         'fct_deal_stage_changes': ['changed_at'],
         'dim_clients': ['client_id', 'first_message_at', 'match_status'],
     }.get(name, [])) }}
@@ -88,12 +88,12 @@
         {#- in play: open in the window with a client who spoke in it, or moved in it -#}
         ({{ deal_in_play('d.') }} is distinct from {{ deal_in_play('d.was_') }}
             and ({{ spoke_in_window('d.client_id') }} or {{ spoke_in_window('d.was_client_id') }}))
-        or (d.is_deleted is distinct from d.was_is_deleted and exists (
+        or ((d.is_deleted, d.is_sales) is distinct from (d.was_is_deleted, d.was_is_sales) and exists (
             select from {{ prior_state('fct_deal_stage_changes') }} as c
             where c.tenant_id = p.tenant_id and c.deal_id = d.deal_id and {{ in_window('c.changed_at') }}
         ))
-        or ({{ deal_at_risk('d.') }} is distinct from {{ deal_at_risk('d.was_') }}
-            and ({{ late_at_now('d.client_id') }} or {{ late_at_now('d.was_client_id') }}))
+        {#- open at its now: counted with its sum, and at risk where the client waits -#}
+        or {{ deal_open_then('d.') }} is distinct from {{ deal_open_then('d.was_') }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -119,27 +119,19 @@
 {%- endmacro %}
 
 {% macro deal_in_play(row) -%}
-    case when not {{ row }}is_deleted and {{ row }}created_at < p.window_end
+    case when {{ row }}is_sales and not {{ row }}is_deleted and {{ row }}created_at < p.window_end
         and ({{ row }}closed_at is null or {{ row }}closed_at >= p.window_start) then {{ row }}client_id end
 {%- endmacro %}
 
-{% macro deal_at_risk(row) -%}
-    case when not {{ row }}is_deleted and {{ row }}created_at <= p.now_at
+{% macro deal_open_then(row) -%}
+    case when {{ row }}is_sales and not {{ row }}is_deleted and {{ row }}created_at <= p.now_at
         and ({{ row }}closed_at is null or {{ row }}closed_at > p.now_at)
-        then jsonb_build_array({{ row }}client_id, {{ row }}price, {{ row }}pipeline_id) end
+        then jsonb_build_array({{ row }}client_id, {{ row }}price, {{ row }}responsible_id) end
 {%- endmacro %}
 
 {% macro spoke_in_window(client_id) -%}
     exists (
         select from {{ prior_state('int_messages') }} as m
         where m.tenant_id = p.tenant_id and m.client_id = {{ client_id }} and {{ in_window('m.sent_at') }}
-    )
-{%- endmacro %}
-
-{% macro late_at_now(client_id) -%}
-    exists (
-        select from {{ prior_state('fct_waits') }} as w
-        where w.tenant_id = p.tenant_id and w.client_id = {{ client_id }} and w.opened_at <= p.now_at
-            and (w.closed_at is null or w.closed_at > p.now_at) and w.sla_deadline_at < p.now_at
     )
 {%- endmacro %}

@@ -68,11 +68,12 @@ def kinds(*lines: tuple[str, str], files: Sequence[str] = ()) -> set[str]:
         # nothing named: the end of the next working day
         ("Пришлю вам расчёт", "2026-03-05 18:00"),
         # an hour before something else is no deadline
-        ("Мастер позвонит за час до выезда", "2026-03-05 18:00"),
+        ("Наберу вас за час до выезда", "2026-03-05 18:00"),
+        ("Монтаж в пятницу. Позвоню накануне.", "2026-03-06 18:00"),
     ],
 )
 def test_a_promise_falls_due(text: str, expected: str) -> None:
-    (act,) = [one for one in done(("client", "Хорошо"), ("manager", text)) if one.act == "promise"]
+    act = [one for one in done(("client", "Хорошо"), ("manager", text)) if one.act == "promise"][-1]
     assert act.due_at is not None
     # the promise was said a minute past ten; a span counts from there
     rounded = act.due_at - timedelta(minutes=1) if act.due_at.minute % 30 == 1 else act.due_at
@@ -101,6 +102,8 @@ def test_around_the_clock_a_day_ends_at_midnight() -> None:
         # what the client is asked for is not what we promise
         ("Скиньте фото, передам мастеру", "delivery"), ("Заменим за наш счёт завтра", "delivery"),
         ("Ертең қоңырау шаламын", "call"),
+        # who comes calls from a phone no telephony logs; a link and a bill in a bank's app are words
+        ("Водитель наберёт вас завтра", "delivery"), ("Пришлю ссылку на оплату", "answer"), ("Выставлю счёт в Kaspi", "other"),
     ],
 )  # fmt: skip
 def test_what_is_promised(text: str, what: str) -> None:
@@ -186,3 +189,9 @@ def test_what_a_client_does(text: str, act: str) -> None:
 )  # fmt: skip
 def test_what_a_client_does_not(text: str, act: str) -> None:
     assert act not in kinds(("manager", "Здравствуйте"), ("client", text))
+
+
+def test_what_brought_a_client_is_no_complaint_about_us() -> None:
+    """Also where nobody has answered yet."""
+    assert "complaint" not in kinds(("client", "Дует из окна, ремонт делаете?"))
+    assert "complaint" not in kinds(("client", "Створка провисла, мастер приедет?"), ("bot", "Мы скоро ответим"))

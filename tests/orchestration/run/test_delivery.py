@@ -106,7 +106,9 @@ def test_whoever_was_answered_meanwhile_is_dropped(evening: Environment) -> None
     assert line_of(now) in text and (at_end == now.unanswered or f"{at_end})" in text)
     told = current(evening)
     dropped = {wait for one in told.metadata["delivery"]["dropped"] for wait in one["wait_ids"]}
-    assert dropped == {w.wait_id for w in answered} & {x for a in report.body.actions for x in a.wait_ids}
+    # and those who were answered between the window's end and the build; one given up after seven days is no answer
+    of_waits = {wait for one in report.body.actions if one.only_waits for wait in one.wait_ids}
+    assert of_waits & {wait.wait_id for wait in answered} <= dropped <= of_waits - {wait.wait_id for wait in left}
     assert told.metadata["delivery"]["live"]["unanswered"] == now.unanswered
     assert not told.awaits_delivery and told.telegram_text.replace("\xa0", " ") in (text, told.telegram_text)
     assert told.followup_deadline_at is not None
@@ -166,6 +168,7 @@ def test_without_a_delivery_time_the_report_goes_out_at_once(mended: Environment
     assert not current(mended).awaits_delivery
 
 
+@pytest.mark.assurance
 def test_what_a_person_asks_for_is_not_kept_back(evening: Environment) -> None:
     """And the version that waited does not come after it."""
     sent = len(evening.sent())

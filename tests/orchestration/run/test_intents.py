@@ -97,6 +97,29 @@ def test_every_message_of_a_client_is_decided_and_the_marts_say_so(e2e: Environm
     assert others == []
 
 
+def test_what_the_messages_do_stands_in_the_marts(e2e: Environment) -> None:
+    found = rows(
+        e2e,
+        "select a.act, count(*) as n, count(*) filter (where a.act like '%%promise' and a.due_at <= m.sent_at) as early,"
+        " count(*) filter (where (a.act = 'promise' or a.act = 'offer') <> (m.kind = 'manager')) as strange,"
+        " count(*) filter (where (a.due_at is not null) <> (a.act like '%%promise')) as undue"
+        " from private.message_acts a join marts.fct_messages m using (tenant_id, dialog_id, message_id)"
+        " where a.tenant_id = %(tenant)s and m.kind in ('manager', 'client') group by 1",
+    )
+    assert {row["act"] for row in found} >= {"promise", "offer", "complaint", "asks_to_buy", "refusal"}
+    assert {(row["early"], row["strange"], row["undue"]) for row in found} == {(0, 0, 0)}, found
+    made = next(row["n"] for row in found if row["act"] == "promise")
+    promises = rows(
+        e2e,
+        "select state, count(*) as n, min(kept_at - made_at) as soonest, bool_and(kept_at > due_at) as are_late"
+        " from marts.fct_promises where tenant_id = %(tenant)s and who = 'manager' group by 1",
+    )
+    by_state = {row["state"]: row for row in promises}
+    assert sum(row["n"] for row in promises) == made > 30
+    assert {"kept", "broken"} <= set(by_state) and by_state["kept"]["are_late"] is False
+    assert all(row["soonest"] is None or row["soonest"].total_seconds() >= 0 for row in promises)
+
+
 def test_nothing_new_is_nothing_to_decide_and_another_version_is_everything(
     e2e: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,7 @@ from synkro.connectors.whatsapp import uploads
 from synkro.connectors.whatsapp.chats import Chat, Message
 from synkro.core import vault  # fmt: skip
 from synkro.database import db
-from synkro.metrics import channels, lineage, live, pipeline, queries
+from synkro.metrics import dialog_channels, lineage, live, pipeline, queries
 from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reporting import (
     deliveries,
@@ -184,11 +184,6 @@ def followed_up(c: db.Connection) -> None:
     c.execute("update synkro.job_runs set job_type = 'followup' where run_id = %s", (RUN,))
 
 
-def awaiting(c: db.Connection) -> None:
-    """Both companies' reports await their delivery."""
-    c.execute("update synkro.reports set awaits_delivery = true where is_current")
-
-
 def bound_once(c: db.Connection) -> None:
     """The second time the address is the same, and the account stays bound."""
     for _ in range(2):
@@ -211,9 +206,9 @@ READS: dict[str, Call] = {
         for entries, manager in ((SUMMARY, None), (MANAGERS, "manager_id"))
         for name, entry in entries.items()
     },
-    "synkro.reporting.deliveries.due": lambda c: (awaiting(c), deliveries.due(c, NOW, T))[1],
-    "synkro.reporting.deliveries.hold": lambda c: (awaiting(c), deliveries.hold(c, T, [REPORT]))[1],
-    "synkro.reporting.deliveries.owed": lambda c: (awaiting(c), deliveries.owed(c, T))[1],
+    "synkro.reporting.deliveries.due": lambda c: deliveries.due(c, NOW, T),
+    "synkro.reporting.deliveries.hold": lambda c: deliveries.hold(c, T, [REPORT]),
+    "synkro.reporting.deliveries.owed": lambda c: deliveries.owed(c, T),
     "synkro.reporting.deliveries.was_told": lambda c: [
         deliveries.was_told(c, replace(report(c), version=version)) for version in (1, 2)
     ],
@@ -244,8 +239,8 @@ READS: dict[str, Call] = {
     )[1],
     "synkro.metrics.queries.funnel": lambda c: queries.funnel(c, T),
     "synkro.metrics.queries.history": lambda c: queries.history(c, T, WINDOW, 60),
-    "synkro.metrics.channels.of_window": lambda c: channels.of_window(c, T, WINDOW),
-    "synkro.metrics.channels.hours_of_window": lambda c: channels.hours_of_window(c, T, WINDOW),
+    "synkro.metrics.dialog_channels.of_window": lambda c: dialog_channels.of_window(c, T, WINDOW),
+    "synkro.metrics.dialog_channels.hours_of_window": lambda c: dialog_channels.hours_of_window(c, T, WINDOW),
     "synkro.metrics.pipeline.of_window": lambda c: pipeline.of_window(c, T, WINDOW),
     "synkro.metrics.queries.hours": lambda c: queries.hours(c, T, WINDOW, 30),
     "synkro.metrics.queries.managers": lambda c: queries.managers(c, T, WINDOW),
@@ -275,6 +270,7 @@ READS: dict[str, Call] = {
     "synkro.reporting.report_windows.is_outdated": lambda c: report_windows.is_outdated(c, T, WINDOW),
     "synkro.reporting.report_windows.late": lambda c: report_windows.late(c, T, WINDOW.start),
     "synkro.reporting.reports.current": lambda c: [reports.current(c, T), reports.current(c, T, WINDOW)],
+    "synkro.reporting.reports.of_ids": lambda c: reports.of_ids(c, T, [REPORT]),
     "synkro.reporting.reports.recent": lambda c: reports.recent(c, T),
     "synkro.reporting.reports.thread": lambda c: reports.thread(c, report(c)),
     "synkro.reporting.reports.versions": lambda c: reports.versions(c, report(c)),
@@ -351,9 +347,9 @@ WRITES: dict[str, Call] = {
     "synkro.reporting.reconciliation.save": lambda c: reconciliation.save(c, T, RUN, [Count("radist", "messages", None, 1, {}, 1)]),
     "synkro.reporting.report_windows.add_missing": lambda c: report_windows.add_missing(c, T, WINDOW, [{"source": "radist"}]),
     "synkro.reporting.report_windows.looked": lambda c: report_windows.looked(c, T, WINDOW, NOW),
-    "synkro.reporting.deliveries.forget": lambda c: (awaiting(c), deliveries.forget(c, T, [REPORT], "stopped")),
+    "synkro.reporting.deliveries.forget": lambda c: deliveries.forget(c, T, [REPORT], "stopped"),
     "synkro.reporting.deliveries.told": lambda c: deliveries.told(c, report(c), "т", [LETTER], {"a": 1}),
-    "delivery.deliveries.tell": lambda c: (awaiting(c), [one.report_id for one in telling.tell(c, T, [REPORT])])[1],
+    "delivery.deliveries.tell": lambda c: [one.report_id for one in telling.tell(c, T, [REPORT])],
     "synkro.reporting.report_windows.save": lambda c: report_windows.save(
         c, T, [report_windows.ReportWindow(WINDOW, DAY, as_of=None, missing=[{"source": "amocrm"}])]
     ),

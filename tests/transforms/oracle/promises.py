@@ -18,17 +18,19 @@ PROMISES = {"promise": "manager", "client_promise": "client"}
 
 @dataclass
 class Happened:
-    """A message, a call or a task of one client; calls and tasks of a moment stand before its messages."""
+    """A message, a call, a task or a won deal of one client; whatever else happened at a moment stands before its messages."""
 
     at: datetime
-    place: int
+    #: message, call, task or deal
+    kind: str
     ref: str
     dialog_id: str = ""
     message: Message | None = None
 
     @property
     def order(self) -> tuple[Any, ...]:
-        return self.at, self.place, self.ref.encode(), self.dialog_id.encode()
+        place = {"call": 0, "message": 2}.get(self.kind, 1)
+        return self.at, place, self.ref.encode(), self.dialog_id.encode(), self.kind
 
 
 def fct_promises(
@@ -60,7 +62,7 @@ def fct_promises(
                 state = "kept" if proof.at <= act["due_at"] else "late"
             else:
                 state = "broken" if as_of > act["due_at"] else "due"
-            kind = None if proof is None else ("call", "task", "message")[proof.place]
+            kind = proof.kind if proof else None
             table[f"{event.dialog_id}:{event.ref}:{act['what']}",] = {
                 "dialog_id": event.dialog_id,
                 "client_id": client,
@@ -75,23 +77,26 @@ def fct_promises(
                 "kept_by": kind,
                 "kept_by_dialog_id": proof.dialog_id if proof and kind == "message" else None,
                 "kept_by_message_id": proof.ref if proof and kind == "message" else None,
-                "kept_by_event_id": proof.ref if proof and kind in ("call", "task") else None,
+                "kept_by_event_id": proof.ref if proof and kind != "message" else None,
             }
     return table
 
 
 def _events(company: Company, people: People, client: str, said: list[Message]) -> list[Happened]:
     events = [
-        Happened(one.sent_at, 2, one.message_id, one.dialog_id, one) for one in said if one.kind in ("manager", "client")
+        Happened(one.sent_at, "message", one.message_id, one.dialog_id, one) for one in said if one.kind in ("manager", "client")
     ]
     for note in company.notes:
         deal = people.deals.get(note["entity_id"]) if note["entity_type"] == "leads" else None
         whose = deal.client_id if deal else people.client_of_contact.get(note["entity_id"])
         if whose == client and note["payload"]["params"]["duration"] >= TALK:
-            events.append(Happened(note["created_at"], 0, str(note["id"])))
+            events.append(Happened(note["created_at"], "call", str(note["id"])))
     for (task,), row in fct_tasks(company, people).items():
         if row["client_id"] == client and row["completed_at"]:
-            events.append(Happened(row["completed_at"], 1, task))
+            events.append(Happened(row["completed_at"], "task", task))
+    for deal in people.deals_of[client]:
+        if deal.stage_kind == "won" and deal.closed_at:
+            events.append(Happened(deal.closed_at, "deal", deal.deal_id))
     return sorted(events, key=lambda event: event.order)
 
 
@@ -102,9 +107,11 @@ def _same(one: Row, other: Row) -> bool:
 def _keeps(promise: Row, event: Happened, acts: dict[tuple[str, str], list[Row]]) -> bool:
     what, message = promise["what"], event.message
     if what == "call":
-        return event.place == 0
+        return event.kind == "call"
+    if event.kind == "deal":
+        return (promise["act"], what) in (("promise", "delivery"), ("client_promise", "payment"))
     if message is None:
-        return event.place == 1 and promise["act"] == "promise" and what not in ("document", "photo")
+        return event.kind == "task" and promise["act"] == "promise" and what not in ("document", "photo")
     if message.kind != PROMISES[promise["act"]]:
         return False
     does = {act["act"] for act in acts[event.dialog_id, event.ref]}

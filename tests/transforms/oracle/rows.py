@@ -206,7 +206,7 @@ class Maker:
         """A third of the messages promise, some of them other things, and some do something else."""
         r, is_client = self.own, message["direction"] == "inbound"
         place = {"dialog_id": str(message["chat_id"]), "message_id": message["id"]}
-        kinds = ("document", "call", "photo", "price", "answer", "other") + (("payment", "payment", "visit") if is_client else ())
+        kinds = ("document", "call", "photo", "price", "answer", "delivery") + (("payment", "payment", "visit") if is_client else ())
         for what in set(r.sample(kinds, r.choice((0, 0, 0, 0, 1, 1, 2)))):
             due_at = message["sent_at"] + r.choice((timedelta(), SECOND, HOUR, 5 * HOUR, DAY, DAY, 3 * DAY, 30 * DAY))
             self.put("acts", **place, act="client_promise" if is_client else "promise", what=what, due_at=due_at)

@@ -47,7 +47,7 @@ said as (
 
 ),
 
--- calls and tasks of a moment come before its messages: what keeps a promise comes after it
+-- calls, tasks and deals of a moment come before its messages: what keeps a promise comes after it
 happened as (
 
     select
@@ -75,6 +75,17 @@ happened as (
     join clients as c on c.tenant_id = t.tenant_id and c.client_id = t.client_id
     where {{ tenant_filter('t.tenant_id') }} and {{ affected_keys('client', 't.client_id') }} and t.completed_at is not null
 
+    union all
+
+    -- what was to be brought was, and paid for
+    select
+        d.tenant_id, d.client_id, d.closed_at as happened_at, 1 as place, d.deal_id as ref, '' as dialog_id, 'deal' as kind,
+        null as author_id, false as has_media, false as says_more, false as claims_payment
+    from {{ ref('fct_deals') }} as d
+    join clients as c on c.tenant_id = d.tenant_id and c.client_id = d.client_id
+    where {{ tenant_filter('d.tenant_id') }} and {{ affected_keys('client', 'd.client_id') }}
+        and d.stage_kind = 'won' and not d.is_deleted and d.closed_at is not null
+
 ),
 
 numbered as (
@@ -82,7 +93,7 @@ numbered as (
     select
         *,
         row_number() over (
-            partition by tenant_id, client_id order by happened_at, place, ref collate "C", dialog_id collate "C"
+            partition by tenant_id, client_id order by happened_at, place, ref collate "C", dialog_id collate "C", kind
         ) as n
     from happened
 
@@ -99,7 +110,8 @@ followed as (
         min(n) filter (where kind = 'client' and (claims_payment or has_media)) over later as client_payment,
         min(n) filter (where kind = 'client' and says_more) over later as client_word,
         min(n) filter (where kind = 'call') over later as talk,
-        min(n) filter (where kind = 'task') over later as task
+        min(n) filter (where kind = 'task') over later as task,
+        min(n) filter (where kind = 'deal') over later as won
     from numbered
     window later as (partition by tenant_id, client_id order by n desc rows between unbounded preceding and 1 preceding)
 
@@ -121,9 +133,10 @@ matched as (
         case
             when p.what = 'call' then f.talk
             when p.act = 'promise' and p.what in ('document', 'photo') then f.our_media
+            when p.act = 'promise' and p.what = 'delivery' then least(f.our_word, f.task, f.won)
             when p.act = 'promise' then least(f.our_word, f.task)
             when p.what in ('document', 'photo') then f.client_media
-            when p.what = 'payment' then f.client_payment
+            when p.what = 'payment' then least(f.client_payment, f.won)
             else f.client_word
         end as kept_n,
         lead(f.n) over newer as newer_n,
@@ -172,10 +185,10 @@ select
     end as state,
     j.message_id,
     j.author_id as manager_id,
-    case e.kind when 'call' then 'call' when 'task' then 'task' when 'manager' then 'message' when 'client' then 'message' end as kept_by,
+    case when e.kind in ('manager', 'client') then 'message' else e.kind end as kept_by,
     case when e.kind in ('manager', 'client') then e.dialog_id end as kept_by_dialog_id,
     case when e.kind in ('manager', 'client') then e.ref end as kept_by_message_id,
-    case when e.kind in ('call', 'task') then e.ref end as kept_by_event_id
+    case when e.kind in ('call', 'task', 'deal') then e.ref end as kept_by_event_id
 from judged as j
 left join numbered as e
     on e.tenant_id = j.tenant_id and e.client_id = j.client_id and e.n = j.kept_n and not j.is_superseded
