@@ -173,8 +173,8 @@ class Period:
             "answered_within_target": rounded(Fraction(in_time, share_of), 4) if share_of else None,
             "answered_within_5": rounded(Fraction(in_five, share_of), 4) if share_of else None,
             "unanswered_now": len(self.open),
-            "open_unassigned": sum(wait.wait.responsible is None for wait in self.open),
-            "overdue_unassigned": sum(wait.wait.responsible is None and wait.is_late(self.now) for wait in self.open),
+            "open_unassigned": sum(self._responsible(wait) is None for wait in self.open),
+            "overdue_unassigned": sum(self._responsible(wait) is None and wait.is_late(self.now) for wait in self.open),
             "breached": sum(wait.is_late(self.as_of) for wait in self.waits),
             "off_hours_answers": sum(wait.is_off_hours for wait in self.answered),
             "match_rate": rounded(Fraction(len(matched), len(dialogs)), 4) if is_matching else None,
@@ -189,6 +189,10 @@ class Period:
             "has_dialogs": self.has_dialogs,
             "has_deals": self.has_deals,
         }
+
+    def _responsible(self, wait: Timed) -> str | None:
+        """Known by the CRM alone."""
+        return wait.wait.responsible if self.has_deals else None
 
     def managers(self) -> dict[str, Row]:
         if not self.has_deals:
