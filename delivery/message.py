@@ -100,7 +100,8 @@ def telegram_message(body: Body, *, report_url: str, repeat: bool = False, live_
         plain = visible_text(text)
         if len(plain) <= LONGEST:
             break
-    links = _buttons(report_url) if public else []
+    knows_waits = body.mode is None or body.mode.has_dialogs
+    links = _buttons(report_url, knows_waits) if public else []
     marks = case_buttons.rows(body.actions) if report_url and not (body.quiet or body.too_little_data) else []
     return Message(text, plain, [*links, *marks])
 
@@ -113,7 +114,7 @@ def short_message(body: Body, *, report_url: str) -> Message:
     lines += [_number(number, plan) for number in body.numbers[:5]] if not body.quiet else []
     text = "\n".join(line for line in [*lines, _incomplete(body.incomplete, header, plan)] if line)
     text += f"\n\nОтчёт: {escape(report_url)}" if report_url and not public else ""
-    return Message(text, visible_text(text), _buttons(report_url)[:1] if public else [])
+    return Message(text, visible_text(text), [_buttons(report_url, False)[0]] if public else [])
 
 
 def repeat_mark(report_id: object) -> str:
@@ -121,13 +122,9 @@ def repeat_mark(report_id: object) -> str:
     return f"<i>Повтор: отчёт {escape(str(report_id)[:8])} мог прийти раньше.</i>"
 
 
-def _buttons(report_url: str) -> list[list[Button]]:
-    return [
-        [
-            {"text": "Открыть отчёт", "url": report_url},
-            {"text": "Кто ждёт ответа", "url": waits_page(report_url)},
-        ]
-    ]
+def _buttons(report_url: str, knows_waits: bool) -> list[list[Button]]:
+    waits = [{"text": "Кто ждёт ответа", "url": waits_page(report_url)}] if knows_waits else []
+    return [[{"text": "Открыть отчёт", "url": report_url}, *waits]]
 
 
 def _sections(body: Body, plan: _Plan, public_url: str, live_line: str) -> Iterator[str]:
@@ -142,6 +139,7 @@ def _sections(body: Body, plan: _Plan, public_url: str, live_line: str) -> Itera
             for line in (
                 _title(header, plan),
                 headline[0] if headline else "Спокойный день: срочных дел нет.",
+                _prose(body.mode.note, plan) if body.mode else "",
                 _prose(live_line, plan),
                 incomplete,
             )
@@ -170,6 +168,8 @@ def _sections(body: Body, plan: _Plan, public_url: str, live_line: str) -> Itera
         yield "\n".join([_numbers_title(numbers, header), *(_number(n, plan) for n in numbers[:5])])
     if is_thin:
         return
+    for part in body.mode.sections if body.mode else ():
+        yield f"<b>{_value(part.title, plan)}</b>\n" + "\n".join(f"• {_prose(line, plan)}" for line in part.lines)
     if managers := body.managers[: plan.managers]:
         yield "<b>Менеджеры</b>\n" + "\n".join(
             f"• <b>{_value(manager.name, plan)}</b>: {_prose(manager.text, plan)}" for manager in managers
@@ -190,6 +190,8 @@ def _head(body: Body, header: Header, plan: _Plan, incomplete: str) -> Iterator[
     told = " · ".join(fact for fact in facts if fact)
     yield told[:1].upper() + told[1:]
     yield _prose(header.reader.note, plan)
+    if body.mode:
+        yield _prose(body.mode.note, plan)
     yield incomplete
 
 

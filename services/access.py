@@ -132,7 +132,8 @@ def ensure_active(who: Actor, found: Tenant) -> None:
     if isinstance(who, Operator):
         tenants.ensure_active(found)
     elif found.status != "active":
-        raise DataError("Компания на паузе: отчёты не строятся. Снять паузу может оператор.")
+        state = "на паузе" if found.status == "paused" else "отключена"
+        raise DataError(f"Компания {state}: отчёты не строятся. Включить её может оператор.")
 
 
 # --- rights, asked once more ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The operator's use cases over companies: see them all, add one, pause and resume it."""
+"""The operator's use cases over companies: see them all, add, edit, pause, disable and resume one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 from analysis import topics as known
 from services import access
 from services.access import Actor
+from services.settings import configuration
 from synkro.core.errors import DataError
 from synkro.core.settings import settings
 from synkro.database import db
-from synkro.reporting import spending
+from synkro.reporting import outbox, spending
 from synkro.reporting.spending import Spend
-from synkro.runs import heartbeats
-from synkro.tenancy import runtime_config, tenants, topics
+from synkro.runs import heartbeats, queue
+from synkro.tenancy import audit, runtime_config, tenants, topics
+from synkro.tenancy.audit.actions import Action
 from synkro.tenancy.tenants import Tenant
 from synkro.tenancy.topics import CORE
 
@@ -111,18 +113,50 @@ def add_tenant(who: Actor, name: str, slug: str, timezone: str, pack: str = CORE
     return made
 
 
+def edit(who: Actor, slug: str, *, name: str | None = None, timezone: str | None = None) -> Tenant:
+    """Another name, another zone. For the operator; audited as ``tenant.renamed`` and ``runtime.changed``.
+
+    The zone is a setting of the company (its administrator has it among the others): the next version holds it, the
+    schedule follows it, and the next run counts the windows anew. Raises :class:`DataError` on an empty name or an unknown
+    zone: nothing is changed then.
+    """
+    tenant = access.tenant(who, slug)
+    with access.transaction(who) as connection:
+        access.check_operator_now(connection, who)
+        if name is not None and name.strip() != tenant.name:
+            tenants.rename(connection, tenant.tenant_id, name)
+            changed = audit.changes({"name": tenant.name}, {"name": name.strip()})
+            access.note(connection, who, "tenant.renamed", tenant_id=tenant.tenant_id, metadata={"changed": changed})
+        if timezone is not None:
+            configuration.save_settings(connection, who, tenant, {"timezone": timezone})
+        return tenants.by_id(connection, tenant.tenant_id)
+
+
+_ACTIONS: Mapping[str, Action] = {
+    "active": "tenant.resumed",
+    "paused": "tenant.paused",
+    "disabled": "tenant.disabled",
+}
+
+
 def set_status(who: Actor, slug: str, status: str) -> Tenant:
-    """Pause or resume. For the operator; audited as ``tenant.paused`` or ``tenant.resumed``."""
-    if status not in ("active", "paused"):
-        raise DataError("Компанию можно поставить на паузу или снять с неё.")
+    """Pause, disable or resume. For the operator; audited as ``tenant.paused``, ``tenant.disabled`` or ``tenant.resumed``.
+
+    A paused company's schedule is silent. A disabled one is closed: its people do not see it, what runs is stopped, what
+    waits to be sent is not sent, then or later; its data stays.
+    """
+    if status not in _ACTIONS:
+        raise DataError("Компанию можно поставить на паузу, отключить или снова включить.")
     tenant = access.tenant(who, slug)
     with access.transaction(who) as connection:
         access.check_operator_now(connection, who)
         tenants.set_status(connection, tenant.tenant_id, status)  # type: ignore[arg-type]
-        access.note(
-            connection,
-            who,
-            "tenant.paused" if status == "paused" else "tenant.resumed",
-            tenant_id=tenant.tenant_id,
-        )
-        return tenants.by_id(connection, tenant.tenant_id)
+        if status == "disabled":
+            for run in queue.active(connection, tenant.tenant_id):
+                queue.request_stop(connection, tenant.tenant_id, run.run_id)
+        access.note(connection, who, _ACTIONS[status], tenant_id=tenant.tenant_id)
+        changed = tenants.by_id(connection, tenant.tenant_id)
+    if status == "disabled":
+        with db.as_service("disable company") as connection:
+            outbox.give_up(connection, tenant.tenant_id, "Компания отключена: сообщение не отправлено.")
+    return changed

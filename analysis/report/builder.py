@@ -24,6 +24,7 @@ from analysis.report import (
     dialogs,
     figures,
     headline,
+    modes,
     page_text,
     quality,
     sales,
@@ -123,8 +124,10 @@ def compose(
         if not sentences:
             sentences = [{"text": "Цифр за это время нет.", "claims": []}]
     as_of = facts.numbers.get("as_of")
+    mode = modes.build(facts)
     body = Body.written(
         {
+            **({"mode": mode} if mode else {}),
             "header": _header(ctx, facts, outcome, as_of, gap),
             "coverage_line": coverage_line(outcome),
             # «мало данных» speaks of no client: nothing is quoted for it
@@ -186,7 +189,8 @@ def is_quiet(facts: Facts, outcome: ReadingsOutcome, gap: Mapping[str, Any] | No
     happened = ("client_messages", "waits", "unanswered_now", "deals_won", "deals_lost", "deals_new")
     # a deal that stands or has no task was so yesterday: it makes no day a busy one
     asked = any(case.client_id and case.kind not in ("deal_stuck", "deal_without_task") for case in facts.cases)
-    if any(facts.numbers.get(key) for key in happened) or facts.waiting or asked:
+    moved = facts.pipeline is not None and bool(facts.pipeline.moved)
+    if any(facts.numbers.get(key) for key in happened) or facts.waiting or asked or moved:
         return False
     return not any(found.reading.risks or found.reading.open_question for found in outcome.readings)
 

@@ -49,6 +49,10 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
     value = facts.numbers.get(metric.column)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
+    if (Capability.DEALS in metric.needs and not facts.reads_deals) or (
+        Capability.DIALOGS in metric.needs and not facts.reads_dialogs
+    ):
+        return None
     if metric.made_of is Capability.DEALS and not facts.has_deals:
         return None
     if metric.made_of is Capability.DIALOGS and not facts.has_chats:

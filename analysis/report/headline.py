@@ -38,6 +38,8 @@ def by_code(
 ) -> list[dict[str, Any]]:
     """The sentences of code. ``complaints``: dialogs with a complaint or a demand for money back; ``why``: what changed, and whose
     it is, the worst first."""
+    if quiet and not facts.reads_dialogs:
+        return [_sentence(f"{_QUIET.get(report_type, _QUIET['daily'])}: новых, выигранных и проигранных сделок нет.")]
     if quiet:
         return [
             _sentence(f"{_QUIET.get(report_type, _QUIET['daily'])}: новых обращений не было."),

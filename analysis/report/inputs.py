@@ -13,9 +13,13 @@ from typing import Any
 from analysis.reading.normalisation import one_line
 from analysis.report.context import AnalysisContext
 from synkro.connectors import deal_pages, registry
+from synkro.connectors.connector import Capability
 from synkro.database import db
-from synkro.metrics import queries
+from synkro.metrics import dialog_channels, pipeline, queries
+from synkro.metrics.dialog_channels import Channel, Hour
+from synkro.metrics.pipeline import Pipeline
 from synkro.metrics.queries import Baseline, Waiting, plain
+from synkro.metrics.registry import SUMMARY
 from synkro.reporting import cases
 from synkro.reporting.cases import Case
 
@@ -56,37 +60,65 @@ class Facts:
     changes: Sequence[Mapping[str, Any]] = ()
     #: (dialog, message) → whether something it promises is still to be kept; a message the marts do not know is not here
     open_promises: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    #: of a company whose dialogs are not read
+    pipeline: Pipeline | None = None
+    #: of a company without a CRM
+    dialog_channels: Sequence[Channel] = ()
+    dialog_hours: Sequence[Hour] = ()
+
+    @property
+    def reads_dialogs(self) -> bool:
+        """Whether the window's mode reads dialogs: without them nobody can be said to wait, or not to."""
+        return self.numbers.get("has_dialogs") is not False
+
+    @property
+    def reads_deals(self) -> bool:
+        return self.numbers.get("has_deals") is not False
 
     @property
     def has_chats(self) -> bool:
-        return bool(self.numbers.get("messages") or self.usual.get("messages"))
+        return self.reads_dialogs and bool(self.numbers.get("messages") or self.usual.get("messages"))
 
     @property
     def has_deals(self) -> bool:
-        return any(self.numbers.get(key) or self.usual.get(key) for key in ("deals", "deals_won", "deals_lost"))
+        return self.reads_deals and any(
+            self.numbers.get(key) or self.usual.get(key) for key in ("deals", "deals_won", "deals_lost")
+        )
 
 
 def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
     """Read the marts (service entry point)."""
-    found = cases.of_window(connection, ctx.tenant_id, ctx.window)
-    advised = cases.last_advice(connection, ctx.tenant_id, ctx.window)
+    where = (connection, ctx.tenant_id, ctx.window)
+    found = cases.of_window(*where)
+    advised = cases.last_advice(*where)
     known = cases.by_ids(connection, ctx.tenant_id, [row["case_id"] for row in advised])
-    usual = queries.baseline(connection, ctx.tenant_id, ctx.window)
+    numbers = queries.summary(*where) or {}
+    reads_dialogs, reads_deals = (numbers.get(name) is not False for name in ("has_dialogs", "has_deals"))
+    usual = queries.baseline(*where)
     compared_with = "usual" if usual.windows else "previous"
     return Facts(
-        numbers=queries.summary(connection, ctx.tenant_id, ctx.window) or {},
+        numbers=numbers,
+        pipeline=None if reads_dialogs else pipeline.of_window(*where),
+        dialog_channels=() if reads_deals else dialog_channels.of_window(*where),
+        dialog_hours=() if reads_deals else dialog_channels.hours_of_window(*where),
         usual=usual.values,
         baseline=usual,
-        previous=queries.baseline(connection, ctx.tenant_id, ctx.window, "previous"),
-        changes=queries.changes(connection, ctx.tenant_id, ctx.window, compared_with),
+        previous=queries.baseline(*where, "previous"),
+        changes=[
+            row
+            for row in queries.changes(*where, compared_with)
+            if all(
+                (reads_deals if what is Capability.DEALS else reads_dialogs) for what in SUMMARY[row["metric"]].needs
+            )
+        ],
         managers=queries.managers(connection, ctx.tenant_id, ctx.window),
-        waiting=queries.waiting(connection, ctx.tenant_id, ctx.window),
+        waiting=queries.waiting(*where),
         cases=found,
         looked_at=_looked_at(connection, ctx),
         quotes=_quotes(connection, ctx, found),
         advised=[(row["case_id"], known.get(row["case_id"])) for row in advised],
         advised_for=advised[0]["period_end"] if advised else None,
-        lost=_lost(connection, ctx),
+        lost=_lost(connection, ctx) if reads_deals else (),
         open_promises=_open_promises(connection, ctx),
         channels=queries.channels(connection, ctx.tenant_id, ctx.window),
         stages=queries.stages(connection, ctx.tenant_id, ctx.window),

@@ -40,6 +40,10 @@ def build(body: Body, timezone: str) -> str:
     if body.incomplete:
         parts.append(incomplete_line(body.incomplete, timezone))
     parts.append(" ".join(sentence.text for sentence in body.headline))
+    if body.mode:
+        parts.append(body.mode.note)
+        if not body.quiet:
+            parts += [_section(part.title, part.lines) for part in body.mode.sections]
     if not (body.quiet or body.too_little_data):
         parts.append(f"{body.advice.text}." if body.advice else "")
         lines = [action_line(row) for row in body.actions[: _SHOWN["actions"]]]
@@ -50,7 +54,8 @@ def build(body: Body, timezone: str) -> str:
         parts.append(_section("Цифры", [number_line(row) for row in shown[: _SHOWN["numbers"]]]))
     if not (body.quiet or body.too_little_data):
         parts += [
-            _section("Менеджеры", [f"{m.name}: {m.text}" for m in body.managers[: _SHOWN["managers"]]]),
+            # where dialogs are not read, the sales below say it
+            _section("Менеджеры", [f"{m.name}: {m.text}" for m in body.managers[: _SHOWN["managers"]] if m.facts]),
             _section("Продажи по менеджерам", [sale_line(row, header.currency) for row in body.sales or ()]),
             _section("Продажи по каналам", [channel_line(row, header.currency) for row in body.channels]),
             _section("Движение сделок", [stage_line(row) for row in body.stages[: _SHOWN["stages"]]]),

@@ -9,6 +9,7 @@ from app.components.report import (
     advice,
     changes,
     details,
+    mode,
     quality,
     reconciliation,
     restatements,
@@ -58,6 +59,7 @@ def content(view: ReportView, viewer: Viewer) -> None:
     _headline(view)
     with div("aside"):
         with div("stack loose"):
+            mode.draw(view)
             sections.actions(view)
             advice.draw(view)
             sections.numbers(view)

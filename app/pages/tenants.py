@@ -23,6 +23,7 @@ from services.access import Viewer
 from services.companies import Installation, TenantLine
 from synkro.core import clock
 from synkro.runs.heartbeats import ALIVE
+from synkro.tenancy.tenants import Tenant
 from synkro.tenancy.topics import CORE
 
 
@@ -100,6 +101,8 @@ def _spend_row(line: TenantLine) -> tuple[Any, ...]:
 class TenantList:
     def __init__(self, view: Installation) -> None:
         self.view = view
+        #: the company whose form is open
+        self.edited: Tenant | None = None
 
     @ui.refreshable_method
     def draw(self) -> None:
@@ -116,6 +119,49 @@ class TenantList:
                 [self._row(line) for line in self.view.tenants],
                 mark="tenants",
             )
+        if self.edited is not None:
+            self._form(self.edited)
+
+    def _form(self, tenant: Tenant) -> None:
+        with section(t("tenants.edit_title", slug=tenant.slug), mark="edit-tenant"):
+            with forms.row():
+                name = forms.text(t("tenants.name"), "edit-name", tenant.name)
+                zone = forms.select(
+                    t("profile.timezone"), "edit-timezone", sorted({*zones(), tenant.timezone}), tenant.timezone,
+                    search=True,
+                )  # fmt: skip
+                states = {one: t(f"tenant.{one}") for one in ("active", "paused", "disabled")}
+                status = forms.select(
+                    t("tenants.status"), "edit-status", states, tenant.status, hint=t("tenants.disabled_hint")
+                )
+
+            async def save() -> None:
+                typed, picked = str(name.value or ""), str(zone.value or "")
+                done = await act(
+                    lambda who: companies.edit(who, tenant.slug, name=typed, timezone=picked),
+                    on_error=lambda error: name.wrong(error.message),
+                )
+                if done is None:
+                    return
+                self.edited = None
+                if status.value != tenant.status:
+                    await self._set(tenant.slug, str(status.value))
+                else:
+                    await self._renew()
+
+            with div("line"):
+                button(t("settings.save"), save, "primary", mark="edit-submit")
+                button(t("words.cancel"), lambda: self._open(None), "", mark="edit-cancel")
+
+    def _open(self, tenant: Tenant | None) -> None:
+        self.edited = tenant
+        self.draw.refresh()
+
+    async def _renew(self) -> None:
+        fresh = await act(companies.installation, done=t("settings.saved"))
+        if fresh is not None:
+            self.view = fresh
+            self.draw.refresh()
 
     def _row(self, line: TenantLine) -> tuple[Any, ...]:
         tenant = line.tenant
@@ -135,9 +181,11 @@ class TenantList:
                 span("small bad wrap lines2", line.last_run["error"])
 
         def status() -> None:
-            badge(t(f"tenant.{tenant.status}"), "good" if tenant.status == "active" else "warn")
+            kind = {"active": "good", "paused": "warn"}.get(tenant.status, "bad")
+            badge(t(f"tenant.{tenant.status}"), kind)
 
         def switch() -> None:
+            button(t("tenants.edit"), lambda: self._open(tenant), "small", mark=f"edit-{tenant.slug}")
             if tenant.status == "active":
                 button(
                     t("tenants.pause"), lambda: self._set(tenant.slug, "paused"), "small", mark=f"pause-{tenant.slug}"

@@ -51,6 +51,26 @@ def tenant_list(as_json: bool) -> None:
     )
 
 
+@tenant.command("edit")
+@click.argument("slug")
+@click.option("--name", default=None, help="Новое название.")
+@click.option("--timezone", default=None, help="Имя часового пояса IANA; станет новой версией настроек.")
+@click.option("--status", type=click.Choice(["active", "paused", "disabled"]), default=None, help="Состояние.")
+@json_option
+def tenant_edit(slug: str, name: str | None, timezone: str | None, status: str | None, as_json: bool) -> None:
+    """Изменить название, пояс или состояние компании. Код не меняется."""
+    if name is None and timezone is None and status is None:
+        raise click.UsageError("Укажите --name, --timezone или --status.")
+    edited = companies.edit(operator(), slug, name=name, timezone=timezone)
+    if status is not None and status != edited.status:
+        edited = companies.set_status(operator(), slug, status)
+    emit(
+        public_json.tenant_json(edited),
+        as_json,
+        f"Компания {slug}: «{edited.name}», {edited.timezone}, {edited.status}.",
+    )
+
+
 @tenant.command("pause")
 @click.argument("slug")
 @click.option("--resume", is_flag=True, help="Снова включить.")

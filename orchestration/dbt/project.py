@@ -29,6 +29,7 @@ __all__ = [
     "ensure_manifest",
     "full_refresh",
     "project_hash",
+    "rebuild_windows",
     "run",
     "test_tenant",
     "unit_test",
@@ -141,6 +142,30 @@ def build_tenant(
         variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
         results = run(url, data_dir, arguments, variables, work_dir, on_event)
         scope.stood(url, build, spans, session=connection)
+    return results
+
+
+def rebuild_windows(
+    url: str,
+    data_dir: Path,
+    *,
+    tenant_id: UUID | str,
+    windows: Sequence[Span],
+    work_dir: Path,
+    on_event: Callable[[str], None] | None = None,
+    on_wait: Callable[[], None] = lambda: None,
+    session: psycopg.Connection[Any] | None = None,
+) -> list[NodeResult]:
+    """Count the windows' numbers anew from the rows that stand; no client is rebuilt. Arguments as :func:`build_tenant`."""
+    spans = [(span.start, span.end) for span in windows]
+    with (
+        nullcontext(session) if session else connections.connect(url, "lock", autocommit=True) as connection,
+        _shared(connection, on_wait),
+    ):
+        _check_inputs(connection, tenant_id, spans)
+        variables = _variables(tenant_id, spans) | {"scope": "touched", "columns": _columns(connection)}
+        results = run(url, data_dir, ["run", "--select", *OF_WINDOWS], variables, work_dir, on_event)
+        scope.rebuilt(url, UUID(str(tenant_id)), spans, session=connection)
     return results
 
 

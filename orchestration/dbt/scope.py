@@ -21,6 +21,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from synkro.connectors import registry
+from synkro.connectors.connector import Capability
 from synkro.database import connections
 
 Scope = Literal["all", "touched"]
@@ -28,18 +30,13 @@ Scope = Literal["all", "touched"]
 #: what int_touched_phones, int_changes and int_touched have found since the last build that stood
 _LOGS = ("intermediate.int_touched_phones", "intermediate.int_changes", "intermediate.int_touched")
 
-#: The settings every client depends on. A target counts from the moment its version was written; bot senders are names,
-#: so the users of amoCRM who carry them count too. The dictionaries name the stages, reasons and currency of deals.
+#: The settings every client depends on. The target is none of them: it counts from the moment its version was written, for the
+#: waits that open then (int_touched). Bot senders are names, so the users of amoCRM who carry them count too. The dictionaries
+#: name the stages, reasons and currency of deals.
 _INPUTS = """
 select
   (select md5(jsonb_build_array(
-      c.timezone, c.business_day_start, c.session_gap_hours, c.sla_target_minutes, c.excluded_phones, c.bot_senders,
-      c.sales_pipelines,
-      (select jsonb_agg(jsonb_build_array(v.created_at, v.sla_target_minutes) order by v.version)
-       from (select version, created_at, sla_target_minutes,
-               lag(sla_target_minutes) over (order by version) as before
-             from synkro.tenant_runtime_configs where tenant_id = c.tenant_id) as v
-       where v.sla_target_minutes is distinct from v.before),
+      c.timezone, c.business_day_start, c.session_gap_hours, c.excluded_phones, c.bot_senders, c.sales_pipelines,
       (select jsonb_agg(u.manager_id order by u.manager_id) from staging.stg_amocrm__users as u
        where u.tenant_id = c.tenant_id and lower(to_jsonb(c.bot_senders)::text)::jsonb ?| array[lower(u.name), lower(u.email), u.manager_id])
     )::text)
@@ -79,6 +76,30 @@ on conflict (tenant_id, dialog_id) do update set raw_rows = null, mart_rows = nu
 #: inputs that decide what every number means: the SQL itself and the tenant's lists
 _RULES = ("project", "settings")
 
+#: all that was built: nothing tells which of the numbers stand
+_MARK_PUBLISHED = """
+update synkro.report_windows as w set is_outdated = true
+from marts.period_summary as p
+where w.tenant_id = %(tenant)s and p.tenant_id = w.tenant_id and p.window_start = w.window_start and p.window_end = w.window_end
+"""
+
+#: What is left out by a rule is counted by window and stands in no table that is compared: windows of the messages that came.
+_MARK_EXCLUDED = """
+update synkro.report_windows as w set is_outdated = true
+from private.raw_changes as c
+join intermediate.int_dialogs as d on d.tenant_id = c.tenant_id and d.chat_id = c.id::bigint
+where w.tenant_id = %(tenant)s and c.tenant_id = w.tenant_id and c.kind = 'chat' and c.is_claimed
+  and d.excluded_reason is not null and c.since < w.window_end and c.until >= w.window_start
+"""
+
+
+#: once: the version whose target the waits have that are older than every version
+_MEASURE_HISTORY = """
+update synkro.tenant_runtime_configs as c set measures_history = true
+where c.tenant_id = %(tenant)s and c.is_current
+  and not exists (select from synkro.tenant_runtime_configs as o where o.tenant_id = c.tenant_id and o.measures_history)
+"""
+
 
 @dataclass(frozen=True)
 class Build:
@@ -91,10 +112,17 @@ class Build:
     #: every case: the build before this one failed, and what it left of the stages' norms cannot be compared
     all_cases: bool
     inputs: dict[str, Any]
+    #: the rows that stand are compared with the new ones, so what differs marks the windows it concerns
+    compares: bool = True
 
     @property
     def variables(self) -> dict[str, Any]:
-        return {"scope": self.scope, "all_deals": self.all_deals, "all_cases": self.all_cases}
+        return {
+            "scope": self.scope,
+            "all_deals": self.all_deals,
+            "all_cases": self.all_cases,
+            "compares": self.compares,
+        }
 
 
 def begin(
@@ -116,9 +144,10 @@ def begin(
         if scope == "touched" and mark is not None and not mark["is_building"]:
             for log in _LOGS:
                 connection.execute(f"delete from {log} where tenant_id = %s", (tenant_id,))
-        if mark is not None and any(mark[name] not in (None, inputs[name]) for name in _RULES):
-            # windows this build does not name would show the former rules' numbers for ever: the next run builds them
-            connection.execute("update synkro.report_windows set is_outdated = true where tenant_id = %s", (tenant_id,))
+        is_known = mark is not None and all(mark[name] == inputs[name] for name in _RULES)
+        if not is_known:
+            # other rules, or nothing to compare with: windows this build does not name would show the former numbers for ever
+            connection.execute(_MARK_PUBLISHED, {"tenant": tenant_id})
         connection.execute(
             "update private.raw_changes set is_claimed = true where tenant_id = %s and not is_claimed", (tenant_id,)
         )
@@ -129,10 +158,16 @@ def begin(
             " project = case when excluded.scope = 'touched' then mart_builds.project end",
             {"tenant": tenant_id, "scope": scope},
         )
+        connection.execute(_MEASURE_HISTORY, {"tenant": tenant_id})
         all_deals = mark is None or mark["dictionaries"] != inputs["dictionaries"]
         is_after_failure = mark is not None and mark["is_building"]
         return Build(
-            tenant_id, scope, scope == "touched" and all_deals, scope == "touched" and bool(is_after_failure), inputs
+            tenant_id,
+            scope,
+            all_deals=scope == "touched" and all_deals,
+            all_cases=scope == "touched" and bool(is_after_failure),
+            inputs=inputs,
+            compares=is_known,
         )
 
 
@@ -144,11 +179,15 @@ def is_partial(url: str, tenant_id: UUID, project: str, *, session: psycopg.Conn
 
 #: Where no run has set a watermark, the last thing known to have been said, as in int_waits
 _WATERMARK = """
-insert into synkro.mart_watermarks (tenant_id, as_of)
-select %(tenant)s, m.as_of
+insert into synkro.mart_watermarks (tenant_id, as_of, has_dialogs, has_deals)
+select
+  %(tenant)s, m.as_of, coalesce(string_to_array(c.mode, '_') && %(dialogs)s, true),
+  coalesce(string_to_array(c.mode, '_') && %(deals)s, true)
 from (select coalesce(%(as_of)s::timestamptz, (select max(sent_at) from marts.fct_messages where tenant_id = %(tenant)s)) as as_of) as m
+left join synkro.tenant_runtime_configs as c on c.tenant_id = %(tenant)s and c.is_current
 where m.as_of is not null
-on conflict (tenant_id) do update set as_of = excluded.as_of, built_at = now()
+on conflict (tenant_id) do update set as_of = excluded.as_of, has_dialogs = excluded.has_dialogs,
+  has_deals = excluded.has_deals, built_at = now()
 """
 
 
@@ -167,17 +206,44 @@ def stood(
             f" {', '.join(f'{name} = %({name})s' for name in names)} where tenant_id = %(tenant)s",
             {"tenant": build.tenant_id, **build.inputs},
         )
-        connection.execute(_WATERMARK, {"tenant": build.tenant_id, "as_of": build.inputs.get("as_of")})
+        connection.execute(_MARK_EXCLUDED, {"tenant": build.tenant_id})
+        connection.execute(
+            _WATERMARK,
+            {
+                "tenant": build.tenant_id,
+                "as_of": build.inputs.get("as_of"),
+                "dialogs": list(registry.able(Capability.DIALOGS)),
+                "deals": list(registry.able(Capability.DEALS)),
+            },
+        )
         connection.execute("delete from private.raw_changes where tenant_id = %s and is_claimed", (build.tenant_id,))
         if build.scope == "all":
             connection.execute("delete from private.reconciled_dialogs where tenant_id = %s", (build.tenant_id,))
         else:
             connection.execute(_TOUCHED_DIALOGS, {"tenant": build.tenant_id})
-        connection.cursor().executemany(
-            "update synkro.report_windows set is_outdated = false"
-            " where tenant_id = %s and window_start = %s and window_end = %s and is_outdated",
-            [(build.tenant_id, start, end) for start, end in windows],
-        )
+        _are_current(connection, build.tenant_id, windows)
+
+
+def rebuilt(
+    url: str,
+    tenant_id: UUID,
+    windows: Sequence[tuple[datetime, datetime]],
+    *,
+    session: psycopg.Connection[Any] | None = None,
+) -> None:
+    """The windows' numbers were counted anew from the rows that stand."""
+    with _transaction(url, session) as connection:
+        _are_current(connection, tenant_id, windows)
+
+
+def _are_current(
+    connection: psycopg.Connection[Any], tenant_id: UUID, windows: Sequence[tuple[datetime, datetime]]
+) -> None:
+    connection.cursor().executemany(
+        "update synkro.report_windows set is_outdated = false"
+        " where tenant_id = %s and window_start = %s and window_end = %s and is_outdated",
+        [(tenant_id, start, end) for start, end in windows],
+    )
 
 
 def last(url: str, tenant_id: UUID) -> Scope:

@@ -7,6 +7,7 @@ A window that lacks rows is opened too: it says what is missing and why.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from orchestration.run import comparison, ingestion_log
 from orchestration.run.worker import Worker
 from synkro.connectors import registry
 from synkro.core import clock, russian
-from synkro.core.windows import Window, business_date, business_day_window, label_of, zone
+from synkro.core.windows import Window, business_date, business_day_window, label_of, last_closed, zone
 from synkro.database import db
 from synkro.reporting import report_windows
 from synkro.reporting.reconciliation import Count, whole_until
@@ -25,8 +26,10 @@ from synkro.tenancy import runtime_config
 if TYPE_CHECKING:
     from ingestion.pipelines import SourceResult
 
-#: late data: this many business days before the window are computed again
+#: late data: this many business days before the window, and before the last day that has closed, are computed again
 LATE_DAYS = 3
+#: windows marked as outdated that one run builds beside its own; the rest stay marked and are the next runs'
+MOST_OUTDATED = 120
 #: earlier days built beside the first report, so that it can compare with the usual weekday
 COMPARE_DAYS = 35
 
@@ -64,20 +67,49 @@ def open_windows(worker: Worker, results: list[SourceResult]) -> None:
                 if is_late or (window.start, window.end) not in already:
                     complete = as_of is not None and as_of >= window.end
                     others.append(ReportWindow(window, day, "daily", as_of, complete))
+            if as_of is not None:
+                others += _late_windows(connection, worker, now, as_of, {w.window for w in [own, *others]})
             listed = {(run.window.start, run.window.end), *((one.window.start, one.window.end) for one in others)}
             others += comparison.windows(run.window, days, span[0], already | listed, as_of)
             first = min(span[0], run.window_start) - timedelta(days=8)
             last = max(span[1], run.window_end, now) + timedelta(days=60)
             runtime_config.fill_working_intervals(connection, tenant_id, config, first.date(), last.date())
-        report_windows.save(connection, tenant_id, comparison.with_baselines([own, *others], days))
+        since = runtime_config.mode_since(connection, tenant_id)
+        rows = comparison.with_baselines([own, *others], days)
+        report_windows.save(connection, tenant_id, rows, config.mode, since)
         windows = [w.window for w in [own, *others]]
-        outdated = [w for w in report_windows.outdated(connection, tenant_id) if w not in windows]
+        outdated_too = [w for w in report_windows.outdated(connection, tenant_id, MOST_OUTDATED) if w not in windows]
         # another calendar may compare them with other windows
-        for window in outdated:
+        for window in outdated_too:
             report_windows.compare(connection, tenant_id, window, comparison.baselines_of(window, days))
-        windows += outdated
+        windows += outdated_too
     worker.state.windows = windows
     worker.state.missing = missing
+
+
+def outdated(worker: Worker, built: Sequence[Window]) -> list[Window]:
+    """Windows that the rows of the build have marked: they are counted anew within the run, up to the bound."""
+    with db.as_service("windows") as connection:
+        found = report_windows.outdated(connection, worker.tenant.tenant_id, MOST_OUTDATED)
+    return [window for window in found if window not in built]
+
+
+def _late_windows(
+    connection: db.Connection, worker: Worker, now: datetime, as_of: datetime, named: set[Window]
+) -> list[ReportWindow]:
+    """What was built for days that are still late, whatever its kind and whichever window this run is asked for.
+
+    Two days, a week, a month: they say of their last days what the days themselves say. None looks back: a source that
+    was read less far now takes away nothing that was known.
+    """
+    config = worker.config
+    last = label_of(last_closed(now, config.business_day_start, config.timezone), config.timezone)
+    since = business_day_window(last - timedelta(days=LATE_DAYS), config.business_day_start, config.timezone).start
+    found = [w for w in report_windows.late(connection, worker.tenant.tenant_id, since) if w.window not in named]
+    moments = [max(as_of, w.as_of) if w.as_of else as_of for w in found]
+    return [
+        replace(w, as_of=moment, is_complete=moment >= w.window.end) for w, moment in zip(found, moments, strict=True)
+    ]
 
 
 def _behind(source: str, until: datetime | None, end: datetime, timezone: str) -> str:

@@ -55,6 +55,8 @@ class ReportView:
     outbox: list[Item]
     #: numbers that changed after it was published
     correction: Correction | None = None
+    #: the window's numbers in the marts wait to be counted anew
+    is_outdated: bool = False
     #: when it will be tried to complete it; None: nothing is planned
     next_attempt: datetime | None = None
     #: sources that were not read whole, and «ai»
@@ -117,6 +119,7 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             log=[event for event in log if event.level != "debug"],
             outbox=outbox.of_report(connection, tenant_id, report.report_id),
             correction=restatements.of_report(connection, report),
+            is_outdated=report_windows.is_outdated(connection, tenant_id, window),
             next_attempt=revisions.next_attempts(connection, tenant_id).get(report.report_id),
             lacks=revisions.lacking_of(connection, tenant_id, report.report_id),
             missing=report_windows.missing_of(connection, tenant_id, window),

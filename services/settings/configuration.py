@@ -325,18 +325,23 @@ def save_runtime(who: Actor, slug: str, values: Mapping[str, Any]) -> RuntimeCon
     tenant = access.administered(who, slug)
     with access.transaction(who) as connection:
         access.check_admin_now(connection, who, tenant.tenant_id)
-        before = runtime_config.current(connection, tenant.tenant_id)
-        after = runtime_config.change(connection, tenant.tenant_id, values, who.user_id)
-        if after.version != before.version:
-            changed = audit.changes(runtime_config.by_name(before), runtime_config.by_name(after))
-            access.note(
-                connection,
-                who,
-                "runtime.changed",
-                tenant_id=tenant.tenant_id,
-                metadata={"version": after.version, "changed": changed},
-            )
-        return after
+        return save_settings(connection, who, tenant, values)
+
+
+def save_settings(connection: db.Connection, who: Actor, tenant: Tenant, values: Mapping[str, Any]) -> RuntimeConfig:
+    """The same in the caller's transaction, which has asked for the right."""
+    before = runtime_config.current(connection, tenant.tenant_id)
+    after = runtime_config.change(connection, tenant.tenant_id, values, who.user_id)
+    if after.version != before.version:
+        changed = audit.changes(runtime_config.by_name(before), runtime_config.by_name(after))
+        access.note(
+            connection,
+            who,
+            "runtime.changed",
+            tenant_id=tenant.tenant_id,
+            metadata={"version": after.version, "changed": changed},
+        )
+    return after
 
 
 def runtime(who: Actor, slug: str) -> RuntimeConfig:

@@ -87,6 +87,13 @@ class Metric:
         return Capability.DEALS if self.row_set in ("deals", "deals_by_channel") else Capability.DIALOGS
 
     @property
+    def needs(self) -> tuple[Capability, ...]:
+        """All that has to be read for it: money at risk is of deals and of the waits of their clients."""
+        both = ("from waits", "match_status", "author_source")
+        is_both = any(word in f"{self.where} {self.value}" for word in both)
+        return (Capability.DEALS, Capability.DIALOGS) if is_both else (self.made_of,)
+
+    @property
     def sql_type(self) -> str:
         return self.data_type or _DATA_TYPES[self.unit]
 

@@ -8,9 +8,12 @@ is also the documentation (docs/metrics.md), so it is laid out for people.
 
 from __future__ import annotations
 
-#: the moments of the window: what is known, and what "now" means; no row where the window was never built
+from synkro.connectors import registry
+from synkro.connectors.connector import Capability
+
+#: the moments of the window: what is known, and what "now" means; what its mode reads; no row where it was never built
 EDGE = """\
-select p.as_of, p.now_at
+select p.as_of, p.now_at, coalesce(p.has_dialogs, true) as has_dialogs, coalesce(p.has_deals, true) as has_deals
 from marts.period_summary p
 where p.tenant_id = %(tenant)s and p.window_start = %(start)s and p.window_end = %(end)s"""
 
@@ -19,7 +22,8 @@ where p.tenant_id = %(tenant)s and p.window_start = %(start)s and p.window_end =
 WAITS = """\
 select
   w.tenant_id, w.wait_id, w.client_id, w.dialog_id, w.opened_by_message_id, w.opened_at, w.closed_at, w.closed_by,
-  w.replied_by, w.responsible_at_open, w.response_minutes, w.response_minutes_calendar, w.sla_deadline_at,
+  case when e.has_deals then w.replied_by end as replied_by,
+  case when e.has_deals then w.responsible_at_open end as responsible_at_open, w.response_minutes, w.response_minutes_calendar, w.sla_deadline_at,
   w.is_off_hours, w.is_first_response, e.now_at,
   w.opened_at >= %(start)s as is_of_window,
   w.opened_at <= e.now_at and (w.closed_at is null or w.closed_at > e.now_at)
@@ -31,18 +35,32 @@ select
   trim_scale(round(extract(epoch from e.now_at - w.opened_at) / 60, 4)) as age_minutes
 from edge e
 cross join marts.fct_waits w
-where w.tenant_id = %(tenant)s and w.opened_at < %(end)s
+where e.has_dialogs and w.tenant_id = %(tenant)s and w.opened_at < %(end)s
   and w.opened_at >= (select least(%(start)s, b.now_at - interval '7 days') from edge b)
   and (w.opened_at >= %(start)s
     or (w.opened_at > e.now_at - interval '7 days' and (w.closed_at is null or w.closed_at > e.now_at)))"""
 
-_SAID = "m.tenant_id = %(tenant)s and m.sent_at >= %(start)s and m.sent_at < %(end)s"
+#: the mode a window is of; one that was saved before it was noted has that of now
+_MODE = """\
+coalesce(w.mode, (
+    select c.mode from synkro.tenant_runtime_configs c where c.tenant_id = w.tenant_id and c.is_current))"""
+
+
+def _reads(what: Capability) -> str:
+    return f"string_to_array({_MODE}, '_') && array['" + "', '".join(registry.able(what)) + "']"
+
+
+_SAID = (
+    "(select e.has_dialogs from edge e) and m.tenant_id = %(tenant)s and m.sent_at >= %(start)s and m.sent_at < %(end)s"
+)
 
 ROW_SETS: dict[str, str] = {
-    "windows": """\
+    "windows": f"""\
 select
   w.tenant_id, w.window_start, w.window_end, w.report_type, w.label_date, w.is_complete, w.missing,
-  coalesce(w.as_of, w.window_end) as as_of, least(coalesce(w.as_of, w.window_end), w.window_end) as now_at
+  coalesce(w.as_of, w.window_end) as as_of, least(coalesce(w.as_of, w.window_end), w.window_end) as now_at,
+  {_reads(Capability.DIALOGS)} as has_dialogs,
+  {_reads(Capability.DEALS)} as has_deals
 from synkro.report_windows w
 where w.tenant_id = %(tenant)s and w.window_start = %(start)s and w.window_end = %(end)s""",
     "managers": """\
@@ -51,8 +69,9 @@ from marts.dim_managers m
 where m.tenant_id = %(tenant)s and m.manager_id = %(manager)s""",
     "messages": f"""\
 select
-  m.tenant_id, m.message_id, m.dialog_id, m.client_id, m.session_id, m.sent_at, m.kind, m.author_id, m.author_source,
-  m.body, m.has_media
+  m.tenant_id, m.message_id, m.dialog_id, m.client_id, m.session_id, m.sent_at, m.kind,
+  case when (select e.has_deals from edge e) then m.author_id end as author_id,
+  case when (select e.has_deals from edge e) then m.author_source else 'none' end as author_source, m.body, m.has_media
 from marts.fct_messages m
 where {_SAID}""",
     "waits": "select * from waits",
@@ -77,14 +96,14 @@ where x.tenant_id = %(tenant)s and x.window_start = %(start)s and x.window_end =
     "clients": """\
 select c.tenant_id, c.client_id, c.name, c.phone, c.first_message_at, c.match_status
 from marts.dim_clients c
-where c.tenant_id = %(tenant)s""",
+where (select e.has_dialogs from edge e) and c.tenant_id = %(tenant)s""",
     "deals": """\
 select
   d.tenant_id, d.deal_id, d.client_id, d.name, d.pipeline, d.stage, d.stage_kind, d.price, d.responsible_id,
   d.loss_reason, d.created_at, d.closed_at, e.now_at
 from edge e
 cross join marts.fct_deals d
-where d.tenant_id = %(tenant)s and not d.is_deleted and d.is_sales""",
+where e.has_deals and d.tenant_id = %(tenant)s and not d.is_deleted and d.is_sales""",
     "deals_by_channel": """\
 select
   d.tenant_id, d.deal_id, d.client_id, d.name, d.pipeline, d.stage, d.stage_kind, d.price, d.responsible_id,
@@ -92,7 +111,7 @@ select
 from edge e
 cross join marts.fct_deals d
 left join marts.dim_clients c on c.tenant_id = d.tenant_id and c.client_id = d.client_id
-where d.tenant_id = %(tenant)s and not d.is_deleted and d.is_sales""",
+where e.has_deals and d.tenant_id = %(tenant)s and not d.is_deleted and d.is_sales""",
 }
 
 # --- conditions on a row ``r`` -----------------------------------------------------------------------------------

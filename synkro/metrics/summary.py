@@ -20,8 +20,7 @@ _AGED = {
 }
 _WON, _LOST = f"r.stage_kind = 'won' and {CLOSED}", f"r.stage_kind = 'lost' and {CLOSED}"
 _MATCH_RATE = (
-    "case when (select right(c.mode, 5) from synkro.tenant_runtime_configs c where c.tenant_id = %(tenant)s and c.is_current)"
-    " <> '_only'"
+    "case when (select e.has_dialogs and e.has_deals from edge e)"
     " then round(count(*) filter (where r.match_status = 'matched')::numeric / nullif(count(*), 0), 4) end"
 )
 
@@ -483,5 +482,17 @@ COLUMNS = (
         ru="Все источники прочитаны без ошибок и не раньше конца окна.",
         en="Every source was read without an error, and not before the window's end.",
         label_ru="Полнота данных", label_en="Completeness",
+    ),
+    Metric(
+        "has_dialogs", "flag", "windows", "true", the_one("has_dialogs"),
+        ru="Режим окна читает переписку; нет — чисел переписки у окна нет, и «никто не ждёт» из них не следует.",
+        en="The window's mode reads dialogs; else it has no numbers of dialogs, and they do not say that nobody waits.",
+        label_ru="Переписка читается", label_en="Dialogs are read",
+    ),
+    Metric(
+        "has_deals", "flag", "windows", "true", the_one("has_deals"),
+        ru="Режим окна читает сделки; нет — чисел сделок и сотрудников у окна нет.",
+        en="The window's mode reads deals; else it has no numbers of deals, and managers are unknown.",
+        label_ru="Сделки читаются", label_en="Deals are read",
     ),
 )  # fmt: skip

@@ -344,6 +344,20 @@ class Incomplete(_Model):
     sources: list[str] = []
 
 
+class ModeSection(_Model):
+    title: Text = ""
+    lines: list[str] = []
+
+
+class Mode(_Model):
+    """Of a company that reads one side only: which, what cannot be known therefore, and what there is instead."""
+
+    has_dialogs: bool = True
+    has_deals: bool = True
+    note: Text = ""
+    sections: Rows[ModeSection] = []
+
+
 class Revision(_Model):
     of_version: int | None = None
     gained: Text = ""
@@ -374,6 +388,8 @@ class Body(_Model):
     too_little_data: bool = False
     incomplete: Part[Incomplete] = None
     revision: Part[Revision] = None
+    #: None: deals and dialogs are both read, or a report that was written before there was this section
+    mode: Part[Mode] = None
     version: int = 1
 
     @classmethod

@@ -69,6 +69,8 @@ def claim(connection: db.Connection, *, tenant_id: UUID | None = None, report_id
     row = connection.execute(
         "with due as (select tenant_id, outbox_id from synkro.outbox"
         "  where ((status = 'pending' and next_attempt_at <= now()) or (status = 'sending' and claimed_until < now()))"
+        # a disabled company sends nothing, what its last run queued neither
+        "  and not exists (select from synkro.tenants t where t.tenant_id = outbox.tenant_id and t.status = 'disabled')"
         "  and (%(tenant)s::uuid is null or tenant_id = %(tenant)s)"
         "  and (%(report)s::uuid is null or report_id = %(report)s)"
         "  order by next_attempt_at, created_at limit 1 for update skip locked)"
@@ -140,6 +142,16 @@ def drop_waiting(connection: db.Connection, tenant_id: UUID, destination: str) -
         (tenant_id, destination),
     )
     return dropped.rowcount
+
+
+def give_up(connection: db.Connection, tenant_id: UUID, reason: str) -> int:
+    """Nothing that waits is sent any more, whoever it was for. Returns how many messages."""
+    ended = connection.execute(
+        "update synkro.outbox set status = 'failed', claimed_until = null, last_error = %s"
+        " where tenant_id = %s and status = 'pending'",
+        (reason, tenant_id),
+    )
+    return ended.rowcount
 
 
 def of_report(connection: db.Connection, tenant_id: UUID, report_id: UUID) -> list[Item]:

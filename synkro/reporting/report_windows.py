@@ -30,15 +30,25 @@ class ReportWindow:
     baselines: Sequence[dict[str, Any]] = ()
 
 
-def save(connection: db.Connection, tenant_id: UUID, rows: Sequence[ReportWindow]) -> None:
-    """Insert or refresh; a window asked for as daily stays daily when it is forced again."""
+def save(
+    connection: db.Connection,
+    tenant_id: UUID,
+    rows: Sequence[ReportWindow],
+    mode: str | None = None,
+    mode_since: datetime | None = None,
+) -> None:
+    """Insert or refresh; a window asked for as daily stays daily when it is forced again.
+
+    ``mode``: what is read now, in force since ``mode_since``. A window that was over by then stays one of its own mode.
+    """
     for row in rows:
         connection.execute(
             "insert into synkro.report_windows (tenant_id, window_start, window_end, report_type, label_date, as_of,"
-            " is_complete, missing, baselines) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " is_complete, missing, baselines, mode) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict (tenant_id, window_start, window_end) do update set as_of = excluded.as_of,"
             " is_complete = excluded.is_complete, missing = excluded.missing, baselines = excluded.baselines,"
-            " updated_at = now()",
+            " updated_at = now(),"
+            " mode = case when excluded.window_end > %s then excluded.mode else coalesce(report_windows.mode, excluded.mode) end",
             (
                 tenant_id,
                 row.window.start,
@@ -49,6 +59,8 @@ def save(connection: db.Connection, tenant_id: UUID, rows: Sequence[ReportWindow
                 row.is_complete,
                 Jsonb(list(row.missing)),
                 Jsonb(list(row.baselines)),
+                mode,
+                mode_since,
             ),
         )
 
@@ -96,14 +108,40 @@ def built(connection: db.Connection, tenant_id: UUID) -> set[tuple[datetime, dat
     return {(row["window_start"], row["window_end"]) for row in rows}
 
 
-def outdated(connection: db.Connection, tenant_id: UUID) -> list[Window]:
-    """Windows whose numbers a change of the calendar has made old (service entry point)."""
+def outdated(connection: db.Connection, tenant_id: UUID, limit: int) -> list[Window]:
+    """Windows whose numbers are not those of the rows: the calendar, the zone, the rules or late data changed them. The
+    newest first, ``limit`` at most (service entry point)."""
     rows = connection.execute(
         "select window_start, window_end from synkro.report_windows where tenant_id = %s and is_outdated"
-        " order by window_start, window_end",
-        (tenant_id,),
+        " order by window_end desc, window_start desc limit %s",
+        (tenant_id, limit),
     )
     return [Window(row["window_start"], row["window_end"]) for row in rows]
+
+
+def is_outdated(connection: db.Connection, tenant_id: UUID, window: Window) -> bool:
+    """Whether the window's numbers wait to be counted anew."""
+    row = connection.execute(
+        "select is_outdated from synkro.report_windows where tenant_id = %s and window_start = %s and window_end = %s",
+        (tenant_id, window.start, window.end),
+    ).fetchone()
+    return bool(row and row["is_outdated"])
+
+
+def late(connection: db.Connection, tenant_id: UUID, since: datetime) -> list[ReportWindow]:
+    """Windows of every kind that were built and end after ``since``: late data still belongs to them (service entry point)."""
+    rows = connection.execute(
+        "select w.window_start, w.window_end, w.label_date, w.report_type, w.as_of from synkro.report_windows w"
+        " join marts.period_summary p using (tenant_id, window_start, window_end)"
+        " where w.tenant_id = %s and w.window_end > %s order by w.window_start, w.window_end",
+        (tenant_id, since),
+    )
+    return [
+        ReportWindow(
+            Window(row["window_start"], row["window_end"]), row["label_date"], row["report_type"], row["as_of"]
+        )
+        for row in rows
+    ]
 
 
 def data_span(connection: db.Connection, tenant_id: UUID) -> tuple[datetime, datetime] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -125,6 +125,18 @@ def history(connection: db.Connection, tenant_id: UUID, limit: int = 20) -> list
         " where tenant_id = %s order by version desc limit %s",
         (tenant_id, limit),
     ).fetchall()
+
+
+def mode_since(connection: db.Connection, tenant_id: UUID) -> datetime | None:
+    """Since when the mode in force has been: the first of the unbroken row of versions that have it."""
+    row = connection.execute(
+        "select min(v.created_at) as since from synkro.tenant_runtime_configs v"
+        " join synkro.tenant_runtime_configs c on c.tenant_id = v.tenant_id and c.is_current"
+        " where v.tenant_id = %s and v.version > coalesce((select max(o.version) from synkro.tenant_runtime_configs o"
+        "   where o.tenant_id = v.tenant_id and o.mode <> c.mode), 0)",
+        (tenant_id,),
+    ).fetchone()
+    return row["since"] if row else None
 
 
 def start(connection: db.Connection, tenant_id: UUID, timezone: str, actor: UUID | None = None) -> RuntimeConfig:

@@ -16,6 +16,8 @@ from analysis.report.builder import compose
 from analysis.report.context import ReadingsOutcome
 from analysis.report.inputs import Facts
 from delivery.message import telegram_message
+from synkro.metrics.dialog_channels import Channel, Hour
+from synkro.metrics.pipeline import Pipeline
 from synkro.metrics.queries import Baseline
 from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft
@@ -177,6 +179,18 @@ _DEALS = {
     "deals_lost": 2,
     "deals_lost_amount": 70_000,
 }
+_NO_SALES = dict.fromkeys(_DEALS, 0)
+_OF_DIALOGS = (
+    "messages", "client_messages", "dialogs", "waits", "clients", "sessions", "new_clients", "unanswered_now", "unanswered_overdue",
+    "money_at_risk",
+)  # fmt: skip
+_BY_CHANNEL: dict[str, Any] = {
+    "dialog_channels": [Channel("whatsapp", 7, 41, 2), Channel("telegram", 2, 6, 1)],
+    "dialog_hours": [Hour(9, 4, 2), Hour(11, 14, 6), Hour(16, 12, 5), Hour(19, 12, 4)],
+}
+_PIPELINE = Pipeline(
+    moved=7, open=31, open_amount=9_400_000, stuck=8, stuck_amount=2_150_000, untasked=5, untasked_amount=1_300_000
+)
 _NO_CHATS = {key: value for key, value in _USUAL.items() if key.startswith("deals")}
 
 
@@ -192,7 +206,36 @@ def _radist_only() -> Draft:
     read_.readings = [
         replace(one, dialog=replace(one.dialog, price=None, deal_id=None, stage_kind=None)) for one in read_.readings
     ]
-    return compose(context(), read_, _facts(numbers=_NO_DEALS, usual=usual, waiting=waits, cases=talk, lost=()))
+    numbers = {**_NO_DEALS, "has_dialogs": True, "has_deals": False}
+    return compose(
+        context(),
+        read_,
+        _facts(numbers=numbers, usual=usual, waiting=waits, cases=talk, lost=(), managers=(), **_BY_CHANNEL),
+    )
+
+
+def _first_day_of_dialogs() -> Draft:
+    """The day after the switch: earlier days had deals and managers, this one has not, whatever is still stored of them."""
+    numbers = {
+        **numbers_of(unanswered_now=3, unanswered_overdue=2, money_at_risk=0),
+        **_NO_SALES,
+        "has_dialogs": True,
+        "has_deals": False,
+    }
+    waits = [
+        replace(one, price=None, deal_id=None, deal_name=None, manager_id=None, manager_name=None)
+        for one in _facts().waiting
+    ]
+    return compose(
+        context(), outcome(read("d5")), _facts(numbers=numbers, waiting=waits, lost=(), managers=(), **_BY_CHANNEL)
+    )
+
+
+def _sold() -> list[dict[str, Any]]:
+    """What is known of managers where dialogs are not read."""
+    names = ("manager_id", "name", "deals_won", "deals_won_amount", "deals_lost")
+    rows = [{key: row[key] for key in names if key in row} for row in _facts().managers]
+    return [row for row in rows if row.get("deals_won") or row.get("deals_lost")]
 
 
 def _deals_alone() -> Facts:
@@ -211,7 +254,19 @@ def _deals_alone() -> Facts:
     ]  # fmt: skip
     whole = _facts()
     return facts(
-        _DEALS, usual=_NO_CHATS, lost=whole.lost, managers=managers, stages=whole.stages, deal_page=whole.deal_page
+        {**_DEALS, "has_dialogs": False, "has_deals": True}, usual=_NO_CHATS, lost=whole.lost, managers=managers,
+        stages=whole.stages, deal_page=whole.deal_page, pipeline=_PIPELINE, cases=whole.cases[5:6],
+    )  # fmt: skip
+
+
+def _first_day_of_deals() -> Draft:
+    """The day after the switch: earlier days had dialogs; nobody looked who waits now."""
+    numbers = {**numbers_of(**dict.fromkeys(_OF_DIALOGS, 0)), **_DEALS, "has_dialogs": False, "has_deals": True}
+    sold = _sold()
+    return compose(
+        context(),
+        outcome(),
+        facts(numbers, usual={**_USUAL, "deals": 10.0}, lost=_facts().lost, managers=sold, pipeline=_PIPELINE),
     )
 
 
@@ -234,7 +289,16 @@ def _revised() -> Draft:
 DAYS: dict[str, Callable[[], Draft]] = {
     "amocrm_radist": lambda: compose(context(), _outcome(), _facts()),
     "radist_only": _radist_only,
-    "amocrm_only": lambda: compose(context(), outcome(), replace(_deals_alone(), cases=_facts().cases[5:6], looked_at=WINDOW.end)),
+    "amocrm_only": lambda: compose(context(), outcome(), _deals_alone()),
+    "amocrm_only_quiet": lambda: compose(
+        context(), outcome(), facts({**_NO_SALES, "has_dialogs": False, "has_deals": True, "as_of": "2026-11-20T17:01:00+00:00"}, usual=_USUAL,
+                                    pipeline=Pipeline(open=31, untasked=0))
+    ),
+    "after_switch_to_deals": _first_day_of_deals,
+    "after_switch_to_dialogs": _first_day_of_dialogs,
+    "after_switch_to_both": lambda: compose(
+        context(), _outcome(), _facts(numbers={**_facts().numbers, "has_dialogs": True, "has_deals": True}, usual=_NO_CHATS)
+    ),
     "quiet": lambda: compose(context(), outcome(), facts({"messages": 0, "as_of": "2026-11-20T17:01:00+00:00"}, usual=_USUAL)),
     "incomplete": lambda: compose(context(missing=[_gap("radist", "сервис не отвечал с 18:40.")]), _outcome(), _facts()),
     "incomplete_of_two": lambda: compose(

@@ -145,7 +145,7 @@ class Shop:
     def summary(self, window: Window = WINDOW, *, is_complete: bool = True, **values: Any) -> None:
         self.insert(
             "period_summary", window_start=window.start, window_end=window.end, as_of=window.end, now_at=window.end,
-            report_type="daily", is_complete=is_complete, **values,
+            report_type="daily", is_complete=is_complete, **{"has_dialogs": True, "has_deals": True, **values},
         )  # fmt: skip
 
     def usual(self, values: dict[str, Any], window: Window = WINDOW, compared_with: str = "usual", **told: Any) -> None:

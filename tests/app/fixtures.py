@@ -300,6 +300,7 @@ def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: A
         row = {
             "tenant_id": tenant_id, "window_start": day.start, "window_end": day.end, "report_type": "daily",
             "label_date": label - timedelta(days=back), "as_of": day.end, "now_at": day.end, **numbers, "is_complete": back != 4,
+            "has_dialogs": True, "has_deals": True,
         }  # fmt: skip
         insert(connection, "marts.period_summary", [row])
         insert(

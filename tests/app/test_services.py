@@ -29,12 +29,13 @@ from services.settings import calendars, configuration
 from synkro.connectors import checks, integrations
 from synkro.core import clock
 from synkro.core.errors import DataError, NotFoundError, SynkroError
+from synkro.core.windows import Window
 from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.registry import NUMBERS
-from synkro.reporting import spending, telegram_chats
+from synkro.reporting import outbox, spending, telegram_chats
 from synkro.runs import queue
-from synkro.tenancy import audit
+from synkro.tenancy import audit, tenants, users
 from synkro.tenancy.pipelines import Pipeline
 from tests.app.fixtures import HOSTILE, SECRET, World
 
@@ -418,6 +419,62 @@ def test_the_operator_adds_and_pauses(world: World, who: Who) -> None:
         with pytest.raises(Forbidden):
             companies.installation(who(name))
     assert made.slug == slug
+
+
+def test_the_operator_edits_a_company_and_its_clock(world: World, who: Who) -> None:
+    slug = f"t{uuid4().hex[:10]}"
+    made = companies.add_tenant(who("operator"), "Прежнее", slug, "Asia/Almaty")
+    edited = companies.edit(who("operator"), slug, name=" Новое ", timezone="Europe/Berlin")
+    assert (edited.name, edited.timezone, edited.slug) == ("Новое", "Europe/Berlin", slug)
+    view = configuration.load(who("operator"), slug)
+    # one clock: the settings' own, a version more
+    assert (view.config.timezone, view.tenant.timezone, view.config.version) == ("Europe/Berlin", "Europe/Berlin", 2)
+    companies.edit(who("operator"), slug, name="Новое", timezone="Europe/Berlin")
+    for name, zone in (("  ", "Asia/Almaty"), ("Иное", "UTC+5")):
+        with pytest.raises(DataError):
+            companies.edit(who("operator"), slug, name=name, timezone=zone)
+    with db.as_service("test") as connection:
+        lines = connection.execute(
+            "select action from synkro.audit_log where tenant_id = %s order by audit_id", (made.tenant_id,)
+        ).fetchall()
+        again = tenants.by_id(connection, made.tenant_id)
+    assert [line["action"] for line in lines] == ["tenant.added", "tenant.renamed", "runtime.changed"]
+    assert (again.name, again.timezone) == ("Новое", "Europe/Berlin"), "a wrong zone changes no name"
+
+
+def test_a_disabled_company_is_closed(world: World, who: Who) -> None:
+    """Its people do not see it, its runs are stopped, its letters are not sent; its schedule and its bot are silent."""
+    slug = f"t{uuid4().hex[:10]}"
+    made = companies.add_tenant(who("operator"), "Закрытая", slug, "Asia/Almaty")
+    window = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
+    with db.as_service("test") as connection:
+        users.grant(connection, who("stranger").user_id, made.tenant_id, "admin_lite")
+        run, _ = queue.request(
+            connection, made.tenant_id, window, mode="amocrm_radist", trigger_type="system", report_type="daily"
+        )
+        outbox.add_once(connection, made.tenant_id, "-1", {"text": "письмо"}, key="одно")
+    assert slug in {one.slug for one in who("stranger").tenants}
+
+    assert companies.set_status(who("operator"), slug, "disabled").status == "disabled"
+
+    assert slug not in {one.slug for one in who("stranger").tenants}
+    with pytest.raises(NotFoundError):
+        configuration.load(who("stranger"), slug)
+    with pytest.raises(DataError, match="отключена"):
+        runs.request(who("operator"), slug, "2026-01-01T00:00", "2026-01-01T01:00")
+    with db.as_service("test") as connection:
+        assert queue.get(connection, run.run_id).status == "cancelled"
+        (letter,) = connection.execute(
+            "select status, last_error from synkro.outbox where tenant_id = %s", (made.tenant_id,)
+        ).fetchall()
+        assert letter["status"] == "failed" and "отключена" in letter["last_error"]
+        # what a run under way queues after that
+        outbox.add_once(connection, made.tenant_id, "-1", {"text": "письмо"}, key="другое")
+        assert outbox.claim(connection, tenant_id=made.tenant_id) is None
+    companies.set_status(who("operator"), slug, "active")
+    assert slug in {one.slug for one in who("stranger").tenants}
+    with db.as_service("test") as connection:
+        assert outbox.claim(connection, tenant_id=made.tenant_id) is not None
 
 
 def test_the_operator_sees_what_the_ai_costs(world: World, who: Who) -> None:

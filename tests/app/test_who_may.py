@@ -206,6 +206,10 @@ CASES: dict[str, Case] = {
         lambda w, v: accounts.reset_second_factor(v, of(w, "user")), OPERATOR, asks_again=True
     ),
     "companies.add_tenant": Case(lambda w, v: companies.add_tenant(v, "Н", "newcompany", "Asia/Almaty"), OPERATOR, asks_again=True),
+    "companies.edit": Case(
+        lambda w, v: companies.edit(v, "alpha", name="Альфа 2", timezone="Europe/Berlin"), {**OPERATOR, "stranger": NONE, "nobody": NONE},
+        asks_again=True,
+    ),
     "companies.installation": Case(lambda w, v: companies.installation(v), OPERATOR, asks_again=True),
     "companies.set_status": Case(
         lambda w, v: companies.set_status(v, "alpha", "paused"), {**OPERATOR, "stranger": NONE, "nobody": NONE}, asks_again=True
@@ -252,7 +256,7 @@ NOBODYS = {
             "calendars.versions", "calendars.weekly_hours", "calendars.without", "questions.suggested",
             "view.claims_at", "view.headline_numbers", "runs.again_at", "runs.day_choices",
             "runs.last_closed", "runs.percent", "runs.silence", "configuration.choices", "configuration.form_fields", "configuration.text_of",
-            "configuration.validate",
+            "configuration.validate", "configuration.save_settings",
         ),
         "reads nothing",
     ),

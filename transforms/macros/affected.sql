@@ -101,7 +101,7 @@
 
 {# A table further down the line, as the last build left it. No ref: what is touched is known before it is rebuilt. #}
 {% macro prior_state(name) -%}
-    {{ api.Relation.create(database=this.database, schema='marts' if name[:4] in ('fct_', 'dim_') else 'intermediate', identifier=name) }}
+    {{ api.Relation.create(database=this.database, schema='marts' if name.split('_')[0] in ('fct', 'dim', 'period') else 'intermediate', identifier=name) }}
 {%- endmacro %}
 
 {# A phone of more contacts, or a contact of more phones, connects nobody. #}

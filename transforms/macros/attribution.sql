@@ -17,3 +17,8 @@
         limit 1
     )
 {%- endmacro %}
+
+{# The deal of a client that is shown beside him: the open one changed last, else the one changed last. Money does not hang on it. #}
+{% macro shown_deal_first() -%}
+    (stage_kind = 'open') desc, updated_at desc nulls last, deal_id collate "C" asc
+{%- endmacro %}

@@ -18,7 +18,8 @@
         {%- set names = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
     {%- endif -%}
     {%- set columns = '"' ~ names | join('", "') ~ '"' -%}
-    {%- set key = [] if not is_partial() or invalidation_key_of(model.name) == 'log' else key_of(model) -%}
+    {%- set compares = is_partial() or var('compares', false) -%}
+    {%- set key = [] if not compares or invalidation_key_of(model.name) == 'log' else key_of(model) -%}
     {% call statement('main') -%}
         {{ planner_settings() }};
         {% if key -%}
@@ -42,9 +43,11 @@
 {#
   Of the rows a day builds anew, four of five stand as they are: a client who wrote today also wrote last month. Writing them
   again cost more than finding them, most of all where a long history scatters them over the table and its indexes.
-  A model thus reads its own table as the last build left it. The count makes Postgres delete before it inserts.
+  A model thus reads its own table as the last build left it. The count makes Postgres delete before it inserts. What differs
+  also says which published windows the rows contradict (outdated_windows.sql).
 #}
 {% macro replace_what_differs(names, key, sql) -%}
+    {%- set compared = compared_columns(model.name) -%}
     with built as materialized (
         {{ sql }}
     ),
@@ -53,10 +56,12 @@
     ),
     differs as materialized (
         select s.place, b."{{ names | join('", b."') }}"
+            {%- for column in compared %}, s."{{ column }}" as "was_{{ column }}"{% endfor %}
         from stands as s
         full join built as b on {% for column in key %}b."{{ column }}" = s."{{ column }}"{{ ' and ' if not loop.last }}{% endfor %}
         where (s."{{ names | join('", s."') }}") is distinct from (b."{{ names | join('", b."') }}")
     ),
+    {% if compared %}{{ mark_outdated_windows(model.name) }}{% endif %}
     gone as (
         delete from {{ this }} where ctid = any (array(select place from differs where place is not null)) returning true
     )

@@ -24,6 +24,16 @@
     {{ return(['radist', 'whatsapp']) }}
 {%- endmacro %}
 
+{# The connectors that bring deals, their events and the names of managers. #}
+{% macro deal_sources() -%}
+    {{ return(['amocrm']) }}
+{%- endmacro %}
+
+{# What a mode reads: it is named after its connectors. #}
+{% macro reads_one_of(mode, sources) -%}
+    string_to_array({{ mode }}, '_') && array['{{ sources | join("', '") }}']
+{%- endmacro %}
+
 {# Radist's open vocabulary of sources, mapped to the channels we show. The vendor's word is kept beside it. #}
 {% macro channel_of(source_type) -%}
     case

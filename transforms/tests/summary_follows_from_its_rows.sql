@@ -5,11 +5,11 @@ with listed as (
         s.tenant_id, s.window_start, s.window_end, s.messages, s.waits, s.dialogs, s.unanswered_now,
         (
             select count(*) from {{ ref('fct_messages') }} as m
-            where m.tenant_id = s.tenant_id and m.sent_at >= s.window_start and m.sent_at < s.window_end
+            where s.has_dialogs and m.tenant_id = s.tenant_id and m.sent_at >= s.window_start and m.sent_at < s.window_end
         ) as listed_messages,
         (
             select count(*) from {{ ref('fct_waits') }} as w
-            where w.tenant_id = s.tenant_id and w.opened_at >= s.window_start and w.opened_at < s.window_end
+            where s.has_dialogs and w.tenant_id = s.tenant_id and w.opened_at >= s.window_start and w.opened_at < s.window_end
         ) as listed_waits,
         (
             select count(*) from {{ ref('period_dialogs') }} as d
@@ -17,7 +17,7 @@ with listed as (
         ) as listed_dialogs,
         (
             select count(*) from {{ ref('fct_waits') }} as w
-            where w.tenant_id = s.tenant_id and w.opened_at < s.window_end and w.opened_at <= s.now_at
+            where s.has_dialogs and w.tenant_id = s.tenant_id and w.opened_at < s.window_end and w.opened_at <= s.now_at
                 -- abandoned after seven days: the eighth would show one that is not, by index and not in all the history
                 and w.opened_at >= s.now_at - interval '8 days'
                 and (w.closed_at is null or w.closed_at > s.now_at)

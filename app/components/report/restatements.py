@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app import formatting
-from app.components.base.html import div, link, span, table, tag
+from app.components.base.html import div, link, note, span, table, tag
 from app.components.report.parts import number_text, rows_href
 from app.texts import language, t
 from services.reports.view import ReportView
@@ -11,7 +11,9 @@ from synkro.metrics.registry import SUMMARY
 
 
 def draw(view: ReportView) -> None:
-    """Nothing where every published number stands."""
+    """Nothing where every published number stands; whether the window's numbers still wait to be counted anew."""
+    if view.is_outdated:
+        note(t("corrected.outdated"), "warn", mark="outdated")
     found = view.correction
     if found is None:
         return

@@ -13,8 +13,10 @@ from app.components.report.waits_table import live_lead, waits_table
 from app.texts import known, language, t
 from services.reports.view import ReportView, claims_at, headline_numbers
 from synkro.connectors import deal_pages
+from synkro.connectors.connector import Capability
 from synkro.metrics.registry import MANAGERS, NUMBERS, SUMMARY
 from synkro.reporting.body import Action
+from synkro.reporting.reports import Report
 
 #: what a person can do in a day
 TODAY = 3
@@ -61,6 +63,9 @@ def dialog_link(view: ReportView, item: OfDialog, mark: str) -> None:
 def actions(view: ReportView) -> None:
     items = [one for one in view.report.body.actions if not _is_answered(view, one)]
     answered = [one for one in view.report.body.actions if _is_answered(view, one)]
+    if not view.report.body.actions and not is_read(view.report, "unanswered_now"):
+        # nobody looked: «nothing is urgent» would be a guess
+        return
     of_type = f"report.actions.{view.report.report_type}"
     with section(t(of_type if known(of_type) else "report.actions"), mark="actions"):
         if not items:
@@ -170,15 +175,21 @@ def _all_numbers(view: ReportView, base: str) -> None:
                 number_text(SUMMARY[key], view.baseline.values.get(key), view.currency),
             )
             for key in NUMBERS
-            if key in report.numbers
+            if key in report.numbers and is_read(report, key)
         ],
         cards=False,
     )
 
 
+def is_read(report: Report, key: str) -> bool:
+    """Whether the report's mode reads what the number is made of: a zero of what nobody looked at says nothing."""
+    flags = {Capability.DEALS: "has_deals", Capability.DIALOGS: "has_dialogs"}
+    return all(report.numbers.get(flags[what]) is not False for what in SUMMARY[key].needs)
+
+
 def waiting(view: ReportView) -> None:
     """Who waits now, in the data as it was read last; who waited at the window's end stands behind its number."""
-    if view.live is None:
+    if view.live is None or not is_read(view.report, "unanswered_now"):
         return
     with tag("section", "card flush", mark="waiting-section", id="waiting"):
         with div("card-head"):

@@ -383,6 +383,7 @@ WORDS: dict[str, str] = {
     "rows.stage": "Stage",
     "rows.no_price": "no amount",
     "report.corrected": "Revised",
+    "corrected.outdated": "The numbers of this window are being counted again: data came that changes them. Until then the former ones are shown.",
     "corrected.title": "Changed after the report: {n}. Data as of {when}.",
     "corrected.why": "Late messages and answers came in. The report below keeps its numbers as they were published.",
     "corrected.show": "Show what changed",

@@ -157,7 +157,7 @@ def transform(worker: Worker) -> list[Any]:
 
     In the thread of the step: an order to end the process must reach dbt, which stops its models then.
     """
-    from orchestration.dbt.project import build_tenant, test_tenant
+    from orchestration.dbt.project import build_tenant, rebuild_windows, test_tenant
 
     run = worker.run
     done = 0
@@ -179,9 +179,19 @@ def transform(worker: Worker) -> list[Any]:
         "windows": [run.window] if worker.state.windows is None else worker.state.windows,
         "on_event": on_event,
     }
-    built = build_tenant(db.owner_url(), settings().data_dir, **arguments, on_wait=wait, session=worker.session())
+    url, data_dir = db.owner_url(), settings().data_dir
+    built = build_tenant(url, data_dir, **arguments, on_wait=wait, session=worker.session())
     worker.checkpoint()
-    tested = test_tenant(db.owner_url(), settings().data_dir, **arguments)
+    # published windows that the new rows contradict, whichever window the run was asked for
+    if again := window_registration.outdated(worker, arguments["windows"]):
+        built += rebuild_windows(
+            url, data_dir, tenant_id=run.tenant_id, windows=again, work_dir=worker.work_dir / "dbt", on_event=on_event,
+            on_wait=wait, session=worker.session(),
+        )  # fmt: skip
+        worker.checkpoint()
+        arguments["windows"] = [*arguments["windows"], *again]
+        worker.log("marts", f"Пересчитаны прежние окна, которых коснулись новые данные: {len(again)}")
+    tested = test_tenant(url, data_dir, **arguments)
     failed = [result for result in tested if result.status == "fail"]
     worker.log(
         "marts",

@@ -42,7 +42,9 @@ Action = Literal[
     "telegram.code_made",
     "telegram.unbound",
     "tenant.added",
+    "tenant.disabled",
     "tenant.paused",
+    "tenant.renamed",
     "tenant.resumed",
     "topics.changed",
     # runs and reports

@@ -35,7 +35,8 @@ def test_who_waits_the_dearest_then_the_longest_then_by_id(shop: Shop) -> None:
     assert {case.case_id for case in found.cases} == set(found.quotes) and found.looked_at == WINDOW.end
 
 
-def test_the_deal_of_a_wait_is_the_dearest_open_one_and_its_money_is_that_of_all(shop: Shop) -> None:
+def test_the_deal_of_a_wait_is_the_clients_open_one_and_its_money_is_that_of_all(shop: Shop) -> None:
+    """Whichever the price: the one the client's card shows."""
     shop.summary(messages=9)
     shop.dialog("a", "К: вопрос?", waits_since=WINDOW.end - HOUR)
     for deal_id, values in {
@@ -45,8 +46,13 @@ def test_the_deal_of_a_wait_is_the_dearest_open_one_and_its_money_is_that_of_all
     }.items():  # fmt: skip
         deal(shop, deal_id, "c-a", **values)
     deal(shop, "d6", "c-other", price=99)
+    shop.connection.execute("update marts.dim_clients set deal_id = 'd3' where tenant_id = %s", (shop.tenant_id,))
     (wait,) = gathered(shop).waiting
-    assert (wait.deal_id, wait.deal_name, wait.price) == ("d1", "Сделка d1", 19)
+    assert (wait.deal_id, wait.deal_name, wait.price) == ("d3", "Сделка d3", 19)
+    # one that is no longer open is not shown with a wait
+    shop.connection.execute("update marts.dim_clients set deal_id = 'd4' where tenant_id = %s", (shop.tenant_id,))
+    (wait,) = gathered(shop).waiting
+    assert wait.deal_id == "d0"
 
 
 def test_the_words_of_a_wait_are_the_last_ones_that_ask(shop: Shop) -> None:

@@ -152,16 +152,20 @@ def _promised(name: str, **changes: Any) -> ReportView:
     return view_of(DAYS[name](), lacks=["radist"], **changes)
 
 
+#: nobody reads who waits
+_OF_DEALS = ("amocrm_only", "amocrm_only_quiet", "after_switch_to_deals")
+
 PAGES: dict[str, Callable[[], tuple[ReportView, Viewer, str]]] = {
     "whole": lambda: (_whole(), ADMIN, "ru"),
     "whole_in_english": lambda: (_whole(), USER, "en"),
     "old": lambda: (_old(), USER, "ru"),
     "incomplete": lambda: (_promised("incomplete", next_attempt=NOW + timedelta(hours=1)), USER, "ru"),
+    "outdated": lambda: (view_of(DAYS["weekly"](), live=Live(NOW, 0, 0, 0), is_outdated=True), USER, "ru"),
     "given_up": lambda: (_promised("incomplete"), USER, "ru"),
-    **{name: lambda name=name: (view_of(DAYS[name](), live=None if name == "amocrm_only" else Live(NOW, 0, 0, 0)), USER, "ru") for name in ("radist_only", "amocrm_only", "quiet", "little", "model_in_part", "weekly")},  # type: ignore[misc]
+    **{name: lambda name=name: (view_of(DAYS[name](), live=None if name in _OF_DEALS else Live(NOW, 0, 0, 0)), USER, "ru") for name in (*_OF_DEALS, "radist_only", "after_switch_to_dialogs", "after_switch_to_both", "quiet", "little", "model_in_part", "weekly")},  # type: ignore[misc]
 }  # fmt: skip
 #: pages of which only what stands above the numbers is their own
-HEADS = ("incomplete", "given_up", "model_in_part", "weekly")
+HEADS = ("incomplete", "outdated", "given_up", "model_in_part", "weekly")
 
 
 def outline(view: ReportView, viewer: Viewer, language: str = "ru") -> str:

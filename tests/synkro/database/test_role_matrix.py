@@ -222,7 +222,7 @@ def door(ground: Ground, actor: str) -> Iterator[psycopg.Connection[Any]]:
 
 #: what a person may insert, as the app would
 INSERTS = {
-    "synkro.tenants": "(name, slug, timezone) values ('М', 'matrix', 'UTC')",
+    "synkro.tenants": "(name, slug) values ('М', 'matrix')",
     "synkro.user_roles": "(user_id, tenant_id, role, created_by) values (%(newcomer)s, %(ours)s, 'user', %(me)s)",
     "synkro.integration_configs": "(tenant_id, kind, public_config) values (%(ours)s, 'radist', '{}')",
     "synkro.tenant_runtime_configs": "(tenant_id, version, is_current, timezone, created_by) values (%(ours)s, 9, false, 'UTC', %(me)s)",

@@ -38,7 +38,7 @@ from synkro.connectors.whatsapp.chats import Chat, Message
 from synkro.core import vault  # fmt: skip
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.metrics import lineage, live, queries
+from synkro.metrics import dialog_channels, lineage, live, pipeline, queries
 from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reporting import (
     cases,
@@ -241,6 +241,9 @@ READS: dict[str, Call] = {
     )[1],
     "synkro.metrics.queries.funnel": lambda c: queries.funnel(c, T),
     "synkro.metrics.queries.history": lambda c: queries.history(c, T, WINDOW, 60),
+    "synkro.metrics.dialog_channels.of_window": lambda c: dialog_channels.of_window(c, T, WINDOW),
+    "synkro.metrics.dialog_channels.hours_of_window": lambda c: dialog_channels.hours_of_window(c, T, WINDOW),
+    "synkro.metrics.pipeline.of_window": lambda c: pipeline.of_window(c, T, WINDOW),
     "synkro.metrics.queries.hours": lambda c: queries.hours(c, T, WINDOW, 30),
     "synkro.metrics.queries.managers": lambda c: queries.managers(c, T, WINDOW),
     "synkro.metrics.queries.managers_over": lambda c: queries.managers_over(c, T, WINDOW, 30),
@@ -272,7 +275,9 @@ READS: dict[str, Call] = {
     "synkro.reporting.report_windows.built": lambda c: report_windows.built(c, T),
     "synkro.reporting.report_windows.data_span": lambda c: report_windows.data_span(c, T),
     "synkro.reporting.report_windows.missing_of": lambda c: report_windows.missing_of(c, T, WINDOW),
-    "synkro.reporting.report_windows.outdated": lambda c: report_windows.outdated(c, T),
+    "synkro.reporting.report_windows.outdated": lambda c: report_windows.outdated(c, T, 9),
+    "synkro.reporting.report_windows.is_outdated": lambda c: report_windows.is_outdated(c, T, WINDOW),
+    "synkro.reporting.report_windows.late": lambda c: report_windows.late(c, T, WINDOW.start),
     "synkro.reporting.reports.current": lambda c: [reports.current(c, T), reports.current(c, T, WINDOW)],
     "synkro.reporting.reports.of_ids": lambda c: reports.of_ids(c, T, [REPORT]),
     "synkro.reporting.reports.recent": lambda c: reports.recent(c, T),
@@ -283,6 +288,7 @@ READS: dict[str, Call] = {
     "synkro.runs.queue.of_window": lambda c: queue.of_window(c, T, WINDOW),
     "synkro.runs.queue.recent": lambda c: queue.recent(c, T),
     "synkro.tenancy.runtime_config.current": lambda c: runtime_config.current(c, T),
+    "synkro.tenancy.runtime_config.mode_since": lambda c: runtime_config.mode_since(c, T),
     "synkro.tenancy.runtime_config.history": lambda c: runtime_config.history(c, T),
     "synkro.reporting.spending.of_run": lambda c: spending.of_run(c, T, RUN),
     "synkro.tenancy.tenants.by_id": lambda c: tenants.by_id(c, T),
@@ -391,6 +397,7 @@ WRITES: dict[str, Call] = {
         )
     ],
     "synkro.reporting.spending.settle": lambda c: spending.settle(c, T, CALL, spending.Settled(cost_usd=Decimal("0.5"))),
+    "synkro.tenancy.tenants.rename": lambda c: tenants.rename(c, T, "Другое название"),
     "synkro.tenancy.tenants.set_status": lambda c: tenants.set_status(c, T, "paused"),
     "synkro.tenancy.topics.save": lambda c: topics.save(c, T, "core", None, after=1),
     "synkro.tenancy.users.grant": lambda c: users.grant(c, PERSON, T, "admin_lite"),
@@ -410,6 +417,7 @@ WRITES: dict[str, Call] = {
     "synkro.reporting.telegram_chats.move": lambda c: (
         integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), telegram_chats.move(c, T, CHAT, "-1001")
     )[1],
+    "synkro.reporting.outbox.give_up": lambda c: outbox.give_up(c, T, "причина"),
     "synkro.reporting.outbox.drop_waiting": lambda c: outbox.drop_waiting(c, T, CHAT),
     "delivery.bot.inbox.note_outcome": lambda c: inbox.note_outcome(c, update(c), "wrong"),
     "delivery.destinations.report_failure": lambda c: destinations.report_failure(c, T, "x"),
@@ -442,8 +450,10 @@ NEITHER = {
     "delivery.bot.listener.poll_once": "asks Telegram; what it reads and writes are functions of inbox and destinations",
     "delivery.sender.send_due": "asks Telegram; what it reads and writes are functions of outbox and destinations",
     "orchestration.dbt.project.build_tenant": "test_builds_of_the_marts_touch_no_other_company",
+    "orchestration.dbt.project.rebuild_windows": "test_builds_of_the_marts_touch_no_other_company",
     "orchestration.dbt.project.test_tenant": "writes nothing",
     "orchestration.dbt.scope.begin": "test_builds_of_the_marts_touch_no_other_company",
+    "orchestration.dbt.scope.rebuilt": "test_builds_of_the_marts_touch_no_other_company",
     "orchestration.dbt.scope.is_partial": "writes nothing; what it asks is what begin asks",
     "orchestration.dbt.scope.last": "test_builds_of_the_marts_touch_no_other_company",
     "orchestration.run.cleanup.lock_name": "no query",

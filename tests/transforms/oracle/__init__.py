@@ -60,7 +60,9 @@ def compute(company: Company) -> dict[str, Table]:
         "period_usual": {},
         "period_changes": {},
         "waits_open": {
-            (one.wait.wait_id,): _open_wait(one, people, as_of) for one in timed if one.wait.closed_at is None
+            (one.wait.wait_id,): _open_wait(one, company, people, as_of)
+            for one in timed
+            if one.wait.closed_at is None and company.settings.mode != "amocrm_only"
         },
     }
     tables["fct_case_openings"] = fct_case_openings(company, people, timed, clock, found, tables["fct_promises"])
@@ -86,7 +88,7 @@ def compute(company: Company) -> dict[str, Table]:
 
 
 def _target(company: Company, moment: datetime) -> int:
-    """The target in force then; before the first was set, the one of now."""
+    """The target in force then; before the first was set, the one of the first build, which is the only one here."""
     targets = company.settings.targets
     return next((target for since, target in reversed(targets) if since <= moment), targets[-1][1])
 
@@ -213,7 +215,7 @@ def _fct_funnel(people: People) -> Table:
     return rows
 
 
-def _open_wait(one: Timed, people: People, as_of: datetime) -> Row:
+def _open_wait(one: Timed, company: Company, people: People, as_of: datetime) -> Row:
     """A wait nobody has ended by the last moment known; a client has one at most, so its deals are counted once."""
     opening = one.wait.opening
     deals = [
@@ -221,18 +223,20 @@ def _open_wait(one: Timed, people: People, as_of: datetime) -> Row:
         for deal in people.deals.values()
         if deal.client_id == opening.client_id and deal.stage_kind == "open" and not deal.is_deleted and deal.is_sales
     ]
-    dearest = min(deals, key=lambda deal: (deal.price is None, -(deal.price or 0), deal.deal_id), default=None)
+    has_deals = company.settings.mode.startswith("amocrm")
+    deals = deals if has_deals else []
+    shown = people.deal_of(opening.client_id) if deals else None
     is_overdue = one.deadline is not None and as_of > one.deadline
     return {
         "client_id": opening.client_id,
         "dialog_id": opening.dialog_id,
-        "deal_id": dearest.deal_id if dearest else None,
+        "deal_id": shown.deal_id if shown else None,
         "opened_at": one.opened_at,
         "as_of": as_of,
         "age_minutes": rounded(max(minutes(as_of - one.opened_at), Fraction(0)), 4),
         "is_overdue": is_overdue,
         "money": sum((deal.price or Decimal() for deal in deals), Decimal()) if deals and is_overdue else None,
-        "responsible_id": one.wait.responsible,
+        "responsible_id": one.wait.responsible if has_deals else None,
     }
 
 
@@ -260,6 +264,7 @@ def _dim_clients(people: People, found: list[Message]) -> Table:
             "name": next((name for name in names if name), None),
             "first_message_at": next((one.sent_at for one in said.get(client, []) if one.kind == "client"), None),
             "match_status": status,
+            "deal_id": deal.deal_id if (deal := people.deal_of(client)) else None,
             "first_channel": sales.first_channel(people, said.get(client, []), client),
         }
     return table

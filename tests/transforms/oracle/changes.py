@@ -108,6 +108,8 @@ class Compared:
 
     def _of_wait(self, wait: Timed, manager: str | None, *, pair: bool = True) -> dict[str, str]:
         opening = wait.wait.opening
+        # without the CRM nobody is known
+        manager = manager if self.period.has_deals else None
         hours = self._hours(wait.opened_at)
         parts = {
             "manager": manager or "", "channel": self.channels[opening.dialog_id], "hours": hours,
@@ -155,7 +157,7 @@ class Compared:
 
     def _shown_manager(self, client: str) -> str:
         """Responsible for the deal that stands beside the client's dialogs."""
-        deal = self.period.people.deal_of(client)
+        deal = self.period.people.deal_of(client) if self.period.has_deals else None
         return (deal.responsible_id or "") if deal else ""
 
     def _moves(self, deal: Deal) -> list[tuple[datetime, str, str, str]]:

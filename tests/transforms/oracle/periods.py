@@ -84,8 +84,14 @@ class Period:
         self, row: Row, company: Company, people: People, clock: Clock, found: list[Message], timed: list[Timed]
     ) -> None:
         self.start, self.end, self.as_of = row["window_start"], row["window_end"], row["as_of"]
-        self.row, self.company, self.people, self.all = row, company, people, found
+        self.row, self.company, self.people = row, company, people
         self.now = min(self.as_of, self.end)
+        # a window is about what its mode reads: what was read before it is no part
+        mode = row.get("mode") or company.settings.mode
+        self.has_dialogs, self.has_deals = mode != "amocrm_only", mode.startswith("amocrm")
+        if not self.has_dialogs:
+            found, timed = [], []
+        self.all = found
         self.messages = [message for message in found if self.holds(message.sent_at)]
         self.waits = [wait for wait in timed if self.holds(wait.opened_at)]
         self.open = [
@@ -109,7 +115,7 @@ class Period:
 
     def excluded(self) -> dict[str, Row]:
         rows: dict[str, Row] = {}
-        for message in self.company.messages:
+        for message in self.company.messages if self.has_dialogs else ():
             dialog = self.people.dialogs.get(message["chat_id"])
             if dialog is not None and dialog.is_left_out and self.holds(message["sent_at"]):
                 row = rows.setdefault(dialog.dialog_id, {"reason": dialog.left_out, "messages": 0})
@@ -135,7 +141,7 @@ class Period:
     @property
     def living(self) -> list[Deal]:
         """Deals that count: of sales, and not in the bin."""
-        return [deal for deal in self.people.deals.values() if not deal.is_deleted and deal.is_sales]
+        return [deal for deal in self.people.deals.values() if not deal.is_deleted and deal.is_sales and self.has_deals]
 
     def closed(self, kind: str) -> list[Deal]:
         return [deal for deal in self.living if deal.stage_kind == kind and self.holds(deal.closed_at)]
@@ -158,7 +164,7 @@ class Period:
         in_time = len(self.answered) - sum(wait.is_late(self.as_of) for wait in self.answered)
         in_five = sum((rounded(wait.minutes, 4) or 0) <= 5 for wait in self.answered if wait.minutes is not None)
         share_of = len(self.answered) + len(self.unanswered_late)
-        is_matching = self.company.settings.mode == "amocrm_radist" and dialogs
+        is_matching = self.has_dialogs and self.has_deals and dialogs
         return {
             "as_of": self.as_of,
             "messages": len(self.messages),
@@ -178,8 +184,8 @@ class Period:
             "answered_within_target": rounded(Fraction(in_time, share_of), 4) if share_of else None,
             "answered_within_5": rounded(Fraction(in_five, share_of), 4) if share_of else None,
             "unanswered_now": len(self.open),
-            "open_unassigned": sum(wait.wait.responsible is None for wait in self.open),
-            "overdue_unassigned": sum(wait.wait.responsible is None and wait.is_late(self.now) for wait in self.open),
+            "open_unassigned": sum(self._responsible(wait) is None for wait in self.open),
+            "overdue_unassigned": sum(self._responsible(wait) is None and wait.is_late(self.now) for wait in self.open),
             "breached": sum(wait.is_late(self.as_of) for wait in self.waits),
             "off_hours_answers": sum(wait.is_off_hours for wait in self.answered),
             "match_rate": rounded(Fraction(len(matched), len(dialogs)), 4) if is_matching else None,
@@ -191,9 +197,17 @@ class Period:
             **sales.of(self.living, self),
             **sales.of_nobody(self),
             "is_complete": self.row["is_complete"],
+            "has_dialogs": self.has_dialogs,
+            "has_deals": self.has_deals,
         }
 
+    def _responsible(self, wait: Timed) -> str | None:
+        """Known by the CRM alone."""
+        return wait.wait.responsible if self.has_deals else None
+
     def managers(self) -> dict[str, Row]:
+        if not self.has_deals:
+            return {}
         wrote = [message for message in self.messages if message.kind == "manager"]
         known: set[str | None] = {wait.wait.replied_by for wait in self.answered}
         known |= {wait.wait.responsible for wait in [*self.unanswered_late, *self.open]}
@@ -240,7 +254,7 @@ class Period:
             )
             row["messages"] += 1
         for dialog_id, row in rows.items():
-            deal = self.people.deal_of(row["client_id"])
+            deal = self.people.deal_of(row["client_id"]) if self.has_deals else None
             row["deal_id"] = deal.deal_id if deal else None
             row["waits"] = sum(wait.wait.opening.dialog_id == dialog_id for wait in self.waits)
             row["has_open_wait"] = any(wait.wait.opening.dialog_id == dialog_id for wait in self.open)

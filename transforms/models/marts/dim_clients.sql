@@ -55,7 +55,11 @@ contacts as (
 
 deals as (
 
-    select tenant_id, client_id, count(*) as deal_count
+    select
+        tenant_id,
+        client_id,
+        count(*) as deal_count,
+        (array_agg(deal_id order by {{ shown_deal_first() }}))[1] as deal_id
     from {{ ref('fct_deals') }}
     where client_id is not null and not is_deleted and {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     group by tenant_id, client_id
@@ -73,6 +77,7 @@ select
     d.first_channel,
     coalesce(d.dialog_count, 0)::integer as dialog_count,
     coalesce(f.deal_count, 0)::integer as deal_count,
+    f.deal_id,
     case
         when f.client_id is not null then 'matched'
         when p.client_id not like '+%' then 'no_phone'

@@ -9,14 +9,14 @@
 with windows as (
 
     select * from {{ ref('int_windows') }}
-    where {{ window_filter() }}
+    where {{ window_filter() }} and has_dialogs is not false
 
 ),
 
 spoken as (
 
     select
-        n.tenant_id, n.window_start, n.window_end, n.now_at, m.dialog_id, m.client_id,
+        n.tenant_id, n.window_start, n.window_end, n.now_at, n.has_deals, m.dialog_id, m.client_id,
         count(*) as messages,
         count(*) filter (where m.kind = 'client') as client_messages,
         count(*) filter (where m.kind = 'manager') as manager_messages,
@@ -24,7 +24,7 @@ spoken as (
         max(m.sent_at) as last_message_at
     from windows as n
     cross join lateral {{ rows_of_window(ref('fct_messages'), 'sent_at') }} as m
-    group by n.tenant_id, n.window_start, n.window_end, n.now_at, m.dialog_id, m.client_id
+    group by n.tenant_id, n.window_start, n.window_end, n.now_at, n.has_deals, m.dialog_id, m.client_id
 
 ),
 
@@ -65,14 +65,14 @@ waited as (
 
 ),
 
--- One deal a client: the open one touched last, else the one touched last.
+-- One deal a client, as dim_clients.deal_id has it.
 deals as (
 
     select distinct on (tenant_id, client_id) tenant_id, client_id, deal_id, responsible_id, price
     from {{ ref('fct_deals') }}
     where client_id is not null and not is_deleted and {{ tenant_filter() }}
         and client_id = any(array(select s.client_id from spoken as s))
-    order by tenant_id asc, client_id asc, (stage_kind = 'open') desc, updated_at desc nulls last, deal_id collate "C" asc
+    order by tenant_id asc, client_id asc, {{ shown_deal_first() }}
 
 )
 
@@ -98,4 +98,4 @@ join transcripts as t
     on t.tenant_id = s.tenant_id and t.window_start = s.window_start and t.window_end = s.window_end and t.dialog_id = s.dialog_id
 left join waited as w
     on w.tenant_id = s.tenant_id and w.window_start = s.window_start and w.window_end = s.window_end and w.dialog_id = s.dialog_id
-left join deals as d on d.tenant_id = s.tenant_id and d.client_id = s.client_id
+left join deals as d on d.tenant_id = s.tenant_id and d.client_id = s.client_id and s.has_deals is not false

@@ -4,7 +4,7 @@
 with windows as (
 
     select * from {{ ref('int_windows') }}
-    where {{ window_filter() }}
+    where {{ window_filter() }} and has_dialogs is not false
 
 ),
 

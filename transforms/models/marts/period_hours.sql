@@ -6,7 +6,7 @@ with windows as (
     select n.*, s.timezone
     from {{ ref('int_windows') }} as n
     join {{ ref('stg_synkro__settings') }} as s on s.tenant_id = n.tenant_id and s.is_current
-    where {{ window_filter('n') }}
+    where {{ window_filter('n') }} and n.has_dialogs is not false
 
 ),
 

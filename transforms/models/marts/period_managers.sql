@@ -6,8 +6,9 @@
 
 with windows as (
 
+    -- without the CRM nobody has a name
     select * from {{ ref('int_windows') }}
-    where {{ window_filter() }}
+    where {{ window_filter() }} and has_deals is not false
 
 ),
 
@@ -52,7 +53,7 @@ sent as (
         count(distinct m.dialog_id) as dialogs
     from windows as n
     cross join lateral {{ rows_of_window(ref('fct_messages'), 'sent_at') }} as m
-    where m.kind = 'manager' and m.author_id is not null
+    where m.kind = 'manager' and m.author_id is not null and n.has_dialogs is not false
     group by n.tenant_id, n.window_start, n.window_end, m.author_id
 
 ),

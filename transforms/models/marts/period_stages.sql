@@ -5,7 +5,7 @@
 with windows as (
 
     select * from {{ ref('int_windows') }}
-    where {{ window_filter() }}
+    where {{ window_filter() }} and has_deals is not false
 
 ),
 

@@ -10,6 +10,21 @@ with windows as (
 
 ),
 
+-- The windows whose mode reads dialogs, and those whose mode reads deals.
+talking as (
+
+    select * from windows
+    where has_dialogs is not false
+
+),
+
+selling as (
+
+    select * from windows
+    where has_deals is not false
+
+),
+
 spoken as (
 
     select
@@ -18,12 +33,12 @@ spoken as (
         count(*) filter (where m.kind = 'client') as client_messages,
         count(*) filter (where m.kind = 'manager') as manager_messages,
         count(*) filter (where m.kind = 'bot') as bot_messages,
-        count(*) filter (where m.kind = 'manager' and m.author_source = 'event') as authors_by_event,
-        count(*) filter (where m.kind = 'manager' and m.author_source = 'deal') as authors_by_deal,
-        count(*) filter (where m.kind = 'manager' and m.author_source = 'none') as authors_unknown,
+        count(*) filter (where m.kind = 'manager' and n.has_deals is not false and m.author_source = 'event') as authors_by_event,
+        count(*) filter (where m.kind = 'manager' and n.has_deals is not false and m.author_source = 'deal') as authors_by_deal,
+        count(*) filter (where m.kind = 'manager' and (n.has_deals is false or m.author_source = 'none')) as authors_unknown,
         count(distinct m.session_id) as sessions,
         count(distinct m.client_id) as clients
-    from windows as n
+    from talking as n
     cross join lateral {{ rows_of_window(ref('fct_messages'), 'sent_at') }} as m
     group by {{ n_key }}
 
@@ -60,7 +75,7 @@ excluded as (
 newcomers as (
 
     select {{ n_key }}, count(*) as new_clients
-    from windows as n
+    from talking as n
     cross join lateral {{ rows_of_window(ref('dim_clients'), 'first_message_at') }} as c
     group by {{ n_key }}
 
@@ -121,7 +136,7 @@ at_risk as (
         coalesce(sum(d.price) filter (where d.price > 0), 0) as money_at_risk,
         count(*) as deals_at_risk,
         count(*) filter (where coalesce(d.price, 0) <= 0) as money_at_risk_unpriced
-    from windows as n
+    from selling as n
     join late as w using ({{ key }})
     join {{ ref('fct_deals') }} as d on d.tenant_id = w.tenant_id and d.client_id = w.client_id
     where not d.is_deleted and d.is_sales
@@ -135,7 +150,7 @@ at_risk as (
 touched as (
 
     select n.tenant_id, n.window_start, n.window_end, d.deal_id
-    from windows as n
+    from selling as n
     join (select * from {{ ref('period_dialogs') }} where {{ window_filter() }}) as p using ({{ key }})
     join {{ ref('fct_deals') }} as d on d.tenant_id = p.tenant_id and d.client_id = p.client_id
     where d.created_at < n.window_end and (d.closed_at is null or d.closed_at >= n.window_start)
@@ -145,19 +160,19 @@ touched as (
     union
 
     select {{ n_key }}, d.deal_id
-    from windows as n
+    from selling as n
     cross join lateral {{ rows_of_window(ref('fct_deals'), 'created_at') }} as d
 
     union
 
     select {{ n_key }}, d.deal_id
-    from windows as n
+    from selling as n
     cross join lateral {{ rows_of_window(ref('fct_deals'), 'closed_at') }} as d
 
     union
 
     select {{ n_key }}, c.deal_id
-    from windows as n
+    from selling as n
     cross join lateral {{ rows_of_window(ref('fct_deal_stage_changes'), 'changed_at') }} as c
 
 ),
@@ -239,7 +254,7 @@ select
     coalesce(w.unanswered_gt4h, 0)::integer as unanswered_gt4h,
     coalesce(w.unanswered_gt1d, 0)::integer as unanswered_gt1d,
     w.oldest_wait_minutes,
-    case when right(n.mode, 5) <> '_only' then round(d.dialogs_matched::numeric / nullif(d.dialogs, 0), 4) end as match_rate,
+    case when n.has_dialogs is not false and n.has_deals is not false then round(d.dialogs_matched::numeric / nullif(d.dialogs, 0), 4) end as match_rate,
     coalesce(d.dialogs_matched, 0)::integer as dialogs_matched,
     coalesce(d.dialogs_no_phone, 0)::integer as dialogs_no_phone,
     coalesce(d.dialogs_no_contact, 0)::integer as dialogs_no_contact,
@@ -263,7 +278,9 @@ select
     coalesce(o.deals_won_unassigned, 0)::integer as deals_won_unassigned,
     coalesce(o.deals_won_amount_unassigned, 0) as deals_won_amount_unassigned,
     coalesce(o.deals_lost_unassigned, 0)::integer as deals_lost_unassigned,
-    n.is_complete
+    n.is_complete,
+    coalesce(n.has_dialogs, true) as has_dialogs,
+    coalesce(n.has_deals, true) as has_deals
 from windows as n
 left join spoken as s using ({{ key }})
 left join dialogs as d using ({{ key }})

@@ -26,7 +26,8 @@ numbers as (
         where {{ tenant_filter('x.tenant_id') }} and x.window_start = any(array(select o.base_start from bases as o))
     ) as s on s.tenant_id = b.tenant_id and s.window_start = b.base_start and s.window_end = b.base_end
     cross join lateral jsonb_each_text(
-        to_jsonb(s) - array['tenant_id', 'window_start', 'window_end', 'report_type', 'label_date', 'as_of', 'now_at', 'is_complete']
+        to_jsonb(s) - array['tenant_id', 'window_start', 'window_end', 'report_type', 'label_date', 'as_of', 'now_at']
+            - array['is_complete', 'has_dialogs', 'has_deals']
     ) as v (key, value)
 
 ),

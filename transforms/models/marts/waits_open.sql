@@ -14,7 +14,7 @@ select
     greatest({{ minutes_between('w.opened_at', 'r.as_of') }}, 0)::numeric(14, 4) as age_minutes,
     coalesce(r.as_of > w.sla_deadline_at, false) as is_overdue,
     case when r.as_of > w.sla_deadline_at then d.money end::numeric(18, 2) as money,
-    w.responsible_at_open as responsible_id
+    case when r.has_deals is not false then w.responsible_at_open end as responsible_id
 from {{ source('synkro', 'mart_watermarks') }} as r
 join {{ ref('fct_waits') }} as w
     on
@@ -23,9 +23,11 @@ join {{ ref('fct_waits') }} as w
         and w.opened_at >= r.as_of - interval '7 days'
 left join lateral (
     select
-        (array_agg(f.deal_id order by f.price desc nulls last, f.deal_id collate "C"))[1] as deal_id,
+        (array_agg(f.deal_id order by {{ shown_deal_first() }}))[1] as deal_id,
         coalesce(sum(f.price) filter (where f.price > 0), 0) as money
     from {{ ref('fct_deals') }} as f
     where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.stage_kind = 'open' and not f.is_deleted and f.is_sales
+        and r.has_deals is not false
     having count(*) > 0
 ) as d on true
+where r.has_dialogs is not false

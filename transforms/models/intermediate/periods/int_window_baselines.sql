@@ -28,7 +28,12 @@ standing as (
     from offered as o
     join (select * from {{ ref('period_summary') }} where {{ tenant_filter() }}) as s
         on s.tenant_id = o.tenant_id and s.window_start = o.base_start and s.window_end = o.base_end
+    left join (select * from {{ ref('period_summary') }} where {{ window_filter() }}) as own
+        on own.tenant_id = o.tenant_id and own.window_start = o.window_start and own.window_end = o.window_end
     where s.is_complete
+        -- a window of another mode says nothing of what this one counts
+        and s.has_dialogs is not distinct from coalesce(own.has_dialogs, s.has_dialogs)
+        and s.has_deals is not distinct from coalesce(own.has_deals, s.has_deals)
 
 )
 

@@ -7,10 +7,17 @@
 
 with windows as (
 
-    select n.tenant_id, n.window_start, n.window_end, n.now_at, s.timezone
+    select n.tenant_id, n.window_start, n.window_end, n.now_at, n.has_deals, s.timezone
     from {{ ref('int_windows') }} as n
     join {{ ref('stg_synkro__settings') }} as s on s.tenant_id = n.tenant_id and s.is_current
     where {{ window_filter('n') }}
+
+),
+
+selling as (
+
+    select * from windows
+    where has_deals is not false
 
 ),
 
@@ -39,7 +46,7 @@ late as (
 deals as (
 
     select {{ n_key }}, 'created' as kind, d.deal_id, d.client_id, d.responsible_id, coalesce(d.price, 0) as amount, null as stage
-    from windows as n
+    from selling as n
     cross join lateral {{ rows_of_window(ref('fct_deals'), 'created_at') }} as d
     where not d.is_deleted and d.is_sales
 
@@ -54,7 +61,7 @@ deals as (
             order by c.changed_at desc, c.event_id collate "C" desc
             limit 1
         ), '') as stage
-    from windows as n
+    from selling as n
     cross join lateral {{ rows_of_window(ref('fct_deals'), 'closed_at') }} as d
     where not d.is_deleted and d.is_sales and d.stage_kind in ('won', 'lost')
 
@@ -80,7 +87,7 @@ deals as (
             d.pipeline_id || ':' || d.status_id,
             ''
         ) as stage
-    from windows as n
+    from selling as n
     join late as w using ({{ key }})
     join {{ ref('fct_deals') }} as d on d.tenant_id = w.tenant_id and d.client_id = w.client_id
     where not d.is_deleted and d.is_sales

@@ -10,8 +10,9 @@ select
     w.wait_id,
     w.client_id,
     w.dialog_id,
-    w.replied_by,
-    w.responsible_at_open,
+    -- who answers is known by the CRM alone
+    case when n.has_deals is not false then w.replied_by end as replied_by,
+    case when n.has_deals is not false then w.responsible_at_open end as responsible_at_open,
     w.opened_at,
     w.opened_at >= n.window_start and w.opened_at < n.window_end as is_of_window,
     w.opened_at <= n.now_at and (w.closed_at is null or w.closed_at > n.now_at) and not coalesce(w.dismissed_at <= n.as_of, false) as is_open_now,
@@ -33,4 +34,4 @@ cross join lateral (
     -- see rows_of_window
     offset 0  -- noqa: AM09
 ) as w
-where {{ window_filter('n') }}
+where {{ window_filter('n') }} and n.has_dialogs is not false

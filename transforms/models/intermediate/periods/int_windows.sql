@@ -12,7 +12,9 @@ select
     coalesce(w.as_of, w.window_end) as as_of,
     least(coalesce(w.as_of, w.window_end), w.window_end) as now_at,
     w.is_complete,
-    s.mode
+    -- what the window is about: of what its mode does not read, what was read before it is no part
+    {{ reads_one_of('coalesce(w.mode, s.mode)', dialog_sources()) }} as has_dialogs,
+    {{ reads_one_of('coalesce(w.mode, s.mode)', deal_sources()) }} as has_deals
 from {{ source('synkro', 'report_windows') }} as w
 join {{ ref('stg_synkro__settings') }} as s on s.tenant_id = w.tenant_id and s.is_current
 where {{ window_filter('w') }}

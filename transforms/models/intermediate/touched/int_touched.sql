@@ -23,6 +23,11 @@ moments as (
         least(b.as_of, w.as_of) as earlier,
         greatest(b.as_of, w.as_of) as later,
         make_interval(hours => s.session_gap_hours) as gap,
+        -- settings written since the last build; the waits that opened under them have another target
+        (
+            select min(v.created_at) from {{ ref('stg_synkro__settings') }} as v
+            where v.tenant_id = b.tenant_id and v.created_at > b.as_of
+        ) as settings_since,
         -- where both calendars know the hours
         greatest(b.calendar_from, c.calendar_from) as known_from,
         least(b.calendar_until, c.calendar_until) as known_until
@@ -84,6 +89,9 @@ of_time as (
     union
     select client_id from {{ prior_state('int_waits') }}
     where {{ tenant_filter() }} and sla_deadline_at is null
+    union
+    select client_id from {{ prior_state('int_waits') }}
+    where {{ tenant_filter() }} and opened_at >= (select settings_since from moments) and opened_at <= 'infinity'
 
 ),
 

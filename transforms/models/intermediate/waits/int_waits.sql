@@ -173,7 +173,8 @@ timed as materialized (
             where t >= c.opened_at
                 and t <= case when c.closed_by = 'dismissed' then c.marked_at else c.opened_at + interval '7 days' end
         ) as last_client_at,
-        -- the target in force when the wait opened; before the first version of the settings, the current one
+        -- The target in force when the wait opened. Before the first version of the settings, the one of the first build: a change
+        -- of the target changes no wait that was there before it.
         coalesce(
             (
                 select s.sla_target_minutes from settings as s
@@ -181,7 +182,12 @@ timed as materialized (
                 order by s.version desc
                 limit 1
             ),
-            (select s.sla_target_minutes from settings as s where s.tenant_id = c.tenant_id and s.is_current)
+            (
+                select s.sla_target_minutes from settings as s
+                where s.tenant_id = c.tenant_id
+                order by s.measures_history desc nulls last, s.is_current desc
+                limit 1
+            )
         ) as sla_target_minutes,
         {{ working_seconds('c.tenant_id', 'c.opened_at') }} as worked_at_open
     from closed as c

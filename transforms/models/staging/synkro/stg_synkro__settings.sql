@@ -4,6 +4,8 @@ select
     version,
     is_current,
     created_at,
+    -- in force when the marts were first built; the one of now before that
+    measures_history or (is_current and not bool_or(measures_history) over (partition by tenant_id)) as measures_history,
     mode,
     timezone,
     business_day_start,
