@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.proof import quantities
+from analysis.proof import quantities, words
 from analysis.proof.evidence import Evidence
 from analysis.reading.morphology import tagged
 from analysis.reading.sentences import Line
@@ -89,6 +89,6 @@ ACTS = (
 
 OF_VERB = {verb: act for act in ACTS for verb in act.verbs}
 #: the subject has it from the other side
-RECEIVES = frozenset("получить получать услышать узнать увидеть дождаться ждать ожидать".split())
+RECEIVES = words.OF_RECEIVING
 #: carry no claim of what was said
-SPEECH = frozenset(OF_VERB) | RECEIVES | frozenset("остаться стоять прийти решить нужный необходимо".split())
+SPEECH = frozenset(OF_VERB) | RECEIVES | words.OF_STANDING

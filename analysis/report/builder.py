@@ -16,7 +16,7 @@ from typing import Any
 
 from analysis.llm import prompts
 from analysis.reading.normalisation import shown
-from analysis.report import actions, aggregates, dialogs, figures, headline, page_text, quality, sales
+from analysis.report import actions, aggregates, dialogs, figures, headline, page_text, quality, sales, summaries
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
 from analysis.report.context import AnalysisContext, ReadingsOutcome
@@ -126,6 +126,8 @@ def compose(
             "uncovered": None if little else aggregates.uncovered(outcome.readings, ctx.topics, claims),
             "lost_reasons": [{**row, "reason": shown(str(row["reason"]), 120)} for row in facts.lost],
             "sales": sales.build(facts),
+            "summaries": summaries.summaries(outcome.readings),
+            "dropped": summaries.dropped(outcome.readings),
             "quiet": quiet,
             "too_little_data": little,
             "incomplete": gap,

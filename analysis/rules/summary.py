@@ -275,11 +275,13 @@ def _promised(reading: Reading) -> Promise | None:
 def _last_words(evidence: Evidence) -> list[Stated]:
     """Whoever wrote last, where nothing else can be said."""
     for line in reversed(evidence.lines):
-        if line.kind in ("client", "manager") and (quote := _quoted(line.text)):
-            who = "Клиент" if line.kind == "client" else "Менеджер"
-            made = Stated(f"{who} написал: «{quote}».", (line.message_id,))
-            if refuse(made.text, made.message_ids, evidence) is None:
-                return [made]
+        who = {"client": "Клиент", "manager": "Менеджер", "bot": "Робот"}.get(line.kind)
+        if who is None or not line.text.strip():
+            continue
+        quote = _quoted(line.text)
+        for text in (f"{who} написал: «{quote}».", f"{who} написал сообщение."):
+            if (quote or "«" not in text) and refuse(text, (line.message_id,), evidence) is None:
+                return [Stated(text, (line.message_id,))]
     return []
 
 
