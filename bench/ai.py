@@ -16,12 +16,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from uuid import UUID, uuid4
 
 from analysis import topics
-from analysis.llm import prompts, reader
+from analysis.llm import prompts, reader, transcript
 from analysis.llm.budget import Budget
 from analysis.llm.limits import Limits
 from analysis.llm.masking import Mask
@@ -30,10 +30,13 @@ from analysis.llm.provider import Provider
 from analysis.reading.models import Reading
 from analysis.rules import reader as rules
 from bench.support.ai_dialogs import KINDS, Planted, make
+from bench.support.ai_ledger import Notebook
+from bench.support.recorded import Recorded, folder
 from synkro.core.errors import SynkroError
 from synkro.http import allowlist
+from synkro.reporting.cards import Card
 from synkro.reporting.dialogs import Dialog
-from synkro.reporting.spending import Caps, Sent, Settled
+from synkro.reporting.spending import Caps
 from synkro.tenancy.rubric import DEFAULT
 
 TIMEZONE = "Asia/Almaty"
@@ -45,22 +48,6 @@ _RISKS = {
     "wrong_price": ("wrong_price",),
     "rude": ("rude_manager",),
 }
-
-
-@dataclass
-class Notebook:
-    """A ledger without a database: everything is allowed that the report's own cap allows."""
-
-    settled: list[Settled] = field(default_factory=list)
-
-    def reserve(self, call: Sent, caps: Caps) -> tuple[UUID | None, str]:
-        return uuid4(), ""
-
-    def settle(self, call_id: UUID, result: Settled) -> None:
-        self.settled.append(result)
-
-    def refused(self, call: Sent, over: str) -> None:
-        print(f"not sent: {over}")
 
 
 def found_in(reading: Reading) -> set[tuple[str, int]]:
@@ -111,8 +98,7 @@ def sent_ratio(dialogs: Sequence[Planted]) -> float:
     """Tokens sent ÷ the dialogs' own tokens, all of them together, the shared prefix apart."""
     sent = own = 0
     for planted in dialogs:
-        for part in reader.split(planted.messages):
-            sent += estimate_tokens(prompts.fenced(reader.document(part, (), Mask(()), TIMEZONE)))
+        sent += estimate_tokens(_user(planted))
         own += estimate_tokens("\n".join(f"{'К' if m.kind == 'client' else 'М'}: {m.body}" for m in planted.messages))
     return sent / own
 
@@ -172,9 +158,18 @@ async def by_model(dialogs: Sequence[Planted], url: str, model: str, key: str, c
 
 
 def _user(planted: Planted) -> str:
-    return "".join(
-        prompts.fenced(reader.document(part, (), Mask(()), TIMEZONE)) for part in reader.split(planted.messages)
+    """What is sent of the dialog, with the card of a returning client whose deal is under way."""
+    people, told = transcript.People.of(planted.messages), _knowledge(planted)
+    parts = reader.split(planted.messages)
+    return "".join(prompts.fenced(transcript.document(part.pieces, Mask(()), TIMEZONE, people, told)) for part in parts)
+
+
+def _knowledge(planted: Planted) -> transcript.Knowledge:
+    last = planted.messages[-1].sent_at
+    card = Card(
+        planted.name, "Кухня прямая 3 м", "Переговоры", "open", 450_000, last - timedelta(days=12), is_returning=True
     )
+    return transcript.Knowledge(card, None, last)
 
 
 def main() -> None:

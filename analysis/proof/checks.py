@@ -32,8 +32,8 @@ _INSTRUCTION = re.compile(
 )
 _LATIN = re.compile(r"[A-Za-z]{2,40}[\w.-]{0,40}")
 _UNANSWERED = re.compile(r"\bбез ответа\b|\bжд[её]т ответа\b|\bне дождал\w{1,20}")
-_DOWN = frozenset("снизить снижать уменьшить уступить понизить сбавить".split())
-_UP = frozenset("поднять повысить увеличить поднимать завысить".split())
+_DOWN = frozenset(["снизить", "снижать", "уменьшить", "уступить", "понизить", "сбавить"])
+_UP = frozenset(["поднять", "повысить", "увеличить", "поднимать", "завысить"])
 #: share of the sentence's own words that lines must hold, and of a promise's
 _SHARE, _SHARE_OF_PROMISE = 0.6, 0.75
 
@@ -112,9 +112,10 @@ def _wrong_moments(bare: str, cited: Sequence[Line], evidence: Evidence) -> str 
     said = quantities.moments(bare) - {"день", "час", "минута", "год", "сейчас"}
     known = quantities.said_moments(cited) | quantities.moments(evidence.card)
     hours = {one for one in said if ":" in one}
-    spoken = {
-        f"{int(number)}:00" for number in quantities.numbers(_text_of(cited), generous=True) if number == int(number)
-    }
+    spoken = {f"{int(number)}:00" for number in quantities.numbers(_text_of(cited)) if number == int(number)}
+    there = quantities.day_words(_text_of(cited)) + quantities.day_words(evidence.card)
+    if any(count > there[word] for word, count in quantities.day_words(bare).items()):
+        return "date"
     return None if said - hours <= known and hours <= known | spoken else "date"
 
 
@@ -301,12 +302,15 @@ def _wrong_polarity(clauses: Sequence[_Clause], cited: Sequence[Line]) -> str | 
             in_lines.setdefault(word, set()).update(found)
     for clause in clauses:
         for word, said in _polarities(clause.tokens).items():
-            if word in acts.SPEECH or len(word) < 3:
-                continue
             known = in_lines.get(word)
-            if known is not None and word not in words.FUNCTION and not said <= known:
+            # what every line denies, and what none does, is told so, be it only «не на склад»
+            if known == {True} and False in said:
                 return "negation"
-            if known is None and True in said and word not in words.FUNCTION and not _denied_alike(word, in_lines):
+            if word in acts.SPEECH or word in words.FUNCTION or len(word) < 3:
+                continue
+            if known is not None and not said <= known:
+                return "negation"
+            if known is None and True in said and not _denied_alike(word, in_lines):
                 return "negation"
         for place, (word, _) in enumerate(clause.tokens):
             follows = clause.tokens[place + 1][0] if place + 1 < len(clause.tokens) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -15,7 +16,7 @@ _NUMBER = re.compile(
     r"(?<![\w.,])(\d{1,3}(?:[ \u00a0\u202f'.,]\d{3}){1,5}(?!\d)|\d{1,15}(?:[.,]\d{1,2})?)(?:\s{0,3}(тыс\w{0,20}|т\.?\s?[рт]\b|к\b|k\b|мың|млн|миллион\w{0,20}|кк\b))?"
 )
 _TIMES = {"м": 1_000_000, "кк": 1_000_000}
-_WORDS = {
+_WORDS: dict[str, int | Decimal] = {
     "ноль": 0, "два": 2, "две": 2, "двух": 2, "двумя": 2, "двум": 2, "оба": 2, "обе": 2, "три": 3, "трех": 3, "тремя": 3, "трем": 3,
     "четыре": 4, "четырех": 4, "пять": 5, "пяти": 5, "шесть": 6, "шести": 6, "семь": 7, "семи": 7, "восемь": 8, "восьми": 8,
     "девять": 9, "девяти": 9, "десять": 10, "десяти": 10, "двенадцать": 12, "пятнадцать": 15, "двадцать": 20, "тридцать": 30,
@@ -122,6 +123,13 @@ def moments(text: str) -> set[str]:
     found |= {f"n{int(day)}" for day in _OF_MONTH.findall(_MONTH.sub(" ", text)) if 1 <= int(day) <= 31}
     found |= {f"w{number}" for number, pattern in enumerate(_WEEKDAY) if pattern.search(text)}
     return found | {token for pattern, token in _RELATIVE if pattern.search(text)}
+
+
+def day_words(text: str) -> Counter[str]:
+    """How often the text says today, tomorrow or yesterday: «сегодня нет, завтра да» names each once."""
+    text = folded(text)
+    near = [(pattern, token) for pattern, token in _RELATIVE if token in ("-2", "-1", "0", "+1", "+2")]
+    return Counter({token: len(pattern.findall(text)) for pattern, token in near if pattern.search(text)})
 
 
 def _month(name: str) -> int:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from analysis.reading.morphology import tagged
 from analysis.reading.normalisation import folded
 
+
 def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 

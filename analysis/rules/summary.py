@@ -269,7 +269,7 @@ def _open(reading: Reading, evidence: Evidence) -> Stated | None:
 def _promised(reading: Reading) -> Promise | None:
     ours = [one for one in reading.promises if one.who == "manager" and not one.kept]
     dated = [one for one in ours if one.deadline is not None]
-    return (dated or ours or [None])[-1]
+    return (dated or ours)[-1] if ours else None
 
 
 def _last_words(evidence: Evidence) -> list[Stated]:
