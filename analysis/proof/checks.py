@@ -15,7 +15,7 @@ from analysis.proof import acts, quantities, words
 from analysis.proof.evidence import Evidence
 from analysis.reading.grounding import find_quote
 from analysis.reading.morphology import is_known
-from analysis.reading.normalisation import folded, has_link, is_russian, name_stem, visible
+from analysis.reading.normalisation import folded, has_link, is_russian, name_stem, shown, visible
 from analysis.reading.sentences import Line
 
 LONGEST = 300
@@ -66,7 +66,7 @@ def refuse(text: str, message_ids: Sequence[str], evidence: Evidence, *, is_step
     counter = iter(range(len(quotes)))
     rest = _QUOTE.sub(lambda m: f" ⟪{next(counter)}⟫ ", text)
     bare = _MARK.sub(" ", rest)
-    if has_link(bare) or "!" in bare or "?" in bare:
+    if has_link(bare) or "[ссылка]" in shown(bare, LONGEST) or "!" in bare or "?" in bare:
         return "form"
     if _INSTRUCTION.search(bare) or any(mark == "imp" for _, mark in words.marked(bare)):
         return "form"
@@ -304,7 +304,7 @@ def _wrong_polarity(clauses: Sequence[_Clause], cited: Sequence[Line]) -> str | 
         for word, said in _polarities(clause.tokens).items():
             known = in_lines.get(word)
             # what every line denies, and what none does, is told so, be it only «не на склад»
-            if known == {True} and False in said:
+            if known is not None and len(known) == 1 and not said & known:
                 return "negation"
             if word in acts.SPEECH or word in words.FUNCTION or len(word) < 3:
                 continue
