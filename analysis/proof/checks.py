@@ -53,7 +53,7 @@ def refuse(text: str, message_ids: Sequence[str], evidence: Evidence, *, is_step
     ``name``, ``who``, ``act``, ``negation``, ``direction`` or ``words``. ``is_step``: what is to be done, which no line shows yet: its
     quotes, numbers, dates and names are checked."""
     text = text.strip()
-    if not text or len(text) > LONGEST or "\n" in text or visible(text) != text:
+    if not text or len(text) > LONGEST or "\n" in text or visible(text) != text or re.search(r"[<>{}⟪⟫]", text):
         return "form"
     if not message_ids or len(message_ids) > _CITED_AT_MOST:
         return "message"

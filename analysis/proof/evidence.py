@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from analysis.reading import sentences as line_cutting
+from analysis.reading.morphology import tagged
 from analysis.reading.sentences import Line
 from analysis.rules import promises
 from synkro.reporting.dialogs import Message
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 #: a promise the rules have no words for is at least said of the future
+_KAZAKH = re.compile(r"[әғқңөұүһі]")
 _FUTURE = re.compile(r":will[13]\b|:pres1\b|\bбыть:will")
 
 
@@ -64,7 +66,7 @@ class Evidence:
         people = [line for line in self.lines if line.kind in ("client", "manager")]
         sentences = line_cutting.sentences(people)
         found = {one.message_ids[0] for one in promises.find(people, sentences)}
-        found |= {s.line.message_id for s in sentences if _FUTURE.search(s.tagged.line)}
+        found |= {s.line.message_id for s in sentences if is_of_future(s.folded)}
         return frozenset(found)
 
     @cached_property
@@ -75,6 +77,11 @@ class Evidence:
     @cached_property
     def client_words(self) -> dict[str, frozenset[str]]:
         return _words_of(self.client_names)
+
+
+def is_of_future(text: str) -> bool:
+    """Whether a verb of the folded sentence says that somebody will do something; Kazakh is taken as it comes."""
+    return _FUTURE.search(tagged(text).line) is not None or _KAZAKH.search(text) is not None
 
 
 def _words_of(names: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from analysis.proof import quantities
 from analysis.reading.morphology import tagged
 from analysis.reading.normalisation import folded
 
@@ -79,8 +80,13 @@ def marked(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def content(text: str) -> list[str]:
-    """Words that say something: three letters and more, none of :data:`FUNCTION`."""
-    return [word for word in lemmas(text) if len(word) > 2 and word not in FUNCTION]
+    """Words that say something: three letters and more, none of :data:`FUNCTION`, none of time, which is checked as such."""
+    return [word for word in lemmas(text) if len(word) > 2 and word not in FUNCTION and not _is_time(word)]
+
+
+@lru_cache(maxsize=4096)
+def _is_time(word: str) -> bool:
+    return bool(quantities.moments(word))
 
 
 def means(word: str) -> set[str]:

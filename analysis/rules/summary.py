@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 
-from analysis.proof import quantities
+from analysis.proof import acts, quantities
 from analysis.proof.checks import refuse
-from analysis.proof.evidence import Evidence
+from analysis.proof.evidence import Evidence, is_of_future
 from analysis.reading import sentences as line_cutting
 from analysis.reading.models import Item, Promise, Reading, Stated, Step
-from analysis.reading.normalisation import visible
+from analysis.reading.normalisation import folded, visible
 from analysis.reading.sentences import Line
 from analysis.rules import deadlines
 from analysis.rules import patterns as p
@@ -26,7 +26,7 @@ from synkro.reporting.dialogs import Message
 _LONGEST_QUOTE = 110
 _COMPLAINTS = ("complaint", "refund", "broken_promise", "angry", "ignored")
 #: what a quote inside « » may not hold, and what a sentence of ours may not
-_UNQUOTABLE = re.compile(r"[«»\"“”„\n⟪⟫]")
+_UNQUOTABLE = re.compile(r"[«»\"“”„\n⟪⟫<>{}]|\*{1,3}|_{2,3}")
 _SUM = re.compile(
     r"(?<![\w.,/])\d{1,3}(?:[ \u00a0]\d{3}){1,4}(?:\s?(?:₸|тг|тенге|руб\w{0,20}|₽))?(?![\w])|(?<![\w.,/])\d{2,7}\s?(?:₸|тг|тенге|₽|руб\w{0,20}|тыс\w{0,20}|к\b)"
 )
@@ -100,9 +100,7 @@ def _wish(reading: Reading, evidence: Evidence) -> Stated | None:
         wish = _first_words(evidence) or wish
     if wish is None:
         return None
-    complaint = next(
-        (r for r in reading.risks if r.kind in _COMPLAINTS and r.message_ids[0] == wish.message_ids[0]), None
-    )
+    complaint = next((r for r in reading.risks if r.kind in _COMPLAINTS and wish.quote in r.quote), None)
     line = _line(evidence, wish.message_ids[0])
     if line is None or line.kind != "client":
         return None
@@ -170,7 +168,8 @@ def _stands(reading: Reading, evidence: Evidence) -> Stated | None:
         and kind not in ("paid", "agreed", "visit")
         and (last is None or objection.message_ids[0] not in last.message_ids)
     ):
-        parts.append(_say("клиент", "возразил", objection, evidence))
+        asks = objection.quote.rstrip(" )").endswith("?")
+        parts.append(_say("клиент", "спросил" if asks else "возразил", objection, evidence))
         ids.append(objection.message_ids[0])
     if last is not None:
         parts.append(last.text)
@@ -266,10 +265,21 @@ def _open(reading: Reading, evidence: Evidence) -> Stated | None:
     return None
 
 
+#: said of the talk itself, not of a deed
+_OF_THE_TALK = re.compile(r"\b(?:напомн|напомин|повтор|отвеч|подытож|кратко|уточню для вас|расскаж|объясн)")
+
+
 def _promised(reading: Reading) -> Promise | None:
-    ours = [one for one in reading.promises if one.who == "manager" and not one.kept]
+    """The last promise of ours that waits; one with a day before one without."""
+    ours = [one for one in reading.promises if one.who == "manager" and not one.kept and _is_deed(one.quote)]
     dated = [one for one in ours if one.deadline is not None]
     return (dated or ours)[-1] if ours else None
+
+
+def _is_deed(quote: str) -> bool:
+    """A sentence with a verb of the future: «Время: 10:00» and «напомню, мы до восьми» promise nothing."""
+    text = folded(_quoted(quote))
+    return _OF_THE_TALK.search(text) is None and is_of_future(text)
 
 
 def _last_words(evidence: Evidence) -> list[Stated]:
@@ -296,7 +306,7 @@ def state(reading: Reading, evidence: Evidence) -> str:
     ours = [line for line in people if line.kind == "manager"]
     if any(risk.kind in ("complaint", "refund", "broken_promise") for risk in reading.risks):
         return "complaint"
-    if kind == "paid" and reading.outcome is not None:
+    if kind == "paid" and reading.outcome is not None and _is_payment(reading.outcome, evidence):
         line = _line(evidence, reading.outcome.message_ids[0])
         seen = any(p.PAID_SEEN.search(one.folded) for one in ours)
         return "paid" if seen or (line is not None and line.kind == "manager") else "payment_claimed"
@@ -331,6 +341,12 @@ def state(reading: Reading, evidence: Evidence) -> str:
     return "choosing"
 
 
+def _is_payment(outcome: Item, evidence: Evidence) -> bool:
+    """«Спасибо» after a price is no payment, whatever came before it."""
+    line = _line(evidence, outcome.message_ids[0])
+    return line is not None and acts.OF_VERB["оплатить"].shows(line, evidence)
+
+
 def _sent_offer(line: Line) -> bool:
     return p.OUR_PRICE.search(line.folded) is not None or (line.has_media and _FILE.search(line.text) is not None)
 
@@ -339,6 +355,9 @@ def step(reading: Reading, evidence: Evidence) -> Step | None:
     """What is next in words, whose it is, by when."""
     found = reading.next_step
     made: Step | None = None
+    if found is not None and found.kind == "send":
+        promise = _promised(reading)
+        found = Item("send", promise.message_ids, promise.quote) if promise is not None else None
     if found is not None:
         quote = _quoted(found.quote)
         ids = found.message_ids[:1]

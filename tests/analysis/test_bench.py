@@ -85,7 +85,7 @@ def test_the_harness_is_pointed_at_a_server_by_the_environment(
     ai.main()
     told = capsys.readouterr().out
     assert "rules, held out, rude: recall" in told and "sent ÷ own tokens" in told
-    assert "sandbox-reader: 3 dialogs, 3 requests, failed {}" in told and "s a dialog" in told
+    assert "sandbox-reader: 3 dialogs, 6 requests, failed {}" in told and "s a dialog" in told
     model.breaks("unauthorized")
     ai.main()
     told = capsys.readouterr().out

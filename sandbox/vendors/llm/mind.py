@@ -122,7 +122,7 @@ def _spot(table: Mapping[str, tuple[str, ...]], lines: list[Line]) -> list[Value
 
 _SUM = re.compile(r"\d{1,3}(?: \d{3})+|\d{4,7}")
 _PAID = ("оплатил", "перевел", "перевёл", "внес", "чек")
-_NO = ("не нужно", "передумал", "не надо", "отказыва", "не актуальн", "неактуальн", "не будем")
+_NO = ("не нужно", "передумал", "не надо", "отказыва", "не актуальн", "неактуальн", "не будем", "не потян")
 _YES = ("берём", "берем", "беру", "оформляйте", "договорились", "подходит", "давайте оформ")
 _PRAISE = ("спасибо, всё супер", "очень довол", "молодцы", "красиво получилось")
 _FACTS = {
@@ -139,7 +139,7 @@ def _told(text: str) -> str:
     return piece if len(piece) <= 90 else piece[:90].rpartition(" ")[0]
 
 
-def _state(lines: list[Line], risks: list[Value]) -> str:
+def _state(lines: list[Line], risks: list[Value], *, has_past: bool) -> str:
     client = [x for x in lines if x[1] == "К"]
     said = [(state, words) for state, words in (("payment_claimed", _PAID), ("refused", _NO), ("agreed", _YES))]
     if risks:
@@ -150,7 +150,7 @@ def _state(lines: list[Line], risks: list[Value]) -> str:
                 return state
     if any(word in line[2].lower() for line in client for word in _OBJECTIONS["postponed"]):
         return "thinking"
-    if not any(line[1] == "М" for line in lines):
+    if not has_past and not any(line[1] == "М" for line in lines):
         return "new_question"
     if lines and lines[-1][1] == "М":
         return "offer_sent" if _SUM.search(lines[-1][2]) else "silent" if "?" in lines[-1][2] else "choosing"
@@ -261,7 +261,7 @@ def _read(lines: list[Line], document: Mapping[str, Any]) -> Value:
         ],
         "risks": risks,
         "summary": _summary(lines, document),
-        "state": _state(lines, risks),
+        "state": _state(lines, risks, has_past="from" in document),
         "needs_reply": (
             {"kind": "hard" if "?" in tail[2] else "soft", "n": [tail[0]], "quote": _quote(tail[2])} if tail else None
         ),
