@@ -69,7 +69,8 @@ def audit_csv(who: Viewer, slug: str | None = None) -> tuple[str, str]:
 
 
 def _numbers(exported: export.Exported) -> list[list[Any]]:
-    rows: list[list[Any]] = [[t("export.number"), t("export.value"), t("export.usual"), t("export.unit")]]
+    usual = t("export.usual") + (f" (n = {exported.usual_n})" if exported.usual_n else "")
+    rows: list[list[Any]] = [[t("export.number"), t("export.value"), usual, t("export.unit")]]
     for key in NUMBERS:
         if key in exported.numbers:
             metric = SUMMARY[key]

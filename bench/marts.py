@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
@@ -27,8 +28,12 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from bench.support.environment import installation
+from synkro.core import baselines
+from synkro.core import calendar as working
+from synkro.core.baselines import Days
 from synkro.core.settings import settings
 from synkro.core.windows import Window
 from synkro.database import db
@@ -37,6 +42,8 @@ from synkro.tenancy import runtime_config, tenants
 from synkro.tenancy.users import User
 
 HERE = Path(__file__).parent / "sql"
+#: days of windows in the first build: the weekdays of the four weeks before are compared with
+HISTORY = 36
 LAST_DAY = datetime(2026, 11, 1, tzinfo=UTC)
 VISIT = 8
 WEEK = {day: [["09:00", "13:00"], ["14:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat")}
@@ -94,12 +101,14 @@ def windows(connection: Connection, company: Company, days: int = 4) -> list[Win
     """The day that just ended and the late ones before it, as rows."""
     end = company.now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(hours=5)
     spans = [Window(end - timedelta(days=back + 1), end - timedelta(days=back)) for back in range(days)]
+    calendar = Days(working.parse({"weekly": WEEK}), time_of_day(0), "Asia/Almaty")
     for span in spans:
+        compared = [one.stored for one in baselines.of(span, calendar)]
         connection.execute(
-            "insert into synkro.report_windows (tenant_id, window_start, window_end, label_date, as_of, is_complete)"
-            " values (%s, %s, %s, %s, %s, true) on conflict (tenant_id, window_start, window_end)"
+            "insert into synkro.report_windows (tenant_id, window_start, window_end, label_date, as_of, is_complete, baselines)"
+            " values (%s, %s, %s, %s, %s, true, %s) on conflict (tenant_id, window_start, window_end)"
             " do update set as_of = excluded.as_of",
-            (company.tenant_id, span.start, span.end, span.start.date(), company.now),
+            (company.tenant_id, span.start, span.end, span.start.date(), company.now, Jsonb(compared)),
         )
     return spans
 
@@ -173,7 +182,9 @@ def increment(clock: Clock, connection: Connection, url: str, company: Company) 
     spans = windows(connection, company)
     values = {"tenant": company.tenant_id, "starts": [s.start for s in spans], "ends": [s.end for s in spans]}
     # plain SQL first: it warms the cache for the build, and writes into tables of its own
-    plain, _ = clock.time(lambda: _script(connection, "plain.sql", "plain_windows.sql", since=since, **values))
+    plain, _ = clock.time(
+        lambda: _script(connection, "plain.sql", "plain_windows.sql", "plain_changes.sql", since=since, **values)
+    )
     spent, results = clock.time(lambda: build(url, company, spans))
     tests, outcomes = clock.time(lambda: check(url, company, spans))
     failed = [outcome.name for outcome in outcomes if outcome.status != "pass"]
@@ -190,7 +201,7 @@ def measure(
     spent, company = clock.time(lambda: found(connection, f"bench{size}", size, per_day))
     settle(connection, "raw_amocrm", "raw_radist")
     print(f"{size:,} messages: written in {spent}", flush=True)
-    spent, results = clock.time(lambda: build(url, company, windows(connection, company), everything=True))
+    spent, results = clock.time(lambda: build(url, company, windows(connection, company, HISTORY), everything=True))
     print(f"{size:,} messages: built whole in {spent}: {_slowest(results, 6)}", flush=True)
     _script(connection, "plain_tables.sql", tenant=company.tenant_id)
     settle(connection, "intermediate", "marts", "plain")

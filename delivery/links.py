@@ -19,8 +19,8 @@ def report_page(base_url: str, slug: str = TENANT, report_id: object = REPORT_ID
 
 
 def waits_page(report_url: str) -> str:
-    """The rows behind «без ответа»: who is waiting for an answer."""
-    return f"{report_url}/rows/unanswered_now"
+    """Who is waiting for an answer now: a part of the report's page."""
+    return f"{report_url}#waiting"
 
 
 def dialog_page(report_url: str, dialog_id: str) -> str:

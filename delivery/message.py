@@ -59,6 +59,8 @@ class _Plan:
     managers: int = 3
     notes: bool = True
     whys: int = 3
+    #: sentences of why a number changed
+    reasons: int = 2
     #: characters of one value
     value: int = 400
 
@@ -68,17 +70,20 @@ _PLANS = (
     _Plan(),
     _Plan(risks=1),
     _Plan(risks=1, managers=2),
-    _Plan(risks=1, managers=2, notes=False),
-    _Plan(risks=1, managers=2, notes=False, whys=2),
-    _Plan(risks=1, managers=2, notes=False, whys=1),
-    _Plan(risks=1, managers=2, notes=False, whys=0),
-    *(_Plan(1, 2, False, 0, value) for value in (240, 160, 120, 90, 60, 40)),
-    *(_Plan(0, 0, False, 0, value) for value in (40, 25, 15)),
+    _Plan(risks=1, managers=2, reasons=1),
+    _Plan(risks=1, managers=2, reasons=1, notes=False),
+    _Plan(risks=1, managers=2, reasons=1, notes=False, whys=2),
+    _Plan(risks=1, managers=2, reasons=1, notes=False, whys=1),
+    _Plan(risks=1, managers=2, reasons=1, notes=False, whys=0),
+    *(_Plan(1, 2, False, 0, 0, value) for value in (240, 160, 120, 90, 60, 40)),
+    *(_Plan(0, 0, False, 0, 0, value) for value in (40, 25, 15)),
 )
 
 
-def telegram_message(body: Body, *, report_url: str, repeat: bool = False) -> Message:
+def telegram_message(body: Body, *, report_url: str, repeat: bool = False, live_line: str = "") -> Message:
     """The message about one report.
+
+    ``live_line``: who waits now; it stands in for the sentence about who waited at the window's end.
 
     ``report_url``: the report's page; empty for a text without links (what is shown on the page itself).
     A local address makes no buttons, Telegram refuses them: it stands at the end as plain text.
@@ -89,11 +94,22 @@ def telegram_message(body: Body, *, report_url: str, repeat: bool = False) -> Me
     link = f"\n\nОтчёт: {escape(report_url)}" if report_url and not public else ""
     text = plain = ""
     for plan in _PLANS:
-        text = mark + "\n\n".join(_sections(body, plan, report_url if public else "")) + link
+        text = mark + "\n\n".join(_sections(body, plan, report_url if public else "", live_line)) + link
         plain = visible_text(text)
         if len(plain) <= LONGEST:
             break
     return Message(text, plain, _buttons(report_url) if public else [])
+
+
+def short_message(body: Body, *, report_url: str) -> Message:
+    """The message about a day that comes together with a later one: what happened and the numbers, nothing to do."""
+    public = is_public(report_url)
+    plan, header = _Plan(notes=False), body.header
+    lines = [_title(header, plan), " ".join(_prose(sentence.text, plan) for sentence in body.headline[:2])]
+    lines += [_number(number, plan) for number in body.numbers[:5]] if not body.quiet else []
+    text = "\n".join(line for line in [*lines, _incomplete(body.incomplete, header, plan)] if line)
+    text += f"\n\nОтчёт: {escape(report_url)}" if report_url and not public else ""
+    return Message(text, visible_text(text), _buttons(report_url)[:1] if public else [])
 
 
 def repeat_mark(report_id: object) -> str:
@@ -110,9 +126,10 @@ def _buttons(report_url: str) -> list[list[Button]]:
     ]
 
 
-def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
+def _sections(body: Body, plan: _Plan, public_url: str, live_line: str) -> Iterator[str]:
     header = body.header
-    headline = [_prose(sentence.text, plan) for sentence in body.headline[:2]]
+    told = [sentence for sentence in body.headline[:2] if not live_line or sentence.about != "waits"]
+    headline = [_prose(sentence.text, plan) for sentence in told]
     headline = [text for text in headline if text]
     incomplete = _incomplete(body.incomplete, header, plan)
     if body.quiet:
@@ -121,6 +138,7 @@ def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
             for line in (
                 _title(header, plan),
                 headline[0] if headline else "Спокойный день: срочных дел нет.",
+                _prose(live_line, plan),
                 incomplete,
             )
             if line
@@ -128,10 +146,16 @@ def _sections(body: Body, plan: _Plan, public_url: str) -> Iterator[str]:
         return
     is_thin = body.too_little_data
     yield "\n".join(line for line in _head(body, header, plan, incomplete) if line)
+    if live_line:
+        yield f"<b>{_prose(live_line, plan)}</b>"
     if not headline and is_thin:
         headline = ["Диалогов слишком мало для выводов, ниже только цифры."]
     if headline:
         yield "<b>Главное</b>\n" + " ".join(headline)
+    # what the headline says already is not said twice
+    said = {sentence.text for sentence in body.headline[:2]}
+    if reasons := [change.text for change in body.changes if change.text not in said][: plan.reasons]:
+        yield "<b>Почему</b>\n" + " ".join(_prose(text, plan) for text in reasons)
     if (actions := body.actions) and not is_thin:
         yield f"<b>{_DO.get(header.report_type, 'Сделать')}</b>\n" + "\n".join(
             _action(number, action, plan, public_url) for number, action in enumerate(actions[:3], 1)
@@ -228,7 +252,9 @@ def _numbers_title(numbers: Sequence[Number], header: Header) -> str:
     if day is None or not any(number.usual_display for number in numbers):
         return "<b>Цифры</b>"
     whom = {"weekly": "обычной недели", "monthly": "обычного месяца"}.get(header.report_type, _WHOM[day.weekday()])
-    return f"<b>Цифры</b> против {whom}"
+    # all usuals of a report are told of the same windows
+    of = next((number.usual_of for number in numbers if number.usual_of), "")
+    return f"<b>Цифры</b> против {whom}" + (f" ({escape(of)})" if of else "")
 
 
 def _number(number: Number, plan: _Plan) -> str:
@@ -236,7 +262,11 @@ def _number(number: Number, plan: _Plan) -> str:
     arrow = _ARROWS.get(number.direction or "", "") if usual else ""
     note = _prose(number.note, plan).rstrip(".") if plan.notes else ""
     text = f"• {_value(number.label, plan)}: <b>{_value(number.display, plan)}</b>{arrow}"
-    return text + (f" ({note})" if note else "") + (f", обычно {usual}" if usual else "")
+    text += f" ({note})" if note else ""
+    if usual:
+        return f"{text}, обычно {usual}"
+    before = _value(number.previous_display, plan)
+    return text + (f", {_value(number.previous_of, plan)} {before}" if before else "")
 
 
 # --- values -------------------------------------------------------------------------------------------------

@@ -18,20 +18,17 @@ from typing import Any
 from uuid import UUID
 
 from delivery import destinations
-from delivery.links import REPORT_ID, TENANT, report_page
-from delivery.message import repeat_mark, telegram_message
+from delivery.links import REPORT_ID, TENANT
+from delivery.message import repeat_mark
 from delivery.telegram.client import PATIENCE, Sent, TelegramClient
 from delivery.telegram.error_classes import Verdict, judge
 from delivery.telegram.markup import LIMIT, split_html, split_plain, utf16_length, visible_text
 from delivery.telegram.rate_limit import ChatPace, bot_pace
 from synkro.connectors import integrations
-from synkro.connectors.integrations import Integration
 from synkro.core.errors import Cancelled, LeaseLost, SynkroError, TransientError
 from synkro.database import db
 from synkro.reporting import outbox, telegram_chats
-from synkro.reporting.body import Body
 from synkro.reporting.outbox import CLAIM_SECONDS, Item
-from synkro.reporting.reports import OutboxMessage
 from synkro.tenancy import tenants
 
 log = logging.getLogger(__name__)
@@ -57,23 +54,6 @@ class SendOutcome:
     def note(self, error: str) -> None:
         if error not in self.errors:
             self.errors.append(error)
-
-
-def messages_for(body: Body, integration: Integration | None, base_url: str) -> list[OutboxMessage]:
-    """One message per configured chat; none when Telegram is not connected.
-
-    The sender puts the tenant's slug and the report's id into the links.
-    """
-    if integration is None or not destinations.is_connected(integration):
-        return []
-    message = telegram_message(body, report_url=report_page(base_url))
-    payload = {
-        "text": message.text_html,
-        "plain": message.plain_text,
-        "buttons": message.buttons,
-        "parse_mode": "HTML",
-    }
-    return [OutboxMessage(chat, payload) for chat in destinations.chat_ids(integration.public)]
 
 
 def send_due(

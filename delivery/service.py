@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 
-from delivery import missing_reports
+from delivery import deliveries, missing_reports
 from delivery.bot.listener import run_bot
 from delivery.sender import send_due
 from synkro.core.errors import Cancelled
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 #: how often the outbox is looked at
 PAUSE = 5.0
-#: how often it is asked whether reports still come
+#: how often it is asked whether reports still come, and whether one was to be told of and was not
 SILENCE_PAUSE = 60.0
 
 
@@ -41,6 +41,8 @@ def _checkpoint(stop: threading.Event) -> None:
 
 def _send(stop: threading.Event) -> None:
     asked_at = -SILENCE_PAUSE
+    # after a restart of everything the engine is given its time to look first
+    patient_until = time.monotonic() + deliveries.GRACE.total_seconds()
     while not stop.is_set():
         try:
             with db.as_service("sender") as connection:
@@ -49,6 +51,9 @@ def _send(stop: threading.Event) -> None:
                 asked_at = time.monotonic()
                 with db.as_service("silence") as connection:
                     missing_reports.tell(connection)
+                if time.monotonic() > patient_until:
+                    with db.as_service("delivery") as connection:
+                        deliveries.tell_overdue(connection)
             send_due(checkpoint=lambda: _checkpoint(stop))
         except Cancelled:
             return

@@ -23,7 +23,7 @@ from synkro.core.errors import AuthenticationError, Cancelled, LeaseLost, Synkro
 from synkro.database import db
 from synkro.runs.watermarks import Source, StreamLoad
 
-__all__ = ["READERS", "LoadContext", "SourceResult"]
+__all__ = ["READERS", "RECENT_READERS", "LoadContext", "SourceResult"]
 
 #: how each connector is read in an open session; a test compares it with the registry
 _READS: dict[Source, Callable[[Session], SourceResult]] = {
@@ -33,10 +33,14 @@ _READS: dict[Source, Callable[[Session], SourceResult]] = {
 }
 
 
-def _read(source: Source, ctx: LoadContext) -> SourceResult:
+#: those whose recent dialogs can be read alone, beside the runs' own reading
+_RECENT: dict[Source, Callable[[Session], SourceResult]] = {"radist": radist.read_recent}
+
+
+def _read(reads: dict[Source, Callable[[Session], SourceResult]], source: Source, ctx: LoadContext) -> SourceResult:
     session = Session(ctx, source)
     try:
-        outcome = _READS[source](session)
+        outcome = reads[source](session)
     except (Cancelled, LeaseLost):
         raise
     except SynkroError as error:
@@ -54,4 +58,9 @@ def _read(source: Source, ctx: LoadContext) -> SourceResult:
     return outcome
 
 
-READERS: dict[Source, Callable[[LoadContext], SourceResult]] = {source: partial(_read, source) for source in _READS}
+READERS: dict[Source, Callable[[LoadContext], SourceResult]] = {
+    source: partial(_read, _READS, source) for source in _READS
+}
+RECENT_READERS: dict[Source, Callable[[LoadContext], SourceResult]] = {
+    source: partial(_read, _RECENT, source) for source in _RECENT
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dagster import Definitions, definitions, in_process_executor
 
 from orchestration.dbt.project import ensure_manifest
-from orchestration.defs import anchoring, retention, schedules, sensors
+from orchestration.defs import anchoring, delivery, retention, schedules, sensors
 from orchestration.defs.assets import insight, intents, marts, sources
 from orchestration.defs.jobs import report_job
 from orchestration.defs.resources import RunWorker
@@ -18,6 +18,7 @@ from synkro.core.settings import settings
 
 def build() -> Definitions:
     manifest = ensure_manifest(settings().data_dir)
+    jobs = [report_job(), delivery.delivery_job()]
     return Definitions(
         assets=[
             *sources.vendor_specs(),
@@ -29,9 +30,9 @@ def build() -> Definitions:
             marts.build(manifest),
             *insight.build(),
         ],
-        jobs=[report_job()],
+        jobs=jobs,
         schedules=schedules.build(),
-        sensors=[*sensors.build(), retention.build(), anchoring.build()],
+        sensors=[*sensors.build(jobs), retention.build(), anchoring.build()],
         resources={"run_worker": RunWorker()},
         # what is launched from an asset's page has no job of ours: it too must be one process, with one worker
         executor=in_process_executor,

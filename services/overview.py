@@ -11,6 +11,8 @@ from services.reports.view import currency_of
 from synkro.connectors import integrations
 from synkro.core import clock
 from synkro.database import db
+from synkro.metrics import live
+from synkro.metrics.live import Live
 from synkro.reporting.reconciliation import whole_until
 from synkro.runs import history, queue, watermarks
 from synkro.runs.queue import Run
@@ -30,6 +32,8 @@ class Card:
     #: {source: the local day it is whole from}
     since: dict[str, date | None]
     report: dict[str, Any] | None
+    #: who waits in the data as it was read last
+    live: Live | None
     currency: str | None
     active: Run | None
     #: the last run when it failed
@@ -71,6 +75,7 @@ def _card(connection: db.Connection, who: Viewer, tenant: Tenant) -> Card:
         freshness={source: whole_until(marks, source) for source in sources},
         since={source: history.since(depths, source, config) for source in sources},
         report=report,
+        live=live.now(connection, tenant_id),
         currency=currency_of(connection, tenant_id),
         active=active[0] if active else None,
         failed=latest[0] if latest and latest[0].status == "failed" else None,

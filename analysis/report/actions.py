@@ -45,6 +45,7 @@ class _Case:
     text: str = ""
     weight: float = 0.0
     best: float = -1.0
+    wait_ids: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
     evidence: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
 
@@ -119,6 +120,7 @@ def _waits(cases: dict[str, _Case], wait: Waiting, facts: Facts, found: DialogRe
         text = f"Ответьте на «{shown(quoted[1], 90)}»"
     why = f"ждёт {russian.minutes(wait.waiting_minutes)}{late}" + (", просит позвонить" if calls else "")
     case.add(weight, text, why, evidence)
+    case.wait_ids.append(wait.wait_id)
 
 
 def _due(case: _Case, found: DialogReading, promise: Promise, last_day: date) -> None:
@@ -153,5 +155,7 @@ def _row(case: _Case, facts: Facts, claims: Claims) -> dict[str, Any]:
         "money_display": russian.money(case.money, facts.currency) if case.money else None,
         "dialog_id": case.dialog_id,
         "deal_id": case.deal_id,
+        "wait_ids": case.wait_ids,
+        "only_waits": 0 < len(case.wait_ids) == len(case.why),
         "claims": [claims.add("actions", f"{case.text}: {why}", *evidence) for evidence in case.evidence],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -131,13 +131,22 @@ def objections(readings: Sequence[DialogReading], claims: Claims) -> list[dict[s
     return rows
 
 
-def promises(readings: Sequence[DialogReading], claims: Claims, last_day: date) -> list[dict[str, Any]]:
-    """Promises not seen kept, the soonest deadline first, those without one at the end."""
+def promises(
+    readings: Sequence[DialogReading],
+    claims: Claims,
+    last_day: date,
+    is_open: Mapping[tuple[str, str], bool] | None = None,
+) -> list[dict[str, Any]]:
+    """Promises not kept, the soonest deadline first, those without one at the end.
+
+    ``is_open``: by dialog and message, what the marts say of what it promises; where they know nothing, what was read.
+    """
+    known = is_open or {}
     found = [
         (promise.deadline or date.max, reading.dialog.dialog_id, reading, promise)
         for reading in readings
         for promise in reading.reading.promises
-        if not promise.kept
+        if known.get((reading.dialog.dialog_id, promise.message_ids[0]), not promise.kept)
     ]
     found.sort(key=lambda row: (row[0], row[3].who == "client", row[1], row[3].message_ids))
     rows = []

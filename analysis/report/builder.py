@@ -16,7 +16,18 @@ from typing import Any
 
 from analysis.llm import prompts
 from analysis.reading.normalisation import shown
-from analysis.report import actions, aggregates, dialogs, figures, headline, page_text, quality, sales, summaries
+from analysis.report import (
+    actions,
+    aggregates,
+    changes,
+    dialogs,
+    figures,
+    headline,
+    page_text,
+    quality,
+    sales,
+    summaries,
+)
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
 from analysis.report.context import AnalysisContext, ReadingsOutcome
@@ -101,10 +112,13 @@ def compose(
     told = {row["dialog_id"] for row in to_do[:3]}
     risks = [] if quiet or little else aggregates.risks(outcome.readings, claims, told)
     complaints = [] if little else aggregates.risk_dialogs(outcome.readings, _COMPLAINTS)
+    changed = [] if quiet or little else changes.build(facts, rows, ctx.report_type)
     if little:
         sentences = [_little(ctx, outcome)]
     else:
-        sentences = phrased or headline.by_code(facts, rows, complaints, quiet, ctx.report_type)
+        sentences = phrased or headline.by_code(
+            facts, rows, complaints, quiet, ctx.report_type, [one["text"] for one in changed]
+        )
         if not sentences:
             sentences = [{"text": "Цифр за это время нет.", "claims": []}]
     as_of = facts.numbers.get("as_of")
@@ -116,11 +130,14 @@ def compose(
             "headline": headline.with_claims([dict(s, claims=[]) for s in sentences], [] if little else to_do, claims),
             "actions": to_do,
             "numbers": rows,
+            "changes": changed,
             "managers": figures.managers(facts),
             "risks": risks,
             "topics": [] if little else aggregates.topics(outcome.readings, ctx.topics),
             "objections": [] if little else aggregates.objections(outcome.readings, claims),
-            "promises": [] if little else aggregates.promises(outcome.readings, claims, ctx.period_end),
+            "promises": []
+            if little
+            else aggregates.promises(outcome.readings, claims, ctx.period_end, facts.open_promises),
             "quality": None if little else quality.quality(outcome.readings, ctx.rubric, claims),
             # after all else: its quotes are the last of the claims
             "uncovered": None if little else aggregates.uncovered(outcome.readings, ctx.topics, claims),

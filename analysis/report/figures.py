@@ -11,6 +11,7 @@ from typing import Any
 
 from analysis.reading.grounding import direction_of
 from analysis.reading.normalisation import shown
+from analysis.report import compared
 from analysis.report.inputs import Facts
 from synkro.connectors import registry
 from synkro.connectors.connector import Capability
@@ -56,13 +57,17 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
     n = facts.numbers.get(metric.denominator)
     note = ""
     display = show(metric, value, facts.currency)
-    usual = facts.usual.get(metric.column)
+    usual, before = facts.usual.get(metric.column), facts.previous.values.get(metric.column)
+    if metric.is_too_few(facts.baseline.cases.get(metric.column)):
+        usual = None
+    if metric.is_too_few(facts.previous.cases.get(metric.column)):
+        before = None
     if metric.is_too_few(n):
-        display, usual, note = "мало данных", None, f"меньше {SMALL_N} случаев"
+        display, usual, before, note = "мало данных", None, None, f"меньше {SMALL_N} случаев"
     if incomplete is not None and (
         not incomplete["sources"] or {*incomplete["sources"]} & {*registry.able(metric.made_of)}
     ):
-        usual, note = None, "данные неполные"
+        usual, before, note = None, None, "данные неполные"
     direction = _direction(metric, float(value), usual)
     return {
         "key": metric.column,
@@ -74,6 +79,11 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
         "direction": direction,
         "good": metric.is_good(direction),
         "note": note or _note(metric, facts),
+        **compared.told(facts, usual),
+        **(
+            {"previous": before, "previous_display": show(metric, before, facts.currency)} if before is not None else {}
+        ),
+        **({"previous_of": compared.before(facts.previous)} if before is not None else {}),
     }
 
 

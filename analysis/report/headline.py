@@ -7,6 +7,7 @@ text of a client and no value at all, only what each placeholder means and where
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from synkro.core import russian
 
 _MOST = 2
 _QUIET = {"daily": "Тихий день", "weekly": "Тихая неделя", "monthly": "Тихий месяц"}
+_AT_END = {"daily": "На конец дня", "weekly": "На конец недели", "monthly": "На конец месяца"}
 #: what a sentence may compare, the most telling first
 _COMPARED = ("first_response_p50", "answered_within_target", "deals_won", "dialogs", "new_clients", "deals_lost")
 
@@ -29,43 +31,44 @@ def by_code(
     complaints: Sequence[str],
     quiet: bool,
     report_type: str = "daily",
+    why: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """The sentences of code. ``complaints``: dialogs with a complaint or a demand for money back."""
+    """The sentences of code. ``complaints``: dialogs with a complaint or a demand for money back; ``why``: what changed, and whose
+    it is, the worst first."""
     if quiet:
         return [
             _sentence(f"{_QUIET.get(report_type, _QUIET['daily'])}: новых обращений не было."),
             _sentence("Ждущих ответа клиентов и срочных дел нет."),
         ]
-    sentences = [_waits(facts), _change(facts, rows, complaints)]
-    return [_sentence(text) for text in sentences if text][:_MOST]
+    sentences = [_waits(facts, report_type), _sentence(_change(facts, rows, complaints, why))]
+    return [sentence for sentence in sentences if sentence["text"]][:_MOST]
 
 
-def _sentence(text: str) -> dict[str, Any]:
-    return {"text": text, "claims": []}
+def _sentence(text: str, about: str = "") -> dict[str, Any]:
+    return {"text": text, "claims": [], **({"about": about} if about else {})}
 
 
-def _waits(facts: Facts) -> str:
+def _waits(facts: Facts, report_type: str) -> dict[str, Any]:
+    """Who waited at the window's end: who waits now is another matter by the time it is read."""
     waiting = int(facts.numbers.get("unanswered_now") or 0)
     overdue = int(facts.numbers.get("unanswered_overdue") or sum(1 for w in facts.waiting if w.is_overdue))
     money = facts.numbers.get("money_at_risk") or 0
     if not facts.has_chats:
         won = int(facts.numbers.get("deals_won") or 0)
-        return _won(facts, won) if facts.has_deals else ""
+        return _sentence(_won(facts, won) if facts.has_deals else "")
+    at_end = _AT_END.get(report_type, "На конец окна")
     if not waiting:
-        return (
-            "Все клиенты получили ответ."
-            if facts.numbers.get("is_complete", True) and facts.numbers.get("waits")
-            else ""
-        )
-    verb = russian.plural(waiting, "ждёт", "ждут", "ждут")
-    text = f"{russian.count(waiting, 'клиент', 'клиента', 'клиентов')} {verb} ответа"
+        is_answered = facts.numbers.get("is_complete", True) and facts.numbers.get("waits")
+        return _sentence(f"{at_end} все клиенты получили ответ." if is_answered else "", "waits")
+    verb = russian.plural(waiting, "ждал", "ждали", "ждали")
+    text = f"{at_end} ответа {verb} {russian.count(waiting, 'клиент', 'клиента', 'клиентов')}"
     if overdue and overdue == waiting:
         text += ", дольше цели" if waiting == 1 else ", все дольше цели"
     elif overdue:
         text += f", из них {russian.number(overdue)} дольше цели"
     if money:
         text += f"; под риском {russian.money(money, facts.currency)}"
-    return text + "."
+    return _sentence(text + ".", "waits")
 
 
 def _won(facts: Facts, won: int) -> str:
@@ -78,11 +81,13 @@ def _won(facts: Facts, won: int) -> str:
     return text + (f" на {russian.money(amount, facts.currency)}." if amount else ".")
 
 
-def _change(facts: Facts, rows: Sequence[Mapping[str, Any]], complaints: Sequence[str]) -> str:
-    """Complaints first, else the number that moved most against the usual, else how the day was."""
+def _change(facts: Facts, rows: Sequence[Mapping[str, Any]], complaints: Sequence[str], why: Sequence[str] = ()) -> str:
+    """Complaints first, else what changed beyond noise, else the number that moved most against the usual, else how the day was."""
     if complaints:
         n = len(set(complaints))
         return f"{russian.plural(n, 'Жалуется', 'Жалуются', 'Жалуются')} {russian.count(n, 'клиент', 'клиента', 'клиентов')}: разберите в первую очередь."
+    if why:
+        return why[0]
     by_key = {row["key"]: row for row in rows}
     moved = [by_key[k] for k in _COMPARED if k in by_key and by_key[k]["direction"] in ("up", "down")]
     moved.sort(key=lambda row: -abs(row["value"] - row["usual"]) / max(abs(row["usual"]), 1e-9))
@@ -107,8 +112,8 @@ _PHRASES: dict[str, tuple[str, str, str]] = {
     "complaints": ("жалоба", "жалобы", "жалоб"),
 }
 _MEANS = {
-    "unanswered_now": "сколько клиентов сейчас ждут ответа",
-    "unanswered_overdue": "сколько из них ждут дольше цели",
+    "unanswered_now": "сколько клиентов ждали ответа на конец дня",
+    "unanswered_overdue": "сколько из них ждали дольше цели",
     "money_at_risk": "сумма открытых сделок этих клиентов",
     "first_response_p50": "за сколько обычно отвечают на первое сообщение",
     "answered_within_target": "доля ответов в срок",
@@ -119,6 +124,9 @@ _MEANS = {
     "deals_lost": "сколько сделок потеряно",
     "complaints": "сколько диалогов с жалобой",
 }
+
+
+_OF_WAITS = {"unanswered_now", "unanswered_overdue", "money_at_risk"}
 
 
 def sheet(facts: Facts, rows: Sequence[Mapping[str, Any]], complaints: Sequence[str]) -> dict[str, Fact]:
@@ -171,7 +179,13 @@ async def by_model(
         check=check,
         max_tokens=400,
     )
-    return [_sentence(_closed(fill(s["text"].strip(), facts))) for s in answer.value["headline"]]
+    return [_sentence(_closed(fill(s["text"].strip(), facts)), _about(s["text"])) for s in answer.value["headline"]]
+
+
+def _about(text: str) -> str:
+    """«waits» of a sentence with nothing in it but who waited."""
+    used = set(re.findall(r"\{(\w+)\}", text))
+    return "waits" if used and used <= _OF_WAITS else ""
 
 
 def _closed(text: str) -> str:

@@ -16,7 +16,7 @@ from analysis.report.context import AnalysisContext
 from synkro.connectors import registry
 from synkro.database import db
 from synkro.metrics import queries
-from synkro.metrics.queries import Waiting, plain
+from synkro.metrics.queries import Baseline, Waiting, plain
 from synkro.reporting import dialogs
 
 #: waits that get their quote looked up: the report shows ten
@@ -35,6 +35,13 @@ class Facts:
     quotes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lost: Sequence[Mapping[str, Any]] = ()
     currency: str | None = None
+    #: what ``usual`` is told of, and what the numbers were the time before
+    baseline: Baseline = field(default_factory=Baseline)
+    previous: Baseline = field(default_factory=Baseline)
+    #: rows of ``period_changes``: against the usual, or against the time before where nothing is usual yet
+    changes: Sequence[Mapping[str, Any]] = ()
+    #: (dialog, message) → whether something it promises is still to be kept; a message the marts do not know is not here
+    open_promises: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
     @property
     def has_chats(self) -> bool:
@@ -58,15 +65,31 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
         found = find_quote(quote, [m for m in said_in[wait.dialog_id] if m.kind == "client"])
         if found is not None:
             quotes[wait.wait_id] = (found, quote)
+    usual = queries.baseline(connection, ctx.tenant_id, ctx.window)
+    compared_with = "usual" if usual.windows else "previous"
     return Facts(
         numbers=queries.summary(connection, ctx.tenant_id, ctx.window) or {},
-        usual=queries.usual(connection, ctx.tenant_id, ctx.window),
+        usual=usual.values,
+        baseline=usual,
+        previous=queries.baseline(connection, ctx.tenant_id, ctx.window, "previous"),
+        changes=queries.changes(connection, ctx.tenant_id, ctx.window, compared_with),
         managers=queries.managers(connection, ctx.tenant_id, ctx.window),
         waiting=waits,
         quotes=quotes,
         lost=_lost(connection, ctx),
+        open_promises=_open_promises(connection, ctx),
         currency=_currency(connection, ctx),
     )
+
+
+def _open_promises(connection: db.Connection, ctx: AnalysisContext) -> dict[tuple[str, str], bool]:
+    """Of the messages of the window that promise: is any of it due or broken, by what happened since."""
+    rows = connection.execute(
+        "select dialog_id, message_id, bool_or(state in ('due', 'broken')) as is_open from marts.fct_promises"
+        " where tenant_id = %s and made_at >= %s and made_at < %s group by 1, 2",
+        (ctx.tenant_id, ctx.window.start, ctx.window.end),
+    )
+    return {(row["dialog_id"], row["message_id"]): row["is_open"] for row in rows}
 
 
 def _currency(connection: db.Connection, ctx: AnalysisContext) -> str | None:

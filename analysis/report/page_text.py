@@ -22,6 +22,7 @@ def build(body: Body, timezone: str) -> str:
         lines = [action_line(row) for row in body.actions[: _SHOWN["actions"]]]
         parts.append(_section(_TODAY.get(header.report_type, "Сделать"), lines, numbered=True))
     if not body.quiet:
+        parts.append(_section("Почему изменилось", [row.text for row in body.changes]))
         shown = [row for n, row in enumerate(body.numbers) if n < 5 or row.value or row.usual]
         parts.append(_section("Цифры", [number_line(row) for row in shown[: _SHOWN["numbers"]]]))
     if not (body.quiet or body.too_little_data):
@@ -90,7 +91,9 @@ def number_line(row: Number) -> str:
     text = f"{row.label}: {row.display}"
     if row.note:
         text += f" ({row.note})"
-    return text + (f", обычно {row.usual_display}" if row.usual_display else "")
+    if row.usual_display:
+        text += f", обычно {row.usual_display}" + (f" ({row.usual_of})" if row.usual_of else "")
+    return text + (f", {row.previous_of} {row.previous_display}" if row.previous_display else "")
 
 
 def quality_lines(quality: Quality | None) -> list[str]:

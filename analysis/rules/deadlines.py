@@ -19,7 +19,7 @@ _WEEKDAYS = (
     r"суббот\w{1,40}|(?<!\w)сенбі\w{0,40}",
     r"воскресень\w{1,40}|жексенбі\w{0,40}",
 )
-_MONTHS = ("январ", "феврал", "март", "апрел", "ма[яй]", "июн", "июл", "август", "сентябр", "октябр", "ноябр", "декабр")
+MONTHS = ("январ", "феврал", "март", "апрел", "ма[яй]", "июн", "июл", "август", "сентябр", "октябр", "ноябр", "декабр")
 _COUNT = {
     "один": 1,
     "одного": 1,
@@ -51,7 +51,7 @@ _WEEKDAY = re.compile(
 )
 _NUMBERED = re.compile(
     r"\b(?:до|к|на|по)?\s*(\d{1,2})(?:-?(?:го|му|е))?\s+(?:(?P<num>числ\w{1,40})|"
-    + "|".join(f"(?P<m{i}>{m}\\w*)" for i, m in enumerate(_MONTHS, 1))
+    + "|".join(f"(?P<m{i}>{m}\\w*)" for i, m in enumerate(MONTHS, 1))
     + r")\b"
 )
 _DOTTED = re.compile(r"\b(?:до|к|на)\s+(\d{1,2})\.(\d{1,2})(?:\.(?:\d{4}|\d{2}))?\b")
@@ -78,7 +78,7 @@ _WEEKEND = re.compile(r"\b(?:к|ко|в|во|на|до|после)\s+(?:эти\w
 _CLOCK = re.compile(
     r"\b(?:до|к|ко|после)\s+(\d{1,2}|"
     + "|".join(_COUNT)
-    + r")(?:[:.](\d{2}))?(?:\s*(?:час\w{0,40}|утра|вечера|ч))?\b(?!\s*(?:%|тыс|тг|₸|руб|млн|000|числ|дн|шт|см|мм|метр|[-.]\d))"
+    + r")(?:[:.](\d{2}))?(?:\s*(?:час\w{0,40}|утра|вечера|ч))?\b(?!\s*(?:%|тыс|тг|₸|руб|млн|000|числ|дн|шт|см|мм|метр|[-.]\d|-?(?:го|му)\b))"
 )
 
 _AFTER_TOMORROW = re.compile(r"\bпослезавтра\b|\bбүрсігүні\b|\bбурсигуни\b")
@@ -102,9 +102,9 @@ def find(text: str, sent_at: datetime) -> tuple[date, tuple[int, int]] | None:
         return today + timedelta(1), match.span()
     if match := _NUMBERED.search(text):
         months = [i for i in range(1, 13) if match[f"m{i}"]]
-        if (found := _numbered(today, int(match[1]), months[0] if months else None)) is not None:
+        if (found := numbered(today, int(match[1]), months[0] if months else None)) is not None:
             return found, match.span()
-    if (match := _DOTTED.search(text)) and (found := _numbered(today, int(match[1]), int(match[2]))) is not None:
+    if (match := _DOTTED.search(text)) and (found := numbered(today, int(match[1]), int(match[2]))) is not None:
         return found, match.span()
     if match := _WEEKDAY.search(text):
         wanted = next(i for i in range(7) if match[f"d{i}"])
@@ -172,7 +172,7 @@ def _number(word: str | None) -> int:
     return 1 if word is None else _COUNT.get(word) or int(word)
 
 
-def _numbered(today: date, day: int, month: int | None) -> date | None:
+def numbered(today: date, day: int, month: int | None = None) -> date | None:
     """The next such day; of a month that is long past, the next year's."""
     if not 1 <= day <= 31 or (month is not None and not 1 <= month <= 12):
         return None

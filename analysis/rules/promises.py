@@ -10,7 +10,8 @@ in the same breath («записала») are none.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
 
 from analysis.reading.models import Promise
 from analysis.reading.normalisation import one_line
@@ -86,7 +87,7 @@ _CLIENT = re.compile(
     r"|төлейм(?:ін|із)|барамын|келемін|жазамын)\b"
 )
 _NOT_A_PROMISE = re.compile(
-    r"\bесли\b|\bмог(?:у|ли)\b|\bможем\b|\bможно\b|\bбы\b|\bхотите\b|\bобычно\b|\bкак только\b|\bне (?:скин|пришл|отправ|набер|позвон|перезвон|напиш|успе|смог|сдела|привез|получ|приед|оплач)"
+    r"\bесли\b|\bмог(?:у|ли)\b|\bможем\b|\bможно\b|\bбы\b|\bхотите\b|\bобычно\b|\bкак только\b|\bне (?:скин|прид|пришл|отправ|набер|позвон|перезвон|напиш|успе|смог|сдела|привез|получ|приед|оплач)"
     r"|\bкогда (?:отправ|привез|сдела|реш|оплат|будет)|\bостал[аи]сь\b|\bскидк[аи] действу|\bвдруг\b|\bможет\b|\bнаверн|\bпостара|егер\b|\bпусть\b|\bпускай\b|\bзаймет\b|\b\w{1,40}[мбп][ае]ймы?і?н\b"
 )
 _KEPT = re.compile(
@@ -98,28 +99,14 @@ _SOON = timedelta(minutes=30)
 def find(lines: list[Line], sentences: list[Sentence]) -> list[Promise]:
     """Promises of both sides in order, one a sentence."""
     found = []
-    asked: Line | None = None
-    for sentence in sentences:
+    for sentence, deadline in said(sentences):
         who = sentence.line.kind
-        if who == "client":
-            asked = sentence.line
-        if who not in ("manager", "client") or sentence.folded.rstrip(' »")').endswith("?"):
-            continue
-        if _NOT_A_PROMISE.search(sentence.folded):
-            continue
-        when = deadlines.find(sentence.folded, sentence.line.sent_at)
-        if not (
-            _client_says_so(sentence, when is not None)
-            if who == "client"
-            else _we_say_so(sentence, when is not None, asked)
-        ):
-            continue
         later = [line for line in lines if line.order > sentence.line.order and line.kind == who]
         found.append(
             Promise(
                 text=one_line(sentence.text, 140).rstrip("."),
                 who=who,
-                deadline=when[0] if when else None,
+                deadline=deadline,
                 message_ids=(sentence.line.message_id,),
                 quote=sentence.quote(),
                 kept=who == "manager" and any(_delivers(sentence.line, line) for line in later),
@@ -129,8 +116,35 @@ def find(lines: list[Line], sentences: list[Sentence]) -> list[Promise]:
     return found
 
 
+def said(sentences: Iterable[Sentence]) -> Iterator[tuple[Sentence, date | None]]:
+    """The sentences that promise, in order, each with the date it names."""
+    asked: Line | None = None
+    for sentence in sentences:
+        who = sentence.line.kind
+        if who == "client":
+            asked = sentence.line
+        if who not in ("manager", "client") or sentence.folded.rstrip(' »")').endswith("?"):
+            continue
+        if _NOT_A_PROMISE.search(sentence.folded) or (who == "client" and not _clients_deed(sentence)):
+            continue
+        when = deadlines.find(sentence.folded, sentence.line.sent_at)
+        if who == "client":
+            is_promise = _client_says_so(sentence, when is not None)
+        else:
+            is_promise = _we_say_so(sentence, when is not None, asked)
+        if is_promise:
+            yield sentence, when[0] if when else None
+
+
 def _client_says_so(sentence: Sentence, has_date: bool) -> bool:
-    return has_date and _CLIENT.search(sentence.folded) is not None
+    is_short = len(sentence.tagged.line.split()) <= _SHORT
+    return has_date or (is_short and _TIME.search(sentence.folded) is not None)
+
+
+def _clients_deed(sentence: Sentence) -> bool:
+    """In words of their own future; Kazakh has no dictionary here."""
+    forms, text = sentence.tagged.line, sentence.folded
+    return bool(_CLIENT.search(text) or _WILL_SOMETIME.search(forms) or _KAZAKH_OWN.search(text))
 
 
 def _we_say_so(sentence: Sentence, has_date: bool, asked: Line | None) -> bool:

@@ -57,10 +57,10 @@ def read(
     model = model or load()
     lines = line_cutting.of(messages, timezone)
     talk = [Said(m.kind, m.body, m.sent_at, ("file",) if m.has_media else ()) for m in messages]
-    reasons = _reasons(messages, decide(talk, model) if intents is None else intents)
+    reasons = reasons_of(messages, decide(talk, model) if intents is None else intents)
     people = [line for line in lines if line.kind in ("client", "manager")]
     sentences = line_cutting.sentences(people)
-    claimed = _Claims(messages, talk, _fired(sentences), model)
+    claimed = Claims(messages, talk, rules_fired(sentences), model)
     risks = _risks(sentences, claimed)
     found = promises.find(people, sentences)
     question = _open_question(people)
@@ -96,10 +96,10 @@ _COMPLAINTS = ("complaint", "refund", "broken_promise", "angry", "ignored")
 
 def fired(messages: Sequence[Message], timezone: str) -> dict[str, set[str]]:
     """Names of the rules that hold in each message of the client, by message: what the trained claims are shown."""
-    return _fired(line_cutting.sentences(line_cutting.of(messages, timezone)))
+    return rules_fired(line_cutting.sentences(line_cutting.of(messages, timezone)))
 
 
-def _fired(sentences: Sequence[Sentence]) -> dict[str, set[str]]:
+def rules_fired(sentences: Sequence[Sentence]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for sentence in sentences:
         if sentence.line.kind != "client":
@@ -113,7 +113,7 @@ def _fired(sentences: Sequence[Sentence]) -> dict[str, set[str]]:
     return found
 
 
-def _objections(free: list[Sentence], sentences: Sequence[Sentence], claimed: _Claims) -> tuple[Item, ...]:
+def _objections(free: list[Sentence], sentences: Sequence[Sentence], claimed: Claims) -> tuple[Item, ...]:
     """By words, and «ого» alone after a price of ours. «Подумаем» says itself what it is, the others are weighed."""
     kept = [s for s in free if claimed.is_kept("objection", s.line.message_id)]
     found = [item for item in _apply(_OBJECTIONS, kept, per_kind=1) if item.kind != "postponed"]
@@ -131,7 +131,7 @@ def _objections(free: list[Sentence], sentences: Sequence[Sentence], claimed: _C
     return tuple(found)
 
 
-class _Claims:
+class Claims:
     """What the trained model says of each message of the client: does it object, complain, refuse."""
 
     def __init__(
@@ -162,7 +162,7 @@ class _Claims:
         return scores is not None and scores[claim] >= self._bounds[claim].add
 
 
-def _risks(sentences: list[Sentence], claimed: _Claims) -> tuple[Item, ...]:
+def _risks(sentences: list[Sentence], claimed: Claims) -> tuple[Item, ...]:
     """Two prices first: «цифры не сходятся» is no other complaint, and a sentence is counted as one thing."""
     prices = _apply((*[r for r in p.RISKS if r.kind == "wrong_price"], *phrases.PRICES), sentences, per_kind=2)
     prices = prices or tuple(price_conflicts.find(sentences))
@@ -180,7 +180,21 @@ def _risks(sentences: list[Sentence], claimed: _Claims) -> tuple[Item, ...]:
     return tuple(sorted((*prices, *rest), key=lambda item: order[item.message_ids[0]]))
 
 
-def _told_by_model(sentences: Sequence[Sentence], claimed: _Claims) -> tuple[Item, ...]:
+def complaints(sentences: list[Sentence], fired: Mapping[str, set[str]], claimed: Claims) -> set[str]:
+    """Every message of the client that complains about us, by rules (``fired``: :func:`rules_fired`) and by the model."""
+    rules = [rule for rule in _CLIENT_RISKS if rule.kind in _COMPLAINTS]
+    risky = [s for s in sentences if any(f"risk_{k}" in fired.get(s.line.message_id, ()) for k in _COMPLAINTS)]
+    found = _about_us(_apply(rules, risky, per_kind=len(risky)), sentences)
+    told = {
+        item.message_ids[0]
+        for item in found
+        if phrases.is_demand(item.quote) or claimed.is_kept("complaint", item.message_ids[0])
+    }
+    sure = {s.line.message_id for s in sentences if s.line.kind == "client"}
+    return told | {message_id for message_id in sure if claimed.is_sure("complaint", message_id)}
+
+
+def _told_by_model(sentences: Sequence[Sentence], claimed: Claims) -> tuple[Item, ...]:
     """The first complaint no rule has words for, quoted by its longest sentence."""
     sure = [s for s in sentences if s.line.kind == "client" and claimed.is_sure("complaint", s.line.message_id)]
     same = [s for s in sure if s.line is sure[0].line]
@@ -197,7 +211,9 @@ def _about_us(found: Sequence[Item], sentences: list[Sentence]) -> tuple[Item, .
     """A broken thing is a complaint where something ties it to us; by itself it is what the client comes with."""
     said = {s.line.message_id: s for s in sentences}
     told = [s for s in sentences if s.line.kind == "client"]
-    first_ours = min((s.line.order for s in sentences if s.line.kind == "manager"), default=-1)
+    # a chat in which we have said nothing yet is all first words
+    last = sentences[-1].line.order + 1 if sentences else 0
+    first_ours = min((s.line.order for s in sentences if s.line.kind == "manager"), default=last)
     kept = []
     for item in found:
         if item.kind == "complaint" and phrases.is_bare_defect(item.quote):
@@ -274,7 +290,7 @@ def _asks(sentence: Sentence) -> bool:
     )
 
 
-def _reasons(messages: Sequence[Message], intents: Sequence[Intent | None]) -> dict[str, str]:
+def reasons_of(messages: Sequence[Message], intents: Sequence[Intent | None]) -> dict[str, str]:
     """Why each message of the client needs an answer or none, by message."""
     return {m.message_id: intent.reason for m, intent in zip(messages, intents, strict=True) if intent is not None}
 
@@ -284,7 +300,7 @@ _OF_REASON = {"payment_claim": "paid", "confirmation": "visit", "on_my_way": "vi
 
 
 def _outcome(
-    people: list[Line], sentences: list[Sentence], question: Item | None, reasons: Mapping[str, str], claimed: _Claims
+    people: list[Line], sentences: list[Sentence], question: Item | None, reasons: Mapping[str, str], claimed: Claims
 ) -> Item | None:
     """How it stands at the end: the latest decisive words win; an open question wins over all but money and a refusal."""
     decided: Item | None = None
@@ -318,31 +334,14 @@ def _outcome(
 _UNSETTLED = ("thinking",)
 
 
-def _decided(sentence: Sentence, reasons: Mapping[str, str], before: str, claimed: _Claims) -> str:
+def _decided(sentence: Sentence, reasons: Mapping[str, str], before: str, claimed: Claims) -> str:
     """What the sentence decides, or nothing; ``before``: what stood until now."""
     text, is_client = sentence.folded, sentence.line.kind == "client"
     asks = text.rstrip(" )").endswith("?")
     if (is_client and p.PAID.search(text)) or (not is_client and p.PAID_SEEN.search(text)):
         return "paid"
     reason = reasons.get(sentence.line.message_id, "") if is_client else ""
-    if (
-        is_client
-        and not asks
-        and (not sentence.line.needs_reply or reason not in ("complaint", "reminder", "question", "greeting"))
-        and claimed.is_kept("refusal", sentence.line.message_id)
-        and not phrases.NOT_OUR_REFUSAL.search(sentence.tagged.line)
-        and (
-            claimed.is_sure("refusal", sentence.line.message_id)
-            or p.REFUSED.search(text)
-            or phrases.REFUSES.search(sentence.tagged.line)
-            or (
-                reason == "refusal"
-                and claimed.is_likely("refusal", sentence.line.message_id)
-                and before not in ("paid", "visit", "agreed")
-                and phrases.DENIES.search(sentence.tagged.line)
-            )
-        )
-    ):
+    if is_client and refuses(sentence, reason, before, claimed):
         return "refused"
     if is_client and p.AGREED.search(text) and not p.NOT_AGREED.search(text):
         return "agreed"
@@ -360,6 +359,27 @@ def _decided(sentence: Sentence, reasons: Mapping[str, str], before: str, claime
     if told == "visit":
         return told if before in ("", "thinking", "call", "agreed") else ""
     return told
+
+
+def refuses(sentence: Sentence, reason: str, before: str, claimed: Claims) -> bool:
+    """Whether the client's sentence says no to us; ``before``: what had been decided until then."""
+    message_id, text = sentence.line.message_id, sentence.folded
+    return (
+        not text.rstrip(" )").endswith("?")
+        and (not sentence.line.needs_reply or reason not in ("complaint", "reminder", "question", "greeting"))
+        and claimed.is_kept("refusal", message_id)
+        and not phrases.NOT_OUR_REFUSAL.search(sentence.tagged.line)
+        and (
+            claimed.is_sure("refusal", message_id)
+            or bool(p.REFUSED.search(text) or phrases.REFUSES.search(sentence.tagged.line))
+            or (
+                reason == "refusal"
+                and claimed.is_likely("refusal", message_id)
+                and before not in ("paid", "visit", "agreed")
+                and phrases.DENIES.search(sentence.tagged.line) is not None
+            )
+        )
+    )
 
 
 _IF = re.compile(r"\bесли\b|\bкогда\b|\bне записал|\bошиб|\bлюбо[ей]\b|\bегер\b")

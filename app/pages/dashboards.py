@@ -8,7 +8,7 @@ from app import formatting
 from app.components.base import charts
 from app.components.base.html import div, empty, link, span, table, tag
 from app.components.report.parts import section
-from app.components.report.waits_table import waits_table
+from app.components.report.waits_table import live_lead, waits_table
 from app.layout import frame, heading, page
 from app.offload import off_loop
 from app.texts import language, t
@@ -118,15 +118,18 @@ def _funnel(view: Dashboard) -> None:
 
 
 def _waiting(view: Dashboard) -> None:
+    if view.live is None:
+        return
     with tag("section", "card flush", mark="waiting-section"):
         with div("card-head"):
-            tag("h2", "", t("report.waiting"))
-            span("small muted", t("report.as_of", when=formatting.moment(view.as_of, view.timezone)))
+            tag("h2", "", t("report.waiting_now"))
+            live_lead(view.live, view.timezone, view.currency)
         if view.waiting:
             waits_table(view.tenant.slug, view.waiting[:SHOWN], view.timezone, view.currency)
-            if view.report_id and len(view.waiting) > SHOWN:
-                href = f"/t/{view.tenant.slug}/reports/{view.report_id}/rows/unanswered_now"
-                with div("pager"):
-                    link(t("dashboards.all_waiting"), href, "btn small", mark="all-waiting")
+            if len(view.waiting) > SHOWN:
+                with tag("details"):
+                    left = t("report.more_actions", n=len(view.waiting) - SHOWN)
+                    tag("summary", "small", left, mark="all-waiting").style("padding: 8px 16px")
+                    waits_table(view.tenant.slug, view.waiting[SHOWN:], view.timezone, view.currency)
         else:
             div("empty", t("report.nobody_waits"))

@@ -6,16 +6,15 @@ from datetime import datetime
 
 from app import formatting
 from app.components.base.html import badge, div, empty, facts, link, note, span, tag
-from app.components.report.parts import coverage_text, number_text, progress, run_badge, status_badge, step_text
+from app.components.report.parts import coverage_text, progress, run_badge, status_badge, step_text
 from app.layout import frame, heading, page
 from app.offload import off_loop
-from app.texts import language, t
+from app.texts import t
 from services import overview
 from services.access import Viewer
 from services.overview import Card
 from synkro.connectors import registry
 from synkro.core import clock
-from synkro.metrics.registry import SUMMARY
 
 
 @page("/")
@@ -42,7 +41,7 @@ def _card(card: Card, viewer: Viewer) -> None:
             if tenant.status != "active":
                 badge(t(f"tenant.{tenant.status}"), "warn")
         _trouble(card, viewer)
-        _numbers(card)
+        _numbers(card, zone)
         pairs = [(formatting.source(source), _reach(card, source, until)) for source, until in card.freshness.items()]
         if card.report:
             coverage = coverage_text(card.report["coverage"])
@@ -97,14 +96,16 @@ def _reach(card: Card, source: str, until: datetime | None) -> str:
     return t("overview.since", when=when, day=formatting.day(since, year=True)) if since else when
 
 
-def _numbers(card: Card) -> None:
-    if not card.report:
+def _numbers(card: Card, zone: str) -> None:
+    if card.live is None:
         return
-    numbers = card.report["numbers"]
-    with div("facts-row"):
-        for key in ("unanswered_now", "money_at_risk"):
-            if numbers.get(key) is not None:
-                with div("fact"):
-                    text = number_text(SUMMARY[key], numbers[key], card.currency)
-                    span("value warn" if numbers[key] else "value", text)
-                    span("label", SUMMARY[key].label(language()))
+    shown = (
+        ("overview.waiting", formatting.number(card.live.unanswered), card.live.unanswered),
+        ("overview.at_risk", formatting.money(card.live.money_at_risk, card.currency), card.live.money_at_risk),
+    )
+    with div("facts-row", mark="live"):
+        for label, text, value in shown:
+            with div("fact"):
+                span("value warn" if value else "value", text)
+                span("label", t(label))
+    span("small muted", t("report.as_of", when=formatting.moment(card.live.as_of, zone)), mark="live-as-of")

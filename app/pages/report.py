@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.report import page_text
 from app import formatting
 from app.components.base.html import button, div, link, note, span, tag
-from app.components.report import details, quality, reconciliation, restatements, sales, sections
+from app.components.report import changes, details, quality, reconciliation, restatements, sales, sections
 from app.components.report.followup import FollowUp
 from app.components.report.parts import coverage_text, evidence, section, status_badge
 from app.layout import frame, heading, page
@@ -51,6 +51,7 @@ def content(view: ReportView, viewer: Viewer) -> None:
         with div("stack loose"):
             sections.actions(view)
             sections.numbers(view)
+            changes.draw(view)
             sections.waiting(view)
             sections.managers(view)
             sales.draw(view)
@@ -100,6 +101,8 @@ def _state(view: ReportView, zone: str) -> None:
         when = view.next_attempt
         text = t("report.next_attempt", when=formatting.moment(when, zone)) if when else t("report.no_attempt")
         span("small muted", text, mark="next-attempt")
+    if view.sent_at is not None:
+        span("small muted", t("report.awaits", when=formatting.moment(view.sent_at, zone)), mark="awaits-delivery")
     if body.too_little_data:
         note(t("report.too_little"), "", mark="too-little")
 

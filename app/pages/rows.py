@@ -7,7 +7,7 @@ from typing import Any
 
 from app import formatting
 from app.components.base.html import badge, div, empty, facts, note, pager, span, table, tag
-from app.components.report.parts import client_cell, number_text, rows_href, section
+from app.components.report.parts import client_cell, number_text, part_text, rows_href, section
 from app.layout import frame, heading, page
 from app.offload import off_loop
 from app.texts import known, language, t
@@ -20,15 +20,25 @@ Columns = list[tuple[str, str]]
 
 @page("/t/{slug}/reports/{report_id}/rows/{metric}")
 async def rows_page(
-    viewer: Viewer, slug: str, report_id: str, metric: str, p: int = 1, manager: str | None = None
+    viewer: Viewer,
+    slug: str,
+    report_id: str,
+    metric: str,
+    p: int = 1,
+    manager: str | None = None,
+    by: str | None = None,
+    part: str | None = None,
 ) -> None:
-    found = await off_loop(rows.behind, viewer, slug, report_id, metric, p, manager_id=manager)
+    of_part = (by, part or "") if by else None
+    found = await off_loop(rows.behind, viewer, slug, report_id, metric, p, manager_id=manager, part=of_part)
     report, zone = found.report, found.tenant.timezone
     period = formatting.span(report.period_start, report.period_end)
     base = f"/t/{slug}/reports/{report.report_id}"
     title = found.entry.label(language())
     if found.manager_name:
         title = f"{title}: {found.manager_name}"
+    if found.part:
+        title = f"{title}: {part_text(*found.part, found.part_name)}"
     with frame(viewer, title, tenant=found.tenant, on="reports"):
         lead = formatting.plural(found.total, "plural.rows")
         if found.value is not None:
@@ -42,7 +52,7 @@ async def rows_page(
         columns, draw = _TABLES[found.entry.row_set]
         with div("card flush"):
             table(columns(), [draw(row, slug, zone) for row in found.rows], mark="rows")
-            pager(found.page, found.pages, lambda number: rows_href(base, metric, manager, number))
+            pager(found.page, found.pages, lambda number: rows_href(base, metric, manager, number, part=of_part))
 
 
 def _value(found: Rows, value: Any) -> str:

@@ -31,10 +31,11 @@ delete from plain.period_dialogs where tenant_id = %(tenant)s and window_start =
 -- The hash is that of the window's messages and the twenty before them.
 insert into plain.period_dialogs
 select %(tenant)s, m.window_start, m.window_end, m.dialog_id, m.client_id, d.deal_id, d.responsible_id, m.messages,
-    m.client_messages, m.manager_messages, coalesce(w.waits, 0), coalesce(w.has_open_wait, false), w.waiting_minutes, m.last_message_at, t.transcript_hash
+    m.client_messages, m.manager_messages, coalesce(w.waits, 0), coalesce(w.has_open_wait, false), w.waiting_minutes, m.last_message_at, t.transcript_hash, m.first_message_at
 from (
     select window_start, window_end, dialog_id, client_id, count(*) as messages, count(*) filter (where kind = 'client') as client_messages,
-        count(*) filter (where kind = 'manager') as manager_messages, max(sent_at) as last_message_at
+        count(*) filter (where kind = 'manager') as manager_messages, max(sent_at) as last_message_at,
+        min(sent_at) as first_message_at
     from window_messages
     group by window_start, window_end, dialog_id, client_id
 ) as m

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from delivery import destinations
+from delivery import deliveries, destinations
 from delivery.bot import inbox, limits
 from delivery.bot.inbox import Received
 from delivery.links import dialog_page, is_public, report_page
-from delivery.message import Button, telegram_message
+from delivery.message import Button
 from delivery.telegram.client import TelegramClient
 from delivery.telegram.error_classes import judge
 from delivery.telegram.markup import escape, split_html
@@ -102,9 +102,9 @@ class Conversation:
         if message.command == "report":
             with db.as_service("bot") as connection:
                 report = reports.current(connection, self.tenant_id)
-            if report is None:
-                return Reply("Отчётов пока нет.")
-            whole = telegram_message(report.body, report_url=self._page(report))
+                if report is None:
+                    return Reply("Отчётов пока нет.")
+                whole = deliveries.compose(connection, report, report_url=self._page(report)).message
             return Reply(whole.text_html, whole.buttons)
         return None
 

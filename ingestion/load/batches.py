@@ -68,6 +68,8 @@ class Stream:
     lost: bool = False
     #: kept with the watermark: for the stream's next read
     cursor: dict[str, Any] = field(default_factory=dict)
+    #: a read beside the runs' own: it leaves their watermark and their checkpoint as they are
+    is_aside: bool = False
     #: the watermark moves although not everything was read; the rest is remembered in the cursor
     moves_anyway: bool = False
     #: where the next attempt goes on if this one is cut, None = at the beginning; true of all rows yielded *before*

@@ -127,6 +127,9 @@ def _settle(session: Session, batches: list[Batch]) -> None:
             stream, tenant = batch.stream, session.ctx.tenant_id
             if batch.ended and stream.whole and not stream.lost:
                 stream.load.status = "complete"
+            if stream.is_aside:
+                _record(connection, session, stream)
+                continue
             moves = batch.ended and not stream.lost and (stream.load.status == "complete" or stream.moves_anyway)
             if moves:
                 watermarks.advance(connection, tenant, session.source, stream.name, session.started_at, stream.cursor)

@@ -1,7 +1,7 @@
 """Radist's two ways of paging: a cursor over contacts, and ``until`` backwards through a dialog.
 
-No parameter selects what changed, and the order of contacts is not promised, so the listing is always walked
-whole. A page of messages is the newest ``limit`` at or before ``until``, in an order nobody promises. Whether
+No parameter selects what changed, and the order of contacts is not promised, so a run walks the listing
+whole; a look before a delivery stops at contacts too old for it, as long as it sees the newest come first. A page of messages is the newest ``limit`` at or before ``until``, in an order nobody promises. Whether
 ``until`` is included is unknown, so the next one is the oldest moment plus a millisecond: under either
 reading nothing is lost, and what comes twice is dropped by id. When a full page brings nothing new, more
 messages share one millisecond than a page holds: the walk steps below it and counts a possible gap.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingestion.radist.mapping import moment_of
+from ingestion.radist.mapping import moment_of, updated_of
 from synkro.core.errors import DataError, TransientError
 
 Get = Callable[..., Any]
@@ -27,8 +27,8 @@ _SLACK = timedelta(seconds=1)
 _PATIENCE = 3
 
 
-def contacts(get: Get, path: str) -> Iterator[list[Any]]:
-    """Every listed contact. A live listing moves: the same contact may come twice.
+def contacts(get: Get, path: str, since: datetime | None = None) -> Iterator[list[Any]]:
+    """Every listed contact, or those changed ``since`` and some more. A live listing moves: the same contact may come twice.
 
     Whoever writes during the walk jumps from a page it has not reached to the first one, which it has left. So the
     top of the list is looked at again until it shows nobody new; who jumps after that is the next run's.
@@ -36,7 +36,7 @@ def contacts(get: Get, path: str) -> Iterator[list[Any]]:
     known: set[Any] = set()
     for turn in range(_PATIENCE):
         pages = 0
-        for rows in _walk(get, path):
+        for rows in _walk(get, path) if since is None else _until(_walk(get, path), since):
             pages += 1
             ids = {row.get("contact_id") if isinstance(row, dict) else None for row in rows}
             if turn and ids <= known:
@@ -44,6 +44,21 @@ def contacts(get: Get, path: str) -> Iterator[list[Any]]:
             known |= ids
             yield rows
         if pages == 1:
+            return
+
+
+def _until(pages: Iterator[list[Any]], since: datetime) -> Iterator[list[Any]]:
+    """Pages up to the first that is older than ``since`` as a whole. As long as the newest come first, which nobody promises:
+    once one does not, all of the listing."""
+    lowest: datetime | None = None
+    is_in_order = True
+    for rows in pages:
+        yield rows
+        moments = [updated_of(row) if isinstance(row, dict) else None for row in rows]
+        for moment in moments:
+            is_in_order = is_in_order and moment is not None and (lowest is None or moment <= lowest + _SLACK)
+            lowest = moment if lowest is None or (moment is not None and moment < lowest) else lowest
+        if is_in_order and rows and all(moment is not None and moment < since for moment in moments):
             return
 
 

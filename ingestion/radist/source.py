@@ -21,7 +21,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,8 +52,18 @@ def read(session: Session) -> SourceResult:
         return run(session, reader.streams())
 
 
+def read_recent(session: Session) -> SourceResult:
+    """Dialogs that changed since the last whole read, beside the runs' own reading: their watermark stays where it is.
+
+    ``complete_until`` of the result: the moment this read began, when it missed nothing of what changed until then.
+    """
+    with opened(session, is_recent=True) as reader:
+        outcome = run(session, reader.streams())
+    return replace(outcome, complete_until=session.started_at if outcome.status == "complete" else None)
+
+
 @contextmanager
-def opened(session: Session) -> Iterator[Radist]:
+def opened(session: Session, *, is_recent: bool = False) -> Iterator[Radist]:
     """A reader of the tenant's company; another company than the bound one is refused."""
     ctx = session.ctx
     with db.as_service("ingestion radist") as connection:
@@ -84,7 +94,7 @@ def opened(session: Session) -> Iterator[Radist]:
         allow_local=ctx.allow_local,
     ) as http:
         narrow = CompositeLimiter(account.limiter(ctx.tenant_id, per_second=listing, part="/listing"), wide)
-        yield Radist(session, http, narrow, f"/companies/{company}/messaging")
+        yield Radist(session, http, narrow, f"/companies/{company}/messaging", is_recent=is_recent)
 
 
 #: dialogs this fresh are looked at again once a day, this far back before the watermark
@@ -106,13 +116,21 @@ class _Known:
 class Radist:
     """One read of one company; ``streams()`` are to be given to :func:`ingestion.load.streams.run`."""
 
-    def __init__(self, session: Session, http: VendorClient, listing: Limiter, path: str) -> None:
+    def __init__(
+        self, session: Session, http: VendorClient, listing: Limiter, path: str, *, is_recent: bool = False
+    ) -> None:
+        self._is_recent = is_recent
         self._session, self._http, self._listing, self._path = session, http, listing, path
         # proves the key and the company before anything begins, and tells the vendor's time
         self._sources = http.get(f"{path}/chats/sources/", expect=list, limiter=listing) or []
         session.set_clock(http.vendor_clocks)
         self._mapper = Mapper(str(session.ctx.tenant_id), clock.now())
         before = left(session.ctx, "radist")
+        if is_recent:
+            # where a run was cut is its own affair
+            before = replace(before, backfills={})
+            if "messages" not in before.marks:
+                raise ConfigurationError("Radist ещё ни разу не прочитан целиком, перечитывать нечего.")
         self._begin = start(session.ctx, before, "messages")
         self._since = self._begin.read_from
         #: of dialogs no run has read: as far back as the others were
@@ -125,7 +143,7 @@ class Radist:
         looked = datetime.fromisoformat(watermark.cursor.get("late_at", "2000-01-01T00:00:00Z")) if watermark else None
         #: this read takes the second look; the attempts at one read agree
         every = _LATE_AT_LAST if session.ctx.is_awaited else _LATE_EVERY
-        self._late = bool(position.get("late", looked is None or self._began - looked >= every))
+        self._late = not is_recent and bool(position.get("late", looked is None or self._began - looked >= every))
         self._known = self._look_up(watermark)
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._queued: set[int] = set()
@@ -157,12 +175,12 @@ class Radist:
             cursor={"from": self._begin.reaches.isoformat(), "unread": []},
             point=self._point,
             begun=self._began,
+            is_aside=self._is_recent,
         )
-        return [
-            Stream("sources", sources, lambda: self._read_sources(sources)),
-            Stream("chats", chats, lambda: self._chats(chats), before_load=self._remember),
-            stream,
-        ]
+        listed = Stream("chats", chats, lambda: self._chats(chats), before_load=self._remember)
+        if self._is_recent:
+            return [replace(listed, is_aside=True), stream]
+        return [Stream("sources", sources, lambda: self._read_sources(sources)), listed, stream]
 
     def _point(self) -> Checkpoint | None:
         whole = self._whole.copy()
@@ -185,7 +203,8 @@ class Radist:
         changed: list[Task] = []
         limit = self._session.ctx.radist_fetch_limit
         try:
-            for contacts in paginator.contacts(self._list, f"{self._path}/chats/with_contacts/"):
+            since = self._since if self._is_recent else None
+            for contacts in paginator.contacts(self._list, f"{self._path}/chats/with_contacts/", since):
                 rows = row_stats.keep(
                     [chat for contact in contacts for chat in chats_of(contact)],
                     self._mapper.chat,

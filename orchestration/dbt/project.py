@@ -36,6 +36,8 @@ __all__ = [
 
 #: what the server itself refuses to store (a unique index stands beside each of these tests) is not asked for again
 INDEX_GUARDED = "tag:index_guarded"
+#: the models whose rows are those of a window (the grain of macros/affected.sql), as dbt selects them
+OF_WINDOWS = ("int_window*", "period_*")
 #: two deployers at once: the second waits, then finds nothing to do
 _LOCK_KEY = 0x53594E4B44
 #: held shared by every tenant's build, alone by a full refresh: it makes each table anew from the rows it sees when it begins,
@@ -106,8 +108,12 @@ def build_tenant(
     everything: bool = False,
     on_wait: Callable[[], None] = lambda: None,
     session: psycopg.Connection[Any] | None = None,
+    periods: bool = True,
 ) -> list[NodeResult]:
     """Bring the tenant's tables up to date, and the period marts for ``windows`` (by default the run's own window).
+
+    ``periods``: False leaves the windows' numbers as they are, and builds nothing at all where more than the clients
+    something happened to would have to be rebuilt: the next run does that.
 
     Rebuilt are the clients something happened to since the last build that stood; all of them after a change that
     concerns everyone (the models, the settings, the calendar), or when ``everything`` asks for it. The rows are the same
@@ -120,14 +126,18 @@ def build_tenant(
     Raises :class:`DataError` naming the model that failed.
     """
     spans = [(span.start, span.end) for span in windows] or [(window_start, window_end)]
+    spans = spans if periods else []
     with (
         nullcontext(session) if session else connections.connect(url, "lock", autocommit=True) as connection,
         _shared(connection, on_wait),
     ):
         _check_inputs(connection, tenant_id, spans)
         columns = _columns(connection)
+        if not periods and not scope.is_partial(url, UUID(str(tenant_id)), _rules(), session=connection):
+            return []
         build = scope.begin(url, UUID(str(tenant_id)), _rules(), everything=everything, session=connection)
         arguments = ["run", "--select", "config.materialized:tenant_incremental"]
+        arguments += [] if periods else ["--exclude", *OF_WINDOWS]
         variables = _variables(tenant_id, spans) | build.variables | {"columns": columns}
         results = run(url, data_dir, arguments, variables, work_dir, on_event)
         scope.stood(url, build, spans, session=connection)
@@ -169,10 +179,11 @@ unit_test.__test__ = False  # type: ignore[attr-defined]
 
 
 def _rules() -> str:
-    """What every number means: the SQL, and the version of the decisions it reads."""
-    from analysis.intents import VERSION
+    """What every number means: the SQL, and the versions of the decisions it reads."""
+    from analysis import intents
+    from analysis.rules import acts
 
-    return f"{project_hash()} {VERSION}"
+    return f"{project_hash()} {intents.VERSION} {acts.VERSION}"
 
 
 def _variables(tenant_id: UUID | str, spans: Sequence[tuple[datetime, datetime]]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ select
       (select jsonb_agg(to_jsonb(r) order by r.loss_reason_id) from staging.stg_amocrm__loss_reasons as r where r.tenant_id = %(tenant)s),
       (select max(a.currency) from staging.stg_amocrm__account as a where a.tenant_id = %(tenant)s)
     )::text)) as dictionaries,
-  (select max(as_of) from synkro.report_windows where tenant_id = %(tenant)s) as as_of,
+  (select max(greatest(as_of, looked_at)) from synkro.report_windows where tenant_id = %(tenant)s) as as_of,
   (select min(starts_at) from synkro.working_intervals where tenant_id = %(tenant)s) as calendar_from,
   (select max(ends_at) from synkro.working_intervals where tenant_id = %(tenant)s) as calendar_until
 """
@@ -130,6 +130,22 @@ def begin(
         return Build(tenant_id, scope, scope == "touched" and all_deals, inputs)
 
 
+def is_partial(url: str, tenant_id: UUID, project: str, *, session: psycopg.Connection[Any] | None = None) -> bool:
+    """Whether a build would cover only the clients something happened to; claims nothing."""
+    with _transaction(url, session) as connection:
+        return _is_comparable(connection, _mark(connection, tenant_id), _inputs(connection, tenant_id, project))
+
+
+#: Where no run has set a watermark, the last thing known to have been said, as in int_waits
+_WATERMARK = """
+insert into synkro.mart_watermarks (tenant_id, as_of)
+select %(tenant)s, m.as_of
+from (select coalesce(%(as_of)s::timestamptz, (select max(sent_at) from marts.fct_messages where tenant_id = %(tenant)s)) as as_of) as m
+where m.as_of is not null
+on conflict (tenant_id) do update set as_of = excluded.as_of, built_at = now()
+"""
+
+
 def stood(
     url: str,
     build: Build,
@@ -145,6 +161,7 @@ def stood(
             f" {', '.join(f'{name} = %({name})s' for name in names)} where tenant_id = %(tenant)s",
             {"tenant": build.tenant_id, **build.inputs},
         )
+        connection.execute(_WATERMARK, {"tenant": build.tenant_id, "as_of": build.inputs.get("as_of")})
         connection.execute("delete from private.raw_changes where tenant_id = %s and is_claimed", (build.tenant_id,))
         if build.scope == "all":
             connection.execute("delete from private.reconciled_dialogs where tenant_id = %s", (build.tenant_id,))

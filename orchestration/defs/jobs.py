@@ -7,8 +7,9 @@ from typing import Any
 from dagster import AssetSelection, define_asset_job, in_process_executor
 
 from orchestration.queue.partitions import tenant_days
+from orchestration.queue.submission import REPORT_JOB
 
-REPORT_JOB = "report_job"
+__all__ = ["REPORT_JOB", "report_job"]
 
 
 def report_job() -> Any:

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from dagster import (
     DagsterInstance,
@@ -30,29 +29,29 @@ from dagster import (
 from orchestration.defs.jobs import REPORT_JOB
 from orchestration.queue import submission
 from orchestration.queue.partitions import TENANTS
-from synkro.core import calendar, clock
+from synkro.core import clock
 from synkro.core.windows import (
     Window,
     business_date,
     business_day_window,
-    instant,
     last_closed,
     month_window,
     week_window,
 )
 from synkro.database import db
-from synkro.reporting import revisions
+from synkro.reporting import deliveries, revisions
 from synkro.runs import queue
-from synkro.tenancy import runtime_config, tenants
+from synkro.tenancy import due_times, runtime_config, tenants
 
 EVERY_MINUTE = "* * * * *"
-REVISIONS = "revisions"
+REVISIONS, DELIVERIES = "revisions", "deliveries"
 #: the kinds of reports that come by a schedule, each with a Dagster schedule of its own
 KINDS = {
     "daily": "Отчёты за день",
     "weekly": "Отчёты за неделю",
     "monthly": "Отчёты за месяц",
     REVISIONS: "Уточнения неполных отчётов",
+    DELIVERIES: "Отправка собранных отчётов",
 }
 #: after a longer outage the older windows are for a person to decide
 CATCH_UP = timedelta(days=7)
@@ -99,7 +98,7 @@ def _days(config: runtime_config.RuntimeConfig, now: datetime) -> Iterator[Due]:
     for back in range(1, CATCH_UP.days + 2):
         label = today - back * _DAY
         window = business_day_window(label, config.business_day_start, config.timezone)
-        yield Due(window, "daily", f"daily:{label.isoformat()}", _scheduled(config, window))
+        yield Due(window, "daily", f"daily:{label.isoformat()}", due_times.built_at(config, window, "daily"))
 
 
 def _weeks(config: runtime_config.RuntimeConfig, now: datetime) -> Iterator[Due]:
@@ -110,7 +109,7 @@ def _weeks(config: runtime_config.RuntimeConfig, now: datetime) -> Iterator[Due]
     for weeks in (1, 2):
         monday = today - (today.weekday() + 7 * weeks) * _DAY
         window = week_window(monday, config.business_day_start, config.timezone)
-        yield Due(window, "weekly", f"weekly:{monday.isoformat()}", _scheduled(config, window, monday + 7 * _DAY))
+        yield Due(window, "weekly", f"weekly:{monday.isoformat()}", due_times.built_at(config, window, "weekly"))
 
 
 def _months(config: runtime_config.RuntimeConfig, now: datetime) -> Iterator[Due]:
@@ -119,22 +118,8 @@ def _months(config: runtime_config.RuntimeConfig, now: datetime) -> Iterator[Due
         return
     first = business_date(now, config.business_day_start, config.timezone).replace(day=1)
     window = month_window(first - _DAY, config.business_day_start, config.timezone)
-    works = calendar.parse(config.calendar).shifts
-    working = next((day for day in (first + n * _DAY for n in range(28)) if works(day)), first)
     key = f"monthly:{(first - _DAY):%Y-%m}"
-    yield Due(window, "monthly", key, _scheduled(config, window, working))
-
-
-def _scheduled(config: runtime_config.RuntimeConfig, window: Window, earliest: date | None = None) -> datetime:
-    """The first scheduled time after the window has closed, not before the local date ``earliest``.
-
-    The day closes at 22:01 and the report is asked for at 09:00: that is the next morning.
-    """
-    where = ZoneInfo(config.timezone)
-    closed_on = window.end.astimezone(where).date()
-    day = max(closed_on, earliest or closed_on)
-    at = instant(day, config.scheduled_run_time, where)
-    return at if at >= window.end else instant(day + _DAY, config.scheduled_run_time, where)
+    yield Due(window, "monthly", key, due_times.built_at(config, window, "monthly"))
 
 
 # --- into the queue ---------------------------------------------------------------------------------------
@@ -239,7 +224,7 @@ def _schedule_of(kind: str, title: str) -> ScheduleDefinition:
     @schedule(
         name=f"{kind}_due",
         cron_schedule=EVERY_MINUTE,
-        job_name=REPORT_JOB,
+        job_name=submission.DELIVERY_JOB if kind == DELIVERIES else REPORT_JOB,
         default_status=DefaultScheduleStatus.RUNNING,
         description=f"{title}: каждую минуту в очередь ставится то, чему по настройкам компаний пришёл срок",
         tags={"synkro/kind": kind},
@@ -257,7 +242,8 @@ def submit_due(instance: DagsterInstance, kind: str) -> list[RunRequest]:
     """
     with db.as_service("schedule") as connection:
         now = clock.now()
-        made = revisions.enqueue_due(connection, now) if kind == REVISIONS else enqueue_due(connection, now, kind)
+        others = {REVISIONS: revisions.enqueue_due, DELIVERIES: deliveries.enqueue_due}
+        made = others[kind](connection, now) if kind in others else enqueue_due(connection, now, kind)
         requests = submission.submit(connection, made)
         if requests:
             # a run request names its partition, which the sensor may not have added yet

@@ -6,7 +6,9 @@ pauses one keeps the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dagster import (
     AddDynamicPartitionsRequest,
@@ -20,7 +22,6 @@ from dagster import (
     sensor,
 )
 
-from orchestration.defs.jobs import REPORT_JOB
 from orchestration.queue import listener, stale_runs, submission
 from orchestration.queue.partitions import TENANTS
 from orchestration.run import cleanup
@@ -36,10 +37,12 @@ MAINTENANCE_SECONDS = 8
 ENGINE = "engine"
 
 
-def build() -> list[SensorDefinition]:
+def build(jobs: Sequence[Any]) -> list[SensorDefinition]:
+    """``jobs``: those whose rows the queue holds."""
+
     @sensor(
         name="run_queue",
-        job_name=REPORT_JOB,
+        jobs=jobs,
         minimum_interval_seconds=QUEUE_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
         description="Новые строки очереди отчётов (job_runs) становятся запусками; разделы следуют за компаниями",

@@ -20,9 +20,8 @@ def execute(run_id: UUID) -> queue.Run:
     dagster = instance.get()
     # imported here: definitions need the manifest, and dagster itself takes seconds
     from orchestration.definitions import build
-    from orchestration.defs.jobs import REPORT_JOB
     from orchestration.queue.partitions import TENANTS, key_of
-    from orchestration.queue.submission import tags_of
+    from orchestration.queue.submission import job_of, tags_of
 
     with db.as_service("launch") as connection:
         run = queue.get(connection, run_id)
@@ -34,7 +33,7 @@ def execute(run_id: UUID) -> queue.Run:
     label = business_date(run.window_start, config.business_day_start, config.timezone)
     refusal = ""
     try:
-        build().resolve_job_def(REPORT_JOB).execute_in_process(
+        build().resolve_job_def(job_of(run)).execute_in_process(
             instance=dagster,
             partition_key=key_of(tenant.slug, label),
             tags=tags_of(run, tenant),

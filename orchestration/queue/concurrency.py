@@ -18,6 +18,8 @@ MAIN, SIDE = "main", "side"
 #: Dagster takes the higher first, equal ones in the order they came
 _PRIORITY = {"manual": "10", "scheduled": "0", "system": "-1"}
 BULK_PRIORITY = "-10"
+#: somebody waits for the message at a named time; it takes seconds
+DELIVERY_PRIORITY = "5"
 
 #: seconds; a run expected to take longer would hold up a batch of ordinary ones, which take about one minute
 HEAVY_SECONDS = 600
@@ -29,6 +31,7 @@ from (
          row_number() over (partition by tenant_id order by finished_at desc) as place
   from synkro.job_runs
   where tenant_id = any (%s) and status = 'success' and history_from is null and started_at is not null
+    and job_type <> 'delivery'
 ) as latest
 where place <= 5
 group by tenant_id
@@ -50,4 +53,6 @@ def lane(run: queue.Run, usual: float | None) -> str:
 
 
 def priority(run: queue.Run) -> str:
+    if run.job_type == "delivery":
+        return DELIVERY_PRIORITY
     return BULK_PRIORITY if run.job_type == "rebuild" else _PRIORITY[run.trigger_type]

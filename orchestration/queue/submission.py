@@ -19,6 +19,8 @@ from synkro.database import db
 from synkro.runs import queue
 from synkro.tenancy import runtime_config, tenants
 
+#: the jobs' names: everything from the vendors to Telegram, and the look before a delivery
+REPORT_JOB, DELIVERY_JOB = "report_job", "delivery_job"
 SUBMIT_AGAIN = timedelta(minutes=2)
 #: Dagster has the run and none of its steps has begun
 ON_THE_WAY = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING]
@@ -68,10 +70,15 @@ def request_of(
     label = business_date(run.window_start, config.business_day_start, config.timezone)
     submitted = int(run.picked_at.timestamp()) if run.picked_at else 0
     return RunRequest(
+        job_name=job_of(run),
         run_key=f"{run.run_id}:{run.attempt}:{submitted}",
         partition_key=key_of(tenant.slug, label),
         tags=tags_of(run, tenant, usual),
     )
+
+
+def job_of(run: queue.Run) -> str:
+    return DELIVERY_JOB if run.job_type == "delivery" else REPORT_JOB
 
 
 def tags_of(run: queue.Run, tenant: tenants.Tenant, usual: float | None = None) -> dict[str, str]:

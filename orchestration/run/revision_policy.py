@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration.run.worker import Worker
 from synkro.core import clock, russian
 from synkro.database import db
-from synkro.reporting import reports, revisions
+from synkro.reporting import deliveries, reports, revisions
 from synkro.reporting.body import Revision
 from synkro.reporting.reports import Draft, Report
+from synkro.tenancy import due_times, runtime_config
 
 if TYPE_CHECKING:
     from analysis.report.context import ReadingsOutcome
@@ -83,6 +85,28 @@ def is_told(worker: Worker, decision: Decision) -> bool:
     if worker.run.job_type == "rebuild":
         return False
     return revisions.is_news(decision.lacked if decision.before else None, decision.lacking)
+
+
+def takes_over(connection: db.Connection, decision: Decision) -> bool:
+    """Whether the version before still awaits its delivery; locked until the caller's transaction has replaced it."""
+    before = decision.before
+    return before is not None and bool(deliveries.hold(connection, before.tenant_id, [before.report_id]))
+
+
+def sent_at(connection: db.Connection, worker: Worker, decision: Decision) -> datetime | None:
+    """When chats are told of the version that is being published; None: at once.
+
+    What a person asked for is not kept back, nor what its delivery time has passed by.
+    """
+    run = worker.run
+    if decision.is_asked_for or run.report_type == "forced":
+        return None
+    # the settings may have changed since the run began
+    config = runtime_config.current(connection, run.tenant_id)
+    if config.delivery_time is None:
+        return None
+    at = due_times.sent_at(config, run.window, run.report_type)
+    return at if at > clock.now() else None
 
 
 def marked(worker: Worker, draft: Draft, decision: Decision) -> Draft:

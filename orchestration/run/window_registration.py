@@ -1,4 +1,4 @@
-"""The windows a run opens for the marts: its own, the late days, the days to compare with; how far each is whole.
+"""The windows a run opens for the marts: its own, the late days, what to compare with; how far each is whole.
 
 In: what the sources left behind. Out: rows of ``synkro.report_windows`` and the working calendar around the data.
 A window that lacks rows is opened too: it says what is missing and why.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from orchestration.run import ingestion_log
+from orchestration.run import comparison, ingestion_log
 from orchestration.run.worker import Worker
 from synkro.connectors import registry
 from synkro.core import clock, russian
@@ -57,18 +57,25 @@ def open_windows(worker: Worker, results: list[SourceResult]) -> None:
         # older history changes what the days already built say of a client: «new», matched, waiting since when
         already = set() if run.history_from else report_windows.built(connection, tenant_id)
         others = []
+        days = comparison.days_of(config)
         if span is not None:
             for window, day in _earlier_days(run.window, config, span[0]):
                 is_late = day >= label - timedelta(days=LATE_DAYS)
                 if is_late or (window.start, window.end) not in already:
                     complete = as_of is not None and as_of >= window.end
                     others.append(ReportWindow(window, day, "daily", as_of, complete))
+            listed = {(run.window.start, run.window.end), *((one.window.start, one.window.end) for one in others)}
+            others += comparison.windows(run.window, days, span[0], already | listed, as_of)
             first = min(span[0], run.window_start) - timedelta(days=8)
             last = max(span[1], run.window_end, now) + timedelta(days=60)
             runtime_config.fill_working_intervals(connection, tenant_id, config, first.date(), last.date())
-        report_windows.save(connection, tenant_id, [own, *others])
+        report_windows.save(connection, tenant_id, comparison.with_baselines([own, *others], days))
         windows = [w.window for w in [own, *others]]
-        windows += [w for w in report_windows.outdated(connection, tenant_id) if w not in windows]
+        outdated = [w for w in report_windows.outdated(connection, tenant_id) if w not in windows]
+        # another calendar may compare them with other windows
+        for window in outdated:
+            report_windows.compare(connection, tenant_id, window, comparison.baselines_of(window, days))
+        windows += outdated
     worker.state.windows = windows
     worker.state.missing = missing
 

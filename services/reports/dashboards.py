@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from services import access
 from services.access import Viewer
 from services.reports import view
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.metrics import queries
+from synkro.metrics import live, queries
+from synkro.metrics.live import Live
 from synkro.metrics.queries import Waiting
-from synkro.reporting import reports
 from synkro.tenancy import runtime_config
 from synkro.tenancy.tenants import Tenant
 
 RANGES = (14, 30, 90)
+#: rows of those who wait now; the sums above them are of all
+MOST_WAITING = 200
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,9 @@ class Dashboard:
     heatmap: list[list[int]]
     managers: list[dict[str, Any]]
     funnel: list[dict[str, Any]]
+    #: who waits in the data as it was read last; None: no chats are read
     waiting: list[Waiting]
-    as_of: datetime | None
-    #: the report whose rows hold all who wait
-    report_id: UUID | None
+    live: Live | None
 
 
 def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
@@ -47,13 +46,12 @@ def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
     with db.as_user(who.user_id) as connection:
         config = runtime_config.current(connection, tenant_id)
         latest = connection.execute(
-            "select p.window_start, p.window_end, p.as_of from marts.period_summary p join synkro.report_windows w"
+            "select p.window_start, p.window_end from marts.period_summary p join synkro.report_windows w"
             " using (tenant_id, window_start, window_end) where p.tenant_id = %s and w.report_type = 'daily'"
             " order by p.window_end desc limit 1",
             (tenant_id,),
         ).fetchone()
         window = Window(latest["window_start"], latest["window_end"]) if latest else None
-        report = reports.current(connection, tenant_id, window) if window else None
         return Dashboard(
             tenant=tenant,
             timezone=config.timezone,
@@ -63,9 +61,8 @@ def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
             heatmap=_grid(queries.hours(connection, tenant_id, window, days) if window else []),
             managers=queries.managers_over(connection, tenant_id, window, days) if window else [],
             funnel=queries.funnel(connection, tenant_id),
-            waiting=queries.waiting(connection, tenant_id, window, 50) if window else [],
-            as_of=latest["as_of"] if latest else None,
-            report_id=report.report_id if report else None,
+            waiting=live.waiting(connection, tenant_id, MOST_WAITING),
+            live=live.now(connection, tenant_id),
         )
 
 

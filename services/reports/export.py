@@ -22,6 +22,8 @@ class Exported:
     name: str
     numbers: dict[str, Any] = field(default_factory=dict)
     usual: dict[str, Any] = field(default_factory=dict)
+    #: of how many windows the usual is told
+    usual_n: int = 0
     waits: list[Waiting] = field(default_factory=list)
 
 
@@ -34,8 +36,8 @@ def report(who: Viewer, slug: str, report_id: UUID | str, what: str) -> Exported
         if what == "waits":
             exported = Exported(what, name, waits=queries.waiting(connection, found.tenant_id, found.window))
         else:
-            usual = queries.usual(connection, found.tenant_id, found.window)
-            exported = Exported(what, name, numbers=found.numbers, usual=usual)
+            usual = queries.baseline(connection, found.tenant_id, found.window)
+            exported = Exported(what, name, numbers=found.numbers, usual=dict(usual.values), usual_n=usual.windows)
         access.note(
             connection,
             who,

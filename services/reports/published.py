@@ -12,6 +12,8 @@ from services.access import Actor
 from synkro.core import windows
 from synkro.core.errors import NotFoundError
 from synkro.database import db
+from synkro.metrics import live
+from synkro.metrics.live import Live
 from synkro.reporting import public_json, reconciliation, reports, restatements
 from synkro.reporting.reconciliation import Line
 from synkro.reporting.reports import Report
@@ -31,9 +33,11 @@ class Published:
     lines: Sequence[Line] | None
     #: what the AI cost is for those who pay for it
     shows_cost: bool
+    #: who waits in the data as it was read last
+    now: Live | None
 
     def to_json(self) -> dict[str, Any]:
-        shape = public_json.report_json(self.report, self.correction, self.lines)
+        shape = public_json.report_json(self.report, self.correction, self.lines, self.now)
         if not self.shows_cost:
             del shape["cost_usd"]
         return shape
@@ -46,7 +50,8 @@ def recent(who: Actor, slug: str, *, limit: int, offset: int = 0) -> list[Publis
     with access.transaction(who) as connection:
         found = reports.recent(connection, tenant.tenant_id, limit=limit, offset=offset)
         changed = restatements.of(connection, found)
-    return [Published(tenant, one, changed.get(one.report_id), None, shows_cost) for one in found]
+        now = live.now(connection, tenant.tenant_id)
+    return [Published(tenant, one, changed.get(one.report_id), None, shows_cost, now) for one in found]
 
 
 def by_id(who: Actor, report_id: UUID | str, slug: str | None = None) -> Published:
@@ -60,8 +65,9 @@ def by_id(who: Actor, report_id: UUID | str, slug: str | None = None) -> Publish
         if seen is not None and seen.tenant_id != report.tenant_id:
             raise NotFoundError("Отчёт не найден.")
         changed = _changed(connection, report)
+        now = live.now(connection, report.tenant_id)
     tenant = seen or access.tenant_of(who, report.tenant_id)
-    return Published(tenant, report, *changed, access.is_admin(who, tenant.tenant_id))
+    return Published(tenant, report, *changed, access.is_admin(who, tenant.tenant_id), now)
 
 
 def current(who: Actor, slug: str, from_iso: str | None = None, to_iso: str | None = None) -> Published | None:
@@ -73,7 +79,8 @@ def current(who: Actor, slug: str, from_iso: str | None = None, to_iso: str | No
         report = reports.current(connection, tenant.tenant_id, window)
         if report is None:
             return None
-        return Published(tenant, report, *_changed(connection, report), access.is_admin(who, tenant.tenant_id))
+        now = live.now(connection, tenant.tenant_id)
+        return Published(tenant, report, *_changed(connection, report), access.is_admin(who, tenant.tenant_id), now)
 
 
 def _changed(connection: db.Connection, report: Report) -> tuple[Correction | None, list[Line]]:

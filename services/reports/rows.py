@@ -14,7 +14,7 @@ from services.access import Viewer
 from services.reports import view
 from synkro.core.errors import NotFoundError
 from synkro.database import db
-from synkro.metrics import lineage, queries
+from synkro.metrics import lineage, parts, queries
 from synkro.metrics.metric import Metric
 from synkro.metrics.queries import plain
 from synkro.metrics.registry import MANAGERS, SUMMARY
@@ -94,6 +94,9 @@ class Rows:
     #: the same, counted from the rows as they are now
     recounted: Any
     currency: str | None
+    #: (dimension, part) of which these rows are, and the name of a manager or a stage in it
+    part: tuple[str, str] | None = None
+    part_name: str = ""
 
     @property
     def metric(self) -> str:
@@ -110,7 +113,8 @@ class Rows:
     @property
     def sql(self) -> str:
         """The rows as a statement that a person can run."""
-        return lineage.literal(self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id)
+        part = self.part[1] if self.part else None
+        return lineage.literal(self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id, part)
 
 
 def behind(
@@ -121,20 +125,29 @@ def behind(
     page: int = 1,
     *,
     manager_id: str | None = None,
+    part: tuple[str, str] | None = None,
     limit: int = PAGE_SIZE,
 ) -> Rows:
-    """The rows of a number of the report, or of one manager's. For members.
+    """The rows of a number of the report, of one manager's, or of one part of it (dimension, part). For members.
 
-    Raises :class:`NotFoundError` for an unknown metric or manager, like for an unknown report.
+    Raises :class:`NotFoundError` for an unknown metric, manager or part, like for an unknown report.
     """
     with db.as_user(who.user_id) as connection:
         tenant, report = view.find(connection, who, slug, report_id)
-        entry = (SUMMARY if manager_id is None else MANAGERS).get(metric)
+        if part is None:
+            entry = (SUMMARY if manager_id is None else MANAGERS).get(metric)
+        else:
+            entry = parts.of_part(metric, part[0]) if manager_id is None else None
         if entry is None:
             raise NotFoundError("Такого показателя нет.")
-        value, name = _said(connection, report, metric, manager_id)
+        part_name = ""
+        if part is None:
+            value, name = _said(connection, report, metric, manager_id)
+        else:
+            value, part_name, name = *_of_part(connection, report, metric, part), None
         page = max(1, min(page, 10_000))
-        wanted = lineage.parameters(tenant.tenant_id, report.window, manager_id)
+        key = part[1] if part else None
+        wanted = lineage.parameters(tenant.tenant_id, report.window, manager_id, key)
         shown, joins, order = _SHOWN[entry.row_set]
         query = (
             f"{entry.rows()}select r.*, {shown}, n.total from (select count(*) as total from rows) n cross join rows r{joins}"
@@ -151,8 +164,10 @@ def behind(
             total=found[0]["total"] if found else 0,
             page=page,
             value=value,
-            recounted=plain(lineage.recount(connection, entry, tenant.tenant_id, report.window, manager_id)),
+            recounted=plain(lineage.recount(connection, entry, tenant.tenant_id, report.window, manager_id, key)),
             currency=view.currency_of(connection, tenant.tenant_id),
+            part=part,
+            part_name=part_name,
         )
 
 
@@ -164,3 +179,16 @@ def _said(connection: db.Connection, report: Report, metric: str, manager_id: st
         if row["manager_id"] == manager_id:
             return row.get(metric), row["name"]
     raise NotFoundError("Такого сотрудника в отчёте нет.")
+
+
+def _of_part(connection: db.Connection, report: Report, metric: str, part: tuple[str, str]) -> tuple[Any, str]:
+    """The number in one part as the marts have it, and the name of the manager or the stage."""
+    row = connection.execute(
+        "select part_value, part_label from marts.period_changes where tenant_id = %s and window_start = %s and window_end = %s"
+        " and metric = %s and dimension = %s and part = %s limit 1",
+        (report.tenant_id, report.window_start, report.window_end, metric, *part),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("Такой части у этого числа нет.")
+    name = str(row["part_label"])
+    return plain(row["part_value"]), name.rpartition(" ")[0] if part[0] == "manager_hours" else name

@@ -188,6 +188,10 @@ def retry(who: Actor, run_id: UUID | str) -> tuple[Run, bool]:
     For members, a load of history for administrators; audited as ``run.retried`` or ``run.joined``.
     """
     run, tenant = run_of(who, run_id)
+    if run.job_type == "delivery":
+        raise DataError(
+            "Отправку повторять не нужно: она пробуется сама, а отчёт уже готов и открыт на своей странице."
+        )
     with access.transaction(who) as connection:
         access.ensure_active(who, tenant)
         if run.history_from is not None:
@@ -302,6 +306,9 @@ _HISTORY_STEPS = _STEPS | {
 def again_at(config: RuntimeConfig, run: Run) -> datetime | None:
     """When a scheduled run that failed is asked for again without anybody's click; None: not at all."""
     if run.status != "failed" or run.trigger_type != "scheduled" or not config.is_schedule_enabled:
+        return None
+    if run.job_type == "delivery":
+        # the sender tells what is due within minutes
         return None
     return revisions.again_at(config, run.attempt, clock.of(run.finished_at))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,9 @@ from services import access
 from services.access import Viewer
 from synkro.core.errors import NotFoundError
 from synkro.database import db
-from synkro.metrics import queries
-from synkro.metrics.queries import Waiting
+from synkro.metrics import live, queries
+from synkro.metrics.live import Live
+from synkro.metrics.queries import Baseline, Waiting
 from synkro.reporting import dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
 from synkro.reporting.body import Number
 from synkro.reporting.dialogs import Dialog
@@ -23,6 +24,7 @@ from synkro.reporting.reports import Message, Report
 from synkro.reporting.restatements import Correction
 from synkro.runs import queue
 from synkro.runs.queue import Event
+from synkro.tenancy import due_times, runtime_config
 from synkro.tenancy.tenants import Tenant
 
 #: rows of one table on the page; the rest is behind the number
@@ -35,12 +37,14 @@ class ReportView:
     report: Report
     versions: list[Report]
     thread: list[Message]
+    #: who waits in the data as it was read last
     waiting: list[Waiting]
     managers: list[dict[str, Any]]
     dialogs: list[Dialog]
     dialogs_total: int
     history: list[dict[str, Any]]
-    usual: dict[str, float]
+    #: what is usual, and of how many windows that is told
+    baseline: Baseline
     #: vendor → raw by stream, raw → marts by day
     lines: list[Line]
     counts: list[Count]
@@ -55,6 +59,16 @@ class ReportView:
     lacks: list[str] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
     currency: str | None = None
+    #: None: no chats are read
+    live: Live | None = None
+    #: when its message is to go out; None: it has, or there is none
+    sent_at: datetime | None = None
+    #: waits of the report's actions that were answered since it was written
+    answered: frozenset[str] = frozenset()
+
+    @property
+    def usual(self) -> Mapping[str, float]:
+        return self.baseline.values
 
 
 def currency_of(connection: db.Connection, tenant_id: UUID) -> str | None:
@@ -86,12 +100,12 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             report=report,
             versions=reports.versions(connection, report),
             thread=reports.thread(connection, report),
-            waiting=queries.waiting(connection, tenant_id, window, CAP),
+            waiting=live.waiting(connection, tenant_id, CAP),
             managers=queries.managers(connection, tenant_id, window),
             dialogs=found[:CAP],
             dialogs_total=len(found),
             history=queries.history(connection, tenant_id, window),
-            usual=queries.usual(connection, tenant_id, window),
+            baseline=queries.baseline(connection, tenant_id, window),
             lines=reconciliation.of_report(connection, report),
             counts=reconciliation.counts_of(connection, report),
             log=[event for event in log if event.level != "debug"],
@@ -101,7 +115,22 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             lacks=revisions.lacking_of(connection, tenant_id, report.report_id),
             missing=report_windows.missing_of(connection, tenant_id, window),
             currency=currency_of(connection, tenant_id),
+            live=live.now(connection, tenant_id),
+            sent_at=_sent_at(connection, report),
+            answered=_answered(connection, report),
         )
+
+
+def _sent_at(connection: db.Connection, report: Report) -> datetime | None:
+    if not report.awaits_delivery:
+        return None
+    config = runtime_config.current(connection, report.tenant_id)
+    return due_times.sent_at(config, report.window, report.report_type)
+
+
+def _answered(connection: db.Connection, report: Report) -> frozenset[str]:
+    waits = [wait for action in report.body.actions for wait in action.wait_ids]
+    return frozenset(waits) - live.unanswered(connection, report.tenant_id, waits)
 
 
 def headline_numbers(report: Report) -> list[Number]:

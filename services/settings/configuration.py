@@ -276,6 +276,8 @@ RUNTIME_FIELDS = (
     "business_day_start",
     "is_schedule_enabled",
     "scheduled_run_time",
+    "delivery_time",
+    "delivery_days",
     "is_weekly_enabled",
     "is_monthly_enabled",
     "sla_target_minutes",

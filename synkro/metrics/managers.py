@@ -109,7 +109,7 @@ COLUMNS = (
         "open_waits", "count", "waits", _OPEN, COUNT,
         ru="Кто ждал в конце окна, а отвечал за клиента этот сотрудник.",
         en="Who was waiting at the window's now, this manager being responsible.",
-        label_ru="Без ответа сейчас", label_en="Unanswered now",
+        label_ru="Без ответа на конец дня", label_en="Unanswered at the end of the day",
         better="less",
     ),
     Metric(

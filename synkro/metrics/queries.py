@@ -6,10 +6,10 @@ and ``marts.period_managers``. Money is in whole units of the CRM's currency, du
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -68,25 +68,56 @@ def history(connection: db.Connection, tenant_id: UUID, window: Window, days: in
     return [_plain_row(row) | {"label_date": row["label_date"].isoformat()} for row in reversed(rows)]
 
 
-def usual(connection: db.Connection, tenant_id: UUID, window: Window) -> dict[str, float]:
-    """For every number its median over the last four complete windows of the same weekday; absent when there were fewer than two."""
+@dataclass(frozen=True)
+class Baseline:
+    """What the numbers of a window are compared with, and of how many windows that is told; empty: there is nothing."""
+
+    #: of how many complete windows, and what one of them is: weekday, week, month, stretch, working_days
+    windows: int = 0
+    unit: str = ""
+    #: of unit working_days: how many
+    working_days: int | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    #: standard deviation over the windows; absent for one
+    spread: Mapping[str, float] = field(default_factory=dict)
+    #: of how many cases a share or a percentile is
+    cases: Mapping[str, int] = field(default_factory=dict)
+
+
+def baseline(connection: db.Connection, tenant_id: UUID, window: Window, compared_with: str = "usual") -> Baseline:
+    """What is usual for the window's numbers, or with ``previous`` what they were the time before."""
     rows = connection.execute(
-        "select p.* from marts.period_summary p"
-        " where p.tenant_id = %(tenant)s and p.window_end < %(end)s and p.is_complete"
-        " and abs(extract(epoch from (p.window_end - p.window_start) - (%(end)s - %(start)s)::interval)) <= 7200"
-        # a week is 168 hours, give or take the hour a clock change moves
-        " and mod(round(extract(epoch from %(end)s - p.window_end) / 3600)::int + 2, 168) <= 4"
-        " order by p.window_end desc limit 4",
-        {"tenant": tenant_id, "start": window.start, "end": window.end},
+        "select metric, value, spread, windows, cases, unit, working_days from marts.period_usual"
+        " where tenant_id = %s and window_start = %s and window_end = %s and compared_with = %s",
+        (tenant_id, window.start, window.end, compared_with),
     ).fetchall()
-    if len(rows) < 2:
-        return {}
-    values: dict[str, list[float]] = {}
-    for row in rows:
-        for key, value in row.items():
-            if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-                values.setdefault(key, []).append(float(value))
-    return {key: median(found) for key, found in values.items() if len(found) >= 2}
+    if not rows:
+        return Baseline()
+    return Baseline(
+        windows=rows[0]["windows"],
+        unit=rows[0]["unit"],
+        working_days=rows[0]["working_days"],
+        values={row["metric"]: float(row["value"]) for row in rows},
+        spread={row["metric"]: float(row["spread"]) for row in rows if row["spread"] is not None},
+        cases={row["metric"]: row["cases"] for row in rows if row["cases"] is not None},
+    )
+
+
+def usual(connection: db.Connection, tenant_id: UUID, window: Window) -> dict[str, float]:
+    """What every number of the window usually is; a number without a usual is absent."""
+    return dict(baseline(connection, tenant_id, window).values)
+
+
+def changes(connection: db.Connection, tenant_id: UUID, window: Window, compared_with: str) -> list[dict[str, Any]]:
+    """The rows of ``period_changes`` of one comparison: largest contribution of a number and a dimension first."""
+    rows = connection.execute(
+        "select metric, dimension, part, part_label, value, base, contribution, denominator, base_numerator, base_denominator,"
+        " part_value, part_base, n, base_n from marts.period_changes"
+        " where tenant_id = %s and window_start = %s and window_end = %s and compared_with = %s"
+        " order by metric, dimension, abs(contribution) desc, part",
+        (tenant_id, window.start, window.end, compared_with),
+    )
+    return [{key: float(value) if isinstance(value, Decimal) else value for key, value in row.items()} for row in rows]
 
 
 def managers_over(

@@ -89,6 +89,8 @@ class Header(_Model):
 
 class Sentence(_Model):
     text: Text = ""
+    #: waits: who waited at the window's end; a message says who waits now instead
+    about: Text = ""
     claims: Claims = []
 
 
@@ -105,6 +107,9 @@ class Action(_Model):
     money_display: str | None = None
     dialog_id: str | None = None
     deal_id: str | None = None
+    #: the waits it is about; ``only_waits``: with their answer nothing of it is left to do
+    wait_ids: list[str] = []
+    only_waits: bool = False
     claims: Claims = []
 
 
@@ -117,6 +122,13 @@ class Number(_Model):
     display: Text = ""
     usual: Number_ = None
     usual_display: str | None = None
+    #: of how many windows the usual is, and in words: «по 4 средам»
+    usual_n: int | None = None
+    usual_of: Text = ""
+    #: what it was the time before, and when that was: «неделей раньше»
+    previous: Number_ = None
+    previous_display: str | None = None
+    previous_of: Text = ""
     #: up, down, same or none; None: an older report does not say
     direction: str | None = None
     good: bool | None = None
@@ -125,6 +137,45 @@ class Number(_Model):
     def has(self, name: str) -> bool:
         """Whether the report said it, be it that there is none."""
         return name in self.model_fields_set
+
+
+class ChangePart(_Model):
+    """How much of a difference is of one part; ``part`` is None for the rest of them together."""
+
+    part: str | None = None
+    #: the manager or the stage, where the part is or holds one
+    name: Text = ""
+    label: Text = ""
+    contribution: float = 0
+    display: Text = ""
+    #: the number in this part alone, now and usually
+    value_display: Text = ""
+    base_display: Text = ""
+    n: int = 0
+
+
+class Split(_Model):
+    """A difference by one dimension: its parts sum to it."""
+
+    dimension: Text = ""
+    parts: Rows[ChangePart] = []
+
+
+class Change(_Model):
+    """A number that is not what is usual, beyond noise, and why; ``dimension``: the split that explains most."""
+
+    metric: Text = ""
+    compared_with: Text = ""
+    value_display: Text = ""
+    base_display: Text = ""
+    #: «по 4 средам»
+    base_of: Text = ""
+    delta: float = 0
+    delta_display: Text = ""
+    good: bool | None = None
+    text: Text = ""
+    dimension: Text = ""
+    splits: Rows[Split] = []
 
 
 class Manager(_Model):
@@ -248,6 +299,7 @@ class Body(_Model):
     headline: Annotated[list[Sentence], BeforeValidator(_sentences)] = []
     actions: Rows[Action] = []
     numbers: Rows[Number] = []
+    changes: Rows[Change] = []
     managers: Rows[Manager] = []
     risks: Rows[Risk] = []
     topics: Rows[Tally] = []

@@ -1,6 +1,6 @@
-"""Whether a client's message needs an answer: what was decided, and where a person said otherwise.
+"""Whether a client's message needs an answer and what each message does: what was decided, and where a person said otherwise.
 
-The decision itself is pure (``analysis/intents``); here are the dialogs that wait for one, their messages as raw has them,
+The decisions themselves are pure (``analysis/intents``, ``analysis/rules/acts.py``); here are the dialogs that wait for one, their messages as raw has them,
 and the rows the marts read. A dialog is decided anew as a whole: a line is judged by those before it.
 """
 
@@ -30,6 +30,17 @@ class RawMessage:
     message_type: str
     body: str
     has_media: bool
+    file_name: str = ""
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing a message does (``analysis/rules/acts.py``), as it is stored."""
+
+    message_id: str
+    act: str
+    what: str
+    due_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -62,8 +73,9 @@ def messages(
     found: dict[str, tuple[str, list[RawMessage]]] = {dialog_id: ("", []) for dialog_id in dialog_ids}
     rows = connection.execute(
         "select dialog_id, message_id, sent_at, direction, message_type, coalesce(body, '') as body, has_media,"
+        " coalesce(file_name, '') as file_name,"
         " is_flagged_bot or message_type = 'waba_template' as is_bot,"
-        " md5(string_agg(concat_ws('|', message_id, sent_at, direction, message_type, has_media, is_flagged_bot, body), e'\\n')"
+        " md5(string_agg(concat_ws('|', message_id, sent_at, direction, message_type, has_media, is_flagged_bot, file_name, body), e'\\n')"
         '   over (partition by dialog_id order by sent_at, message_id collate "C"'
         "   rows between unbounded preceding and unbounded following)) as whole"
         " from staging.stg_messages where tenant_id = %s and chat_id = any (%s::bigint[]) and not is_system"
@@ -94,8 +106,9 @@ def save(
     version: str,
     hashes: Mapping[str, str],
     decided: Mapping[str, Sequence[Decided]],
+    acts: Mapping[str, Sequence[Act]],
 ) -> None:
-    """The decisions of whole dialogs, instead of what was there."""
+    """The decisions of whole dialogs and the acts of their messages, instead of what was there."""
     connection.execute(
         "delete from private.message_intents where tenant_id = %s and dialog_id = any (%s)", (tenant_id, list(decided))
     )
@@ -110,6 +123,22 @@ def save(
             [one.needs_reply for _, one in rows],
             [one.reason for _, one in rows],
             [one.confidence for _, one in rows],
+        ),
+    )
+    connection.execute(
+        "delete from private.message_acts where tenant_id = %s and dialog_id = any (%s)", (tenant_id, list(decided))
+    )
+    done = [(dialog_id, one) for dialog_id, found in acts.items() for one in found]
+    connection.execute(
+        "insert into private.message_acts (tenant_id, dialog_id, message_id, act, what, due_at)"
+        " select %s, * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])",
+        (
+            tenant_id,
+            [dialog_id for dialog_id, _ in done],
+            [one.message_id for _, one in done],
+            [one.act for _, one in done],
+            [one.what for _, one in done],
+            [one.due_at for _, one in done],
         ),
     )
     connection.execute(

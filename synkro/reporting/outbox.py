@@ -15,6 +15,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from synkro.core import clock
 from synkro.core.log import redact
 from synkro.database import db
 
@@ -86,6 +87,13 @@ def mark_sent(connection: db.Connection, item: Item, provider_message_id: str) -
         "update synkro.outbox set status = 'sent', sent_at = now(), claimed_until = null, last_error = null,"
         " provider_message_id = %s where tenant_id = %s and outbox_id = %s",
         (provider_message_id, item.tenant_id, item.outbox_id),
+    )
+    # questions are taken for a while after whoever asks them has the report
+    connection.execute(
+        "update synkro.reports r set followup_deadline_at = now() + %(offset)s + make_interval(mins => c.telegram_followup_minutes)"
+        " from synkro.tenant_runtime_configs c where c.tenant_id = r.tenant_id and c.is_current"
+        " and r.tenant_id = %(tenant)s and r.report_id = %(report)s",
+        {"tenant": item.tenant_id, "report": item.report_id, "offset": clock.offset()},
     )
     connection.execute(
         "update synkro.reports set status = 'sent', sent_at = now() where tenant_id = %(tenant)s and report_id = %(report)s"

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from synkro.metrics import live
+from synkro.metrics.live import Live
 from synkro.metrics.queries import plain
+from synkro.reporting.body import Change
 from synkro.reporting.reconciliation import Line
 from synkro.reporting.reports import Report
 from synkro.reporting.restatements import Correction
@@ -19,9 +22,15 @@ _CLAIM = ("section", "text", "dialog_id", "message_ids", "quote")
 
 
 def report_json(
-    report: Report, correction: Correction | None, reconciliation: Sequence[Line] | None = None
+    report: Report,
+    correction: Correction | None,
+    reconciliation: Sequence[Line] | None = None,
+    now: Live | None = None,
 ) -> dict[str, Any]:
-    """``synkro report show --json`` and ``GET /api/v1/…/reports/{id}``; lists leave the reconciliation out."""
+    """``synkro report show --json`` and ``GET /api/v1/…/reports/{id}``; lists leave the reconciliation out.
+
+    ``now``: who waits in the data as it was read last; ``numbers`` are those of the window's end.
+    """
     coverage = report.coverage or {}
     found = {
         "id": str(report.report_id),
@@ -36,6 +45,9 @@ def report_json(
         "summary_text": report.summary_text,
         "telegram_text": report.telegram_text,
         "numbers": report.numbers,
+        "usual": usual_json(report),
+        "changes": [change_json(change) for change in report.body.changes],
+        "live": live.to_json(now),
         "revised": correction_json(correction),
         "coverage": {
             "read": coverage.get("read", 0),
@@ -58,6 +70,30 @@ def report_json(
     if reconciliation is not None:
         found["reconciliation"] = [line_json(line) for line in reconciliation]
     return found
+
+
+def usual_json(report: Report) -> dict[str, Any]:
+    """What each number of the report usually is, of how many windows that is told, and what it was the time before."""
+    return {
+        line.key: {"value": line.usual, "n": line.usual_n, "of": line.usual_of, "previous": line.previous}
+        for line in report.body.numbers
+        if line.usual is not None or line.previous is not None
+    }
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """A number that is not what is usual, and its parts by the dimension that tells most."""
+    parts = next((split.parts for split in change.splits if split.dimension == change.dimension), [])
+    return {
+        "metric": change.metric,
+        "compared_with": change.compared_with,
+        "delta": change.delta,
+        "text": change.text,
+        "dimension": change.dimension,
+        "parts": [
+            {"part": part.part, "label": part.label, "contribution": part.contribution, "n": part.n} for part in parts
+        ],
+    }
 
 
 def correction_json(correction: Correction | None) -> dict[str, Any] | None:

@@ -26,6 +26,8 @@ class ReportWindow:
     as_of: datetime | None = None
     is_complete: bool = False
     missing: Sequence[dict[str, Any]] = ()
+    #: what it is compared with, as ``synkro/core/baselines.py`` stores it
+    baselines: Sequence[dict[str, Any]] = ()
 
 
 def save(connection: db.Connection, tenant_id: UUID, rows: Sequence[ReportWindow]) -> None:
@@ -33,9 +35,10 @@ def save(connection: db.Connection, tenant_id: UUID, rows: Sequence[ReportWindow
     for row in rows:
         connection.execute(
             "insert into synkro.report_windows (tenant_id, window_start, window_end, report_type, label_date, as_of,"
-            " is_complete, missing) values (%s, %s, %s, %s, %s, %s, %s, %s)"
+            " is_complete, missing, baselines) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict (tenant_id, window_start, window_end) do update set as_of = excluded.as_of,"
-            " is_complete = excluded.is_complete, missing = excluded.missing, updated_at = now()",
+            " is_complete = excluded.is_complete, missing = excluded.missing, baselines = excluded.baselines,"
+            " updated_at = now()",
             (
                 tenant_id,
                 row.window.start,
@@ -45,8 +48,17 @@ def save(connection: db.Connection, tenant_id: UUID, rows: Sequence[ReportWindow
                 row.as_of,
                 row.is_complete,
                 Jsonb(list(row.missing)),
+                Jsonb(list(row.baselines)),
             ),
         )
+
+
+def compare(connection: db.Connection, tenant_id: UUID, window: Window, baselines: Sequence[dict[str, Any]]) -> None:
+    """Say anew what a registered window is compared with (service entry point)."""
+    connection.execute(
+        "update synkro.report_windows set baselines = %s where tenant_id = %s and window_start = %s and window_end = %s",
+        (Jsonb(list(baselines)), tenant_id, window.start, window.end),
+    )
 
 
 def missing_of(connection: db.Connection, tenant_id: UUID, window: Window) -> list[dict[str, Any]]:
@@ -64,6 +76,15 @@ def add_missing(connection: db.Connection, tenant_id: UUID, window: Window, gaps
         "update synkro.report_windows set is_complete = false, missing = missing || %s, updated_at = now()"
         " where tenant_id = %s and window_start = %s and window_end = %s",
         (Jsonb(list(gaps)), tenant_id, window.start, window.end),
+    )
+
+
+def looked(connection: db.Connection, tenant_id: UUID, window: Window, until: datetime) -> None:
+    """The chats were read once more, up to ``until``: the marts move on to it, the window's numbers do not (service entry point)."""
+    connection.execute(
+        "update synkro.report_windows set looked_at = greatest(looked_at, %s)"
+        " where tenant_id = %s and window_start = %s and window_end = %s",
+        (until, tenant_id, window.start, window.end),
     )
 
 

@@ -6,7 +6,7 @@ never a report nobody was told of, nor a message about a report that does not ex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -43,6 +43,8 @@ class Draft:
     data_ref: dict[str, Any] = field(default_factory=dict)
     telegram_text: str = ""
     followup_deadline_at: datetime | None = None
+    #: nobody is written to yet: the messages are composed at the company's delivery time
+    awaits_delivery: bool = False
     #: known before it is stored, because the messages link to it
     report_id: UUID = field(default_factory=uuid4)
 
@@ -74,6 +76,7 @@ class Report:
     followup_deadline_at: datetime | None
     created_at: datetime
     sent_at: datetime | None
+    awaits_delivery: bool
 
     @property
     def window(self) -> Window:
@@ -92,7 +95,7 @@ class OutboxMessage:
 _COLUMNS = (
     "tenant_id, report_id, run_id, report_type, period_start, period_end, window_start, window_end, version, is_current,"
     " status, as_of, is_complete, summary_text, telegram_text, body, numbers, coverage, claims, metadata, data_ref,"
-    " cost_usd, followup_deadline_at, created_at, sent_at"
+    " cost_usd, followup_deadline_at, created_at, sent_at, awaits_delivery"
 )
 
 
@@ -110,16 +113,17 @@ def publish(
         (f"report:{tenant_id}:{draft.window.start.isoformat()}:{draft.window.end.isoformat()}",),
     )
     connection.execute(
-        "update synkro.reports set is_current = false where tenant_id = %s and window_start = %s and window_end = %s and is_current",
+        "update synkro.reports set is_current = false, awaits_delivery = false"
+        " where tenant_id = %s and window_start = %s and window_end = %s and is_current",
         (tenant_id, draft.window.start, draft.window.end),
     )
     row = connection.execute(
         "insert into synkro.reports (tenant_id, report_id, run_id, report_type, period_start, period_end, window_start, window_end,"
         " version, as_of, is_complete, summary_text, telegram_text, body, numbers, coverage, claims, metadata, data_ref,"
-        " cost_usd, followup_deadline_at)"
+        " cost_usd, followup_deadline_at, awaits_delivery)"
         " select %(tenant)s, %(report)s, %(run)s, %(type)s, %(first)s, %(last)s, %(start)s, %(end)s, coalesce(max(version), 0) + 1,"
         " %(as_of)s, %(complete)s, %(summary)s, %(telegram)s, %(body)s, %(numbers)s, %(coverage)s, %(claims)s,"
-        " %(metadata)s, %(data_ref)s, %(cost)s, %(deadline)s"
+        " %(metadata)s, %(data_ref)s, %(cost)s, %(deadline)s, %(awaits)s"
         " from synkro.reports where tenant_id = %(tenant)s and window_start = %(start)s and window_end = %(end)s"
         f" returning {_COLUMNS}",
         {
@@ -143,6 +147,7 @@ def publish(
             "data_ref": Jsonb(draft.data_ref),
             "cost": draft.cost_usd,
             "deadline": draft.followup_deadline_at,
+            "awaits": draft.awaits_delivery,
         },
     ).fetchone()
     assert row is not None
@@ -167,6 +172,16 @@ def get(connection: db.Connection, report_id: UUID | str) -> Report:
     if row is None:
         raise NotFoundError("Отчёт не найден.")
     return _report(row)
+
+
+def of_ids(connection: db.Connection, tenant_id: UUID, report_ids: Collection[UUID]) -> list[Report]:
+    """These reports of a company, the oldest window first, a longer one of the same end before a shorter."""
+    rows = connection.execute(
+        f"select {_COLUMNS} from synkro.reports where tenant_id = %s and report_id = any (%s)"
+        " order by window_end, window_start, version",
+        (tenant_id, list(report_ids)),
+    )
+    return [_report(row) for row in rows]
 
 
 def current(connection: db.Connection, tenant_id: UUID, window: Window | None = None) -> Report | None:

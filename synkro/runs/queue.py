@@ -21,7 +21,7 @@ from synkro.database import db
 
 Status = Literal["pending", "running", "cancelling", "success", "failed", "cancelled"]
 ACTIVE: tuple[Status, ...] = ("pending", "running", "cancelling")
-JobType = Literal["report", "followup", "rebuild"]
+JobType = Literal["report", "followup", "rebuild", "delivery"]
 #: runs people of one company may have waiting at once
 MOST_WAITING = 20
 #: notified by the transaction that queues a row: the engine need not wait for its next look
@@ -66,7 +66,8 @@ class Run:
     finished_at: datetime | None = None
     #: the history this run reads first, aware UTC; None = the usual increment
     history_from: datetime | None = None
-    #: report: asked for or due; followup: completes a report; rebuild: by a backfill, nobody is written to
+    #: report: asked for or due; followup: completes a report; rebuild: by a backfill, nobody is written to; delivery: the chats
+    #: are read once more and the reports that await it are sent
     job_type: JobType = "report"
 
     @property

@@ -36,6 +36,10 @@ class RuntimeConfig:
     mode: Mode = MODES[0]
     business_day_start: time = time(22, 1)
     scheduled_run_time: time = time(22, 10)
+    #: when a report that a schedule has built is sent; None: right after it is built
+    delivery_time: time | None = None
+    #: names of weekdays; empty: the days on which anybody works
+    delivery_days: list[str] = field(default_factory=list)
     is_schedule_enabled: bool = False
     #: with the schedule on: the week before on Monday, the month before on its first working day
     is_weekly_enabled: bool = True
@@ -143,7 +147,11 @@ def _parse_one(key: str, value: Any) -> Any:
         if value not in MODES:
             raise DataError(f"mode: «{value}» не подходит, выберите одно из: {', '.join(MODES)}.")
         return value
-    if key in ("business_day_start", "scheduled_run_time"):
+    if key == "delivery_time" and (value is None or not str(value).strip()):
+        return None
+    if key == "delivery_days":
+        return _weekdays(_list(key, value or []))
+    if key in ("business_day_start", "scheduled_run_time", "delivery_time"):
         try:
             parsed = value if isinstance(value, time) else time.fromisoformat(str(value))
         except ValueError:
@@ -195,6 +203,17 @@ def _list(key: str, value: Any) -> list[str]:
     if not isinstance(value, list):
         raise DataError(f'{key}: нужен список, например ["первый", "второй"].')
     return [str(part).strip() for part in value if str(part).strip()]
+
+
+def _weekdays(names: list[str]) -> list[str]:
+    """Days as the calendar calls them, in the order of the week; Russian short names are understood as well."""
+    russian = dict(zip(("пн", "вт", "ср", "чт", "пт", "сб", "вс"), working.WEEKDAYS, strict=True))
+    found = {russian.get(name.lower(), name.lower()) for name in names}
+    if unknown := sorted(found - {*working.WEEKDAYS}):
+        raise DataError(
+            f"delivery_days: «{unknown[0]}» — не день недели. Укажите дни через запятую: {', '.join(working.WEEKDAYS)}."
+        )
+    return [day for day in working.WEEKDAYS if day in found]
 
 
 def _phone(raw: str) -> str:

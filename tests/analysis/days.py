@@ -16,6 +16,7 @@ from analysis.report.builder import compose
 from analysis.report.context import ReadingsOutcome
 from analysis.report.inputs import Facts
 from delivery.message import telegram_message
+from synkro.metrics.queries import Baseline
 from synkro.reporting.body import Body
 from synkro.reporting.reports import Draft
 from tests.analysis.inputs import (
@@ -42,6 +43,33 @@ _USUAL = {
     "messages": 40.0, "dialogs": 10.0, "first_response_p50": 8.0, "answered_within_target": 0.84, "unanswered_now": 1.0,
     "deals_won": 5.0, "deals_lost": 1.0, "money_at_risk": 900_000.0, "new_clients": 3.0, "clients": 7.0, "breached": 9.0,
 }  # fmt: skip
+_BASELINE = Baseline(
+    windows=4, unit="weekday", values=_USUAL, spread={"first_response_p50": 1.5, "deals_won": 2.0}, cases={"first_response_p50": 80}
+)  # fmt: skip
+
+
+def _part(
+    dimension: str, part: str, contribution: float, now: float, usual: float, n: int, base_n: float, label: str = ""
+) -> dict[str, Any]:
+    return {
+        "metric": "first_response_p50", "dimension": dimension, "part": part, "part_label": label or part, "value": 12.0, "base": 8.0,
+        "contribution": contribution, "part_value": now, "part_base": usual, "n": n, "base_n": base_n,
+    }  # fmt: skip
+
+
+#: the first response is slower than usual by four minutes: mostly Daniyar in the evening
+_CHANGES = [
+    _part("manager", "8", 3.1, 31.0, 12.0, 6, 5.0, "Данияр"),
+    _part("manager", "7", 0.9, 6.0, 6.0, 15, 15.0, "Асель Ахметова"),
+    _part("manager_hours", "8/17-24", 3.4, 45.0, 12.0, 4, 2.0, "Данияр 17-24"),
+    _part("manager_hours", "7/13-17", 0.7, 7.0, 6.0, 8, 7.0, "Асель Ахметова 13-17"),
+    _part("manager_hours", "7/09-13", -0.1, 5.0, 6.0, 9, 11.0, "Асель Ахметова 09-13"),
+    _part("hours", "17-24", 2.6, 40.0, 12.0, 5, 5.0),
+    _part("hours", "09-13", 1.4, 7.0, 6.0, 16, 15.0),
+    _part("channel", "whatsapp", 4.0, 12.0, 8.0, 21, 20.0),
+    _part("clients", "new", 2.2, 14.0, 9.0, 9, 8.0),
+    _part("clients", "returning", 1.8, 10.0, 7.0, 12, 12.0),
+]
 
 
 def _facts(**changes: Any) -> Facts:
@@ -49,6 +77,9 @@ def _facts(**changes: Any) -> Facts:
     values: dict[str, Any] = {
         "numbers": numbers_of(unanswered_now=3, unanswered_overdue=2, money_at_risk_unpriced=2),
         "usual": _USUAL,
+        "baseline": _BASELINE,
+        "previous": Baseline(windows=1, unit="weekday", values={"dialogs": 9.0, "deals_won": 4.0}),
+        "changes": _CHANGES,
         "managers": [
             {"manager_id": "8", "name": "Данияр", "waits_answered": 4, "response_p50": 31, "within_target": 0.5, "within_target_n": 4,
              "open_overdue": 1, "messages_sent": 9},
@@ -153,7 +184,7 @@ DAYS: dict[str, Callable[[], Draft]] = {
     "model_down": lambda: compose(
         context(), _model(by_rules=7, read=0, skipped={"provider": 9}, note="Ключ AI отозван.", ai_down=True), _facts()
     ),
-    "weekly": lambda: compose(context(**_WEEK), _outcome(), _facts()),
+    "weekly": lambda: compose(context(**_WEEK), _outcome(), _facts(baseline=replace(_BASELINE, unit="week"))),
     "quiet_week": lambda: compose(context(**_WEEK), outcome(), facts({"messages": 0})),
     "revised": _revised,
 }  # fmt: skip

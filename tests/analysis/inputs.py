@@ -81,6 +81,7 @@ def numbers_of(**changes: Any) -> dict[str, Any]:
         "first_response_p50": 12.0, "first_response_n": 21, "answered_within_target": 0.84, "answered_within_target_n": 29,
         "unanswered_now": 2, "unanswered_overdue": 1, "breached": 5, "money_at_risk": 1_650_000, "deals_won": 3,
         "deals_won_amount": 870_000, "deals_lost": 1, "as_of": "2026-11-20T17:01:00+00:00", "is_complete": True,
+        "label_date": "2026-11-20",
     } | changes  # fmt: skip
 
 

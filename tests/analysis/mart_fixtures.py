@@ -141,6 +141,20 @@ class Shop:
             report_type="daily", is_complete=is_complete, **values,
         )  # fmt: skip
 
+    def usual(self, values: dict[str, Any], window: Window = WINDOW, compared_with: str = "usual", **told: Any) -> None:
+        """What the window's numbers usually are, told of four weekdays."""
+        for metric, value in values.items():
+            self.insert(
+                "period_usual", window_start=window.start, window_end=window.end, compared_with=compared_with, metric=metric,
+                value=value, **{"windows": 4, "unit": "weekday", **told},
+            )  # fmt: skip
+
+    def change(self, metric: str, dimension: str, part: str, contribution: float, **values: Any) -> None:
+        self.insert(
+            "period_changes", window_start=WINDOW.start, window_end=WINDOW.end, compared_with="usual", metric=metric,
+            dimension=dimension, part=part, contribution=contribution, **{"part_label": part, **values},
+        )  # fmt: skip
+
     def context(self, **changes: Any) -> AnalysisContext:
         ctx = AnalysisContext(
             tenant_id=self.tenant_id, company="Мебель Алма", run_id=None, window=WINDOW, report_type="daily",
@@ -224,9 +238,16 @@ def busy_day(shop: Shop) -> Shop:
         "deals_won_amount": 870_000, "deals_lost": 1, "match_rate": 0.9,
     }  # fmt: skip
     shop.summary(**numbers)
+    usual = {**numbers, "first_response_p50": 8.0, "deals_won": 5, "unanswered_now": 1}
     for week in range(1, 5):
         past = Window(WINDOW.start - timedelta(weeks=week), WINDOW.end - timedelta(weeks=week))
-        shop.summary(past, **{**numbers, "first_response_p50": 8.0, "deals_won": 5, "unanswered_now": 1})
+        shop.summary(past, **usual)
+    shop.usual(usual, spread=0.5)
+    for part, contribution, value, base in (("7", 3.0, 14.0, 8.0), ("8", 1.0, 31.0, 20.0)):
+        shop.change(
+            "first_response_p50", "manager", part, contribution, value=12.0, base=8.0, denominator=10, part_value=value, part_base=base,
+            n=10, base_n=10 if part == "8" else 2, part_label="Асель Ахметова" if part == "7" else "Данияр Серик",
+        )  # fmt: skip
     shop.insert("fct_deals", deal_id="lost1", client_id="c-x", stage_kind="lost", price=150_000, loss_reason="Дорого",
                 closed_at=WINDOW.start + timedelta(hours=3), currency="KZT")  # fmt: skip
     return shop

@@ -237,6 +237,9 @@ def _hours_and_funnel(connection: Any, world: World, slug: str) -> None:
 def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: Any, waits: Any, messages: Any) -> None:
     tenant_id = world.tenants[slug].tenant_id
     start, end = world.window.start, world.window.end
+    connection.execute(
+        "insert into synkro.mart_watermarks (tenant_id, as_of) values (%s, %s) on conflict do nothing", (tenant_id, end)
+    )
     label = clock.now().date()
     opened = [w for w in waits if w["is_open"]]
     for back in range(16):
@@ -284,6 +287,16 @@ def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: A
                 for i in range(managers)
             ],
         )  # fmt: skip
+    today = {"tenant_id": tenant_id, "window_start": start, "window_end": end, "compared_with": "usual"}
+    insert(connection, "marts.period_usual", [
+        {**today, "metric": metric, "value": value, "windows": 2, "unit": "weekday"}
+        for metric, value in (("unanswered_now", 3), ("first_response_p50", 14), ("messages", 40))
+    ])  # fmt: skip
+    insert(connection, "marts.period_changes", [
+        {**today, "metric": "unanswered_now", "dimension": "manager", "part": f"{slug}-m0", "part_label": "Динара Сейтова",
+         "value": len(opened), "base": 3, "contribution": len(opened) - 3, "numerator": len(opened), "base_numerator": 3,
+         "part_value": len(opened), "part_base": 3, "n": len(opened), "base_n": 3}
+    ])  # fmt: skip
     insert(
         connection,
         "marts.period_dialogs",
@@ -314,10 +327,27 @@ def body_of(slug: str) -> dict[str, Any]:
             }
         ],
         "numbers": [
-            {"key": "unanswered_now", "label": "Без ответа сейчас", "value": 5, "display": "5", "usual": 3, "usual_display": "3", "direction": "up", "good": False, "note": ""},
+            {"key": "unanswered_now", "label": "Без ответа сейчас", "value": 5, "display": "5", "usual": 3, "usual_display": "3", "usual_n": 2, "usual_of": "по 2 средам", "previous": 4, "previous_display": "4", "previous_of": "неделей раньше", "direction": "up", "good": False, "note": ""},
             {"key": "money_at_risk", "label": "Деньги под риском", "value": 8750000, "display": "8 750 000 ₸", "usual": None, "usual_display": None, "direction": "none", "good": None, "note": ""},
             {"key": "first_response_p50", "label": "Первый ответ (медиана)", "value": 12, "display": "12 мин", "usual": 14, "usual_display": "14 мин", "direction": "down", "good": True, "note": ""},
             {"key": "messages", "label": "Сообщения", "value": 44, "display": "44", "usual": 40, "usual_display": "40", "direction": "up", "good": None, "note": ""},
+        ],
+        "changes": [
+            {
+                "metric": "unanswered_now", "compared_with": "usual", "value_display": "5", "base_display": "3", "base_of": "по 2 средам",
+                "delta": 2, "delta_display": "+2", "good": False, "dimension": "manager",
+                "text": f"Ждущих ответа на конец дня больше обычного на 2: 2 из них — Динара Сейтова {hostile}.",
+                "splits": [
+                    {"dimension": "manager", "parts": [
+                        {"part": f"{slug}-m0", "name": f"Динара Сейтова {hostile}", "label": "Динара Сейтова", "contribution": 3,
+                         "display": "+3", "value_display": "5", "base_display": "2", "n": 5},
+                        {"part": None, "label": "остальные", "contribution": -1, "display": "−1", "n": 0},
+                    ]},
+                    {"dimension": "hours", "parts": [
+                        {"part": "17-24", "label": "после 17:00", "contribution": 2, "display": "+2", "value_display": "2", "base_display": "", "n": 2},
+                    ]},
+                ],
+            }
         ],
         "managers": [{"manager_id": f"{slug}-m0", "name": "Динара Сейтова", "text": f"ответила 12 раз, медиана 8 мин {hostile}", "facts": {}}],
         "risks": [{"text": f"Клиент недоволен {hostile}", "claims": [0], "dialog_id": dialog}],

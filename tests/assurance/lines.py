@@ -103,6 +103,14 @@ LINES: tuple[Line, ...] = (
         seconds=1500,
     ),
     Line(
+        "M9",
+        "transforms",
+        "10,000 random pairs of windows are split without a rest, as the oracle splits them",
+        ("tests/transforms/test_changes.py",),
+        environment={"SYNKRO_TEST_PAIRS": "12000"},
+        seconds=2400,
+    ),
+    Line(
         "M2",
         "transforms",
         "49 increments equal a full rebuild",

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import pytest
 
+from delivery import deliveries
 from delivery.bot import listener as bot_module
-from delivery.sender import messages_for
 from sandbox import server
 from sandbox.server import Sandbox
 from synkro.connectors import integrations
@@ -119,10 +119,12 @@ class Company:
             coverage={},
             claims=[],
             followup_deadline_at=deadline,
+            awaits_delivery=True,
         )
-        letters = messages_for(draft.body, self.integration(), BASE_URL)
         with db.as_service("test") as connection:
-            return reports.publish(connection, self.tenant_id, None, draft, letters)
+            made = reports.publish(connection, self.tenant_id, None, draft, [])
+            deliveries.tell(connection, self.tenant_id, [made.report_id])
+            return reports.get(connection, made.report_id)
 
     def report(self, report: Report) -> Report:
         with db.as_service("test") as connection:

@@ -10,16 +10,14 @@ from collections.abc import Callable
 
 import pytest
 
-from delivery.sender import STOPPED_SECONDS, SendOutcome, backoff, messages_for, send_due
+from delivery.sender import STOPPED_SECONDS, SendOutcome, backoff, send_due
 from delivery.telegram.client import TelegramClient
 from delivery.telegram.markup import LIMIT
 from sandbox.vendors.telegram.text import utf16
 from synkro.core.errors import Cancelled
 from synkro.database import db
 from synkro.reporting import outbox
-from synkro.reporting.body import Body
-from tests.delivery.bodies import ordinary
-from tests.delivery.conftest import BASE_URL, Company, Telegram
+from tests.delivery.conftest import Company, Telegram
 
 MakeCompany = Callable[..., Company]
 
@@ -39,26 +37,25 @@ def replace_letter(company: Company, **payload: object) -> None:
 
 def test_one_letter_per_chat(make_company: MakeCompany) -> None:
     company = make_company("1", "-100")
-    letters = messages_for(Body.read(ordinary()), company.integration(), BASE_URL)
+    letters = company.rows(company.publish())
     assert [letter.destination for letter in letters] == ["1", "-100"]
     assert set(letters[0].payload) == {"text", "plain", "buttons", "parse_mode"}
     company.connect("1, -100, 1")
-    assert [letter.destination for letter in messages_for(Body.read(ordinary()), company.integration(), BASE_URL)] == [
-        "1",
-        "-100",
-    ]
+    assert [letter.destination for letter in company.rows(company.publish())] == ["1", "-100"]
 
 
 def test_no_letters_without_telegram(make_company: MakeCompany) -> None:
     company = make_company("1")
     with db.as_service("test") as connection:
         connection.execute("update synkro.integration_configs set public_config = public_config - 'chat_id'")
-    assert messages_for(Body.read(ordinary()), company.integration(), BASE_URL) == []
+    assert company.rows(company.publish()) == []
     company.connect("1")
     with db.as_service("test") as connection:
         connection.execute("update synkro.integration_configs set secret_hints = '{}'")
-    assert messages_for(Body.read(ordinary()), company.integration(), BASE_URL) == []
-    assert messages_for(Body.read(ordinary()), None, BASE_URL) == []
+    assert company.rows(company.publish()) == []
+    with db.as_service("test") as connection:
+        connection.execute("delete from synkro.integration_configs")
+    assert company.rows(company.publish()) == []
 
 
 # --- sending ------------------------------------------------------------------------------------------------

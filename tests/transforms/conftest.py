@@ -109,6 +109,13 @@ class Company:
             )  # fmt: skip
         return id
 
+    def does(self, chat: int, message_id: str, act: str, what: str = "", due: str | None = None) -> None:
+        """What the step before dbt would have decided of the message."""
+        self.connection.execute(
+            "insert into private.message_acts values (%s, %s, %s, %s, %s, %s)",
+            (self.tenant_id, str(chat), message_id, act, what, self.at(due) if due else None),
+        )
+
     def call(self, id: int, contact: int, at: str, seconds: int, by: int) -> None:
         self.put(
             "raw_amocrm.notes", id=id, entity_type="contacts", entity_id=contact, note_type="call_out",

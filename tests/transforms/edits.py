@@ -44,7 +44,10 @@ def found(company: Company, dice: Random) -> None:
             )
             if dice.random() < 0.7:
                 by = dice.choice((None, 7, 8)) if number in CONTACTS else None
-                company.say(number, f"{day}{hour}:55", "us", f"Ответ {number}", by=by, contact=number)
+                said = company.say(number, f"{day}{hour}:55", "us", f"Ответ {number}", by=by, contact=number)
+                if number % 3:
+                    what = ("call", "document", "answer")[number % 3 - 1]
+                    company.does(number, said, "promise", what, "2026-03-05 18:00")
     # one short of a broadcast
     for number in (1, 2, 3, 4):
         company.say(number, f"2026-03-03 18:0{number}", "us", BROADCAST)
@@ -229,6 +232,19 @@ def a_call(c: Company, dice: Random) -> None:
     c.call(number, number, "2026-03-04 18:45", 40, by=8)
 
 
+def a_promise(c: Company, dice: Random) -> None:
+    number = dice.choice(CHATS)
+    said = c.say(number, "2026-03-04 18:20", "us", "Завтра пришлю договор")
+    c.does(number, said, "promise", "document", "2026-03-05 18:00")
+    c.does(number, c.say(number, "2026-03-04 18:21", "client", "Завтра оплачу"), "client_promise", "payment", "2026-03-05 18:00")
+
+
+def a_file_of_ours(c: Company, dice: Random) -> None:
+    """It keeps what was promised in any dialog of the client."""
+    c.put("raw_radist.messages", chat_id=dice.choice(CHATS), id="file", connection_id=1, sent_at=c.at("2026-03-04 18:50"),
+          message_type="file", direction="outbound", payload={"file": {"name": "Договор.pdf"}})  # fmt: skip
+
+
 def a_task(c: Company, dice: Random) -> None:
     c.task(dice.randrange(100, 200), dice.choice(DEALS))
 
@@ -304,7 +320,7 @@ SMALL: tuple[Edit, ...] = (
     a_new_message, an_answer_with_its_event, a_late_message, a_late_event, a_text_corrected, messages_deleted,
     rows_come_again, a_second_phone, a_bridge_of_three, a_phone_removed, a_crowded_phone, a_contact_deleted, a_new_chat,
     a_chat_changes_its_phone, a_chat_turns_out_a_group, a_connection_changes_its_type, a_broadcast_completed,
-    a_task, a_task_done, a_task_deleted, a_task_of_another_deal, a_deal_moved, a_deal_of_another_contact, another_manager, a_deal_deleted, a_call, a_day_passes, a_week_passes,
+    a_promise, a_file_of_ours, a_task, a_task_done, a_task_deleted, a_task_of_another_deal, a_deal_moved, a_deal_of_another_contact, another_manager, a_deal_deleted, a_call, a_day_passes, a_week_passes,
     the_watermark_goes_back, a_stage_renamed,
 )  # fmt: skip
 #: concerning everyone

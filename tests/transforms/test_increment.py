@@ -236,6 +236,7 @@ def _copy(company: Company, slug: str) -> UUID:
         "select table_schema as schema, table_name as name,"
         " array_agg(column_name::text order by ordinal_position) filter (where column_name <> 'tenant_id') as columns"
         " from information_schema.columns where table_schema in ('raw_amocrm', 'raw_radist') and table_name not like '\\_dlt%%'"
+        " or table_schema = 'private' and table_name = 'message_acts'"
         " or table_schema = 'synkro' and table_name in ('tenant_runtime_configs', 'working_intervals', 'report_windows')"
         " group by 1, 2"
     ).fetchall()

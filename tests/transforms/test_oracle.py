@@ -192,10 +192,15 @@ def test_the_companies_reach_every_edge() -> None:
     assert None in values("fct_waits", "sla_deadline_at")
     assert values("fct_sessions", "state") == {"waiting", "ended", "active"}
     assert {"client", "manager", "bot", None} <= values("fct_sessions", "initiated_by")
+    assert values("fct_promises", "state") == {"due", "kept", "late", "broken", "superseded"}
+    assert values("fct_promises", "kept_by") == {"message", "call", "task", "deal", None}
+    assert values("fct_promises", "who") == {"manager", "client"}
     assert values("fct_deals", "stage_kind") == {"open", "won", "lost"}
     assert values("fct_deals", "is_deleted") == values("period_summary", "is_complete") == {True, False}
     assert values("period_excluded", "reason") == {"group", "internal"}
     assert {row["unpriced"] > 0 for tables in found for row in tables["fct_funnel"].values()} == {True, False}
+    assert values("waits_open", "is_overdue") == {True, False}
+    assert any(row["money"] for tables in found for row in tables["waits_open"].values())
     assert values("dim_clients", "match_status") == {"matched", "no_phone", "no_contact", "contact_without_deal"}
     assert answered >= {timedelta(days=7), timedelta(days=7, seconds=-1)}
     assert {note["payload"]["params"]["duration"] for one in companies for note in one.notes} >= {14, 15, 16}

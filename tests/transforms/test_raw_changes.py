@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from fnmatch import fnmatch
 from typing import Any
 
 import psycopg
 import pytest
 
+from orchestration.dbt import project
+from synkro.core.resources import DBT_PROJECT
 from tests.transforms.conftest import Company
 
 Noted = set[tuple[str, str]]
@@ -147,3 +151,10 @@ def test_an_emptied_table_makes_every_build_a_full_one(company: Company, marts_d
         other.commit()
 
     assert dbt_scope.begin(marts_db, company.tenant_id, "state").scope == "all"
+
+
+def test_a_look_leaves_out_every_model_of_windows() -> None:
+    """What it excludes by name is what has the grain of a window, and nothing else."""
+    grains = dict(re.findall(r"'(\w+)': '(\w+)'", (DBT_PROJECT / "macros" / "affected.sql").read_text(encoding="utf-8")))
+    left_out = {name for name in grains if any(fnmatch(name, pattern) for pattern in project.OF_WINDOWS)}
+    assert left_out == {name for name, grain in grains.items() if grain == "window"} != set()

@@ -16,11 +16,12 @@
 {% macro invalidation_key_of(table) -%}
     {{ return({
         'int_contact_phones': 'changed_contact', 'int_client_phones': 'phone', 'int_contacts': 'contact',
-        'int_dialogs': 'chat', 'fct_deals': 'deal', 'int_deal_owners': 'deal', 'fct_deal_stage_changes': 'event', 'fct_tasks': 'deal',
+        'int_dialogs': 'chat', 'fct_deals': 'deal', 'int_deal_owners': 'deal', 'fct_deal_stage_changes': 'event', 'fct_tasks': 'deal', 'fct_promises': 'client',
         'int_message_authors': 'client', 'int_messages': 'client', 'int_calls': 'client', 'int_waits': 'client',
         'int_sessions': 'client', 'fct_messages': 'client', 'fct_waits': 'client', 'fct_sessions': 'session',
         'dim_dialogs': 'client', 'dim_clients': 'client',
-        'int_windows': 'window', 'int_window_waits': 'window', 'period_dialogs': 'window', 'period_managers': 'window',
+        'int_windows': 'window', 'int_window_waits': 'window', 'int_window_parts': 'window', 'int_window_baselines': 'window',
+        'period_usual': 'window', 'period_changes': 'window', 'period_dialogs': 'window', 'period_managers': 'window',
         'period_hours': 'window', 'period_excluded': 'window', 'period_summary': 'window', 'int_touched_phones': 'log', 'int_changes': 'log', 'int_touched': 'log'
     }.get(table, 'all')) }}
 {%- endmacro %}

@@ -14,6 +14,15 @@
 {% endmacro %}
 
 {% macro open_to_members() -%}
+{%- if model.config.materialized == 'view' -%}
+do $hook$
+begin
+  -- its reader's rights decide, so the policies of the tables below hold
+  alter view {{ this }} set (security_invoker = true);
+  grant select on {{ this }} to authenticated, synkro_analyst, service_role;
+end
+$hook$
+{%- else -%}
 do $hook$
 declare
   relation regclass := '{{ this }}';
@@ -33,6 +42,7 @@ begin
   end if;
 end
 $hook$
+{%- endif -%}
 {%- endmacro %}
 
 {% macro lock_to_workers() -%}

@@ -75,7 +75,7 @@
 {# Statistics of a table rebuilt whole; what a day adds is left to autovacuum, which looks at its share of the
    table. The logs are new each time, and the plans of the run hang on their size. #}
 {% macro analyze_table() -%}
-    {%- if not is_partial() or invalidation_key_of(model.name) == 'log' -%}
+    {%- if model.config.materialized != 'view' and (not is_partial() or invalidation_key_of(model.name) == 'log') -%}
         analyze {{ this }}
     {%- endif -%}
 {%- endmacro %}

@@ -68,3 +68,8 @@
         limit 1
     )
 {%- endmacro %}
+
+{# Up to which moment the tenant's data reaches: the runs' watermark, moved on by a look at the chats before a delivery. #}
+{% macro data_reaches() -%}
+    max(greatest(as_of, looked_at))
+{%- endmacro %}

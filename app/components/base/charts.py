@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from app.components.base.html import div, span, tag
+from app.components.base.html import anchor, div, span, tag
 
 Value = float | int | None
 
@@ -141,3 +142,48 @@ def heatmap(grid: Sequence[Sequence[int]], weekdays: Sequence[str], tip: str) ->
             for hour, n in enumerate(row):
                 cell = div("cell", title=tip.format(day=weekday, hour=f"{hour}:00", n=n))
                 cell.style(f"--heat: {round(n / high * 92) + (8 if n else 0)}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of a difference: what it is called, how much it is, as a text too, and where it leads."""
+
+    label: str
+    value: float
+    text: str
+    href: str = ""
+    tip: str = ""
+    #: good, bad or neither
+    tone: str = ""
+
+
+def waterfall(base: Step, steps: Sequence[Step], last: Step, *, title: str) -> None:
+    """From one value to another, a line a part; the scale begins where the values do, so a small part is seen too."""
+    edges = [base.value]
+    for step in steps:
+        edges.append(edges[-1] + step.value)
+    low, high = min(edges), max(edges)
+    width = (high - low) or 1.0
+
+    def place(value: float) -> float:
+        return 2 + (value - low) / width * 96
+
+    with div("fall", mark="waterfall", role="group", aria_label=title):
+        _fall_line(base, place(base.value) - 0.6, 1.2, "total")
+        for step, start in zip(steps, edges, strict=False):
+            left, right = sorted((place(start), place(start + step.value)))
+            _fall_line(step, left, max(right - left, 0.6), f"part {step.tone}")
+        _fall_line(last, place(last.value) - 0.6, 1.2, "total")
+
+
+def _fall_line(step: Step, left: float, width: float, classes: str) -> None:
+    holder = (
+        anchor(step.href, "step", title=step.tip or None, mark="step")
+        if step.href
+        else div("step", title=step.tip or None)
+    )
+    with holder:
+        span("name", step.label)
+        with tag("svg", "track", viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true"):
+            tag("rect", classes, x=f"{left:.2f}", y=1, width=f"{width:.2f}", height=8)
+        span("amount nowrap", step.text)

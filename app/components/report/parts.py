@@ -102,9 +102,12 @@ def evidence(slug: str, claims: Sequence[dict[str, Any]], limit: int = 3) -> Non
                 )
 
 
-def rows_href(base: str, metric: str, manager_id: str | None = None, page: int = 1) -> str:
-    """The rows behind a number of the report at ``base``, or of one of its managers."""
-    asked = {"manager": manager_id, "p": page if page > 1 else None}
+def rows_href(
+    base: str, metric: str, manager_id: str | None = None, page: int = 1, *, part: tuple[str, str] | None = None
+) -> str:
+    """The rows behind a number of the report at ``base``, of one of its managers, or of a part (dimension, part)."""
+    by, key = part or (None, None)
+    asked = {"manager": manager_id, "by": by, "part": key, "p": page if page > 1 else None}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     return f"{base}/rows/{metric}" + (f"?{query}" if query else "")
 
@@ -123,6 +126,21 @@ def number_text(metric: Metric | None, value: Any, currency: str | None) -> str:
     return writers[metric.unit](value)
 
 
+def part_text(dimension: str, part: str, name: str) -> str:
+    """A part of a number in words; ``name``: of the manager or the stage it is or holds."""
+    if dimension == "manager_hours":
+        who, _, block = part.rpartition("/")
+        return f"{part_text('manager', who, name)} {part_text('hours', block, '')}"
+    key = f"part.{dimension}.{part or 'none'}"
+    return t(key) if known(key) else name or part
+
+
+def usual_text(metric: Metric | None, usual: float, currency: str | None, of: str = "") -> str:
+    """«обычно 12 (по 4 средам)»."""
+    value = number_text(metric, usual, currency)
+    return t("number.usual_of", value=value, of=of) if of else t("number.usual", value=value)
+
+
 def number_label(line: Number) -> str:
     """As the registry has it today, whatever it was called when the report was written."""
     metric = SUMMARY.get(line.key)
@@ -136,10 +154,12 @@ def number_tile(
     href: str,
     currency: str | None,
     usual: float | None,
+    usual_of: str = "",
     history: Sequence[float | int | None],
     n: int | None,
+    is_month: bool = False,
 ) -> None:
-    """A number, what is usual on this weekday, its fortnight, and the way to its rows."""
+    """A number, what is usual on this weekday and what it was the time before, its fortnight, and the way to its rows."""
     key = line.key
     metric = SUMMARY.get(key)
     is_small = metric is not None and metric.is_too_few(n)
@@ -154,7 +174,10 @@ def number_tile(
         if usual is not None and not is_small:
             with span("usual"):
                 _arrow(line, metric, value, usual)
-                span("", t("number.usual", value=number_text(metric, usual, currency)))
+                span("", usual_text(metric, usual, currency, usual_of))
+        if line.previous is not None and not is_small:
+            before = number_text(metric, line.previous, currency)
+            span("usual", t("number.previous_month" if is_month else "number.previous", value=before))
         if line.note:
             span("usual", formatting.masked(line.note))
         spark(history, number_label(line))

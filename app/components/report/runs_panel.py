@@ -124,7 +124,10 @@ class RunsPanel:
                 if (at := runs.again_at(self.config, one)) is not None:
                     div("muted small", t("run.again_at", time=formatting.moment(at, self.zone)), mark="again-at")
             with div("line"):
-                button(t("run.retry"), lambda: self._retry(one.run_id), "small", mark="retry-run", icon_name="again")
+                if one.job_type != "delivery":
+                    button(
+                        t("run.retry"), lambda: self._retry(one.run_id), "small", mark="retry-run", icon_name="again"
+                    )
                 if one.report_id:
                     link(t("overview.open_report"), f"/t/{self.tenant.slug}/reports/{one.report_id}", "btn small")
 
@@ -133,6 +136,8 @@ class RunsPanel:
         if one.history_from is not None:
             day = history.day_of(one.history_from, self.config)
             parts.insert(0, t("history.loading", day=formatting.day(day, year=True)))
+        if one.job_type == "delivery":
+            parts.insert(0, t("run.delivery"))
         if one.attempt > 1:
             parts.append(t("run.attempt", n=one.attempt))
         return " · ".join(parts)

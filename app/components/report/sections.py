@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from app import formatting
 from app.components.base.html import Cell, div, link, span, table, tag
 from app.components.report.parts import dialog_href, evidence, number_text, number_tile, rows_href, section
-from app.components.report.waits_table import waits_table
+from app.components.report.waits_table import live_lead, waits_table
 from app.texts import known, language, t
 from services.reports.view import ReportView, claims_at, headline_numbers
 from synkro.metrics.registry import MANAGERS, NUMBERS, SUMMARY
@@ -48,7 +48,8 @@ def dialog_link(view: ReportView, item: OfDialog, mark: str) -> None:
 
 
 def actions(view: ReportView) -> None:
-    items = view.report.body.actions
+    items = [one for one in view.report.body.actions if not _is_answered(view, one)]
+    answered = [one for one in view.report.body.actions if _is_answered(view, one)]
     of_type = f"report.actions.{view.report.report_type}"
     with section(t(of_type if known(of_type) else "report.actions"), mark="actions"):
         if not items:
@@ -60,6 +61,16 @@ def actions(view: ReportView) -> None:
                 tag("summary", "small", t("report.more_actions", n=len(items) - TODAY), mark="more-actions")
                 for number, item in enumerate(items[TODAY:], TODAY + 1):
                     _action(view, item, number)
+        if answered:
+            with tag("details"):
+                tag("summary", "small", t("report.answered_actions", n=len(answered)), mark="answered-actions")
+                for number, item in enumerate(answered, len(items) + 1):
+                    _action(view, item, number)
+
+
+def _is_answered(view: ReportView, item: Action) -> bool:
+    """Whether its client was answered since the report was written."""
+    return item.only_waits and {*item.wait_ids} <= view.answered
 
 
 def _action(view: ReportView, item: Action, number: int) -> None:
@@ -94,13 +105,34 @@ def numbers(view: ReportView) -> None:
                     value=line.value if line.has("value") else report.numbers.get(key),
                     href=f"{base}/{key}",
                     currency=view.currency,
-                    usual=view.usual.get(key),
+                    usual=view.baseline.values.get(key),
+                    usual_of=usual_of(view, line.usual_n),
+                    is_month=view.report.report_type == "monthly",
                     history=[day.get(key) for day in view.history],
                     n=report.numbers.get(SUMMARY[key].denominator) if key in SUMMARY else None,
                 )
         with tag("details", "no-print"):
             tag("summary", "small", t("report.all_numbers"), mark="all-numbers")
             _all_numbers(view, base)
+
+
+def usual_of(view: ReportView, n: int | None = None) -> str:
+    """«по 4 средам»; empty where nothing is usual yet. ``n``: the windows as the report was written."""
+    found = view.baseline
+    n = n or found.windows
+    if not found.windows:
+        return ""
+    if found.unit == "working_days":
+        return t("usual.working_days", n=formatting.plural(found.working_days or 0, "plural.working_days_of"))
+    if found.unit == "weekday":
+        day = t("words.weekdays_of").split("|")[view.report.period_end.weekday()]
+        return t("usual.weekdays", n=formatting.number(n), day=day)
+    return t("usual.weeks" if found.unit == "week" else "usual.stretches", n=formatting.number(n))
+
+
+def usual_title(view: ReportView) -> str:
+    of = usual_of(view)
+    return f"{t('export.usual')} ({of})" if of else t("export.usual")
 
 
 def _all_numbers(view: ReportView, base: str) -> None:
@@ -111,12 +143,12 @@ def _all_numbers(view: ReportView, base: str) -> None:
         return lambda: link(text, f"{base}/{key}", mark=f"rows-{key}")
 
     table(
-        [(t("export.number"), ""), (t("export.value"), "num"), (t("export.usual"), "num muted")],
+        [(t("export.number"), ""), (t("export.value"), "num"), (usual_title(view), "num muted")],
         [
             (
                 SUMMARY[key].label(language()),
                 value(key),
-                number_text(SUMMARY[key], view.usual.get(key), view.currency),
+                number_text(SUMMARY[key], view.baseline.values.get(key), view.currency),
             )
             for key in NUMBERS
             if key in report.numbers
@@ -126,18 +158,34 @@ def _all_numbers(view: ReportView, base: str) -> None:
 
 
 def waiting(view: ReportView) -> None:
-    total = view.report.numbers.get("unanswered_now")
-    lead = t("report.waiting_lead", n=formatting.number(total)) if total else ""
-    if not view.waiting:
-        with section(t("report.waiting"), mark="waiting-section"):
-            span("muted", t("report.nobody_waits"))
+    """Who waits now, in the data as it was read last; who waited at the window's end stands behind its number."""
+    if view.live is None:
         return
-    with tag("section", "card flush", mark="waiting-section"):
+    with tag("section", "card flush", mark="waiting-section", id="waiting"):
         with div("card-head"):
-            tag("h2", "", t("report.waiting"))
-            span("small muted", lead)
-        waits_table(view.tenant.slug, view.waiting[:ROWS], view.tenant.timezone, view.currency)
-        all_of(view, "unanswered_now", len(view.waiting))
+            tag("h2", "", t("report.waiting_now"))
+            live_lead(view.live, view.tenant.timezone, view.currency)
+        if view.waiting:
+            waits_table(view.tenant.slug, view.waiting[:ROWS], view.tenant.timezone, view.currency)
+        else:
+            div("empty", t("report.nobody_waits"))
+        if len(view.waiting) > ROWS:
+            with tag("details", "no-print"):
+                left = t("report.more_actions", n=len(view.waiting) - ROWS)
+                tag("summary", "small", left, mark="all-waiting").style("padding: 8px 16px")
+                waits_table(view.tenant.slug, view.waiting[ROWS:], view.tenant.timezone, view.currency)
+        _at_the_end(view)
+
+
+def _at_the_end(view: ReportView) -> None:
+    """«На конец дня (30 ноября, 22:01) ждали 36», the way to those rows."""
+    total = view.report.numbers.get("unanswered_now")
+    if total is None:
+        return
+    href = f"/t/{view.tenant.slug}/reports/{view.report.report_id}/rows/unanswered_now"
+    when = formatting.moment(view.report.window_end, view.tenant.timezone)
+    with div("pager"):
+        link(t("report.waited_at_end", when=when, n=formatting.number(total)), href, "small", mark="all-unanswered_now")
 
 
 def all_of(view: ReportView, metric: str, total: int) -> None:

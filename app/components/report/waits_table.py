@@ -8,7 +8,19 @@ from app import formatting
 from app.components.base.html import badge, span, table
 from app.components.report.parts import client_cell
 from app.texts import t
+from synkro.metrics.live import Live
 from synkro.metrics.queries import Waiting
+
+
+def live_lead(live: Live, timezone: str, currency: str | None) -> None:
+    """«всего 30, дольше цели 28, под риском 4 200 000 ₸ · данные на 1 декабря, 08:30»: beside the heading of those who wait now."""
+    parts = [t("waits.total", n=formatting.number(live.unanswered))]
+    if live.overdue:
+        parts.append(t("waits.overdue_n", n=formatting.number(live.overdue)))
+    if live.money_at_risk:
+        parts.append(t("waits.at_risk", money=formatting.money(live.money_at_risk, currency)))
+    span("small muted", ", ".join(parts) if live.unanswered else "", mark="live")
+    span("small muted", t("report.as_of", when=formatting.moment(live.as_of, timezone)), mark="live-as-of")
 
 
 def waits_table(slug: str, waiting: Sequence[Waiting], timezone: str, currency: str | None) -> None:

@@ -69,7 +69,7 @@ class RuntimeForm:
             return forms.select(label, mark, sorted({*zones(), value}), value, search=True)
         if isinstance(value, bool):
             return forms.switch(label, mark, value, hint=hint)
-        if name in ("business_day_start", "scheduled_run_time"):
+        if name in ("business_day_start", "scheduled_run_time", "delivery_time"):
             return forms.text(label, mark, configuration.text_of(value), hint=hint, kind="time")
         if name == "quality_rubric":
             return forms.area(label, mark, "\n".join(one.line for one in rubric.of(value)), hint=hint)

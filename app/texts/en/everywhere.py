@@ -144,6 +144,8 @@ WORDS: dict[str, str] = {
     "overview.connect": "Connect",
     "overview.failed": "The last report failed, {when}",
     "overview.since": "{when}, history since {day}",
+    "overview.waiting": "Waiting now",
+    "overview.at_risk": "At risk now",
     "overview.stale": "The data is older than a day and a half. Check the schedule and the integrations.",
     "tenant.active": "Active",
     "tenant.paused": "Paused",

@@ -136,6 +136,8 @@ WORDS: dict[str, str] = {
     "overview.connect": "Подключить",
     "overview.failed": "Последний отчёт не построен, {when}",
     "overview.since": "{when}, история с {day}",
+    "overview.waiting": "Ждут ответа сейчас",
+    "overview.at_risk": "Под риском сейчас",
     "overview.stale": "Данные старше полутора суток. Проверьте расписание и интеграции.",
     "tenant.active": "Работает",
     "tenant.paused": "На паузе",

@@ -13,7 +13,7 @@ from orchestration.queue.partitions import tenant_days
 from orchestration.run import revision_policy
 from orchestration.run.worker import Worker
 from synkro.connectors import integrations
-from synkro.core import clock, russian
+from synkro.core import russian
 from synkro.core.settings import settings
 from synkro.core.windows import business_date
 from synkro.database import db
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from analysis.report.context import AnalysisContext
 
 #: the marts a report is made of
-_MARTS = [AssetKey(["marts", name]) for name in ("fct_messages", "fct_waits", "fct_deals", "period_dialogs")]
+_MARTS = [
+    AssetKey(["marts", name]) for name in ("fct_messages", "fct_waits", "fct_deals", "fct_promises", "period_dialogs")
+]
 _PERIODS = [AssetKey(["marts", name]) for name in ("period_summary", "period_managers")]
 _COMMON: dict[str, Any] = {"owners": ["team:product"], "group_name": "report"}
 
@@ -170,8 +172,8 @@ def write(worker: Worker) -> reports.Report:
 
     from analysis.report.builder import write_report
     from analysis.report.dialogs import read_dialogs
+    from delivery import deliveries
     from delivery.message import telegram_message
-    from delivery.sender import messages_for
 
     context = context_of(worker)
     # a step re-executed alone finds every reading in the cache
@@ -182,28 +184,29 @@ def write(worker: Worker) -> reports.Report:
         _leave(worker, decision.before, decision)
         return decision.before
     draft = revision_policy.marked(worker, draft, decision)
-    with db.as_service("telegram") as connection:
-        telegram = integrations.find(connection, worker.tenant.tenant_id, "telegram")
-    message = telegram_message(draft.body, report_url=report_url(worker.tenant.slug, draft))
     is_told = revision_policy.is_told(worker, decision)
-    messages = messages_for(draft.body, telegram, settings().base_url) if is_told else []
-    draft = replace(
-        draft,
-        telegram_text=message.plain_text,
-        followup_deadline_at=clock.now() + timedelta(minutes=worker.config.telegram_followup_minutes),
-    )
+    message = telegram_message(draft.body, report_url=report_url(worker.tenant.slug, draft))
+    draft = replace(draft, telegram_text=message.plain_text)
     with db.as_service("publish") as connection:
         leases.hold(connection, worker.run)
-        made = reports.publish(connection, worker.tenant.tenant_id, worker.run.run_id, draft, messages)
+        # whoever was to be told of the version before is told of this one
+        is_owed = revision_policy.takes_over(connection, decision)
+        draft = replace(draft, awaits_delivery=is_told or is_owed)
+        made = reports.publish(connection, worker.tenant.tenant_id, worker.run.run_id, draft, [])
         leases.attach_report(connection, worker.run, made.report_id)
         revisions.note(connection, made.tenant_id, made.report_id, decision.lacking, decision.plan)
+        sent_at = revision_policy.sent_at(connection, worker, decision) if draft.awaits_delivery else None
+        if draft.awaits_delivery and sent_at is None:
+            deliveries.tell(connection, made.tenant_id, [made.report_id])
     worker.log(
         "report",
         f"Отчёт сохранён, версия {made.version}",
         report_id=str(made.report_id),
-        messages=len(messages),
     )
-    if not is_told:
+    if sent_at is not None:
+        when = russian.moment(sent_at, worker.config.timezone)
+        worker.log("report", f"Отправка: {when}, перед ней переписка читается ещё раз", at=sent_at.isoformat())
+    elif not draft.awaits_delivery:
         worker.log("report", "Письма нет: это пересборка истории или в отчёте не прибавилось")
     _tell_next(worker, decision.plan)
     return made
@@ -234,9 +237,12 @@ def deliver(worker: Worker) -> tuple[int, int]:
     outcome = send_due(tenant_id=run.tenant_id, report_id=run.report_id, checkpoint=worker.checkpoint)
     with db.as_service("delivery") as connection:
         messages = outbox.of_report(connection, run.tenant_id, run.report_id)
+        is_waiting = reports.get(connection, run.report_id).awaits_delivery
     with db.as_service("delivery") as connection:
         telegram = integrations.find(connection, run.tenant_id, "telegram")
-    if not messages and telegram is not None:
+    if is_waiting:
+        worker.log("delivery", "Письмо уйдёт в назначенное время")
+    elif not messages and telegram is not None:
         worker.log("delivery", "Письма к этому отчёту нет: он доступен на странице")
     elif not messages:
         worker.log("delivery", "Telegram не подключён: отчёт доступен на странице", level="warning")

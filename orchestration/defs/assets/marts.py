@@ -72,7 +72,11 @@ def build(manifest: Path) -> Any:
         built = {nodes.get(result.unique_id, {}).get("name") for result in results}
         unread = _views_of_unread(nodes, worker.state.streams)
         ordered = [key.path[-1] for key in context.job_def.asset_layer.asset_graph.toposorted_asset_keys]
-        for name in [name for name in ordered if name in keys and name not in built]:
+        views = [name for name in ordered if name in keys and name not in built]
+        for name in views:
+            if keys[name].path[0] != "staging":
+                # a view over tables: after them
+                continue
             if name in unread:
                 yield without_event(keys.pop(name), sources.NOT_READ)
             else:
@@ -92,6 +96,8 @@ def build(manifest: Path) -> Any:
                     severity=AssetCheckSeverity.WARN if result.status == "warn" else AssetCheckSeverity.ERROR,
                     metadata={"message": result.message or ""},
                 )
+        for name in [name for name in views if name in keys]:
+            yield MaterializeResult(asset_key=keys.pop(name), metadata={"materialized": "view"})
         if broken:
             # a report of numbers that contradict themselves helps nobody. Raised, not left to the checks: they block too, but
             # only those that Dagster can attach to an asset
@@ -132,7 +138,7 @@ def control_specs(manifest: Path) -> list[AssetSpec]:
     rows = [
         row
         for row in content["sources"].values()
-        if not row["source_name"].startswith("raw_") and AssetKey([row["source_name"], row["name"]]) != intents.KEY
+        if not row["source_name"].startswith("raw_") and AssetKey([row["source_name"], row["name"]]) not in intents.KEYS
     ]
     return [
         AssetSpec(

@@ -216,6 +216,19 @@ def test_who_promised(changes: dict[str, Any], manager: str | None, who: str) ->
     ]
 
 
+def test_what_the_marts_know_of_a_promise_counts() -> None:
+    """A file in another dialog kept it, or what looked like the answer did not; of a message they do not know, what was read."""
+    readings = [
+        read("a", promises=(promise("сдержано в другом чате", DAY),)),
+        read("b", promises=(promise("казалось сдержанным", DAY, kept=True),)),
+        read(
+            "c", promises=(promise("не знают", DAY), promise("не знают, сдержано", DAY, kept=True, message_ids=("m2",)))
+        ),
+    ]
+    found = aggregates.promises(readings, Claims(), DAY, {("a", "m1"): False, ("b", "m1"): True})
+    assert [row["text"] for row in found] == ["казалось сдержанным", "не знают"]
+
+
 def test_twenty_promises_at_most_and_long_ones_are_cut() -> None:
     found = promises(*[read(f"d{n:02}", promises=(promise(f"№ {n} " + "слово " * 40),)) for n in range(21)])
     assert [row["dialog_id"] for row in found] == [f"d{n:02}" for n in range(20)]

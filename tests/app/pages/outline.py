@@ -20,6 +20,8 @@ from app.texts import speaking
 from services.access import Viewer
 from services.reports.view import ReportView
 from synkro.core import clock
+from synkro.metrics.live import Live
+from synkro.metrics.queries import Baseline
 from synkro.reporting.body import Body
 from synkro.reporting.outbox import Item
 from synkro.reporting.reports import Draft, Message, Report
@@ -58,7 +60,7 @@ def view_of(draft: Draft, **changes: Any) -> ReportView:
     """The page of the draft; nothing around it unless it is named."""
     values: dict[str, Any] = {
         "tenant": TENANT, "report": report_of(draft), "versions": [], "thread": [], "waiting": [], "managers": [], "dialogs": [],
-        "dialogs_total": 0, "history": [], "usual": {}, "lines": [], "counts": [], "log": [], "outbox": [], "currency": "KZT",
+        "dialogs_total": 0, "history": [], "baseline": Baseline(), "lines": [], "counts": [], "log": [], "outbox": [], "currency": "KZT",
     }  # fmt: skip
     return ReportView(**values | changes)
 
@@ -116,10 +118,11 @@ def _whole() -> ReportView:
     return view_of(
         draft, report=report, versions=[report, report_of(draft, report_id=_FIRST_ID, is_current=False)], thread=thread,
         waiting=waits, managers=managers, dialogs=dialogs, dialogs_total=31, history=history,
-        usual={"dialogs": 10.0, "deals": 5.0, "breached": 2.0}, outbox=[letter, replace(letter, status="sent", last_error=None)],
+        baseline=Baseline(windows=4, unit="weekday", values={"dialogs": 10.0, "deals": 5.0, "breached": 2.0}), outbox=[letter, replace(letter, status="sent", last_error=None)],
         correction=Correction(NOW, (Change("dialogs", 7, 8), Change("money_at_risk", 1_650_000, None))),
         next_attempt=NOW + timedelta(hours=2), lacks=["radist"],
         missing=[{"source": "radist", "reason": "не отвечал"}, {"source": "amocrm", "reason": None}],
+        live=Live(NOW, 11, 1, 450_000), answered=frozenset({"w-w2"}),
     )  # fmt: skip
 
 
@@ -146,7 +149,7 @@ PAGES: dict[str, Callable[[], tuple[ReportView, Viewer, str]]] = {
     "old": lambda: (_old(), USER, "ru"),
     "incomplete": lambda: (_promised("incomplete", next_attempt=NOW + timedelta(hours=1)), USER, "ru"),
     "given_up": lambda: (_promised("incomplete"), USER, "ru"),
-    **{name: lambda name=name: (view_of(DAYS[name]()), USER, "ru") for name in ("radist_only", "amocrm_only", "quiet", "little", "model_in_part", "weekly")},  # type: ignore[misc]
+    **{name: lambda name=name: (view_of(DAYS[name](), live=None if name == "amocrm_only" else Live(NOW, 0, 0, 0)), USER, "ru") for name in ("radist_only", "amocrm_only", "quiet", "little", "model_in_part", "weekly")},  # type: ignore[misc]
 }  # fmt: skip
 #: pages of which only what stands above the numbers is their own
 HEADS = ("incomplete", "given_up", "model_in_part", "weekly")

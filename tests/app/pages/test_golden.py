@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from synkro.core.settings import ROOT
+from synkro.metrics.queries import Baseline
 from synkro.reporting.body import VERSION, Body
 from synkro.reporting.reports import Message
 from tests.analysis.days import DAYS
@@ -104,7 +105,7 @@ def test_the_arrow_is_the_one_of_the_message(direction: str, good: bool | None, 
 def test_a_number_of_incomplete_data_is_compared_with_nothing() -> None:
     line = {"key": "deals_won", "value": 3, "usual": None, "direction": "none", "good": None, "note": "данные неполные"}
     for lines, compared in (([line], False), ([{"key": "deals_won", "value": 3}], True)):
-        text = page({"body": {"numbers": lines}}, usual={"deals_won": 5.0})
+        text = page({"body": {"numbers": lines}}, baseline=Baseline(values={"deals_won": 5.0}))
         tile = text.partition("data-testid=number-deals_won")[2].partition("details")[0]
         assert ("«обычно 5»" in tile, "↓" in tile) == (compared, compared)
 

@@ -20,7 +20,8 @@ from psycopg import sql
 from sqlalchemy.event import listen
 
 from orchestration import dagster_patches
-from orchestration.defs import sensors
+from orchestration.defs import delivery, sensors
+from orchestration.defs.jobs import report_job
 from orchestration.process import storage
 from orchestration.queue import listener
 from synkro.core import clock, windows
@@ -56,7 +57,7 @@ def tenant_id(database: str) -> UUID:
 
 
 def test_a_listening_tick_offers_a_row_when_it_is_written(tenant_id: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
-    sensor = sensors.build()[0]
+    sensor = sensors.build([report_job(), delivery.delivery_job()])[0]
     with DagsterInstance.ephemeral() as instance:
         with monkeypatch.context() as patch:
             patch.setattr(psycopg.Connection, "notifies", None)  # type: ignore[arg-type]

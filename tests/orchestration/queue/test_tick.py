@@ -12,12 +12,16 @@ from dagster import (
     DagsterRunStatus,
     DeleteDynamicPartitionsRequest,
     RunRequest,
+    SensorEvaluationContext,
     SensorResult,
     build_schedule_context,
 )
 from dagster._core.test_utils import create_run_for_test, instance_for_test
 
 from orchestration.definitions import build as build_definitions
+from orchestration.defs import sensors
+from orchestration.defs.delivery import delivery_job
+from orchestration.defs.jobs import report_job
 from orchestration.defs.schedules import KINDS, REVISIONS, build, submit_due
 from orchestration.defs.sensors import maintain, tick
 from orchestration.queue import submission
@@ -25,7 +29,7 @@ from orchestration.queue.concurrency import LANE_TAG
 from orchestration.queue.partitions import RUN_TAG, TENANTS
 from orchestration.queue.submission import SUBMIT_AGAIN
 from synkro.core import clock
-from synkro.core.windows import Window
+from synkro.core.windows import Window, last_closed
 from synkro.database import db
 from synkro.reporting import reports, revisions
 from synkro.reporting.body import Body
@@ -98,7 +102,7 @@ def test_what_a_company_is_owed_is_submitted_by_the_schedule_of_its_kind(
         for tenant in (*owed, company(connection, "gamma")):
             runtime_config.change(connection, tenant, {"is_schedule_enabled": tenant in owed})
     schedules = {schedule.name: schedule for schedule in build()}
-    assert set(schedules) == {"daily_due", "weekly_due", "monthly_due", "revisions_due"}
+    assert set(schedules) == {"daily_due", "weekly_due", "monthly_due", "revisions_due", "deliveries_due"}
     monkeypatch.setattr(submission, "MOST_A_TICK", 1)
     # a schedule opens its instance by reference, which an ephemeral one has not
     with instance_for_test() as instance:
@@ -108,7 +112,7 @@ def test_what_a_company_is_owed_is_submitted_by_the_schedule_of_its_kind(
             context = build_schedule_context(instance=instance, repository_def=repository)
             return list(schedules[f"{kind}_due"].evaluate_tick(context).run_requests or [])
 
-        assert ticked("weekly") == [] and ticked("revisions") == []
+        assert ticked("weekly") == ticked("revisions") == ticked("deliveries") == []
         (first,) = ticked("daily")
         assert ticked("daily") == [], "the window stands in the queue, whoever asks again"
         (second,) = tick(instance).run_requests or []
@@ -118,6 +122,42 @@ def test_what_a_company_is_owed_is_submitted_by_the_schedule_of_its_kind(
         made = [run for tenant in owed for run in queue.active(connection, tenant)]
     assert {str(run.run_id) for run in made} == {first.tags[RUN_TAG], second.tags[RUN_TAG]}
     assert {(run.trigger_type, run.report_type) for run in made} == {("scheduled", "daily")}
+
+
+def test_a_look_is_a_run_of_a_job_of_its_own(database: str) -> None:
+    """By the schedule at its hour, and by the queue's sensor when it was left."""
+    now = clock.now()
+    with db.as_service("test") as connection:
+        tenant = company(connection, "alpha")
+        config = runtime_config.change(connection, tenant, {"delivery_time": "08:30"})
+        window = last_closed(now, config.business_day_start, config.timezone)
+        draft = reports.Draft(
+            report_type="daily", window=window, period_start=window.end.date(), period_end=window.end.date(), as_of=None,
+            is_complete=True, summary_text="", body=Body(), numbers={}, coverage={}, claims=[], awaits_delivery=True,
+        )  # fmt: skip
+        reports.publish(connection, tenant, None, draft, [])
+    jobs = [report_job(), delivery_job()]
+    with instance_for_test() as instance:
+        repository = build_definitions().get_repository_def()
+        looks = next(schedule for schedule in build() if schedule.name == "deliveries_due")
+
+        def asked() -> list[RunRequest]:
+            context = build_schedule_context(instance=instance, repository_def=repository)
+            return list(looks.evaluate_tick(context).run_requests or [])
+
+        (look,) = asked()
+        assert asked() == []
+        with db.as_service("test") as connection:
+            connection.execute("update synkro.job_runs set picked_at = null")
+        sensor = sensors.build(jobs)[0]
+        # as the daemon makes it: partitions are looked up through the instance's reference
+        context = SensorEvaluationContext(
+            instance_ref=instance.get_ref(), last_tick_completion_time=None, last_run_key=None, cursor=None,
+            repository_name=None, repository_def=repository,
+        )  # fmt: skip
+        (left,) = sensor.evaluate_tick(context).run_requests or []
+    assert look.job_name == left.job_name == "delivery_job" and look.tags[RUN_TAG] == left.tags[RUN_TAG]
+    assert look.tags["dagster/priority"] == "5"
 
 
 @pytest.mark.parametrize(

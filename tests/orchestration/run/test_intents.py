@@ -11,18 +11,21 @@ import psycopg
 import pytest
 
 from analysis import intents as deciding
+from analysis.rules.due import WorkingHours
 from orchestration.defs.assets import intents as step
 from services.access import Viewer, viewer
 from services.reports import transcripts
 from synkro.accounts import embedded
+from synkro.core import calendar
 from synkro.core.errors import NotFoundError
 from synkro.database import db
 from synkro.reporting import intents
 from synkro.reporting.intents import RawMessage
-from synkro.tenancy import users
+from synkro.tenancy import runtime_config, users
 from tests.support.e2e import Environment, open_environment
 
 START = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
+HOURS = WorkingHours(calendar.parse(None), "Asia/Almaty")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,8 @@ def said(*lines: tuple[int, str, str], kind: str = "text") -> list[RawMessage]:
 def test_an_instant_answer_is_a_robots() -> None:
     """What a robot asked is not what we asked: «да» after it is no answer to us."""
     asked = "Вам перезвонить?"
-    by_robot = step.decided_of(said((0, "inbound", "здравствуйте"), (2, "outbound", asked), (60, "inbound", "ау")))
+    heard = said((0, "inbound", "здравствуйте"), (2, "outbound", asked), (60, "inbound", "ау"))
+    by_robot, _ = step.decided_of(heard, HOURS)
     talk = [
         deciding.Said(who, text, START + timedelta(seconds=second))
         for second, who, text in ((0, "client", "здравствуйте"), (2, "bot", asked), (60, "client", "ау"))
@@ -70,7 +74,7 @@ def test_media_are_told_from_words() -> None:
     sticker = said(
         (0, "inbound", "сколько стоит?"), (60, "outbound", "десять тысяч"), (90, "inbound", ""), kind="sticker"
     )
-    assert step.decided_of(sticker)[-1].needs_reply is False
+    assert step.decided_of(sticker, HOURS)[0][-1].needs_reply is False
 
 
 def test_every_message_of_a_client_is_decided_and_the_marts_say_so(e2e: Environment) -> None:
@@ -93,11 +97,35 @@ def test_every_message_of_a_client_is_decided_and_the_marts_say_so(e2e: Environm
     assert others == []
 
 
+def test_what_the_messages_do_stands_in_the_marts(e2e: Environment) -> None:
+    found = rows(
+        e2e,
+        "select a.act, count(*) as n, count(*) filter (where a.act like '%%promise' and a.due_at <= m.sent_at) as early,"
+        " count(*) filter (where (a.act = 'promise' or a.act = 'offer') <> (m.kind = 'manager')) as strange,"
+        " count(*) filter (where (a.due_at is not null) <> (a.act like '%%promise')) as undue"
+        " from private.message_acts a join marts.fct_messages m using (tenant_id, dialog_id, message_id)"
+        " where a.tenant_id = %(tenant)s and m.kind in ('manager', 'client') group by 1",
+    )
+    assert {row["act"] for row in found} >= {"promise", "offer", "complaint", "asks_to_buy", "refusal"}
+    assert {(row["early"], row["strange"], row["undue"]) for row in found} == {(0, 0, 0)}, found
+    made = next(row["n"] for row in found if row["act"] == "promise")
+    promises = rows(
+        e2e,
+        "select state, count(*) as n, min(kept_at - made_at) as soonest, bool_and(kept_at > due_at) as are_late"
+        " from marts.fct_promises where tenant_id = %(tenant)s and who = 'manager' group by 1",
+    )
+    by_state = {row["state"]: row for row in promises}
+    assert sum(row["n"] for row in promises) == made > 30
+    assert {"kept", "broken"} <= set(by_state) and by_state["kept"]["are_late"] is False
+    assert all(row["soonest"] is None or row["soonest"].total_seconds() >= 0 for row in promises)
+
+
 def test_nothing_new_is_nothing_to_decide_and_another_version_is_everything(
     e2e: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with db.as_service("test") as connection:
-        assert intents.waiting(connection, e2e.tenant_id, deciding.VERSION) == []
+        config = runtime_config.current(connection, e2e.tenant_id)
+        assert intents.waiting(connection, e2e.tenant_id, step.version(config)) == []
         everything = intents.waiting(connection, e2e.tenant_id, "another")
     assert len(everything) > 10
     before = rows(
@@ -110,7 +138,7 @@ def test_nothing_new_is_nothing_to_decide_and_another_version_is_everything(
     assert e2e.build().status == "success"
     versions = rows(e2e, "select distinct version from private.decided_dialogs where tenant_id = %(tenant)s")
     scope = rows(e2e, "select scope from private.mart_builds where tenant_id = %(tenant)s")
-    assert versions == [{"version": "intents-test"}]
+    assert versions == [{"version": step.version(config)}] and "intents-test" in versions[0]["version"]
     assert scope == [{"scope": "all"}], "what every number means has changed"
 
 

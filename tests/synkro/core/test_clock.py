@@ -96,6 +96,8 @@ REAL: dict[str, set[str]] = {
         *(f"synkro/accounts/embedded.py::{name}" for name in ("add", "set_password", "set_email", "verify")),
         "synkro/runs/watermarks.py::keep_backfill",
         "orchestration/dbt/scope.py::stood",
+        "orchestration/dbt/scope.py::_WATERMARK",
+        "synkro/reporting/deliveries.py::told",
     },
     "the last week's failures, by such stamps": {"services/companies.py::_line"},
     "Dagster's own stamps": {"orchestration/defs/retention.py::build"},

@@ -43,6 +43,7 @@ synkro.dialog_readings          members       -         -         -        siud 
 synkro.integration_configs      members       admins    admins    -        siud     -
 synkro.job_run_events           members       -         -         -        siud     -
 synkro.job_runs                 members       members   members   -        siud     -
+synkro.mart_watermarks          members       -         -         -        siud     s
 synkro.outbox                   members       -         -         -        siud     -
 synkro.reconciliations          members       -         -         -        siud     -
 synkro.reply_labels             members       members   members   -        siud     -

@@ -27,6 +27,7 @@ from analysis import topics as asked_about
 from analysis.questions import answering, metrics, searching
 from analysis.report import inputs
 from analysis.report.context import AnalysisContext
+from delivery import deliveries as telling
 from delivery import destinations
 from delivery.bot import inbox
 from orchestration.dbt import scope
@@ -36,9 +37,10 @@ from synkro.connectors.whatsapp import uploads
 from synkro.connectors.whatsapp.chats import Chat, Message
 from synkro.core import vault  # fmt: skip
 from synkro.database import db
-from synkro.metrics import lineage, queries
+from synkro.metrics import lineage, live, queries
 from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reporting import (
+    deliveries,
     dialogs,
     intents,
     outbox,
@@ -204,6 +206,13 @@ READS: dict[str, Call] = {
         for entries, manager in ((SUMMARY, None), (MANAGERS, "manager_id"))
         for name, entry in entries.items()
     },
+    "synkro.reporting.deliveries.due": lambda c: deliveries.due(c, NOW, T),
+    "synkro.reporting.deliveries.hold": lambda c: deliveries.hold(c, T, [REPORT]),
+    "synkro.reporting.deliveries.owed": lambda c: deliveries.owed(c, T),
+    "synkro.reporting.deliveries.was_told": lambda c: [
+        deliveries.was_told(c, replace(report(c), version=version)) for version in (1, 2)
+    ],
+    "delivery.deliveries.compose": lambda c: telling.compose(c, report(c), report_url="").message,
     "synkro.reporting.revisions.attempts": lambda c: (followed_up(c), [revisions.attempts(c, T, WINDOW)])[1],
     "synkro.reporting.revisions.lacking_of": lambda c: revisions.lacking_of(c, T, REPORT),
     "synkro.reporting.revisions.next_attempts": lambda c: revisions.next_attempts(c, T),
@@ -234,7 +243,12 @@ READS: dict[str, Call] = {
     "synkro.metrics.queries.managers": lambda c: queries.managers(c, T, WINDOW),
     "synkro.metrics.queries.managers_over": lambda c: queries.managers_over(c, T, WINDOW, 30),
     "synkro.metrics.queries.summary": lambda c: queries.summary(c, T, WINDOW),
+    "synkro.metrics.queries.baseline": lambda c: queries.baseline(c, T, WINDOW),
+    "synkro.metrics.queries.changes": lambda c: queries.changes(c, T, WINDOW, "usual"),
     "synkro.metrics.queries.usual": lambda c: queries.usual(c, T, WINDOW),
+    "synkro.metrics.live.now": lambda c: live.now(c, T),
+    "synkro.metrics.live.unanswered": lambda c: live.unanswered(c, T, [one.wait_id for one in live.waiting(c, T)]),
+    "synkro.metrics.live.waiting": lambda c: live.waiting(c, T),
     "synkro.metrics.queries.waiting": lambda c: queries.waiting(c, T, WINDOW),
     "synkro.reporting.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
     "synkro.reporting.outbox.report_of_message": lambda c: outbox.report_of_message(c, T, CHAT, "55"),
@@ -251,6 +265,7 @@ READS: dict[str, Call] = {
     "synkro.reporting.report_windows.missing_of": lambda c: report_windows.missing_of(c, T, WINDOW),
     "synkro.reporting.report_windows.outdated": lambda c: report_windows.outdated(c, T),
     "synkro.reporting.reports.current": lambda c: [reports.current(c, T), reports.current(c, T, WINDOW)],
+    "synkro.reporting.reports.of_ids": lambda c: reports.of_ids(c, T, [REPORT]),
     "synkro.reporting.reports.recent": lambda c: reports.recent(c, T),
     "synkro.reporting.reports.thread": lambda c: reports.thread(c, report(c)),
     "synkro.reporting.reports.versions": lambda c: reports.versions(c, report(c)),
@@ -313,7 +328,8 @@ WRITES: dict[str, Call] = {
     "synkro.reporting.outbox.mark_sent": lambda c: outbox.mark_sent(c, item(c), "77"),
     "synkro.reporting.outbox.redirect": lambda c: outbox.redirect(c, T, CHAT, "-1001"),
     "synkro.reporting.intents.save": lambda c: intents.save(
-        c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]}
+        c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]},
+        {CHAT: [intents.Act("m-new", "promise", "call", None)]},
     ),
     "synkro.reporting.intents.correct": lambda c: intents.correct(c, T, CHAT, "message_id", False, PERSON),
     "synkro.reporting.readings.store": lambda c: readings.store(c, T, readings.StoredReading(CHAT, "another", "p", "m", {})),
@@ -324,6 +340,10 @@ WRITES: dict[str, Call] = {
     ],
     "synkro.reporting.reconciliation.save": lambda c: reconciliation.save(c, T, RUN, [Count("radist", "messages", None, 1, {}, 1)]),
     "synkro.reporting.report_windows.add_missing": lambda c: report_windows.add_missing(c, T, WINDOW, [{"source": "radist"}]),
+    "synkro.reporting.report_windows.looked": lambda c: report_windows.looked(c, T, WINDOW, NOW),
+    "synkro.reporting.deliveries.forget": lambda c: deliveries.forget(c, T, [REPORT], "stopped"),
+    "synkro.reporting.deliveries.told": lambda c: deliveries.told(c, report(c), "т", [LETTER], {"a": 1}),
+    "delivery.deliveries.tell": lambda c: [one.report_id for one in telling.tell(c, T, [REPORT])],
     "synkro.reporting.report_windows.save": lambda c: report_windows.save(
         c, T, [report_windows.ReportWindow(WINDOW, DAY, as_of=None, missing=[{"source": "amocrm"}])]
     ),
@@ -408,6 +428,7 @@ NEITHER = {
     "orchestration.dbt.project.build_tenant": "test_builds_of_the_marts_touch_no_other_company",
     "orchestration.dbt.project.test_tenant": "writes nothing",
     "orchestration.dbt.scope.begin": "test_builds_of_the_marts_touch_no_other_company",
+    "orchestration.dbt.scope.is_partial": "writes nothing; what it asks is what begin asks",
     "orchestration.dbt.scope.last": "test_builds_of_the_marts_touch_no_other_company",
     "orchestration.run.cleanup.lock_name": "no query",
     "orchestration.run.cleanup.release": "tests/orchestration/queue/test_locks.py",

@@ -13,12 +13,15 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.transforms.oracle.changes import Compared, against
 from tests.transforms.oracle.clock import Clock, minutes
 from tests.transforms.oracle.people import People
 from tests.transforms.oracle.periods import Period, Timed, rounded
+from tests.transforms.oracle.promises import fct_promises
 from tests.transforms.oracle.raw import Company, Row, Settings
 from tests.transforms.oracle.tasks import fct_tasks
 from tests.transforms.oracle.talk import Message, by_client, messages
@@ -43,22 +46,34 @@ def compute(company: Company) -> dict[str, Table]:
         "fct_tasks": fct_tasks(company, people),
         "dim_clients": _dim_clients(people, found),
         "dim_dialogs": _dim_dialogs(people, found),
+        "fct_promises": fct_promises(company, people, found, as_of),
         "period_summary": {},
         "period_managers": {},
         "period_dialogs": {},
         "period_hours": {},
         "period_excluded": {},
         "fct_funnel": _fct_funnel(people),
+        "period_usual": {},
+        "period_changes": {},
+        "waits_open": {
+            (one.wait.wait_id,): _open_wait(one, people, as_of) for one in timed if one.wait.closed_at is None
+        },
     }
     zone = ZoneInfo(company.settings.timezone)
+    periods = {}
     for row in company.windows:
         period = Period(row, company, people, clock, found, timed)
         span = (row["window_start"], row["window_end"])
+        periods[span] = Compared(period, zone)
         tables["period_summary"][span] = period.summary()
         tables["period_managers"] |= {(*span, manager): line for manager, line in period.managers().items()}
         tables["period_dialogs"] |= {(*span, dialog): line for dialog, line in period.dialogs().items()}
         tables["period_hours"] |= {(*span, *hour): line for hour, line in period.hours(zone).items()}
         tables["period_excluded"] |= {(*span, dialog): line for dialog, line in period.excluded().items()}
+    for span, compared in periods.items():
+        usual, changes = against(compared, periods)
+        tables["period_usual"] |= {(*span, *key): line for key, line in usual.items()}
+        tables["period_changes"] |= {(*span, *key): line for key, line in changes.items()}
     return tables
 
 
@@ -182,6 +197,29 @@ def _fct_funnel(people: People) -> Table:
             row["amount"] += deal.price or Decimal()
             row["unpriced"] += not deal.price
     return rows
+
+
+def _open_wait(one: Timed, people: People, as_of: datetime) -> Row:
+    """A wait nobody has ended by the last moment known; a client has one at most, so its deals are counted once."""
+    opening = one.wait.opening
+    deals = [
+        deal
+        for deal in people.deals.values()
+        if deal.client_id == opening.client_id and deal.stage_kind == "open" and not deal.is_deleted
+    ]
+    dearest = min(deals, key=lambda deal: (deal.price is None, -(deal.price or 0), deal.deal_id), default=None)
+    is_overdue = one.deadline is not None and as_of > one.deadline
+    return {
+        "client_id": opening.client_id,
+        "dialog_id": opening.dialog_id,
+        "deal_id": dearest.deal_id if dearest else None,
+        "opened_at": one.opened_at,
+        "as_of": as_of,
+        "age_minutes": rounded(max(minutes(as_of - one.opened_at), Fraction(0)), 4),
+        "is_overdue": is_overdue,
+        "money": sum((deal.price or Decimal() for deal in deals), Decimal()) if deals and is_overdue else None,
+        "responsible_id": one.wait.responsible,
+    }
 
 
 def _dim_clients(people: People, found: list[Message]) -> Table:

@@ -172,6 +172,8 @@ class _Scenes(Maker):
         for deal in list(self.company.leads):
             for _ in range(self.own.choice((0, 0, 1, 1, 2))):
                 self.task(deal)
+        for message in self.company.messages:
+            self.acts(message)
         return self.company
 
     def dictionaries(self) -> None:
@@ -210,6 +212,15 @@ class _Scenes(Maker):
             late = r.choice((timedelta(), timedelta(), 5 * HOUR, 12 * HOUR, 3 * DAY, 9 * DAY, -2 * HOUR))
             as_of = max(end + late, start + SECOND)
             self.put("windows", window_start=start, window_end=end, as_of=as_of, is_complete=late >= timedelta())
+        # any window may be compared with any other: which ones should be is another rule's question
+        for window in self.company.windows:
+            others = [one for one in self.company.windows if one is not window]
+            window["baselines"] = [
+                {"compared_with": name, "start": one["window_start"].isoformat(), "end": one["window_end"].isoformat(),
+                 "unit": unit, "working_days": 5 if unit == "working_days" else None}
+                for name, unit, most in (("usual", r.choice(("weekday", "weekday", "working_days")), 6), ("previous", "week", 1))
+                for one in r.sample(others, r.choice((most, most, r.randrange(most + 1))))
+            ]  # fmt: skip
 
 
 def r_days(profile: Profile) -> list[tuple[datetime, datetime]]:

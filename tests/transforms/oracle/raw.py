@@ -47,5 +47,7 @@ class Company:
     events: list[Row] = field(default_factory=list)
     notes: list[Row] = field(default_factory=list)
     tasks: list[Row] = field(default_factory=list)
-    #: window_start, window_end, as_of, is_complete
+    #: what the messages do, decided before the marts: dialog_id, message_id, act, what, due_at
+    acts: list[Row] = field(default_factory=list)
+    #: window_start, window_end, as_of, is_complete; baselines: the windows offered to compare with
     windows: list[Row] = field(default_factory=list)

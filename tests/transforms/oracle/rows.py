@@ -201,3 +201,15 @@ class Maker:
         if r.random() < 0.08:
             moment = updated + r.choice((-SECOND, timedelta(), HOUR))
             self.put("deleted", entity_type="task", id=id, deleted_at=moment, payload={})
+
+    def acts(self, message: Row) -> None:
+        """A third of the messages promise, some of them other things, and some do something else."""
+        r, is_client = self.own, message["direction"] == "inbound"
+        place = {"dialog_id": str(message["chat_id"]), "message_id": message["id"]}
+        kinds = ("document", "call", "photo", "price", "answer", "delivery") + (("payment", "payment", "visit") if is_client else ())
+        for what in set(r.sample(kinds, r.choice((0, 0, 0, 0, 1, 1, 2)))):
+            due_at = message["sent_at"] + r.choice((timedelta(), SECOND, HOUR, 5 * HOUR, DAY, DAY, 3 * DAY, 30 * DAY))
+            self.put("acts", **place, act="client_promise" if is_client else "promise", what=what, due_at=due_at)
+        if r.random() < 0.15:
+            act = r.choice(("payment_claimed", "complaint", "refusal") if is_client else ("offer",))
+            self.put("acts", **place, act=act, what="", due_at=None)

@@ -45,7 +45,7 @@ waited as (
 
 watermark as (
 
-    select m.tenant_id, coalesce(max(w.as_of), m.last_at) as as_of
+    select m.tenant_id, coalesce(max(greatest(w.as_of, w.looked_at)), m.last_at) as as_of
     from (select tenant_id, max(ended_at) as last_at from spoken group by tenant_id) as m
     left join {{ source('synkro', 'report_windows') }} as w on w.tenant_id = m.tenant_id
     group by m.tenant_id, m.last_at

@@ -20,6 +20,7 @@ spoken as (
         count(*) as messages,
         count(*) filter (where m.kind = 'client') as client_messages,
         count(*) filter (where m.kind = 'manager') as manager_messages,
+        min(m.sent_at) as first_message_at,
         max(m.sent_at) as last_message_at
     from windows as n
     cross join lateral {{ rows_of_window(ref('fct_messages'), 'sent_at') }} as m
@@ -90,7 +91,8 @@ select
     coalesce(w.has_open_wait, false) as has_open_wait,
     w.waiting_minutes,
     s.last_message_at,
-    t.transcript_hash
+    t.transcript_hash,
+    s.first_message_at
 from spoken as s
 join transcripts as t
     on t.tenant_id = s.tenant_id and t.window_start = s.window_start and t.window_end = s.window_end and t.dialog_id = s.dialog_id

@@ -11,6 +11,7 @@ select
     w.dialog_id,
     w.replied_by,
     w.responsible_at_open,
+    w.opened_at,
     w.opened_at >= n.window_start and w.opened_at < n.window_end as is_of_window,
     w.opened_at <= n.now_at and (w.closed_at is null or w.closed_at > n.now_at) as is_open_now,
     w.is_answered and w.closed_at <= n.as_of as is_answered,

@@ -1,6 +1,6 @@
 {{ config(indexes=[{'columns': ['tenant_id', 'client_id']}]) }}
 -- The clients this run rebuilds: of what changed, the client it belonged to and the one it belongs to now; those whose
--- open wait or silent session time alone may have turned; those whose bot signs hang on a text someone else got.
+-- open wait, promise or silent session time alone may have turned; those whose bot signs hang on a text someone else got.
 -- is_idle: only the state of a session may have changed.
 -- depends_on: {{ ref('int_changes') }} {{ ref('int_dialogs') }} {{ ref('int_contacts') }} {{ ref('fct_deals') }}
 -- depends_on: {{ ref('stg_messages') }} {{ ref('stg_synkro__settings') }} {{ source('private', 'mart_builds') }}
@@ -27,7 +27,7 @@ moments as (
         greatest(b.calendar_from, c.calendar_from) as known_from,
         least(b.calendar_until, c.calendar_until) as known_until
     from {{ source('private', 'mart_builds') }} as b
-    cross join (select max(as_of) as as_of from {{ source('synkro', 'report_windows') }} where {{ tenant_filter() }}) as w
+    cross join (select {{ data_reaches() }} as as_of from {{ source('synkro', 'report_windows') }} where {{ tenant_filter() }}) as w
     cross join (
         select min(starts_at) as calendar_from, max(ends_at) as calendar_until
         from {{ source('synkro', 'working_intervals') }} where {{ tenant_filter() }}
@@ -64,6 +64,11 @@ of_time as (
     select client_id from {{ prior_state('int_waits') }}
     where {{ tenant_filter() }} and closed_at is null
         and sla_deadline_at between (select earlier from moments) and (select later from moments)
+    union
+    -- a promise overdue, or not yet
+    select client_id from {{ prior_state('fct_promises') }}
+    where {{ tenant_filter() }} and state in ('due', 'broken')
+        and due_at between (select earlier from moments) and (select later from moments)
     union
     -- Measured with hours that one of the calendars does not know. A branch a bound, and each with both its ends: of a
     -- range the planner believes little and takes the index, of a half line a third of the table.

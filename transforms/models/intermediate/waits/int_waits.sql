@@ -41,7 +41,7 @@ watermark as (
     select m.tenant_id, coalesce(w.as_of, m.last_at) as as_of
     from (select tenant_id, max(at) as last_at from moments group by tenant_id) as m
     left join (
-        select tenant_id, max(as_of) as as_of
+        select tenant_id, {{ data_reaches() }} as as_of
         from {{ source('synkro', 'report_windows') }}
         where {{ tenant_filter() }}
         group by tenant_id

@@ -23,6 +23,7 @@ select
         coalesce(jsonb_typeof(payload -> 'video'), ''), coalesce(jsonb_typeof(payload -> 'audio'), ''),
         coalesce(jsonb_typeof(payload -> 'voice'), '')
     ) as has_media,
+    nullif(btrim(coalesce(payload #>> '{file,name}', payload #>> '{document,name}')), '') as file_name,
     -- a flag of the vendor's own, should it send one: nothing seen so far names a sender
     coalesce(payload ->> 'is_bot', '') = 'true'
     or coalesce(payload #>> '{author,type}', payload ->> 'author_type', payload ->> 'sender_type', '') in ('bot', 'robot', 'api') as is_flagged_bot,

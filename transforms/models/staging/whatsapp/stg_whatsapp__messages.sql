@@ -9,6 +9,8 @@ select
     lower(message_type) as message_type,
     nullif(btrim(payload ->> 'text'), '') as body,
     coalesce(payload ->> 'has_media', '') = 'true' as has_media,
+    -- an export with files and one without them are the same rows: the name is not kept
+    null::text as file_name,
     false as is_flagged_bot,
     lower(payload ->> 'author') as sender,
     {{ is_system_type('message_type') }} as is_system,
