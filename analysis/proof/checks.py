@@ -21,8 +21,9 @@ from analysis.reading.sentences import Line
 LONGEST = 300
 _CITED_AT_MOST = 12
 _QUOTE = re.compile(r"«([^«»]{1,300})»|\"([^\"]{1,300})\"|“([^“”]{1,300})”")
+_PIECE = re.compile(r"[,;.]\s|\n")
 _MARK = re.compile(r"⟪(\d+)⟫")
-_CLAUSE = re.compile(r";\s|,\s|\s[—–-]\s|:\s(?!⟪)|\s(?=(?:но|а|однако|зато)\s)|(?<=[.!?…])\s")
+_CLAUSE = re.compile(r";\s|,\s|\s[—–-]\s|:\s(?!\s{0,2}⟪)|\s(?=(?:но|а|однако|зато)\s)|(?<=[.!?…])\s")
 _TOKEN = re.compile(r"⟪\d+⟫|[^\W\d_]+|\d+")
 _NOT = ("не", "ни", "нет", "без", "нельзя", "никогда")
 #: a report tells; it commands nobody and speaks of no machinery
@@ -116,7 +117,25 @@ def _wrong_moments(bare: str, cited: Sequence[Line], evidence: Evidence) -> str 
     there = quantities.day_words(_text_of(cited)) + quantities.day_words(evidence.card)
     if any(count > there[word] for word, count in quantities.day_words(bare).items()):
         return "date"
+    if any(not _said_together(piece, cited) for piece in _PIECE.split(bare)):
+        return "date"
     return None if said - hours <= known and hours <= known | spoken else "date"
+
+
+def _said_together(piece: str, cited: Sequence[Line]) -> bool:
+    """An hour and the day beside it stand beside each other in a line, too: «сегодня 19:10, завтра 9:30»."""
+    hours = {one for one in quantities.moments(piece) if ":" in one}
+    days = set(quantities.day_words(piece))
+    if not hours or not days:
+        return True
+    said = [part for line in cited for part in _PIECE.split(line.text)]
+    return any(
+        hours | days <= quantities.moments(part) or not _days(part) for part in said if hours & quantities.moments(part)
+    )
+
+
+def _days(text: str) -> set[str]:
+    return set(quantities.day_words(text))
 
 
 def _wrong_names(bare: str, cited: Sequence[Line], evidence: Evidence) -> str | None:
@@ -238,7 +257,6 @@ def _wrong_acts(
             theirs = [line for line in cited if line.kind == "client"]
             if not theirs or any(line.text for line in evidence.after(theirs[-1], "manager")):
                 return "act"
-            continue
         for place, (word, mark) in enumerate(clause.tokens):
             act = acts.OF_VERB.get(word)
             if act is None or mark not in ("past", "pres3", "done", ""):
@@ -289,7 +307,7 @@ def _polarities(tokens: Sequence[tuple[str, str]]) -> dict[str, set[bool]]:
         if word in _NOT:
             continue
         before = [one for one, _ in tokens[max(0, place - 2) : place]]
-        is_denied = bool(before) and (before[-1] in _NOT or (len(before) == 2 and before[0] in ("нет", "без", "ни")))
+        is_denied = bool(before) and (before[-1] in _NOT or (len(before) == 2 and before[0] in ("нет", "ни")))
         found.setdefault(word, set()).add(is_denied)
     return found
 

@@ -160,7 +160,8 @@ def _stands(reading: Reading, evidence: Evidence) -> Stated | None:
     kind = reading.outcome.kind if reading.outcome else ""
     complaint = next((risk for risk in reading.risks if risk.kind in _COMPLAINTS), None)
     wished = reading.wish.message_ids[0] if reading.wish else ""
-    if complaint is not None and complaint.message_ids[0] != wished:
+    settled = reading.outcome.quote if reading.outcome else ""
+    if complaint is not None and complaint.message_ids[0] != wished and complaint.quote != settled:
         parts.append(_say("клиент", "пожаловался", complaint, evidence))
         ids.append(complaint.message_ids[0])
     elif (
