@@ -1,4 +1,7 @@
-"""Exports as CSV that a spreadsheet opens without running anything: numbers and waits of a report, the audit log."""
+"""Exports as CSV that a spreadsheet opens without running anything: numbers and waits of a report, the audit log.
+
+The form is the one a Russian Excel reads by a double click: UTF-8 with its mark, semicolons, a decimal comma.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app import formatting
 from app.texts import language, t
 from services import audit_log
 from services.access import Viewer
 from services.reports import export
+from synkro.connectors import deal_pages
 from synkro.metrics.metric import UNIT_NAMES
-from synkro.metrics.queries import Waiting as Wait
 from synkro.metrics.registry import NUMBERS, SUMMARY
 
 #: a cell that begins with one of these is a formula to some spreadsheet
@@ -36,8 +40,10 @@ def cell(value: Any) -> Any:
         return ""
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, int | float):
+    if isinstance(value, int):
         return value
+    if isinstance(value, float):
+        return str(value).replace(".", ",")
     if isinstance(value, datetime):
         return value.isoformat(timespec="minutes")
     # NUL and other control characters hide the first real one; full-width signs are read like their plain twins
@@ -57,7 +63,7 @@ def csv_text(rows: Sequence[Sequence[Any]]) -> str:
 def report_csv(who: Viewer, slug: str, report_id: UUID | str, what: str) -> tuple[str, str]:
     """``(file name, text)`` of the report's ``numbers`` or ``waits``."""
     exported = export.report(who, slug, report_id, what)
-    rows = _waits(exported.waits) if exported.what == "waits" else _numbers(exported)
+    rows = _waits(exported) if exported.what == "waits" else _numbers(exported)
     return f"{exported.name}.csv", csv_text(rows)
 
 
@@ -79,30 +85,35 @@ def _numbers(exported: export.Exported) -> list[list[Any]]:
     return rows
 
 
-def _waits(waits: Sequence[Wait]) -> list[list[Any]]:
+def _waits(exported: export.Exported) -> list[list[Any]]:
+    """The sums of the column of money add up to the report's money at risk."""
+    zone = ZoneInfo(exported.timezone)
     rows: list[list[Any]] = [
         [
             t("waits.client"),
             t("waits.phone"),
-            t("waits.since"),
+            f"{t('waits.since')} ({exported.timezone})",
             t("export.minutes"),
             t("waits.overdue"),
             t("waits.manager"),
             t("waits.deal"),
-            t("waits.money"),
+            t("export.deal_page"),
+            SUMMARY["money_at_risk"].label(language()),
             t("waits.said"),
         ]
     ]
-    for wait in waits:
+    for wait in exported.waits:
         rows.append(
             [
                 formatting.person(wait.client_name, wait.phone),
                 formatting.phone(wait.phone),
-                wait.opened_at,
+                # as a spreadsheet knows a moment; the zone stands in the title
+                wait.opened_at.astimezone(zone).strftime("%d.%m.%Y %H:%M"),
                 round(wait.waiting_minutes),
-                wait.is_overdue,
-                wait.manager_name,
+                t("words.yes") if wait.is_overdue else t("words.no"),
+                wait.manager_name or t("waits.nobody"),
                 formatting.masked(wait.deal_name),
+                deal_pages.address(exported.deal_page, wait.deal_id),
                 wait.price,
                 formatting.masked(wait.last_text),
             ]

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from delivery.links import dialog_page, is_public, waits_page
 from delivery.telegram.markup import clip, escape, visible_length, visible_text
+from synkro.connectors import deal_pages
 from synkro.core import russian
 from synkro.reporting.body import Action, Body, Header, Incomplete, Number, Revision
 
@@ -158,7 +159,7 @@ def _sections(body: Body, plan: _Plan, public_url: str, live_line: str) -> Itera
         yield "<b>Почему</b>\n" + " ".join(_prose(text, plan) for text in reasons)
     if (actions := body.actions) and not is_thin:
         yield f"<b>{_DO.get(header.report_type, 'Сделать')}</b>\n" + "\n".join(
-            _action(number, action, plan, public_url) for number, action in enumerate(actions[:3], 1)
+            _action(number, action, plan, public_url, header.deal_page) for number, action in enumerate(actions[:3], 1)
         )
     if numbers := body.numbers:
         yield "\n".join([_numbers_title(numbers, header), *(_number(n, plan) for n in numbers[:5])])
@@ -228,7 +229,7 @@ def _incomplete(cause: Incomplete | None, header: Header, plan: _Plan) -> str:
 # --- lines --------------------------------------------------------------------------------------------------
 
 
-def _action(number: int, action: Action, plan: _Plan, public_url: str) -> str:
+def _action(number: int, action: Action, plan: _Plan, public_url: str, deal_page: str) -> str:
     who, text = _value(action.who, plan), _prose(action.text, plan)
     first = f"{number}. " + ": ".join(part for part in (f"<b>{who}</b>" if who else "", text) if part)
     why = _prose(action.why, plan).rstrip(".") if number <= plan.whys else ""
@@ -236,6 +237,8 @@ def _action(number: int, action: Action, plan: _Plan, public_url: str) -> str:
     details = [client, why, _value(action.money_display, plan)]
     if public_url and action.dialog_id:
         details.append(f'<a href="{escape(dialog_page(public_url, action.dialog_id))}">диалог</a>')
+    if deal := deal_pages.address(deal_page, action.deal_id):
+        details.append(f'<a href="{escape(deal)}">сделка</a>')
     second = " · ".join(part for part in details if part)
     return f"{first}\n{second}" if second else first
 

@@ -130,15 +130,6 @@ class Fact:
     good: bool | None = None
 
 
-def direction_of(value: float, usual: float | None, tolerance: float = 0.1) -> str:
-    """``up``, ``down`` or ``same`` (within a tenth) against the usual value; ``none`` without one."""
-    if usual is None:
-        return "none"
-    if abs(value - usual) <= tolerance * max(abs(usual), 1e-9) or (abs(value - usual) < 1 and abs(usual) >= 1):
-        return "same"
-    return "up" if value > usual else "down"
-
-
 def false_direction(sentence: str, facts: Mapping[str, Fact]) -> bool:
     """True when the sentence claims a movement that its nearest placeholder does not have."""
     places = [(m.start(), facts.get(m[1])) for m in _PLACEHOLDER.finditer(sentence)]

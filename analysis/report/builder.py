@@ -145,6 +145,8 @@ def compose(
             "sales": sales.build(facts),
             "summaries": summaries.summaries(outcome.readings),
             "dropped": summaries.dropped(outcome.readings),
+            "channels": sales.channels(facts),
+            "stages": sales.stages(facts),
             "quiet": quiet,
             "too_little_data": little,
             "incomplete": gap,
@@ -170,6 +172,9 @@ def compose(
             "numbers": "marts.period_summary",
             "managers": "marts.period_managers",
             "dialogs": "marts.period_dialogs",
+            "channels": "marts.period_channels",
+            "stages": "marts.period_stages",
+            "marts": dict(facts.marts),
         },
     )
 
@@ -191,16 +196,18 @@ def _little(ctx: AnalysisContext, outcome: ReadingsOutcome) -> dict[str, Any]:
 
 
 def coverage_line(outcome: ReadingsOutcome) -> str:
-    """«Прочитано 118 из 124 диалогов (4 без текста, 2 слишком длинные)»; empty when there was nothing to read."""
+    """«Прочитано 118 из 124 диалогов (4 без текста, 2 слишком длинные), не открыто вложений: 3»; empty when there was nothing
+    to read."""
     if not outcome.total:
         return ""
     of_all = f"{russian.number(outcome.read)} из {russian.count(outcome.total, 'диалога', 'диалогов', 'диалогов')}"
     left = ", ".join(
         f"{russian.number(n)} {_SKIPPED.get(reason, reason)}" for reason, n in sorted(outcome.skipped.items())
     )
+    media = f", не открыто вложений: {russian.number(outcome.media_unread)}" if outcome.media_unread else ""
     if outcome.by_rules:
-        return f"AI прочитал {of_all} ({left}); {russian.number(outcome.by_rules)} разобраны по правилам"
-    return f"Прочитано {of_all}" + (f" ({left})" if left else "")
+        return f"AI прочитал {of_all} ({left}); {russian.number(outcome.by_rules)} разобраны по правилам{media}"
+    return f"Прочитано {of_all}" + (f" ({left})" if left else "") + media
 
 
 def _header(
@@ -217,6 +224,7 @@ def _header(
         "is_complete": gap is None,
         "timezone": ctx.timezone,
         "currency": facts.currency,
+        "deal_page": facts.deal_page,
         "reader": reader_of(ctx, outcome),
     }
 

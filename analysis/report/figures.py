@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.reading.grounding import direction_of
 from analysis.reading.normalisation import shown
-from analysis.report import compared
+from analysis.report import compared, noise
 from analysis.report.inputs import Facts
 from synkro.connectors import registry
 from synkro.connectors.connector import Capability
@@ -23,12 +22,12 @@ _CHAT_FIVE = ("dialogs", "first_response_p50", "answered_within_target", "unansw
 _DEAL_FIVE = ("deals_new", "deals_won", "deals_won_amount", "deals_lost", "deals")
 
 
-def show(metric: Metric, value: float, currency: str | None) -> str:
-    """«12 мин», «46 %», «1 250 000 ₸», «118»."""
+def show(metric: Metric, value: float, currency: str | None, digits: int = 0) -> str:
+    """«12 мин», «46 %», «1 250 000 ₸», «118»; ``digits``: decimals of minutes and shares."""
     if metric.unit == "minutes":
-        return russian.minutes(value)
+        return russian.minutes(value, digits)
     if metric.unit == "share":
-        return russian.percent(value)
+        return russian.percent(value, digits)
     if metric.unit == "money":
         return russian.money(value, currency)
     return russian.number(value, metric.digits(value))
@@ -68,14 +67,22 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
         not incomplete["sources"] or {*incomplete["sources"]} & {*registry.able(metric.made_of)}
     ):
         usual, before, note = None, None, "данные неполные"
-    direction = _direction(metric, float(value), usual)
+    direction = _direction(metric, float(value), usual, facts)
+    usual_display = show(metric, usual, facts.currency) if usual is not None else None
+    if (
+        usual is not None
+        and direction in ("up", "down")
+        and (display == usual_display or _is_short(metric, value, usual))
+    ):
+        # rounded to whole minutes, a difference this small would look like none, or like twice as much
+        display, usual_display = (show(metric, one, facts.currency, 1) for one in (value, usual))
     return {
         "key": metric.column,
         "label": metric.short_label("ru"),
         "value": value,
         "display": display,
         "usual": usual,
-        "usual_display": show(metric, usual, facts.currency) if usual is not None else None,
+        "usual_display": usual_display,
         "direction": direction,
         "good": metric.is_good(direction),
         "note": note or _note(metric, facts),
@@ -87,10 +94,18 @@ def row_of(metric: Metric, facts: Facts, incomplete: Mapping[str, Any] | None) -
     }
 
 
-def _direction(metric: Metric, value: float, usual: float | None) -> str:
-    if metric.unit != "share" or usual is None:
-        return direction_of(value, usual)
-    return "same" if abs(value - usual) < 0.03 else direction_of(value * 100, usual * 100)
+def _is_short(metric: Metric, value: float, usual: float) -> bool:
+    """Minutes of which a decimal decides."""
+    return metric.unit == "minutes" and max(value, usual) < 10
+
+
+def _direction(metric: Metric, value: float, usual: float | None, facts: Facts) -> str:
+    """An arrow is for what chance does not explain; of fewer than ten cases nothing is said."""
+    if usual is None or noise.cases(metric, facts) < SMALL_N:
+        return "none"
+    if not noise.is_beyond(metric, value, usual, facts):
+        return "same"
+    return "up" if value > usual else "down"
 
 
 def _note(metric: Metric, facts: Facts) -> str:
@@ -114,21 +129,21 @@ def _note(metric: Metric, facts: Facts) -> str:
 
 def managers(facts: Facts) -> list[dict[str, Any]]:
     """Facts of each manager: those with enough cases first, by what needs attention; the rest by name."""
-    busy = [
-        row
-        for row in facts.managers
-        if row.get("waits_answered") or row.get("open_overdue") or row.get("messages_sent")
-    ]
+    busy = [row for row in facts.managers if _manager_text(row, facts)]
     ranked = sorted(
         (r for r in busy if _cases(r) >= SMALL_N),
         key=lambda r: (-_of(r, "open_overdue"), -_of(r, "waits_answered"), r["name"]),
     )
-    few = sorted((r for r in busy if _cases(r) < SMALL_N), key=lambda r: str(r["name"]))
+    # sums of sales rank nobody by chance; without chats there is nothing else to order by
+    few = sorted(
+        (r for r in busy if _cases(r) < SMALL_N),
+        key=lambda r: (0 if facts.has_chats else -(r.get("deals_won_amount") or 0), str(r["name"])),
+    )
     return [
         {
             "manager_id": row["manager_id"],
             "name": shown(str(row["name"]), 80),
-            "text": _manager_text(row),
+            "text": _manager_text(row, facts),
             "facts": dict(row),
         }
         for row in [*ranked, *few]
@@ -144,7 +159,7 @@ def _cases(row: Mapping[str, Any]) -> int:
     return int(n) if n is not None else _of(row, "waits_answered") + _of(row, "open_overdue")
 
 
-def _manager_text(row: Mapping[str, Any]) -> str:
+def _manager_text(row: Mapping[str, Any], facts: Facts) -> str:
     answered, overdue = _of(row, "waits_answered"), _of(row, "open_overdue")
     parts = []
     if answered:
@@ -158,4 +173,25 @@ def _manager_text(row: Mapping[str, Any]) -> str:
         parts.append(russian.count(_of(row, "messages_sent"), "сообщение", "сообщения", "сообщений"))
     if overdue:
         parts.append(f"{MANAGERS['open_overdue'].label_ru.lower()}: {russian.number(overdue)}")
+    answers = ", ".join(parts)
+    return "; ".join(part for part in (answers, _sales_text(row, facts)) if part)
+
+
+def _sales_text(row: Mapping[str, Any], facts: Facts) -> str:
+    """«2 продажи на 870 000 ₸, потеряно 1»; what is open only where the report has no chats to speak of."""
+    won, lost, still = (_of(row, key) for key in ("deals_won", "deals_lost", "deals_open"))
+    parts: list[str] = []
+    if not facts.has_deals:
+        return ""
+    if won:
+        amount = row.get("deals_won_amount") or 0
+        text = russian.count(won, "продажа", "продажи", "продаж")
+        parts.append(text + (f" на {russian.money(amount, facts.currency)}" if amount else ""))
+    if lost:
+        deals = russian.number(lost) if won else russian.count(lost, "сделка", "сделки", "сделок")
+        parts.append(f"{'потеряна' if lost == 1 and not won else 'потеряно'} {deals}")
+    if still and not facts.has_chats:
+        amount = row.get("deals_open_amount") or 0
+        text = f"{MANAGERS['deals_open'].short_ru.lower()} {russian.number(still)}"
+        parts.append(text + (f" на {russian.money(amount, facts.currency)}" if amount else ""))
     return ", ".join(parts)

@@ -14,9 +14,12 @@ from typing import Any
 from analysis.llm import prompts
 from analysis.llm.provider import Provider
 from analysis.reading.grounding import Fact, fill, refuse_sentence
+from analysis.report import noise
 from analysis.report.claims import Claims
 from analysis.report.inputs import Facts
 from synkro.core import russian
+from synkro.metrics.metric import SMALL_N
+from synkro.metrics.registry import SUMMARY
 
 _MOST = 2
 _QUIET = {"daily": "Тихий день", "weekly": "Тихая неделя", "monthly": "Тихий месяц"}
@@ -94,7 +97,8 @@ def _change(facts: Facts, rows: Sequence[Mapping[str, Any]], complaints: Sequenc
     for row in moved:
         return f"{row['label']}: {row['display']}, обычно {row['usual_display']}."
     for key in ("first_response_p50", "deals_won", "dialogs"):
-        if key in by_key:
+        # a median of a handful is no headline; a count is a fact, however small
+        if key in by_key and not (SUMMARY[key].denominator and noise.cases(SUMMARY[key], facts) < SMALL_N):
             note = ", как обычно" if by_key[key]["direction"] == "same" else ""
             return f"{by_key[key]['label']}: {by_key[key]['display']}{note}."
     return ""

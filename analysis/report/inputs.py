@@ -13,7 +13,7 @@ from typing import Any
 from analysis.reading.grounding import find_quote
 from analysis.reading.normalisation import one_line
 from analysis.report.context import AnalysisContext
-from synkro.connectors import registry
+from synkro.connectors import deal_pages, registry
 from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.queries import Baseline, Waiting, plain
@@ -21,6 +21,8 @@ from synkro.reporting import dialogs
 
 #: waits that get their quote looked up: the report shows ten
 _QUOTED = 15
+#: dialogs shown for one reason deals were lost
+_DIALOGS_OF_A_REASON = 6
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,13 @@ class Facts:
     #: wait id → (message id, quote) of the client's last question
     quotes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lost: Sequence[Mapping[str, Any]] = ()
+    channels: Sequence[Mapping[str, Any]] = ()
+    stages: Sequence[Mapping[str, Any]] = ()
     currency: str | None = None
+    #: what a deal's number is added to, see :mod:`synkro.connectors.deal_pages`
+    deal_page: str = ""
+    #: what the marts were made of: {"rules", "settings", "built_at"}
+    marts: Mapping[str, Any] = field(default_factory=dict)
     #: what ``usual`` is told of, and what the numbers were the time before
     baseline: Baseline = field(default_factory=Baseline)
     previous: Baseline = field(default_factory=Baseline)
@@ -78,7 +86,11 @@ def gather(connection: db.Connection, ctx: AnalysisContext) -> Facts:
         quotes=quotes,
         lost=_lost(connection, ctx),
         open_promises=_open_promises(connection, ctx),
+        channels=queries.channels(connection, ctx.tenant_id, ctx.window),
+        stages=queries.stages(connection, ctx.tenant_id, ctx.window),
         currency=_currency(connection, ctx),
+        deal_page=deal_pages.prefix(connection, ctx.tenant_id),
+        marts=_marts(connection, ctx),
     )
 
 
@@ -103,15 +115,37 @@ def _currency(connection: db.Connection, ctx: AnalysisContext) -> str | None:
 
 
 def _lost(connection: db.Connection, ctx: AnalysisContext) -> list[dict[str, Any]]:
-    """Reasons of the deals lost in the window, as the CRM has them."""
+    """Reasons of the deals lost in the window, as the CRM has them, with the dialogs and deals behind each."""
     rows = connection.execute(
-        "select coalesce(nullif(loss_reason, ''), 'Причина не указана') as reason, count(*) as count,"
-        " coalesce(sum(price), 0) as amount from marts.fct_deals"
-        " where tenant_id = %s and stage_kind = 'lost' and not is_deleted and closed_at >= %s and closed_at < %s"
+        "select coalesce(nullif(f.loss_reason, ''), 'Причина не указана') as reason, count(*) as count,"
+        " coalesce(sum(f.price), 0) as amount,"
+        " array_remove((array_agg(d.dialog_id order by f.price desc nulls last, f.deal_id))[:%(most)s], null) as dialog_ids,"
+        " (array_agg(f.deal_id order by f.price desc nulls last, f.deal_id) filter (where d.dialog_id is null))[:%(most)s]"
+        "   as deal_ids"
+        " from marts.fct_deals f"
+        " left join lateral (select x.dialog_id from marts.dim_dialogs x where x.tenant_id = f.tenant_id"
+        "   and x.client_id = f.client_id order by x.last_message_at desc nulls last, x.dialog_id limit 1) d on true"
+        " where f.tenant_id = %(tenant)s and f.stage_kind = 'lost' and f.is_sales and not f.is_deleted"
+        " and f.closed_at >= %(start)s and f.closed_at < %(end)s"
         " group by 1 order by 2 desc, 3 desc, 1",
-        (ctx.tenant_id, ctx.window.start, ctx.window.end),
+        {"tenant": ctx.tenant_id, "start": ctx.window.start, "end": ctx.window.end, "most": _DIALOGS_OF_A_REASON},
     )
-    return [{key: plain(value) for key, value in row.items()} for row in rows]
+    return [
+        {key: plain(value) for key, value in row.items()}
+        | {"dialog_ids": list(dict.fromkeys(row["dialog_ids"] or ())), "deal_ids": list(row["deal_ids"] or ())}
+        for row in rows
+    ]
+
+
+def _marts(connection: db.Connection, ctx: AnalysisContext) -> dict[str, Any]:
+    """Of which rules and settings the marts were made, and when: what tells two reports of the same rows apart."""
+    row = connection.execute(
+        "select b.project as rules, b.built_at, c.version as settings from private.mart_builds b"
+        " left join synkro.tenant_runtime_configs c on c.tenant_id = b.tenant_id and c.is_current"
+        " where b.tenant_id = %s",
+        (ctx.tenant_id,),
+    ).fetchone()
+    return {key: plain(value) for key, value in row.items()} if row else {}
 
 
 def incomplete(ctx: AnalysisContext, facts: Facts) -> dict[str, Any] | None:

@@ -19,7 +19,9 @@ def cases(metric: Metric, facts: Facts) -> float:
     column = metric.denominator or SUM_OF.get(metric.column) or metric.column
     if metric.denominator:
         return float(facts.numbers.get(column) or 0)
-    return max(float(facts.numbers.get(column) or 0), facts.baseline.values.get(column, 0.0))
+    return max(
+        float(facts.numbers.get(column) or 0), facts.baseline.values.get(column, 0.0), facts.usual.get(column, 0.0)
+    )
 
 
 def is_beyond(metric: Metric, value: float, base: float, facts: Facts) -> bool:

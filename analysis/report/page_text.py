@@ -5,10 +5,32 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from synkro.core import russian
-from synkro.reporting.body import Action, Body, Incomplete, Number, Promise, Quality, Sale, Uncovered
+from synkro.metrics.metric import SMALL_N
+from synkro.metrics.registry import SUMMARY
+from synkro.reporting.body import (
+    Action,
+    Body,
+    ChannelSales,
+    Incomplete,
+    Number,
+    Promise,
+    Quality,
+    Sale,
+    StageMoves,
+    Uncovered,
+)
 
 _TODAY = {"daily": "Сделать сегодня", "weekly": "Сделать на этой неделе", "monthly": "Сделать в этом месяце"}
-_SHOWN = {"actions": 10, "numbers": 12, "managers": 15, "topics": 6, "objections": 6, "promises": 10, "lost": 6}
+_SHOWN = {
+    "actions": 10,
+    "numbers": 12,
+    "managers": 15,
+    "topics": 6,
+    "objections": 6,
+    "promises": 10,
+    "lost": 6,
+    "stages": 12,
+}
 
 
 def build(body: Body, timezone: str) -> str:
@@ -29,6 +51,8 @@ def build(body: Body, timezone: str) -> str:
         parts += [
             _section("Менеджеры", [f"{m.name}: {m.text}" for m in body.managers[: _SHOWN["managers"]]]),
             _section("Продажи по менеджерам", [sale_line(row, header.currency) for row in body.sales or ()]),
+            _section("Продажи по каналам", [channel_line(row, header.currency) for row in body.channels]),
+            _section("Движение сделок", [stage_line(row) for row in body.stages[: _SHOWN["stages"]]]),
             _section("Риски", [row.text for row in body.risks]),
             _section("О чём спрашивают", [f"{t.topic}: {t.count}" for t in body.topics[: _SHOWN["topics"]]]),
             _uncovered(body.uncovered),
@@ -100,7 +124,10 @@ def quality_lines(quality: Quality | None) -> list[str]:
     """«Вежливость (вес 3): 92 %, диалогов 25», the whole first."""
     if quality is None:
         return []
-    whole = f"По рубрике: {quality.display}, оценено {russian.count(quality.dialogs, 'диалог', 'диалога', 'диалогов')}"
+    scored = russian.count(quality.dialogs, "диалог", "диалога", "диалогов")
+    whole = f"По рубрике: {quality.display}, " + (
+        scored if quality.scored < quality.of_criteria else f"оценено {scored}"
+    )
     return (
         [whole]
         + [
@@ -112,15 +139,36 @@ def quality_lines(quality: Quality | None) -> list[str]:
 
 
 def sale_line(row: Sale, currency: str | None) -> str:
-    """«Асель: 2 продажи на 870 000 ₸, потеряно 1»."""
+    """«Асель: 2 продажи на 870 000 ₸, средний чек 435 000 ₸, потеряно 1, в работе 14 на 5 200 000 ₸»."""
+    return f"{row.name}: {_sums(row, currency)}"
+
+
+def channel_line(row: ChannelSales, currency: str | None) -> str:
+    return f"{row.channel or 'без переписки'}: {_sums(row, currency)}"
+
+
+def _sums(row: Sale | ChannelSales, currency: str | None) -> str:
     parts = []
     if row.won:
-        parts.append(russian.count(row.won, "продажа", "продажи", "продаж"))
-        if row.amount:
-            parts[0] += f" на {russian.money(row.amount, currency)}"
+        text = russian.count(row.won, "продажа", "продажи", "продаж")
+        parts.append(text + (f" на {russian.money(row.amount, currency)}" if row.amount else ""))
+    if row.average and row.won > 1:
+        parts.append(f"{SUMMARY['deals_won_average'].label_ru.lower()} {russian.money(row.average, currency)}")
     if row.lost:
-        parts.append(f"потеряно {russian.number(row.lost)}")
-    return f"{row.name}: {', '.join(parts)}"
+        text = f"потеряно {russian.number(row.lost)}"
+        parts.append(text + (f" на {russian.money(row.lost_amount, currency)}" if row.lost_amount else ""))
+    if row.open:
+        text = f"{SUMMARY['deals_open'].short_ru.lower()} {russian.number(row.open)}"
+        parts.append(text + (f" на {russian.money(row.open_amount, currency)}" if row.open_amount else ""))
+    return ", ".join(parts) or "новых сделок " + russian.number(getattr(row, "new", 0))
+
+
+def stage_line(row: StageMoves) -> str:
+    """«Счёт: вошли 12, вышли 9; из вошедших продано 25 %»; a share of fewer than ten deals is not told."""
+    text = f"{row.stage}: вошли {russian.number(row.entered)}, вышли {russian.number(row.left)}"
+    if row.cohort >= SMALL_N and not row.is_end:
+        text += f"; из вошедших продано {russian.percent(row.won / row.cohort)}"
+    return text
 
 
 def promise_line(row: Promise) -> str:

@@ -1,7 +1,8 @@
 """The work of managers by the company's rubric: shares of points, how many dialogs stand behind each, the weakest quotes.
 
 A score is 0, 1 or 2 for one criterion of one dialog, shown by a message of the manager. Shares of fewer than ten dialogs
-are left out, and managers with fewer are in the order of the alphabet: chance would rank them.
+are left out, and managers with fewer are in the order of the alphabet: chance would rank them. Of the whole rubric there is a
+share only when every criterion has a score.
 """
 
 from __future__ import annotations
@@ -51,21 +52,37 @@ def quality(readings: Sequence[DialogReading], rubric: Sequence[Criterion], clai
         if of_it:
             criteria.append({"name": criterion.name, "weight": criterion.weight, **_row(of_it, len(of_it), claims)})
     dialogs = len({one.dialog_id for one in scored})
-    share = _share(scored) if dialogs >= SMALL_N else None
     return {
-        "share": share,
-        "display": _display(share),
+        **_whole(scored, rubric, dialogs),
         "dialogs": dialogs,
         "criteria": criteria,
-        "managers": _managers(scored, claims),
+        "managers": _managers(scored, rubric, claims),
     }
 
 
-def _managers(scored: Sequence[_Scored], claims: Claims) -> list[dict[str, Any]]:
+def _whole(scored: Sequence[_Scored], rubric: Sequence[Criterion], n: int) -> dict[str, Any]:
+    """The share of the whole rubric: while a criterion has no score, only how many have one."""
+    names = {one.criterion.name for one in scored}
+    share = _share(scored) if n >= SMALL_N and len(names) == len(rubric) else None
+    return {
+        "share": share,
+        "display": _display(share) if len(names) == len(rubric) else coverage(len(names), len(rubric)),
+        "scored": len(names),
+        "of_criteria": len(rubric),
+    }
+
+
+def coverage(scored: int, of: int) -> str:
+    """«оценён 1 из 5 критериев»."""
+    return f"{russian.plural(scored, 'оценён', 'оценены', 'оценено')} {scored} из {of} критериев"
+
+
+def _managers(scored: Sequence[_Scored], rubric: Sequence[Criterion], claims: Claims) -> list[dict[str, Any]]:
     rows = []
     for name in sorted({one.manager for one in scored if one.manager}):
         of_them = [one for one in scored if one.manager == name]
-        rows.append({"name": shown(name, 80), **_row(of_them, len({one.dialog_id for one in of_them}), claims)})
+        n = len({one.dialog_id for one in of_them})
+        rows.append({"name": shown(name, 80), **_row(of_them, n, claims), **_whole(of_them, rubric, n)})
     return sorted(rows, key=lambda row: (row["share"] is None, row["share"] or 0.0, row["name"]))
 
 

@@ -125,11 +125,11 @@ def _waiting(view: Dashboard) -> None:
             tag("h2", "", t("report.waiting_now"))
             live_lead(view.live, view.timezone, view.currency)
         if view.waiting:
-            waits_table(view.tenant.slug, view.waiting[:SHOWN], view.timezone, view.currency)
+            waits_table(view.tenant.slug, view.waiting[:SHOWN], view.timezone, view.currency, view.deal_page)
             if len(view.waiting) > SHOWN:
                 with tag("details"):
                     left = t("report.more_actions", n=len(view.waiting) - SHOWN)
                     tag("summary", "small", left, mark="all-waiting").style("padding: 8px 16px")
-                    waits_table(view.tenant.slug, view.waiting[SHOWN:], view.timezone, view.currency)
+                    waits_table(view.tenant.slug, view.waiting[SHOWN:], view.timezone, view.currency, view.deal_page)
         else:
             div("empty", t("report.nobody_waits"))

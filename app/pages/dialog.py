@@ -11,6 +11,7 @@ from analysis.reading import vocabulary
 from app import formatting
 from app.components.base.actions import act
 from app.components.base.html import badge, button, div, facts, icon, link, pager, span, tag
+from app.components.report.deal import deal_name
 from app.components.report.parts import dialog_href, section
 from app.layout import frame, heading, page
 from app.offload import off_loop
@@ -163,7 +164,7 @@ def _client(view: Transcript, slug: str) -> None:
 def _deal(view: Transcript, deal: dict[str, Any]) -> None:
     kinds = {"won": "good", "lost": "bad", "open": "accent"}
     with div("item stack tight"):
-        span("wrap", formatting.masked(deal["name"]))
+        deal_name(view.deal_page, deal["deal_id"], deal["name"], "wrap")
         with div("line"):
             badge(str(deal["stage"] or deal["stage_kind"] or ""), kinds.get(deal["stage_kind"], ""))
             if deal["price"]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from analysis.report import page_text
 from app import formatting
 from app.components.base.html import button, div, link, note, span, tag
-from app.components.report import changes, details, quality, reconciliation, restatements, sales, sections
+from app.components.report import changes, details, quality, reconciliation, restatements, sales, sections, versions
 from app.components.report.followup import FollowUp
-from app.components.report.parts import coverage_text, evidence, section, status_badge
+from app.components.report.parts import coverage_text, evidence, status_badge
 from app.layout import frame, heading, page
 from app.offload import off_loop
 from app.texts import t
 from services.access import Viewer
 from services.reports import view as report_view
 from services.reports.view import ReportView
-from synkro.core import clock
 
 
 @page("/t/{slug}/reports/{report_id}")
@@ -64,7 +63,7 @@ def content(view: ReportView, viewer: Viewer) -> None:
             reconciliation.draw(view)
         with div("stack loose"):
             FollowUp(view, viewer).draw()
-            _versions(view)
+            versions.draw(view)
             details.data(view, show_cost=viewer.is_admin(view.tenant.tenant_id))
 
 
@@ -123,17 +122,3 @@ def _headline(view: ReportView) -> None:
         for line in lines:
             div("headline", formatting.masked(line.text))
             evidence(view.tenant.slug, report_view.claims_at(view.report, line.claims), 1)
-
-
-def _versions(view: ReportView) -> None:
-    if len(view.versions) < 2:
-        return
-    with section(t("report.versions"), mark="versions"):
-        for version in view.versions:
-            with div("line between"):
-                label = t("report.version", n=version.version)
-                if version.report_id == view.report.report_id:
-                    span("strong", label)
-                else:
-                    link(label, f"/t/{view.tenant.slug}/reports/{version.report_id}", mark="version")
-                span("small muted", formatting.moment(clock.of(version.created_at), view.tenant.timezone))

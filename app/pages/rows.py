@@ -7,6 +7,7 @@ from typing import Any
 
 from app import formatting
 from app.components.base.html import badge, div, empty, facts, note, pager, span, table, tag
+from app.components.report.deal import deal_cell
 from app.components.report.parts import client_cell, number_text, part_text, rows_href, section
 from app.layout import frame, heading, page
 from app.offload import off_loop
@@ -28,15 +29,20 @@ async def rows_page(
     manager: str | None = None,
     by: str | None = None,
     part: str | None = None,
+    channel: str | None = None,
 ) -> None:
     of_part = (by, part or "") if by else None
-    found = await off_loop(rows.behind, viewer, slug, report_id, metric, p, manager_id=manager, part=of_part)
+    found = await off_loop(
+        rows.behind, viewer, slug, report_id, metric, p, manager_id=manager, part=of_part, channel=channel
+    )
     report, zone = found.report, found.tenant.timezone
     period = formatting.span(report.period_start, report.period_end)
     base = f"/t/{slug}/reports/{report.report_id}"
     title = found.entry.label(language())
     if found.manager_name:
         title = f"{title}: {found.manager_name}"
+    if found.channel is not None:
+        title = f"{title}: {found.channel or t('sales.no_channel')}"
     if found.part:
         title = f"{title}: {part_text(*found.part, found.part_name)}"
     with frame(viewer, title, tenant=found.tenant, on="reports"):
@@ -51,8 +57,14 @@ async def rows_page(
             return
         columns, draw = _TABLES[found.entry.row_set]
         with div("card flush"):
-            table(columns(), [draw(row, slug, zone) for row in found.rows], mark="rows")
-            pager(found.page, found.pages, lambda number: rows_href(base, metric, manager, number, part=of_part))
+            table(
+                columns(), [draw({**row, "deal_page": found.deal_page}, slug, zone) for row in found.rows], mark="rows"
+            )
+            pager(
+                found.page,
+                found.pages,
+                lambda number: rows_href(base, metric, manager, number, part=of_part, channel=channel),
+            )
 
 
 def _value(found: Rows, value: Any) -> str:
@@ -138,7 +150,7 @@ def _dialogs(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
         formatting.number(row["messages"]),
         formatting.number(row["waits"]),
         t(f"match.{row['match_status']}") if known(f"match.{row['match_status']}") else "",
-        formatting.masked(row["deal_name"]),
+        deal_cell(row["deal_page"], row["deal_id"], row["deal_name"]) if row["deal_id"] else "",
     )
 
 
@@ -155,7 +167,7 @@ def _deals(row: dict[str, Any], slug: str, zone: str) -> tuple[Any, ...]:
     stage = " · ".join(part for part in (row["pipeline"], row["stage"]) if part)
     return (
         _client(row, slug),
-        formatting.masked(row["deal_name"]),
+        deal_cell(row["deal_page"], row["deal_id"], row["deal_name"]),
         formatting.number(row["price"]) if row["price"] else t("rows.no_price"),
         stage + (f" · {row['loss_reason']}" if row["loss_reason"] else ""),
         row["manager_name"] or "",
@@ -224,6 +236,12 @@ _TABLES: dict[str, tuple[Callable[[], Columns], Callable[[dict[str, Any], str, s
         _clients,
     ),
     "deals": (
+        _titles(
+            ("waits.client", "lead"), ("waits.deal", ""), ("waits.money", "num"), ("rows.stage", ""), ("waits.manager", ""),
+        ),
+        _deals,
+    ),
+    "deals_by_channel": (
         _titles(
             ("waits.client", "lead"), ("waits.deal", ""), ("waits.money", "num"), ("rows.stage", ""), ("waits.manager", ""),
         ),

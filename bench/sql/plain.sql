@@ -269,7 +269,8 @@ delete from plain.dim_clients where tenant_id = %(tenant)s and client_id = any (
 
 insert into plain.dim_clients
 select %(tenant)s, t.client_id, t.client_id, coalesce(t.contact_name, t.chat_name), t.contact_id,
-    min(s.sent_at) filter (where s.kind = 'client'), max(s.sent_at), 1, (t.deal_id is not null)::integer,
+    min(s.sent_at) filter (where s.kind = 'client'), max(s.sent_at),
+    (select d.channel from plain.dim_dialogs as d where d.tenant_id = %(tenant)s and d.client_id = t.client_id limit 1), 1, (t.deal_id is not null)::integer,
     case when t.deal_id is not null then 'matched' when t.contact_id is null then 'no_contact' else 'contact_without_deal' end
 from touched as t
 left join said as s using (client_id)
@@ -288,7 +289,8 @@ select %(tenant)s, t.deal_id, t.client_id, t.contact_id, l.payload ->> 'name', p
     case d.status_id when 142 then 'won' when 143 then 'lost' else 'open' end, (s.stage ->> 'sort')::integer, (l.payload ->> 'price')::numeric,
     (select payload ->> 'currency' from raw_amocrm.account where tenant_id = %(tenant)s), t.owner_id,
     case when d.status_id = 143 then l.payload #>> '{_embedded,loss_reason,0,name}' end, l.created_at, l.updated_at,
-    case when d.status_id in (142, 143) then coalesce(to_timestamp((l.payload ->> 'closed_at')::bigint), l.updated_at) end, false
+    case when d.status_id in (142, 143) then coalesce(to_timestamp((l.payload ->> 'closed_at')::bigint), l.updated_at) end, false,
+    not coalesce((p.payload ->> 'is_archive')::boolean, false)
 from touched as t
 join raw_amocrm.leads as l on l.tenant_id = %(tenant)s and l.id = t.deal_id::bigint
 cross join lateral (select (l.payload ->> 'status_id')::bigint as status_id) as d
@@ -313,5 +315,5 @@ insert into plain.fct_funnel
 select tenant_id, pipeline_id, status_id, max(pipeline), max(stage), min(stage_sort), count(*), coalesce(sum(price), 0),
     count(*) filter (where coalesce(price, 0) <= 0)
 from plain.fct_deals
-where tenant_id = %(tenant)s and stage_kind = 'open' and not is_deleted
+where tenant_id = %(tenant)s and stage_kind = 'open' and not is_deleted and is_sales
 group by tenant_id, pipeline_id, status_id;

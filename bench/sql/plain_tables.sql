@@ -26,6 +26,8 @@ create table if not exists plain.period_excluded (like marts.period_excluded inc
 create table if not exists plain.period_usual (like marts.period_usual including indexes);
 create table if not exists plain.period_changes (like marts.period_changes including indexes);
 create table if not exists plain.window_parts (like intermediate.int_window_parts including indexes);
+create table if not exists plain.period_channels (like marts.period_channels including indexes);
+create table if not exists plain.period_stages (like marts.period_stages including indexes);
 insert into plain.fct_messages select * from marts.fct_messages where tenant_id = %(tenant)s;
 insert into plain.fct_waits select * from marts.fct_waits where tenant_id = %(tenant)s;
 insert into plain.fct_sessions select * from marts.fct_sessions where tenant_id = %(tenant)s;
@@ -43,4 +45,6 @@ insert into plain.period_excluded select * from marts.period_excluded where tena
 insert into plain.period_usual select * from marts.period_usual where tenant_id = %(tenant)s;
 insert into plain.period_changes select * from marts.period_changes where tenant_id = %(tenant)s;
 insert into plain.window_parts select * from intermediate.int_window_parts where tenant_id = %(tenant)s;
+insert into plain.period_channels select * from marts.period_channels where tenant_id = %(tenant)s;
+insert into plain.period_stages select * from marts.period_stages where tenant_id = %(tenant)s;
 analyze plain.fct_messages, plain.fct_waits, plain.fct_sessions, plain.fct_deals, plain.fct_deal_stage_changes, plain.dim_clients, plain.dim_dialogs, plain.window_parts;

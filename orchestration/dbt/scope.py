@@ -34,6 +34,7 @@ _INPUTS = """
 select
   (select md5(jsonb_build_array(
       c.timezone, c.business_day_start, c.session_gap_hours, c.sla_target_minutes, c.excluded_phones, c.bot_senders,
+      c.sales_pipelines,
       (select jsonb_agg(jsonb_build_array(v.created_at, v.sla_target_minutes) order by v.version)
        from (select version, created_at, sla_target_minutes,
                lag(sla_target_minutes) over (order by version) as before

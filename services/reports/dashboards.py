@@ -8,6 +8,7 @@ from typing import Any
 from services import access
 from services.access import Viewer
 from services.reports import view
+from synkro.connectors import deal_pages
 from synkro.core.windows import Window
 from synkro.database import db
 from synkro.metrics import live, queries
@@ -27,6 +28,7 @@ class Dashboard:
     timezone: str
     days: int
     currency: str | None
+    deal_page: str
     #: one row of period_summary a business day, oldest first
     history: list[dict[str, Any]]
     #: weekday 0..6 → 24 counts of client messages in the tenant's zone
@@ -57,6 +59,7 @@ def load(who: Viewer, slug: str, days: int = 30) -> Dashboard:
             timezone=config.timezone,
             days=days,
             currency=view.currency_of(connection, tenant_id),
+            deal_page=deal_pages.prefix(connection, tenant_id),
             history=queries.history(connection, tenant_id, window, days) if window else [],
             heatmap=_grid(queries.hours(connection, tenant_id, window, days) if window else []),
             managers=queries.managers_over(connection, tenant_id, window, days) if window else [],

@@ -9,6 +9,7 @@ from uuid import UUID
 from services import access
 from services.access import Viewer
 from services.reports import view
+from synkro.connectors import deal_pages
 from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.queries import Waiting
@@ -24,7 +25,12 @@ class Exported:
     usual: dict[str, Any] = field(default_factory=dict)
     #: of how many windows the usual is told
     usual_n: int = 0
+    #: everyone who waited at the window's now
     waits: list[Waiting] = field(default_factory=list)
+    #: of the moments
+    timezone: str = "UTC"
+    #: what a deal's number is added to
+    deal_page: str = ""
 
 
 def report(who: Viewer, slug: str, report_id: UUID | str, what: str) -> Exported:
@@ -34,7 +40,13 @@ def report(who: Viewer, slug: str, report_id: UUID | str, what: str) -> Exported
         tenant, found = view.find(connection, who, slug, report_id)
         name = f"synkro-{tenant.slug}-{found.period_end.isoformat()}-{what}"
         if what == "waits":
-            exported = Exported(what, name, waits=queries.waiting(connection, found.tenant_id, found.window))
+            exported = Exported(
+                what,
+                name,
+                waits=queries.waiting(connection, found.tenant_id, found.window, limit=None),
+                timezone=tenant.timezone,
+                deal_page=deal_pages.prefix(connection, found.tenant_id),
+            )
         else:
             usual = queries.baseline(connection, found.tenant_id, found.window)
             exported = Exported(what, name, numbers=found.numbers, usual=dict(usual.values), usual_n=usual.windows)

@@ -12,12 +12,13 @@ from uuid import UUID
 
 from services.access import Viewer
 from services.reports import view
+from synkro.connectors import deal_pages
 from synkro.core.errors import NotFoundError
 from synkro.database import db
 from synkro.metrics import lineage, parts, queries
 from synkro.metrics.metric import Metric
 from synkro.metrics.queries import plain
-from synkro.metrics.registry import MANAGERS, SUMMARY
+from synkro.metrics.registry import CHANNELS, MANAGERS, SUMMARY
 from synkro.reporting.reports import Report
 from synkro.tenancy.tenants import Tenant
 
@@ -72,6 +73,11 @@ _SHOWN: dict[str, tuple[str, str, str]] = {
         _CLIENT + _manager("m", "responsible_id"),
         "r.price desc nulls last, r.deal_id",
     ),
+    "deals_by_channel": (
+        f"{_LAST_DIALOG}, r.name as deal_name, coalesce(c.name, '') as client_name, c.phone, m.name as manager_name",
+        _CLIENT + _manager("m", "responsible_id"),
+        "r.price desc nulls last, r.deal_id",
+    ),
     "excluded": ("r.contact_name as client_name", "", "r.messages desc, r.dialog_id"),
     "windows": ("1 as window", "", "r.window_start"),
     "managers": ("r.name as manager_name", "", "r.manager_id"),
@@ -97,6 +103,10 @@ class Rows:
     #: (dimension, part) of which these rows are, and the name of a manager or a stage in it
     part: tuple[str, str] | None = None
     part_name: str = ""
+    #: the channel whose number it is; empty: deals without a dialog, None: not of a channel
+    channel: str | None = None
+    #: what a deal's number is added to
+    deal_page: str = ""
 
     @property
     def metric(self) -> str:
@@ -113,7 +123,7 @@ class Rows:
     @property
     def sql(self) -> str:
         """The rows as a statement that a person can run."""
-        part = self.part[1] if self.part else None
+        part = self.part[1] if self.part else self.channel
         return lineage.literal(self.entry.rows_sql(), self.tenant.tenant_id, self.report.window, self.manager_id, part)
 
 
@@ -126,27 +136,29 @@ def behind(
     *,
     manager_id: str | None = None,
     part: tuple[str, str] | None = None,
+    channel: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> Rows:
-    """The rows of a number of the report, of one manager's, or of one part of it (dimension, part). For members.
+    """The rows of a number of the report, of one manager's, of one channel's, or of one part of it (dimension, part). For
+    members.
 
-    Raises :class:`NotFoundError` for an unknown metric, manager or part, like for an unknown report.
+    Raises :class:`NotFoundError` for an unknown metric, manager, channel or part, like for an unknown report.
     """
     with db.as_user(who.user_id) as connection:
         tenant, report = view.find(connection, who, slug, report_id)
         if part is None:
-            entry = (SUMMARY if manager_id is None else MANAGERS).get(metric)
+            entry = (MANAGERS if manager_id is not None else SUMMARY if channel is None else CHANNELS).get(metric)
         else:
             entry = parts.of_part(metric, part[0]) if manager_id is None else None
-        if entry is None:
+        if entry is None or (channel is not None and (manager_id, part) != (None, None)):
             raise NotFoundError("Такого показателя нет.")
         part_name = ""
         if part is None:
-            value, name = _said(connection, report, metric, manager_id)
+            value, name = _said(connection, report, metric, manager_id, channel)
         else:
             value, part_name, name = *_of_part(connection, report, metric, part), None
         page = max(1, min(page, 10_000))
-        key = part[1] if part else None
+        key = part[1] if part else channel
         wanted = lineage.parameters(tenant.tenant_id, report.window, manager_id, key)
         shown, joins, order = _SHOWN[entry.row_set]
         query = (
@@ -167,12 +179,21 @@ def behind(
             recounted=plain(lineage.recount(connection, entry, tenant.tenant_id, report.window, manager_id, key)),
             currency=view.currency_of(connection, tenant.tenant_id),
             part=part,
+            channel=channel,
+            deal_page=deal_pages.prefix(connection, tenant.tenant_id),
             part_name=part_name,
         )
 
 
-def _said(connection: db.Connection, report: Report, metric: str, manager_id: str | None) -> tuple[Any, str | None]:
+def _said(
+    connection: db.Connection, report: Report, metric: str, manager_id: str | None, channel: str | None
+) -> tuple[Any, str | None]:
     """The number as it was published and, for a manager's, whose it is."""
+    if channel is not None:
+        for row in queries.channels(connection, report.tenant_id, report.window):
+            if row["channel"] == channel:
+                return row.get(metric), None
+        raise NotFoundError("Такого канала в отчёте нет.")
     if manager_id is None:
         return report.numbers.get(metric), None
     for row in queries.managers(connection, report.tenant_id, report.window):

@@ -11,6 +11,7 @@ from analysis.topics import Catalogue, of_company
 from services import access
 from services.access import Viewer
 from services.reports.view import currency_of
+from synkro.connectors import deal_pages
 from synkro.database import db
 from synkro.reporting import dialogs, intents, readings
 from synkro.reporting.dialogs import Message
@@ -49,6 +50,8 @@ class Transcript:
     #: message id → what a person said; the marts take it with the next report
     corrected: dict[str, bool]
     currency: str | None
+    #: what a deal's number is added to
+    deal_page: str
     page: int
     pages: int
     total: int
@@ -96,6 +99,7 @@ def load(who: Viewer, slug: str, dialog_id: str, page: int | None = None, messag
             topics=of_company(connection, tenant.tenant_id),
             corrected=intents.corrected(connection, tenant.tenant_id, dialog_id),
             currency=currency_of(connection, tenant.tenant_id),
+            deal_page=deal_pages.prefix(connection, tenant.tenant_id),
             page=part.page,
             pages=part.pages,
             total=part.total,

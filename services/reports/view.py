@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services import access
 from services.access import Viewer
+from synkro.connectors import deal_pages
 from synkro.core.errors import NotFoundError
 from synkro.database import db
 from synkro.metrics import live, queries
@@ -59,6 +60,8 @@ class ReportView:
     lacks: list[str] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
     currency: str | None = None
+    #: what a deal's number is added to, see :mod:`synkro.connectors.deal_pages`
+    deal_page: str = ""
     #: None: no chats are read
     live: Live | None = None
     #: when its message is to go out; None: it has, or there is none
@@ -115,6 +118,7 @@ def load(who: Viewer, slug: str, report_id: UUID | str) -> ReportView:
             lacks=revisions.lacking_of(connection, tenant_id, report.report_id),
             missing=report_windows.missing_of(connection, tenant_id, window),
             currency=currency_of(connection, tenant_id),
+            deal_page=deal_pages.prefix(connection, tenant_id),
             live=live.now(connection, tenant_id),
             sent_at=_sent_at(connection, report),
             answered=_answered(connection, report),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services import access
@@ -23,9 +23,10 @@ from synkro.core.settings import settings as environment
 from synkro.database import db
 from synkro.reporting import telegram_chats
 from synkro.reporting.telegram_chats import Chat, Code
-from synkro.tenancy import audit, runtime_config, users
+from synkro.tenancy import audit, pipelines, runtime_config, users
 from synkro.tenancy.audit.actions import Action
 from synkro.tenancy.invitations import Invitation
+from synkro.tenancy.pipelines import Pipeline
 from synkro.tenancy.runtime_config import RuntimeConfig
 from synkro.tenancy.tenants import Tenant
 from synkro.tenancy.users import Membership, User
@@ -52,6 +53,8 @@ class SettingsView:
     #: not accepted yet
     invitations: list[Invitation]
     may_change: bool
+    #: as they were read last
+    pipelines: list[Pipeline] = field(default_factory=list)
 
 
 def load(who: Actor, slug: str) -> SettingsView:
@@ -60,6 +63,10 @@ def load(who: Actor, slug: str) -> SettingsView:
     invited = members.open_invitations(who, slug)
     with access.transaction(who) as connection:
         access.check_admin_now(connection, who, tenant.tenant_id)
+    with db.as_service("pipelines of the settings") as connection:
+        # what the vendor's rows say is closed to people
+        found = pipelines.read(connection, tenant.tenant_id)
+    with access.transaction(who) as connection:
         names = {
             row["user_id"]: row["full_name"] or row["email"]
             for row in connection.execute("select user_id, email, full_name from synkro.user_profiles")
@@ -79,6 +86,7 @@ def load(who: Actor, slug: str) -> SettingsView:
             people=users.people_of(connection, tenant.tenant_id),
             invitations=invited,
             may_change=True,
+            pipelines=found,
         )
 
 
@@ -280,6 +288,7 @@ RUNTIME_FIELDS = (
     "delivery_days",
     "is_weekly_enabled",
     "is_monthly_enabled",
+    "sales_pipelines",
     "sla_target_minutes",
     "session_gap_hours",
     "min_dialogs_for_report",

@@ -86,6 +86,8 @@ class Connector:
     name_in_report: str = ""
     #: what a good check learns and the next one must find again
     bound_to: str = ""
+    #: path of a deal's own page at the vendor, up to its number; empty: it has none
+    deal_path: str = ""
 
     @property
     def label(self) -> str:

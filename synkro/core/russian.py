@@ -44,15 +44,17 @@ def money(value: float, currency: str | None = None) -> str:
     return f"{number(value)}{NBSP}{sign}".rstrip()
 
 
-def percent(share: float) -> str:
+def percent(share: float, digits: int = 0) -> str:
     """0.456 → «46 %»."""
-    return f"{number(share * 100)}{NBSP}%"
+    return f"{number(share * 100, digits)}{NBSP}%"
 
 
-def minutes(value: float) -> str:
-    """A duration: «40 с», «7 мин», «1 ч 15 мин», «2 дня 3 ч»."""
+def minutes(value: float, digits: int = 0) -> str:
+    """A duration: «40 с», «7 мин», «1 ч 15 мин», «2 дня 3 ч»; below an hour with ``digits`` decimals."""
     if value < 0:
-        return "−" + minutes(-value)
+        return "−" + minutes(-value, digits)
+    if digits and value >= 1 and round(value, digits) < 60:
+        return f"{number(value, digits)}{NBSP}мин"
     if value < 1:
         return f"{round(value * 60)}{NBSP}с"
     total = round(value)

@@ -3,8 +3,8 @@ answered for the one responsible when it was asked."""
 
 from __future__ import annotations
 
-from synkro.metrics.metric import AMOUNT, COUNT, P50, P90, WITHIN, Metric, the_one
-from synkro.metrics.row_sets import CLOSED, WROTE_IN
+from synkro.metrics.metric import AMOUNT, AVERAGE, COUNT, P50, P90, WITHIN, Metric, the_one
+from synkro.metrics.row_sets import CLOSED, OPEN_THEN, WROTE_IN
 
 _MINE = "r.is_of_window and r.is_answered and r.replied_by = %(manager)s"
 _TIMED = f"{_MINE} and not r.is_off_hours"
@@ -14,6 +14,7 @@ _JUDGED = f"(({_MINE}) or ({_IGNORED}))"
 _OPEN = "r.is_open_now and r.responsible_at_open = %(manager)s"
 _WON = f"r.stage_kind = 'won' and r.responsible_id = %(manager)s and {CLOSED}"
 _LOST = f"r.stage_kind = 'lost' and r.responsible_id = %(manager)s and {CLOSED}"
+_DEALS_OPEN = f"r.responsible_id = %(manager)s and {OPEN_THEN}"
 _SENT = "r.kind = 'manager' and r.author_id = %(manager)s"
 
 COLUMNS = (
@@ -159,5 +160,39 @@ COLUMNS = (
         en="The manager's deals closed in the window as lost.",
         label_ru="Потерянные сделки", label_en="Deals lost",
         better="less",
+    ),
+    Metric(
+        "deals_lost_amount", "money", "deals", _LOST, AMOUNT,
+        ru="Сумма этих сделок.",
+        en="Their sum.",
+        label_ru="Сумма потерянных сделок", label_en="Amount lost",
+        better="less",
+    ),
+    Metric(
+        "deals_won_priced", "count", "deals", f"{_WON} and r.price > 0", COUNT,
+        ru="Продажи сотрудника с суммой.",
+        en="The manager's won deals that have a price.",
+        label_ru="Продажи с суммой", label_en="Won with an amount",
+    ),
+    Metric(
+        "deals_won_average", "money", "deals", f"{_WON} and r.price > 0", AVERAGE,
+        ru="Средняя сумма продажи сотрудника; продажи без суммы не входят.",
+        en="Mean sum of the manager's won deals; deals without a price are left out.",
+        label_ru="Средний чек", label_en="Average bill",
+        better="more", denominator="deals_won_priced",
+    ),
+    Metric(
+        "deals_open", "count", "deals", _DEALS_OPEN, COUNT,
+        ru="Сделки сотрудника, открытые на конец окна.",
+        en="The manager's deals open at the window's now.",
+        label_ru="Сделки в работе на конец окна", label_en="Deals open at the end",
+        short_ru="В работе", short_en="Open",
+    ),
+    Metric(
+        "deals_open_amount", "money", "deals", _DEALS_OPEN, AMOUNT,
+        ru="Сумма этих сделок.",
+        en="Their sum.",
+        label_ru="Сумма сделок в работе", label_en="Amount open",
+        short_ru="Сумма в работе", short_en="Open, amount",
     ),
 )  # fmt: skip

@@ -78,13 +78,13 @@ class Metric:
 
     @property
     def is_nullable(self) -> bool:
-        """Of nothing there is no median and no share; a count of nothing is zero."""
-        return self.unit in ("minutes", "share")
+        """Of nothing there is no median, no share and no mean; a count and a sum of nothing are zero."""
+        return self.unit in ("minutes", "share") or (self.unit == "money" and bool(self.denominator))
 
     @property
     def made_of(self) -> Capability:
         """What a connector has to bring for it."""
-        return Capability.DEALS if self.row_set == "deals" else Capability.DIALOGS
+        return Capability.DEALS if self.row_set in ("deals", "deals_by_channel") else Capability.DIALOGS
 
     @property
     def sql_type(self) -> str:
@@ -130,6 +130,8 @@ class Metric:
 
 COUNT = "count(*)::integer"
 AMOUNT = "coalesce(sum(r.price), 0)"
+#: of the deals with a price
+AVERAGE = "round(sum(r.price) / nullif(count(*), 0), 2)"
 
 
 def percentile(share: str) -> str:

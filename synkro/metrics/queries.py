@@ -152,6 +152,26 @@ def hours(connection: db.Connection, tenant_id: UUID, window: Window, days: int)
     return [_plain_row(row) for row in rows]
 
 
+def channels(connection: db.Connection, tenant_id: UUID, window: Window) -> list[dict[str, Any]]:
+    """The rows of ``period_channels``, the most sold first."""
+    rows = connection.execute(
+        "select * from marts.period_channels where tenant_id = %s and window_start = %s and window_end = %s"
+        " order by deals_won_amount desc, deals_won desc, deals_open desc, channel",
+        (tenant_id, window.start, window.end),
+    )
+    return [_plain_row(row) for row in rows]
+
+
+def stages(connection: db.Connection, tenant_id: UUID, window: Window) -> list[dict[str, Any]]:
+    """The rows of ``period_stages`` in the order of the funnel."""
+    rows = connection.execute(
+        "select * from marts.period_stages where tenant_id = %s and window_start = %s and window_end = %s"
+        " order by pipeline_sort nulls last, pipeline_id, stage_sort nulls last, status_id",
+        (tenant_id, window.start, window.end),
+    )
+    return [_plain_row(row) for row in rows]
+
+
 def funnel(connection: db.Connection, tenant_id: UUID, limit: int = 40) -> list[dict[str, Any]]:
     """Open deals by stage as the last run read them, in the order of the stages; the busiest pipeline first."""
     rows = connection.execute(
@@ -183,17 +203,24 @@ class Waiting:
     last_text: str
 
 
-def waiting(connection: db.Connection, tenant_id: UUID, window: Window, limit: int = 200) -> list[Waiting]:
-    """Who waits at the window's now: dearest first, then longest. The rows that ``unanswered_now`` counts."""
+def waiting(connection: db.Connection, tenant_id: UUID, window: Window, limit: int | None = 200) -> list[Waiting]:
+    """Who waits at the window's now: dearest first, then longest. The rows that ``unanswered_now`` counts.
+
+    ``price`` is the money at risk: all open deals of the client, once the wait is past its deadline. A client waits once, so the
+    rows add up to ``money_at_risk``. The deal named is the dearest of them. ``limit``: None lists everyone.
+    """
     rows = connection.execute(
         SUMMARY["unanswered_now"].rows()
         # who is shown is chosen first: names and last words are looked up for those alone
-        + ", shown as (select w.*, w.now_at as at, deal.deal_id, deal.name as deal_name, deal.price"
+        + ", shown as (select w.*, w.now_at as at, deal.deal_id, deal.name as deal_name,"
+        "     case when w.is_past_deadline_now then deal.price end as price"
         "   from rows w"
-        "   left join lateral (select f.deal_id, f.name, f.price from marts.fct_deals f"
-        "     where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.stage_kind = 'open' and not f.is_deleted"
-        "     order by f.price desc nulls last, f.deal_id limit 1) deal on true"
-        "   order by deal.price desc nulls last, w.opened_at, w.wait_id limit %(limit)s)"
+        "   left join lateral (select (array_agg(f.deal_id order by f.price desc nulls last, f.deal_id))[1] as deal_id,"
+        "     (array_agg(f.name order by f.price desc nulls last, f.deal_id))[1] as name,"
+        "     sum(f.price) filter (where f.price > 0) as price from marts.fct_deals f"
+        "     where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.is_sales and not f.is_deleted"
+        "     and f.created_at <= w.now_at and (f.closed_at is null or f.closed_at > w.now_at)) deal on true"
+        "   order by price desc nulls last, w.opened_at, w.wait_id limit %(limit)s)"
         " select w.wait_id, w.client_id, coalesce(nullif(c.name, ''), d.contact_name, '') as client_name, c.phone,"
         "   w.dialog_id, coalesce(d.channel, '') as channel, w.opened_at,"
         "   w.age_minutes as waiting_minutes, w.is_past_deadline_now as is_overdue,"

@@ -1,6 +1,7 @@
 """The rows numbers are counted from: one SELECT each, over the marts alone, for one window of one tenant.
 
-Parameters: ``%(tenant)s``, ``%(start)s``, ``%(end)s`` and, for a manager's numbers, ``%(manager)s``. Every SELECT may read
+Parameters: ``%(tenant)s``, ``%(start)s``, ``%(end)s`` and, for a manager's numbers, ``%(manager)s``, for a
+channel's ``%(part)s``. Every SELECT may read
 ``edge`` (the window's two moments) and ``waits``. Under row level security each gives what its reader may see. The text
 is also the documentation (docs/metrics.md), so it is laid out for people.
 """
@@ -81,13 +82,22 @@ select
   d.loss_reason, d.created_at, d.closed_at, e.now_at
 from edge e
 cross join marts.fct_deals d
-where d.tenant_id = %(tenant)s and not d.is_deleted""",
+where d.tenant_id = %(tenant)s and not d.is_deleted and d.is_sales""",
+    "deals_by_channel": """\
+select
+  d.tenant_id, d.deal_id, d.client_id, d.name, d.pipeline, d.stage, d.stage_kind, d.price, d.responsible_id,
+  d.loss_reason, d.created_at, d.closed_at, e.now_at, coalesce(c.first_channel, '') as channel
+from edge e
+cross join marts.fct_deals d
+left join marts.dim_clients c on c.tenant_id = d.tenant_id and c.client_id = d.client_id
+where d.tenant_id = %(tenant)s and not d.is_deleted and d.is_sales""",
 }
 
 # --- conditions on a row ``r`` -----------------------------------------------------------------------------------
 
 CREATED = "r.created_at >= %(start)s and r.created_at < %(end)s"
 CLOSED = "r.closed_at >= %(start)s and r.closed_at < %(end)s"
+OPEN_THEN = "r.created_at <= r.now_at and (r.closed_at is null or r.closed_at > r.now_at)"
 NEW_CLIENT = "r.first_message_at >= %(start)s and r.first_message_at < %(end)s"
 SPOKE = f"""\
 r.client_id = any (array(
@@ -98,8 +108,8 @@ r.dialog_id = any (array(
   select m.dialog_id from marts.fct_messages m
   where {_SAID}
     and m.kind = 'manager' and m.author_id = %(manager)s))"""
-AT_RISK = """\
-r.created_at <= r.now_at and (r.closed_at is null or r.closed_at > r.now_at)
+AT_RISK = f"""\
+{OPEN_THEN}
 and r.client_id = any (array(select w.client_id from waits w where w.is_open_now and w.is_past_deadline_now))"""
 IN_PLAY = f"""\
 ((r.created_at < %(end)s and (r.closed_at is null or r.closed_at >= %(start)s)
@@ -120,4 +130,5 @@ NAMED = {
     "IN_PLAY": IN_PLAY,
     "CREATED": CREATED,
     "CLOSED": CLOSED,
+    "OPEN_THEN": OPEN_THEN,
 }

@@ -18,12 +18,14 @@ version: 2
 """
 _WINDOW = "\"concat(tenant_id, ' ', window_start, ' ', window_end)\""
 #: the prefix of a table's metrics: MetricFlow knows one namespace
-_PREFIX = {"period_summary": "", "period_managers": "manager_"}
+_PREFIX = {"period_summary": "", "period_managers": "manager_", "period_channels": "channel_"}
+#: the tables that have several rows a window, and what a row is of
+_PART = {"period_managers": "manager", "period_channels": "channel"}
 
 
 def adds_up(metric: Metric) -> bool:
     """Whether the values of two days make the value of both."""
-    if metric.unit not in ("count", "money"):
+    if metric.unit not in ("count", "money") or metric.is_nullable:
         return False
     if metric.row_set in ("messages", "excluded"):
         return metric.row_set == "messages"
@@ -39,9 +41,9 @@ def models() -> str:
             f"  - name: {table}",
             f"    model: ref('{table}')",
             "    defaults: {agg_time_dimension: business_date}",
-            *(["    primary_entity: manager_of_window"] if table == "period_managers" else []),
+            *([f"    primary_entity: {_PART[table]}_of_window"] if table in _PART else []),
             "    entities:",
-            f"      - {{name: window, type: {'foreign' if table == 'period_managers' else 'primary'}, expr: {_WINDOW}}}",
+            f"      - {{name: window, type: {'foreign' if table in _PART else 'primary'}, expr: {_WINDOW}}}",
             "      - {name: company, type: foreign, expr: tenant_id}",
             *(["      - {name: manager, type: foreign, expr: manager_id}"] if "manager_id" in columns else []),
             "    dimensions:",
@@ -50,7 +52,7 @@ def models() -> str:
             + ", type_params: {time_granularity: day}}",
             *(
                 f"      - {{name: {name}, type: categorical}}"
-                for name in ("report_type", "is_complete")
+                for name in ("report_type", "is_complete", "channel")
                 if name in columns
             ),
             "    measures:",
@@ -81,7 +83,7 @@ def _measure(table: str, metric: Metric) -> list[str]:
 
 def _metric(table: str, metric: Metric) -> list[str]:
     name = _PREFIX[table] + metric.column
-    label = metric.label_en + (", manager" if table == "period_managers" else "")
+    label = metric.label_en + (f", {_PART[table]}" if table in _PART else "")
     return [
         f"  - name: {name}",
         f"    label: {json.dumps(label, ensure_ascii=False)}",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from synkro.metrics.metric import AMOUNT, COUNT, P50, P90, WITHIN, Metric, share_of, the_one
-from synkro.metrics.row_sets import AT_RISK, CLOSED, CREATED, IN_PLAY, NEW_CLIENT, SPOKE
+from synkro.metrics.metric import AMOUNT, AVERAGE, COUNT, P50, P90, WITHIN, Metric, share_of, the_one
+from synkro.metrics.row_sets import AT_RISK, CLOSED, CREATED, IN_PLAY, NEW_CLIENT, OPEN_THEN, SPOKE
 
 _OPENED = "r.is_of_window"
 _ANSWERED = "r.is_of_window and r.is_answered"
@@ -261,6 +261,20 @@ COLUMNS = (
         asked=r"дольше (?:цели|нормы)|просроч", asked_place=100,
     ),
     Metric(
+        "open_unassigned", "count", "waits", f"{_NOW} and r.responsible_at_open is null", COUNT,
+        ru="Кто ждал ответа в конце окна, а ответственного за клиента не было.",
+        en="Who was waiting at the window's now with nobody responsible for the client.",
+        label_ru="Без ответа, ответственный не назначен", label_en="Unanswered, nobody responsible",
+        better="less",
+    ),
+    Metric(
+        "overdue_unassigned", "count", "waits", f"{_NOW} and r.is_past_deadline_now and r.responsible_at_open is null", COUNT,
+        ru="Из них те, чей срок ответа прошёл.",
+        en="Of them those past their deadline.",
+        label_ru="Дольше цели, ответственный не назначен", label_en="Beyond the target, nobody responsible",
+        better="less",
+    ),
+    Metric(
         "unanswered_lt15", "count", "waits", f"{_NOW} and {_AGED['unanswered_lt15']}", COUNT,
         ru="Ждали меньше 15 минут по часам.",
         en="Waiting for less than 15 minutes by the clock.",
@@ -417,6 +431,52 @@ COLUMNS = (
         label_ru="Сумма потерянных сделок", label_en="Amount lost",
         better="less", place=110,
         asked=r"сумм\w{1,20} потер|на какую сумму потер|потер\w{1,20}.{0,80} на какую сумму", asked_place=20,
+    ),
+    Metric(
+        "deals_won_priced", "count", "deals", f"{_WON} and r.price > 0", COUNT,
+        ru="Продажи с суммой.",
+        en="Won deals that have a price.",
+        label_ru="Продажи с суммой", label_en="Won with an amount",
+    ),
+    Metric(
+        "deals_won_average", "money", "deals", f"{_WON} and r.price > 0", AVERAGE,
+        ru="Средняя сумма продажи; продажи без суммы не входят.",
+        en="Mean sum of won deals; deals without a price are left out.",
+        label_ru="Средний чек", label_en="Average bill",
+        better="more", denominator="deals_won_priced", place=115,
+        asked=r"средн\w{1,3} чек", asked_place=25,
+    ),
+    Metric(
+        "deals_open", "count", "deals", OPEN_THEN, COUNT,
+        ru="Сделки, открытые на конец окна.",
+        en="Deals open at the window's now.",
+        label_ru="Сделки в работе на конец окна", label_en="Deals open at the end",
+        short_ru="В работе", short_en="Open",
+    ),
+    Metric(
+        "deals_open_amount", "money", "deals", OPEN_THEN, AMOUNT,
+        ru="Сумма этих сделок.",
+        en="Their sum.",
+        label_ru="Сумма сделок в работе", label_en="Amount open",
+        short_ru="Сумма в работе", short_en="Open, amount",
+    ),
+    Metric(
+        "deals_won_unassigned", "count", "deals", f"{_WON} and r.responsible_id is null", COUNT,
+        ru="Продажи без ответственного.",
+        en="Won deals with nobody responsible.",
+        label_ru="Продажи, ответственный не назначен", label_en="Won, nobody responsible",
+    ),
+    Metric(
+        "deals_won_amount_unassigned", "money", "deals", f"{_WON} and r.responsible_id is null", AMOUNT,
+        ru="Сумма этих сделок.",
+        en="Their sum.",
+        label_ru="Сумма продаж, ответственный не назначен", label_en="Amount won, nobody responsible",
+    ),
+    Metric(
+        "deals_lost_unassigned", "count", "deals", f"{_LOST} and r.responsible_id is null", COUNT,
+        ru="Потерянные сделки без ответственного.",
+        en="Lost deals with nobody responsible.",
+        label_ru="Потерянные сделки, ответственный не назначен", label_en="Lost, nobody responsible",
     ),
     Metric(
         "is_complete", "flag", "windows", "true", the_one("is_complete"),

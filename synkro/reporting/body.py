@@ -84,6 +84,8 @@ class Header(_Model):
     is_complete: bool = True
     timezone: Text = ""
     currency: str | None = None
+    #: a deal's page at the CRM is this and its number; empty: it has none
+    deal_page: Text = ""
     reader: Annotated[Reader, BeforeValidator(_whole)] = Reader()
 
 
@@ -214,7 +216,7 @@ class Promise(_Model):
 
 
 class Scores(_Model):
-    """A criterion of the rubric, or a manager's scores."""
+    """A criterion of the rubric, or a manager's scores. ``scored`` of ``of_criteria`` criteria stand behind a manager's."""
 
     name: Text = ""
     weight: int | None = None
@@ -222,12 +224,18 @@ class Scores(_Model):
     share: float | None = None
     display: Text = ""
     claims: Claims = []
+    scored: int = 0
+    of_criteria: int = 0
 
 
 class Quality(_Model):
+    """``scored`` of ``of_criteria`` criteria have a score: until all have, there is no share of the whole."""
+
     share: float | None = None
     display: Text = ""
     dialogs: int = 0
+    scored: int = 0
+    of_criteria: int = 0
     criteria: Rows[Scores] = []
     managers: Rows[Scores] = []
 
@@ -250,15 +258,50 @@ class LostReason(_Model):
     reason: Text = ""
     count: int = 0
     amount: Number_ = None
+    #: where the clients of these deals wrote, the latest first
+    dialog_ids: list[str] = []
+    #: deals whose clients never wrote
+    deal_ids: list[str] = []
 
 
 class Sale(_Model):
-    """Deals of one manager that were closed in the window."""
+    """Deals of one manager that were closed in the window, and what he has open at its end."""
 
     manager_id: str | None = None
     name: Text = ""
     won: int = 0
     amount: int | float = 0
+    lost: int = 0
+    lost_amount: int | float = 0
+    average: Number_ = None
+    open: int = 0
+    open_amount: int | float = 0
+
+
+class ChannelSales(_Model):
+    """What one channel brought; no name: deals without a dialog."""
+
+    channel: Text = ""
+    new: int = 0
+    won: int = 0
+    amount: int | float = 0
+    average: Number_ = None
+    lost: int = 0
+    lost_amount: int | float = 0
+    open: int = 0
+    open_amount: int | float = 0
+
+
+class StageMoves(_Model):
+    """A stage deals came to or left; ``cohort``: the deals that came, of which so many are won and lost."""
+
+    pipeline: Text = ""
+    stage: Text = ""
+    is_end: bool = False
+    entered: int = 0
+    left: int = 0
+    cohort: int = 0
+    won: int = 0
     lost: int = 0
 
 
@@ -313,6 +356,8 @@ class Body(_Model):
     summaries: Rows[Summary] = []
     #: reason → sentences and findings of the dialogs that were left out because nothing proved them
     dropped: dict[str, int] = {}
+    channels: Rows[ChannelSales] = []
+    stages: Rows[StageMoves] = []
     quiet: bool = False
     too_little_data: bool = False
     incomplete: Part[Incomplete] = None

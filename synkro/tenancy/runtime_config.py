@@ -62,6 +62,8 @@ class RuntimeConfig:
     calendar: dict[str, Any] | None = None
     excluded_phones: list[str] = field(default_factory=list)
     bot_senders: list[str] = field(default_factory=list)
+    #: numbers of the pipelines whose deals count as sales; none: all that are not in the archive
+    sales_pipelines: list[str] = field(default_factory=list)
     #: lines of synkro/tenancy/rubric.py; empty: the product's own rubric
     quality_rubric: list[str] = field(default_factory=list)
     version: int = 0
@@ -174,6 +176,8 @@ def _parse_one(key: str, value: Any) -> Any:
         return rubric.parse(_json(key, value) if isinstance(value, str) and value.lstrip().startswith("[") else value)
     if key == "bot_senders":
         return _list(key, value)
+    if key == "sales_pipelines":
+        return sorted({_pipeline(part) for part in _list(key, value)}, key=int)
     low, high = _BOUNDS[key]
     try:
         number = int(str(value).strip())
@@ -214,6 +218,12 @@ def _weekdays(names: list[str]) -> list[str]:
             f"delivery_days: «{unknown[0]}» — не день недели. Укажите дни через запятую: {', '.join(working.WEEKDAYS)}."
         )
     return [day for day in working.WEEKDAYS if day in found]
+
+
+def _pipeline(raw: str) -> str:
+    if not raw.isascii() or not raw.isdecimal():
+        raise DataError(f"sales_pipelines: «{raw}» — не номер воронки. Укажите номера воронок amoCRM через запятую.")
+    return str(int(raw))
 
 
 def _phone(raw: str) -> str:

@@ -88,12 +88,27 @@ def _facts(**changes: Any) -> Facts:
             {"manager_id": "9", "name": "Бахыт", "waits_answered": 0, "messages_sent": 2, "deals_won": 0, "deals_won_amount": 0, "deals_lost": 2},
         ],
         "waiting": [
-            wait("w1", 300, client_name="Айгерим", phone="+77010000001", is_overdue=True, deal_id="deal-1", deal_name="Кухня", price=450_000, **_ASEL),
-            wait("w2", 50, client_name="Света & Ко", phone="+77010000002", is_overdue=True, deal_id="deal-2", deal_name="Шкаф", price=1_200_000, **_DANIYAR),
+            wait("w1", 300, client_name="Айгерим", phone="+77010000001", is_overdue=True, deal_id="1001", deal_name="Кухня", price=450_000, **_ASEL),
+            wait("w2", 50, client_name="Света & Ко", phone="+77010000002", is_overdue=True, deal_id="1002", deal_name="Шкаф", price=1_200_000, **_DANIYAR),
             wait("w3", 20, client_name="+7 701 000 00 03", phone="+77010000003"),
         ],
         "quotes": {"w-w1": ("w1/3", "А доставка когда будет? Мой номер +7 701 000 00 01")},
-        "lost": [{"reason": "Дорого", "count": 2, "amount": 240_000}, {"reason": "Причина не указана", "count": 1, "amount": 0}],
+        "lost": [
+            {"reason": "Дорого", "count": 2, "amount": 240_000, "dialog_ids": ["d2", "d3"], "deal_ids": ["1009"]},
+            {"reason": "Причина не указана", "count": 1, "amount": 0},
+        ],
+        "channels": [
+            {"channel": "whatsapp", "deals_new": 3, "deals_won": 2, "deals_won_amount": 700_000, "deals_won_average": 350_000,
+             "deals_lost": 1, "deals_lost_amount": 150_000, "deals_open": 9, "deals_open_amount": 4_100_000},
+            {"channel": "", "deals_new": 1, "deals_won": 1, "deals_won_amount": 170_000, "deals_won_average": 170_000,
+             "deals_lost": 0, "deals_lost_amount": 0, "deals_open": 0, "deals_open_amount": 0},
+        ],
+        "stages": [
+            {"pipeline": "Продажи", "stage": "Счёт", "status_id": 2, "entered": 14, "left_stage": 11, "cohort": 12, "cohort_won": 3, "cohort_lost": 4},
+            {"pipeline": "Продажи", "stage": "Успех", "status_id": 142, "entered": 3, "left_stage": 0, "cohort": 3, "cohort_won": 3, "cohort_lost": 0},
+        ],
+        "deal_page": "https://alma.amocrm.ru/leads/detail/",
+        "marts": {"rules": "0a1b2c3d4e5f 7", "settings": 3, "built_at": "2026-11-20T17:05:00+00:00"},
     }  # fmt: skip
     return facts(**{**values, **changes})
 
@@ -107,7 +122,7 @@ def _outcome(**changes: Any) -> ReadingsOutcome:
              promises=(promise("Скину расчёт", tomorrow, message_ids=("w1/2",), author="Асель Ахметова"),),
              quality=(score("Приветствие", 2, "Добрый день", "Асель Ахметова"), score("Полный ответ", 0, "Скину расчёт", "Асель Ахметова"))),
         read("w2", deal={"client_id": "w2", "client_name": "Света & Ко", **_DANIYAR}, outcome=item("call", "Наберите меня", "w2/1")),
-        read("d1", deal={"client_name": "Олег", "phone": "+77010000011", "price": 90_000, "stage_kind": "open", "deal_id": "deal-d1", **_ASEL},
+        read("d1", deal={"client_name": "Олег", "phone": "+77010000011", "price": 90_000, "stage_kind": "open", "deal_id": "1003", **_ASEL},
              risks=(item("refund", "Верните деньги", "d1/1"),), topics=(item("return", "Верните деньги", "d1/1"),)),
         read("d2", deal={"client_name": "Ирина", "phone": "+77010000012", **_DANIYAR},
              risks=(item("rude_manager", "Мне некогда", "d2/2", author="Данияр"), item("angry", "Безобразие", "d2/3")),
@@ -151,6 +166,26 @@ def _radist_only() -> Draft:
     return compose(context(), read_, _facts(numbers=_NO_DEALS, usual=usual, waiting=waits, lost=()))
 
 
+def _deals_alone() -> Facts:
+    """Of a company whose chats are not read: its managers are known by their deals."""
+    sold = {
+        "deals_won": 4,
+        "deals_won_amount": 900_000,
+        "deals_won_average": 225_000,
+        "deals_lost": 2,
+        "deals_lost_amount": 70_000,
+    }
+    managers = [
+        {"manager_id": "7", "name": "Асель Ахметова", "deals_won": 1, "deals_won_amount": 100_000, "deals_won_average": 100_000, "deals_open": 3, "deals_open_amount": 640_000},
+        {"manager_id": "8", "name": "Данияр", **sold, "deals_open": 0, "deals_open_amount": 0},
+        {"manager_id": "9", "name": "Вера", "deals_open": 0},
+    ]  # fmt: skip
+    whole = _facts()
+    return facts(
+        _DEALS, usual=_NO_CHATS, lost=whole.lost, managers=managers, stages=whole.stages, deal_page=whole.deal_page
+    )
+
+
 def _model(**changes: Any) -> ReadingsOutcome:
     found = _outcome(reader="model", model="small-1", **changes)
     by_rules = changes.get("by_rules", 0)
@@ -170,7 +205,7 @@ def _revised() -> Draft:
 DAYS: dict[str, Callable[[], Draft]] = {
     "amocrm_radist": lambda: compose(context(), _outcome(), _facts()),
     "radist_only": _radist_only,
-    "amocrm_only": lambda: compose(context(), outcome(), facts(_DEALS, usual=_NO_CHATS, lost=_facts().lost)),
+    "amocrm_only": lambda: compose(context(), outcome(), _deals_alone()),
     "quiet": lambda: compose(context(), outcome(), facts({"messages": 0, "as_of": "2026-11-20T17:01:00+00:00"}, usual=_USUAL)),
     "incomplete": lambda: compose(context(missing=[_gap("radist", "сервис не отвечал с 18:40.")]), _outcome(), _facts()),
     "incomplete_of_two": lambda: compose(

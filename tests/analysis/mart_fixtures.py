@@ -67,6 +67,8 @@ class Shop:
                 )
             ]
         row = {name: _EMPTY[kind] for name, kind, nullable in self._columns[table] if not nullable}
+        if table == "fct_deals":
+            row |= {"is_sales": True, "created_at": WINDOW.start - timedelta(days=30)}
         row |= {"tenant_id": self.tenant_id, **values}
         connection.execute(
             sql.SQL("insert into marts.{} ({}) values ({})").format(

@@ -198,6 +198,7 @@ def _marts(connection: psycopg.Connection[Any], world: World, slug: str) -> None
                 "pipeline": "Продажи", "status_id": 10 + i % 3, "stage": ["Новая", "Замер", "Договор"][i % 3],
                 "stage_kind": "open", "stage_sort": i % 3, "price": 250_000 * (i + 1), "currency": "KZT",
                 "responsible_id": manager, "created_at": opened - timedelta(days=3), "updated_at": opened, "is_deleted": False,
+                "is_sales": True,
             }
         )  # fmt: skip
     for table, rows in (
@@ -266,7 +267,10 @@ def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: A
             "dialogs_contact_without_deal": 0, "authors_by_event": 15, "authors_by_deal": 0, "authors_unknown": 0,
             "money_at_risk": 250_000 * sum(int(w["client_id"].split("-c")[1]) + 1 for w in opened),
             "deals_at_risk": len(opened), "money_at_risk_unpriced": 0, "deals_new": 0, "deals_new_amount": 0,
-            "deals_won": 0, "deals_won_amount": 0, "deals_lost": 0, "deals_lost_amount": 0,
+            "deals_won": 0, "deals_won_amount": 0, "deals_lost": 0, "deals_lost_amount": 0, "open_unassigned": 0,
+            "overdue_unassigned": 0, "deals_won_priced": 0, "deals_open": len(dialogs),
+            "deals_open_amount": 250_000 * len(dialogs) * (len(dialogs) + 1) // 2, "deals_won_unassigned": 0,
+            "deals_won_amount_unassigned": 0, "deals_lost_unassigned": 0,
         }  # fmt: skip
         row = {
             "tenant_id": tenant_id, "window_start": day.start, "window_end": day.end, "report_type": "daily",
@@ -282,7 +286,8 @@ def _periods(connection: Any, world: World, slug: str, managers: int, dialogs: A
                     "waits_answered": 12 - 4 * i, "response_n": 12 - 4 * i, "response_p50": 8.5 + i, "response_p90": 30,
                     "first_response_n": 5, "first_response_p50": 9, "within_target": 0.8, "within_target_n": 10,
                     "breached": i, "open_waits": i, "open_overdue": i, "off_hours_answers": 0, "messages_sent": 40 - i,
-                    "dialogs": 9, "deals_won": 0, "deals_won_amount": 0, "deals_lost": 0,
+                    "dialogs": 9, "deals_won": 0, "deals_won_amount": 0, "deals_lost": 0, "deals_lost_amount": 0,
+                    "deals_won_priced": 0, "deals_open": 0, "deals_open_amount": 0,
                 }
                 for i in range(managers)
             ],

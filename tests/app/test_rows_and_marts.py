@@ -30,7 +30,14 @@ from tests.transforms.conftest import Company
 
 MON, TUE, FRI = "2026-03-02 ", "2026-03-03 ", "2026-02-27 "
 #: numbers that are a sum of the rows' prices, a median of their minutes or a share of them; the rest count the rows
-SUMS = {"money_at_risk", "deals_won_amount", "deals_lost_amount", "deals_new_amount"}
+SUMS = {
+    "money_at_risk",
+    "deals_won_amount",
+    "deals_lost_amount",
+    "deals_new_amount",
+    "deals_open_amount",
+    "deals_won_amount_unassigned",
+}
 MEDIANS = {"first_response_p50", "response_p50"}
 TAILS = {"first_response_p90": "first_response_n", "response_p90": "response_n"}
 
@@ -109,6 +116,8 @@ def test_the_rows_make_the_number(built: Built, metric: str) -> None:
     assert found.recounted == plain(number) and len(found.rows) == found.total
     if metric in SUMS:
         assert sum(row["price"] or 0 for row in found.rows) == number
+    elif metric == "deals_won_average":
+        assert round(sum(row["price"] for row in found.rows) / len(found.rows), 2) == float(number)
     elif metric in MEDIANS:
         assert round(median(float(row["response_minutes"]) for row in found.rows), 2) == float(number)
     elif metric in TAILS:
@@ -128,7 +137,7 @@ def test_the_day_is_worth_counting(built: Built) -> None:
     """No number above is zero against zero by accident."""
     zero = {metric for metric in NUMBERS if not built.summary[metric]}
     assert zero <= {"bot_messages", "excluded_dialogs", "waits_unattributed", "authors_by_deal", "authors_unknown",
-                    "dialogs_no_phone", "dialogs_no_contact", *(n for n in NUMBERS if n.startswith("unanswered_"))}  # fmt: skip
+                    "dialogs_no_phone", "dialogs_no_contact", *(n for n in NUMBERS if n.startswith("unanswered_") or n.endswith("_unassigned"))}  # fmt: skip
     assert built.summary["unanswered_now"] > built.summary["unanswered_overdue"] > 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
 from app import auth, spreadsheets
 from services import access, audit_log, companies, overview
@@ -32,6 +34,7 @@ from synkro.metrics.registry import NUMBERS
 from synkro.reporting import spending, telegram_chats
 from synkro.runs import queue
 from synkro.tenancy import audit
+from synkro.tenancy.pipelines import Pipeline
 from tests.app.fixtures import HOSTILE, SECRET, World
 
 Who = Callable[[str], Viewer]
@@ -568,9 +571,15 @@ def test_export_is_csv_without_formulas(world: World, who: Who) -> None:
     table = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
     assert name.endswith("-waits.csv") and len(table) == 6
     assert any(HOSTILE[0] in cell for row in table for cell in row)
+    title, since = table[0], [row[2] for row in table[1:]]
+    assert title[2].endswith("(Asia/Almaty)") and all(
+        re.fullmatch(r"\d\d\.\d\d\.\d{4} \d\d:\d\d", moment) for moment in since
+    )
+    risk = sum(float(row[8].replace(",", ".")) for row in table[1:] if row[8])
+    assert risk == world.reports["alpha"].numbers["money_at_risk"] > 0, "a column of money adds up to the number"
     assert "7015551234" not in text and "•••• 1234" in text
     _, numbers = spreadsheets.report_csv(who("user"), "alpha", world.reports["alpha"].report_id, "numbers")
-    assert "8750000" in numbers
+    assert "8750000" in numbers and not re.search(r'"-?\d+\.\d+"', numbers), "a decimal comma"
     with db.as_user(who("admin").user_id) as connection:
         assert audit.recent(connection, tenant_id=world.tenants["alpha"].tenant_id)[0].action == "report.exported"
 
@@ -626,11 +635,18 @@ def test_every_cell_is_quoted() -> None:
         .removeprefix("\ufeff")
         .splitlines()
     )
-    assert lines == ['"имя";"5";"";"1"', '"с ""кавычкой""";"-2.5";"a;b";"x"']
+    assert lines == ['"имя";"5";"";"1"', '"с ""кавычкой""";"-2,5";"a;b";"x"']
 
 
 def test_numbers_stay_numbers_in_an_export() -> None:
-    assert [spreadsheets.cell(value) for value in (-5, 2.5, None, True, "обычный")] == [-5, 2.5, "", "1", "обычный"]
+    assert [spreadsheets.cell(value) for value in (-5, 2.5, -2.5, None, True, "обычный")] == [
+        -5,
+        "2,5",
+        "-2,5",
+        "",
+        "1",
+        "обычный",
+    ]
 
 
 # --- calendar ---------------------------------------------------------------------------------------------
@@ -682,3 +698,32 @@ def test_calendar_round_trip_and_errors() -> None:
     ):
         with pytest.raises(DataError, match=word):
             calendars.read(True, days_, holidays, overrides)
+
+
+def test_pipelines_of_sales_are_chosen_from_those_read(world: World, who: Who) -> None:
+    """Another company's pipelines are none of ours; what is no number is refused beside its field."""
+    admin = who("admin")
+    assert configuration.load(admin, "gamma").pipelines == []
+    read = (("gamma", 5, "Продажи", 2, False), ("gamma", 9, "Жалобы", 1, True), ("alpha", 7, "Тайная", 1, False))
+    with psycopg.connect(db.owner_url(), autocommit=True) as connection:
+        for slug, number, name, place, is_archived in read:
+            payload = {
+                "name": name, "sort": place, "is_archive": is_archived,
+                "_embedded": {"statuses": [{"id": 1, "name": "Новая"}, {"id": 142, "name": "Успех"}]},
+            }  # fmt: skip
+            connection.execute(
+                "insert into raw_amocrm.pipelines (tenant_id, id, payload, seen_at, _dlt_load_id, _dlt_id)"
+                " values (%s, %s, %s, now(), '1', '1')",
+                (world.tenants[slug].tenant_id, number, Jsonb(payload)),
+            )
+    assert configuration.load(admin, "gamma").pipelines == [
+        Pipeline("9", "Жалобы", is_archived=True),
+        Pipeline("5", "Продажи", is_archived=False),
+    ]
+    before = configuration.runtime(admin, "gamma")
+    chosen = configuration.save_runtime(admin, "gamma", {"sales_pipelines": ["7", "05", "7"]})
+    assert (chosen.version, chosen.sales_pipelines) == (before.version + 1, ["5", "7"])
+    assert configuration.save_runtime(admin, "gamma", {"sales_pipelines": "5, 7"}).version == chosen.version
+    wrong = configuration.validate({"sales_pipelines": ["Продажи"]})
+    assert "не номер воронки" in wrong["sales_pipelines"]
+    assert configuration.save_runtime(admin, "gamma", {"sales_pipelines": ""}).sales_pipelines == []

@@ -105,7 +105,7 @@ _HERE: dict[str, dict[str, Any]] = {
                             "ended_at": None, "accepted_by": None},
     "private.reconciled_dialogs": {"counted_at": None, "excluded_reason": None},
     "marts.fct_messages": {"kind": "client", "direction": "in", "body": lambda tag: f"Сколько стоит кухня, {tag}?"},
-    "marts.fct_deals": {"stage_kind": "open"},
+    "marts.fct_deals": {"stage_kind": "open", "is_sales": True},
     "marts.fct_waits": {"opened_at": AT - timedelta(hours=1), "is_breached": True, "is_off_hours": False},
     "intermediate.int_dialogs": {"excluded_reason": lambda tag: None if tag == "ours" else "group"},
 }  # fmt: skip

@@ -11,9 +11,9 @@ import psycopg
 from synkro.metrics.metric import Metric
 from synkro.core.windows import Window
 from synkro.metrics import lineage
-from synkro.metrics.registry import MANAGERS, SUMMARY
+from synkro.metrics.registry import TABLES
 
-REGISTRIES = {"period_summary": SUMMARY, "period_managers": MANAGERS}
+REGISTRIES = TABLES
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def columns(connection: psycopg.Connection[Any], table: str) -> list[str]:
 
 
 def recount(connection: psycopg.Connection[Any], tenant_id: UUID, newest: int = 1000) -> Recount:
-    """All cells of the newest windows of both tables, through whichever entry point ``connection`` is."""
+    """All cells of the newest windows of every table, through whichever entry point ``connection`` is."""
     cells, alive, differences = 0, set(), []
     for table, registry in REGISTRIES.items():
         names = columns(connection, table)
@@ -62,11 +62,11 @@ def recount(connection: psycopg.Connection[Any], tenant_id: UUID, newest: int = 
                 if row[column]:
                     alive.add((table, column))
                 if again != row[column]:
-                    key = (row["window_start"], row["window_end"], row.get("manager_id"))
+                    key = (row["window_start"], row["window_end"], row.get("manager_id") or row.get("channel"))
                     differences.append(Difference(table, key, column, row[column], again))
     return Recount(cells, alive, differences)
 
 
 def _again(connection: psycopg.Connection[Any], entry: Metric, row: dict[str, Any]) -> Any:
     window = Window(row["window_start"], row["window_end"])
-    return lineage.recount(connection, entry, row["tenant_id"], window, row.get("manager_id"))
+    return lineage.recount(connection, entry, row["tenant_id"], window, row.get("manager_id"), row.get("channel"))

@@ -29,6 +29,20 @@ DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 @pytest.fixture(scope="module")
 def tenant_id(connection: psycopg.Connection[Any], marts_db: str, work: Path) -> UUID:
     company = make(0, 200)
+    # a company that sells in every pipeline: each column has something to tell
+    company.settings.sales_pipelines = ["5", "6"]
+    for status in (142, 143):
+        # closed in one of the windows, and nobody's
+        whole = company.windows[-2]
+        closed = next(
+            lead
+            for lead in company.leads
+            if lead["payload"]["status_id"] == status
+            and lead["payload"]["price"]
+            and lead["payload"]["closed_at"]
+            and whole["window_start"].timestamp() <= lead["payload"]["closed_at"] < whole["window_end"].timestamp()
+        )
+        closed["payload"]["responsible_user_id"] = 0
     first = company.windows[0]
     years_ago = first["window_start"] - timedelta(days=700)
     asked = [row["sent_at"] for row in company.messages if row["direction"] == "inbound"]

@@ -11,7 +11,7 @@ import yaml
 
 from orchestration.dbt import invoke
 from synkro.metrics import semantic
-from synkro.metrics.registry import MANAGERS, NUMBERS, SUMMARY
+from synkro.metrics.registry import CHANNELS, MANAGERS, NUMBERS, SUMMARY
 
 
 def test_dbt_parses_the_project_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +28,8 @@ def test_dbt_parses_the_project_with_it(tmp_path: Path, monkeypatch: pytest.Monk
     assert outcome.success, outcome.exception
     manifest = json.loads((tmp_path / "work" / "target" / "manifest.json").read_text(encoding="utf-8"))
     of_managers = {f"manager_{one.column}" for one in MANAGERS.values() if one.is_number}
-    assert {one["name"] for one in manifest["metrics"].values()} == {*NUMBERS, *of_managers}
+    of_channels = {f"channel_{one.column}" for one in CHANNELS.values() if one.is_number}
+    assert {one["name"] for one in manifest["metrics"].values()} == {*NUMBERS, *of_managers, *of_channels}
     labels = {one["name"]: (one["label"], one["description"]) for one in manifest["metrics"].values()}
     assert labels["answered_within_5"] == (SUMMARY["answered_within_5"].label_en, SUMMARY["answered_within_5"].en)
 
@@ -37,6 +38,7 @@ def test_what_does_not_add_up_is_not_added() -> None:
     added = {key for key in NUMBERS if semantic.adds_up(SUMMARY[key])}
     assert {"messages", "waits", "breached", "deals_won", "deals_won_amount", "new_clients"} <= added
     never = {"clients", "dialogs", "sessions", "deals", "unanswered_now", "unanswered_gt1d", "money_at_risk", "response_p50", "match_rate"}
+    never |= {"deals_open", "deals_open_amount", "deals_won_average"}
     assert not never & added
     measures = yaml.safe_load(semantic.models())["semantic_models"][0]["measures"]
     assert {one["name"] for one in measures if one["agg"] == "sum"} == added

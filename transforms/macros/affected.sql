@@ -20,9 +20,9 @@
         'int_message_authors': 'client', 'int_messages': 'client', 'int_calls': 'client', 'int_waits': 'client',
         'int_sessions': 'client', 'fct_messages': 'client', 'fct_waits': 'client', 'fct_sessions': 'session',
         'dim_dialogs': 'client', 'dim_clients': 'client',
-        'int_windows': 'window', 'int_window_waits': 'window', 'int_window_parts': 'window', 'int_window_baselines': 'window',
+        'int_windows': 'window', 'int_window_waits': 'window', 'int_window_sales': 'window', 'int_window_parts': 'window', 'int_window_baselines': 'window',
         'period_usual': 'window', 'period_changes': 'window', 'period_dialogs': 'window', 'period_managers': 'window',
-        'period_hours': 'window', 'period_excluded': 'window', 'period_summary': 'window', 'int_touched_phones': 'log', 'int_changes': 'log', 'int_touched': 'log'
+        'period_hours': 'window', 'period_channels': 'window', 'period_stages': 'window', 'period_excluded': 'window', 'period_summary': 'window', 'int_touched_phones': 'log', 'int_changes': 'log', 'int_touched': 'log'
     }.get(table, 'all')) }}
 {%- endmacro %}
 

@@ -76,6 +76,18 @@ def select(
     )
 
 
+def several(label: str, mark: str, options: dict[str, str], value: list[str], *, hint: str = "") -> Field:
+    """Any number of the options; ``value`` is a list of their keys."""
+    return Field(
+        label,
+        mark,
+        lambda: ui.select(options, value=value, multiple=True).props(
+            "outlined dense options-dense hide-bottom-space use-chips"
+        ),
+        hint,
+    )
+
+
 def switch(label: str, mark: str, value: bool, *, hint: str = "") -> Field:
     return Field(label, mark, lambda: ui.switch(value=value), hint)
 

@@ -66,6 +66,13 @@ def link(text: str, href: str, classes: str = "", *, mark: str = "", **attribute
     return tag("a", classes, text, href=_ours(href), mark=mark, **attributes)
 
 
+def outside(text: str, href: str, classes: str = "", *, mark: str = "") -> ui.element:
+    """A link to a page of somebody else's, in a tab of its own: https only, and the page is not told where it was opened."""
+    if not href.startswith("https://"):
+        raise ValueError(f"not an https address: {href}")
+    return tag("a", classes, text, href=href, target="_blank", rel="noopener noreferrer", mark=mark)
+
+
 def anchor(href: str, classes: str = "", *, mark: str = "", **attributes: Any) -> ui.element:
     """A link to be filled with ``with``."""
     return tag("a", classes, href=_ours(href), mark=mark, **attributes)

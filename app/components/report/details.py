@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from app import formatting
 from app.components.base.html import badge, div, facts, link, note, span, table, tag
+from app.components.report.deal import deal_name
 from app.components.report.parts import client_cell, dialog_href, evidence, section
 from app.components.report.sections import ROWS, all_of, dialog_link, quotes
 from app.texts import known, t
@@ -45,11 +47,34 @@ def _tallies(view: ReportView, found: list[Tally], objections: list[Tally], lost
         if lost:
             with section(t("report.lost"), mark="lost"):
                 for item in lost:
-                    with div("line between"):
-                        span("wrap grow", item.reason or t("report.no_reason"))
-                        span("muted nowrap", formatting.number(item.count))
-                        if item.amount:
-                            span("nowrap", formatting.money(item.amount, view.currency))
+                    _lost_reason(view, item)
+
+
+def _lost_reason(view: ReportView, item: LostReason) -> None:
+    """A reason opens the dialogs and the deals that were lost for it."""
+
+    def head() -> None:
+        with div("line between"):
+            span("wrap grow", item.reason or t("report.no_reason"))
+            span("muted nowrap", formatting.number(item.count))
+            if item.amount:
+                span("nowrap", formatting.money(item.amount, view.currency))
+
+    if not item.dialog_ids and not item.deal_ids:
+        head()
+        return
+    with tag("details"):
+        with tag("summary", "", mark="lost-reason"):
+            head()
+        with div("line small no-print"):
+            for number, dialog_id in enumerate(item.dialog_ids, 1):
+                link(
+                    t("report.dialog_n", n=number),
+                    dialog_href(view.tenant.slug, dialog_id),
+                    mark="lost-dialog",
+                )
+            for deal_id in item.deal_ids:
+                deal_name(view.deal_page, deal_id, None, "")
 
 
 def _uncovered(view: ReportView, found: Uncovered, *, may_name: bool) -> None:
@@ -138,7 +163,7 @@ def _dialog_row(view: ReportView, one: Any, claim: dict[str, Any] | None, summar
 
     def deal() -> None:
         if one.deal_name:
-            span("wrap lines2", formatting.masked(one.deal_name))
+            deal_name(view.deal_page, one.deal_id, one.deal_name)
             parts = [one.stage, formatting.money(one.price, view.currency) if one.price else ""]
             span("small muted wrap", " · ".join(part for part in parts if part))
 
@@ -182,6 +207,15 @@ def data(view: ReportView, *, show_cost: bool) -> None:
             (t("data.reader"), reader.model or (t(f"reader.{reader.kind}") if known(f"reader.{reader.kind}") else "—")),
             (t("data.made"), formatting.moment(clock.of(report.created_at), zone)),
         ]  # fmt: skip
+        marts = report.data_ref.get("marts") or {}
+        if marts.get("rules"):
+            # the first letters tell two states of the rules apart; the whole is in the report's data_ref
+            pairs.append((t("data.rules"), str(marts["rules"])[:8]))
+        if marts.get("settings"):
+            pairs.append((t("data.settings"), str(marts["settings"])))
+        if marts.get("built_at"):
+            built = clock.of(datetime.fromisoformat(marts["built_at"]))
+            pairs.append((t("data.built"), formatting.moment(built, zone)))
         if show_cost:
             pairs.append((t("data.cost"), f"{report.cost_usd:.4f} $"))
         if report.numbers.get("excluded_dialogs"):

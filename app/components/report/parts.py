@@ -25,7 +25,7 @@ _RUN = {
     "running": "accent",
     "cancelling": "warn",
 }
-_REPORT = {"sent": "good", "ready": "accent", "failed": "bad", "draft": ""}
+_REPORT = {"sent": "good", "ready": "accent"}
 
 
 def run_badge(status: str) -> None:
@@ -68,14 +68,16 @@ def progress(one: Run) -> None:
 
 
 def coverage_text(coverage: dict[str, Any] | None) -> str:
-    """«118 из 124»."""
+    """«118 из 124, не открыто вложений: 3»."""
     if not coverage or not coverage.get("total"):
         return ""
-    return t(
+    text = t(
         "report.coverage_of",
         read=formatting.number(coverage.get("read", 0)),
         total=formatting.number(coverage["total"]),
     )
+    unread = coverage.get("media_unread")
+    return text + (", " + t("report.media_unread", n=formatting.number(unread)) if unread else "")
 
 
 def dialog_href(slug: str, dialog_id: Any, message_ids: Sequence[Any] | None = None) -> str:
@@ -103,11 +105,17 @@ def evidence(slug: str, claims: Sequence[dict[str, Any]], limit: int = 3) -> Non
 
 
 def rows_href(
-    base: str, metric: str, manager_id: str | None = None, page: int = 1, *, part: tuple[str, str] | None = None
+    base: str,
+    metric: str,
+    manager_id: str | None = None,
+    page: int = 1,
+    *,
+    part: tuple[str, str] | None = None,
+    channel: str | None = None,
 ) -> str:
-    """The rows behind a number of the report at ``base``, of one of its managers, or of a part (dimension, part)."""
+    """The rows behind a number of the report at ``base``, of one of its managers or channels, or of a part (dimension, part)."""
     by, key = part or (None, None)
-    asked = {"manager": manager_id, "by": by, "part": key, "p": page if page > 1 else None}
+    asked = {"manager": manager_id, "channel": channel, "by": by, "part": key, "p": page if page > 1 else None}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     return f"{base}/rows/{metric}" + (f"?{query}" if query else "")
 
@@ -135,9 +143,9 @@ def part_text(dimension: str, part: str, name: str) -> str:
     return t(key) if known(key) else name or part
 
 
-def usual_text(metric: Metric | None, usual: float, currency: str | None, of: str = "") -> str:
-    """«обычно 12 (по 4 средам)»."""
-    value = number_text(metric, usual, currency)
+def usual_text(metric: Metric | None, usual: float, currency: str | None, of: str = "", own: str = "") -> str:
+    """«обычно 12 (по 4 средам)»; ``own``: the value as the report wrote it."""
+    value = own or number_text(metric, usual, currency)
     return t("number.usual_of", value=value, of=of) if of else t("number.usual", value=value)
 
 
@@ -174,7 +182,9 @@ def number_tile(
         if usual is not None and not is_small:
             with span("usual"):
                 _arrow(line, metric, value, usual)
-                span("", usual_text(metric, usual, currency, usual_of))
+                # as the report wrote it: the decimals of an arrow between two numbers that round alike
+                written = (line.usual_display or "") if language() == "ru" and line.has("usual") else ""
+                span("", usual_text(metric, usual, currency, usual_of, written))
         if line.previous is not None and not is_small:
             before = number_text(metric, line.previous, currency)
             span("usual", t("number.previous_month" if is_month else "number.previous", value=before))

@@ -50,18 +50,31 @@ def draw(view: ReportView) -> None:
 def _whole(found: Quality) -> str:
     scored = formatting.plural(found.dialogs, "plural.dialogs")
     share = found.share
+    if found.scored < found.of_criteria:
+        return _partly(found)
     if share is None:
         return t("quality.few", dialogs=scored)
     return t("quality.whole", share=formatting.percent(share), dialogs=scored)
 
 
 def _counted(view: ReportView, row: Scores) -> tuple[Cell, Cell, Cell]:
-    share = row.share
     return (
         formatting.number(row.n),
-        t("number.small") if share is None else formatting.percent(share),
+        _share(row),
         _weak(view, row) if row.claims else "",
     )
+
+
+def _share(row: Scores) -> str:
+    if row.scored < row.of_criteria:
+        return _partly(row)
+    return t("number.small") if row.share is None else formatting.percent(row.share)
+
+
+def _partly(found: Quality | Scores) -> str:
+    """«оценён 1 из 5 критериев»: of the whole rubric nothing is said yet."""
+    key = "quality.partly.one" if found.scored == 1 else "quality.partly"
+    return t(key, n=found.scored, of=found.of_criteria)
 
 
 def _weak(view: ReportView, row: Scores) -> Callable[[], None]:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from app import formatting
-from app.components.base.html import Cell, div, link, span, table, tag
+from app.components.base.html import Cell, div, link, outside, span, table, tag
 from app.components.report.parts import dialog_href, evidence, number_text, number_tile, rows_href, section
 from app.components.report.waits_table import live_lead, waits_table
 from app.texts import known, language, t
 from services.reports.view import ReportView, claims_at, headline_numbers
+from synkro.connectors import deal_pages
 from synkro.metrics.registry import MANAGERS, NUMBERS, SUMMARY
 from synkro.reporting.body import Action
 
@@ -19,7 +20,16 @@ TODAY = 3
 #: tiles of numbers, rows of a table: the rest is one press away
 TILES, ROWS = 9, 10
 #: the columns of the managers' table
-OF_MANAGERS = ("waits_answered", "response_p50", "within_target", "open_overdue", "messages_sent")
+OF_MANAGERS = ("waits_answered", "response_p50", "within_target", "open_waits", "open_overdue", "messages_sent")
+#: the company's number in the same column, and what of it is nobody's; None: it is not told apart
+TOTALS: dict[str, tuple[str, str | None]] = {
+    "waits_answered": ("waits_answered", "waits_unattributed"),
+    "response_p50": ("response_p50", None),
+    "within_target": ("answered_within_target", None),
+    "open_waits": ("unanswered_now", "open_unassigned"),
+    "open_overdue": ("unanswered_overdue", "overdue_unassigned"),
+    "messages_sent": ("manager_messages", "authors_unknown"),
+}
 
 
 class Cited(Protocol):
@@ -88,6 +98,8 @@ def _action(view: ReportView, item: Action, number: int) -> None:
             if money:
                 span("money", money)
             dialog_link(view, item, "action-dialog")
+            if item.deal_id and (deal := deal_pages.address(view.deal_page, item.deal_id)):
+                outside(t("report.open_deal"), deal, "btn small no-print", mark="action-deal")
 
 
 def numbers(view: ReportView) -> None:
@@ -166,14 +178,14 @@ def waiting(view: ReportView) -> None:
             tag("h2", "", t("report.waiting_now"))
             live_lead(view.live, view.tenant.timezone, view.currency)
         if view.waiting:
-            waits_table(view.tenant.slug, view.waiting[:ROWS], view.tenant.timezone, view.currency)
+            waits_table(view.tenant.slug, view.waiting[:ROWS], view.tenant.timezone, view.currency, view.deal_page)
         else:
             div("empty", t("report.nobody_waits"))
         if len(view.waiting) > ROWS:
             with tag("details", "no-print"):
                 left = t("report.more_actions", n=len(view.waiting) - ROWS)
                 tag("summary", "small", left, mark="all-waiting").style("padding: 8px 16px")
-                waits_table(view.tenant.slug, view.waiting[ROWS:], view.tenant.timezone, view.currency)
+                waits_table(view.tenant.slug, view.waiting[ROWS:], view.tenant.timezone, view.currency, view.deal_page)
         _at_the_end(view)
 
 
@@ -217,8 +229,42 @@ def managers(view: ReportView) -> None:
                     (t("managers.name"), "lead"),
                     *((MANAGERS[column].short_label(language()), "num") for column in OF_MANAGERS),
                 ],
-                [manager_row(view, row) for row in rows],
+                [*(manager_row(view, row) for row in rows), *_nobody(view), _total(view)],
+                mark="managers-table",
             )
+
+
+def _nobody(view: ReportView) -> list[tuple[Cell, ...]]:
+    """What no manager is credited with; no row where there is nothing."""
+    numbers = view.report.numbers
+    columns = [TOTALS[column][1] for column in OF_MANAGERS]
+    if not any(numbers.get(column) for column in columns if column):
+        return []
+    return [
+        (
+            lambda: span("muted", t("waits.nobody")),
+            *(company_cell(view, column) if column else "" for column in columns),
+        )
+    ]
+
+
+def _total(view: ReportView) -> tuple[Cell, ...]:
+    return (
+        lambda: span("strong", t("managers.total")),
+        *(company_cell(view, TOTALS[column][0]) for column in OF_MANAGERS),
+    )
+
+
+def company_cell(view: ReportView, column: str) -> Cell:
+    """A number of the company among those of its managers; a report of another time may lack it."""
+    metric, numbers = SUMMARY[column], view.report.numbers
+    if column not in numbers:
+        return ""
+    if metric.is_too_few(numbers.get(metric.denominator)):
+        return t("number.small")
+    text = number_text(metric, numbers[column], view.currency)
+    href = rows_href(f"/t/{view.tenant.slug}/reports/{view.report.report_id}", column)
+    return lambda: link(text, href, mark=f"total-{column}")
 
 
 def manager_row(view: ReportView, row: dict[str, Any]) -> tuple[Cell, ...]:

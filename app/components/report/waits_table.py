@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from app import formatting
 from app.components.base.html import badge, span, table
+from app.components.report.deal import deal_name
 from app.components.report.parts import client_cell
 from app.texts import t
 from synkro.metrics.live import Live
@@ -23,7 +24,10 @@ def live_lead(live: Live, timezone: str, currency: str | None) -> None:
     span("small muted", t("report.as_of", when=formatting.moment(live.as_of, timezone)), mark="live-as-of")
 
 
-def waits_table(slug: str, waiting: Sequence[Waiting], timezone: str, currency: str | None) -> None:
+def waits_table(
+    slug: str, waiting: Sequence[Waiting], timezone: str, currency: str | None, deal_page: str = ""
+) -> None:
+    """The sums of the rows that are past their deadline add up to the money at risk: a client waits once."""
     table(
         [
             (t("waits.client"), "lead"),
@@ -34,7 +38,7 @@ def waits_table(slug: str, waiting: Sequence[Waiting], timezone: str, currency: 
         ],
         [
             (
-                _client(slug, wait),
+                _client(slug, wait, deal_page),
                 _since(wait, timezone),
                 formatting.money(wait.price, currency) if wait.price else "",
                 wait.manager_name or t("waits.nobody"),
@@ -46,10 +50,10 @@ def waits_table(slug: str, waiting: Sequence[Waiting], timezone: str, currency: 
     )
 
 
-def _client(slug: str, wait: Waiting) -> Callable[[], object]:
+def _client(slug: str, wait: Waiting, deal_page: str) -> Callable[[], object]:
     def deal() -> None:
         if wait.deal_name:
-            span("small muted wrap lines2", formatting.masked(wait.deal_name))
+            deal_name(deal_page, wait.deal_id, wait.deal_name, "small muted wrap lines2")
 
     return client_cell(slug, wait.client_name, wait.phone, wait.dialog_id, below=deal, mark="wait")
 

@@ -17,6 +17,7 @@ from services.settings import configuration
 from services.settings.configuration import RUNTIME_FIELDS, SettingsView
 from synkro.core.errors import SynkroError
 from synkro.tenancy import rubric
+from synkro.tenancy.pipelines import Pipeline
 from synkro.tenancy.runtime_config import MODES
 
 _NUMBERS = frozenset(
@@ -67,6 +68,11 @@ class RuntimeForm:
             return forms.select(label, mark, {mode: t(f"mode.{mode}") for mode in MODES}, value)
         if name == "timezone":
             return forms.select(label, mark, sorted({*zones(), value}), value, search=True)
+        if name == "sales_pipelines":
+            names = {one.pipeline_id: _pipeline(one) for one in self.view.pipelines}
+            # what was chosen stays chosen when the CRM no longer shows it
+            options = names | {key: f"№ {key}" for key in value if key not in names}
+            return forms.several(label, mark, options, list(value), hint=hint if options else t(f"runtime.{name}.none"))
         if isinstance(value, bool):
             return forms.switch(label, mark, value, hint=hint)
         if name in ("business_day_start", "scheduled_run_time", "delivery_time"):
@@ -126,6 +132,11 @@ class RuntimeForm:
                     for row, before in zip(rows, [*rows[1:], None], strict=True)
                 ],
             )
+
+
+def _pipeline(one: Pipeline) -> str:
+    name = masked(one.name) or f"№ {one.pipeline_id}"
+    return f"{name} ({t('runtime.archived')})" if one.is_archived else name
 
 
 def _short(message: str, name: str) -> str:

@@ -174,5 +174,6 @@ WORDS: dict[str, str] = {
     "export.value": "Value",
     "export.usual": "Usual",
     "export.unit": "Unit",
+    "export.deal_page": "Deal at the CRM",
     "export.minutes": "Waiting, min",
 }

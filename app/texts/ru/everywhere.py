@@ -166,5 +166,6 @@ WORDS: dict[str, str] = {
     "export.value": "Значение",
     "export.usual": "Обычно",
     "export.unit": "Единица",
+    "export.deal_page": "Сделка в CRM",
     "export.minutes": "Ждёт, мин",
 }

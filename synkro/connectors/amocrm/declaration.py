@@ -18,6 +18,7 @@ AMOCRM = Connector(
     ),
     secrets=("access_token", "client_secret", "refresh_token"),
     bound_to="account_id",
+    deal_path="/leads/detail/",
     streams=(
         Stream("account", "аккаунт"),
         Stream("users", "сотрудники"),

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from analysis.reading.vocabulary import OBJECTIONS, RISKS
-from analysis.report import aggregates, quality
+from analysis.report import aggregates, page_text, quality
 from analysis.report.claims import Claims
 from analysis.report.context import DialogReading
+from synkro.reporting.body import Quality
 from synkro.tenancy.rubric import Criterion
 from tests.analysis.inputs import DAY, FURNITURE, item, plain, promise, read, score
 
@@ -248,18 +249,40 @@ def scored(n: int, points: tuple[int, ...], manager: str = "Асель", prefix:
     ]  # fmt: skip
 
 
-def measured(readings: list[DialogReading], claims: Claims | None = None) -> dict[str, Any]:
-    found = quality.quality(readings, (HELLO, WHOLE), claims or Claims())
+def measured(
+    readings: list[DialogReading], claims: Claims | None = None, rubric: tuple[Criterion, ...] = (HELLO, WHOLE)
+) -> dict[str, Any]:
+    found = quality.quality(readings, rubric, claims or Claims())
     assert found is not None
     return plain(found)
 
 
 @pytest.mark.parametrize(("n", "share", "display"), [(9, None, "мало данных"), (10, 0.5, "50 %")])
 def test_a_share_takes_ten_dialogs(n: int, share: float | None, display: str) -> None:
-    found = measured(scored(n, (2, 0)) if n % 2 == 0 else scored(n, (1,)))
+    found = measured(scored(n, (2, 0)) if n % 2 == 0 else scored(n, (1,)), rubric=(HELLO,))
     for row in (found, found["criteria"][0], found["managers"][0]):
         assert (row["share"], row["display"]) == (share, display)
     assert (found["dialogs"], found["criteria"][0]["n"], found["managers"][0]["n"]) == (n, n, n)
+
+
+def test_until_every_criterion_has_a_score_there_is_no_share_of_the_whole() -> None:
+    found = measured(scored(12, (2,)))
+    for row in (found, found["managers"][0]):
+        assert (row["share"], row["display"], row["scored"], row["of_criteria"]) == (
+            None,
+            "оценён 1 из 2 критериев",
+            1,
+            2,
+        )
+    assert (found["criteria"][0]["share"], found["criteria"][0]["display"]) == (1.0, "100 %"), "its own share stands"
+    assert plain(page_text.quality_lines(Quality.model_validate(found)))[0] == (
+        "По рубрике: оценён 1 из 2 критериев, 12 диалогов"
+    )
+    assert [quality.coverage(n, 7) for n in (1, 3, 5)] == [
+        "оценён 1 из 7 критериев",
+        "оценены 3 из 7 критериев",
+        "оценено 5 из 7 критериев",
+    ]
 
 
 def test_weights_are_of_the_rubric_however_rarely_a_criterion_is_scored() -> None:
@@ -295,7 +318,8 @@ def test_managers_the_weakest_first_and_those_with_few_dialogs_by_name() -> None
             *scored(2, (0,), "Борис", "b"),
             *scored(9, (2,), "Алия", "l"),
             *scored(3, (0,), "", "n"),
-        ]
+        ],
+        rubric=(HELLO,),
     )
     assert [(row["name"], row["n"], row["display"]) for row in found["managers"]] == [
         ("Анна", 10, "50 %"),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from analysis.report import figures
-from synkro.metrics.registry import REPORTED
+from synkro.metrics.queries import Baseline
+from synkro.metrics.registry import REPORTED, SUMMARY
 from tests.analysis.inputs import facts, numbers_of, plain
 
 
@@ -75,9 +76,9 @@ def test_the_registry() -> None:
         ("new_clients", "Новые клиенты", "count", "more", "dialogs", ""),
         ("first_response_p50", "Первый ответ (медиана)", "minutes", "less", "dialogs", "first_response_n"),
         ("answered_within_target", "Ответы в срок", "share", "more", "dialogs", "answered_within_target_n"),
-        ("unanswered_now", "Без ответа сейчас", "count", "less", "dialogs", ""),
+        ("unanswered_now", "Без ответа на конец дня", "count", "less", "dialogs", ""),
         ("unanswered_overdue", "Без ответа дольше цели", "count", "less", "dialogs", ""),
-        ("money_at_risk", "Деньги под риском", "money", "less", "deals", ""),
+        ("money_at_risk", "Деньги под риском на конец дня", "money", "less", "deals", ""),
         ("deals_won", "Продажи", "count", "more", "deals", ""),
         ("deals_won_amount", "Сумма продаж", "money", "more", "deals", ""),
         ("deals_lost", "Потерянные сделки", "count", "less", "deals", ""),
@@ -134,34 +135,34 @@ def test_units(key: str, value: float, display: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "usual", "direction", "good"),
     [
-        ("deals_won", 3, 2, "up", True),
-        ("deals_won", 2, 3, "down", False),
-        ("deals_lost", 3, 2, "up", False),
-        ("deals_lost", 2, 3, "down", True),
-        ("dialogs", 30, 20, "up", None),
-        ("deals_won", 3, 3, "same", None),
-        ("deals_won", 3, None, "none", None),
-        # within a tenth of the usual value it is the same, and so is a share within three points
-        ("dialogs", 110, 100, "same", None),
-        ("dialogs", 111, 100, "up", None),
-        ("dialogs", 90, 100, "same", None),
-        ("dialogs", 89, 100, "down", None),
-        ("dialogs", 2, 1, "up", None),
+        ("deals_won", 30, 10, "up", True),
+        ("deals_won", 10, 30, "down", False),
+        ("deals_lost", 30, 10, "up", False),
+        ("deals_lost", 10, 30, "down", True),
+        ("dialogs", 30, 10, "up", None),
+        ("deals_won", 12, 12, "same", None),
+        ("deals_won", 12, None, "none", None),
+        # of fewer than ten cases nothing is said
+        ("deals_won", 9, 2, "none", None),
+        ("dialogs", 2, 9, "none", None),
+        # within what chance explains it is the same
+        ("dialogs", 120, 100, "same", None),
+        ("dialogs", 140, 100, "up", None),
+        ("dialogs", 80, 100, "same", None),
+        ("dialogs", 60, 100, "down", None),
         ("first_response_p50", 1.9, 1.0, "same", None),
-        ("first_response_p50", 2.0, 1.0, "up", False),
-        ("first_response_p50", 0.9, 0.5, "up", False),
-        ("answered_within_target", 0.80, 0.90, "down", False),
-        ("answered_within_target", 0.90, 0.80, "up", True),
-        ("answered_within_target", 0.82, 0.90, "same", None),
-        ("answered_within_target", 0.12, 0.10, "same", None),
-        ("answered_within_target", 0.14, 0.10, "up", True),
-        ("answered_within_target", 0.06, 0.10, "down", False),
+        ("first_response_p50", 2.1, 1.0, "up", False),
+        ("first_response_p50", 109.0, 100.0, "same", None),
+        ("first_response_p50", 111.0, 100.0, "up", False),
+        ("answered_within_target", 0.80, 0.90, "same", None),
+        ("answered_within_target", 0.60, 0.90, "down", False),
+        ("answered_within_target", 0.90, 0.60, "up", True),
     ],
 )
 def test_which_way_and_whether_it_is_good(
     key: str, value: float, usual: float | None, direction: str, good: Any
 ) -> None:
-    found = row(key, value, usual, answered_within_target_n=40)
+    found = row(key, value, usual, answered_within_target_n=40, first_response_n=21)
     assert (found["direction"], found["good"]) == (direction, good)
 
 
@@ -171,7 +172,29 @@ def test_which_way_and_whether_it_is_good(
 def test_a_share_takes_ten_cases(n: int | None, display: str, usual: str | None, note: str) -> None:
     found = row("answered_within_target", 0.84, 0.6, answered_within_target_n=n)
     assert (found["display"], found["usual_display"], found["note"]) == (display, usual, note)
-    assert found["direction"] == ("up" if usual else "none")
+    assert found["direction"] == ("same" if n == 10 else "none"), "ten cases wander by more than that"
+
+
+def test_a_wide_spread_of_the_usual_days_hides_a_difference() -> None:
+    sheet = numbers_of(dialogs=140)
+    for spread, direction in ((5.0, "up"), (30.0, "same")):
+        baseline = Baseline(values={"dialogs": 100.0}, spread={"dialogs": spread}, windows=4)
+        found = figures.row_of(SUMMARY["dialogs"], facts(sheet, usual=baseline.values, baseline=baseline), None)
+        assert found is not None and found["direction"] == direction
+
+
+@pytest.mark.parametrize(
+    ("value", "usual", "shown"),
+    [
+        (2.4, 3.6, ("2,4 мин", "3,6 мин")),
+        (2.4, 3.0, ("2 мин", "3 мин")),
+        (9.0, 3.5, ("9 мин", "3,5 мин")),
+        (12.4, 3.6, ("12 мин", "4 мин")),
+    ],
+)
+def test_a_decimal_where_it_decides(value: float, usual: float, shown: tuple[str, str]) -> None:
+    found = row("first_response_p50", value, usual, first_response_n=21)
+    assert (found["display"], found["usual_display"]) == shown
 
 
 def test_a_median_of_few_cases_says_how_many_there_were() -> None:
@@ -212,8 +235,8 @@ def test_an_incomplete_source_has_no_comparison() -> None:
         (of_all, "dialogs", True),
         (of_all, "deals_won", True),
     ):
-        found = row(key, 30, 20, gap)
-        expected = ("данные неполные", None, None, "none") if is_hit else ("", 20, "20", "up")
+        found = row(key, 40, 10, gap)
+        expected = ("данные неполные", None, None, "none") if is_hit else ("", 10, "10", "up")
         assert (found["note"], found["usual"], found["usual_display"], found["direction"]) == expected, (gap, key)
 
 

@@ -34,17 +34,18 @@ def test_who_waits_the_dearest_then_the_longest_then_by_id(shop: Shop) -> None:
     assert found.quotes == {f"w-{key}": (f"{key}/0", f"вопрос {key}?") for key in "zabcde"}
 
 
-def test_the_deal_of_a_wait_is_the_dearest_open_one(shop: Shop) -> None:
+def test_the_deal_of_a_wait_is_the_dearest_open_one_and_its_money_is_that_of_all(shop: Shop) -> None:
     shop.summary(messages=9)
     shop.dialog("a", "К: вопрос?", waits_since=WINDOW.end - HOUR)
     for deal_id, values in {
-        "d3": {"price": 5}, "d2": {"price": 7}, "d1": {"price": 7}, "d0": {"price": None}, "d4": {"price": 90, "stage_kind": "won"},
-        "d5": {"price": 80, "is_deleted": True},
+        "d3": {"price": 5}, "d2": {"price": 7}, "d1": {"price": 7}, "d0": {"price": None}, "d4": {"price": 90, "stage_kind": "won", "closed_at": WINDOW.end - HOUR},
+        "d5": {"price": 80, "is_deleted": True}, "d7": {"price": 70, "is_sales": False},
+        "d8": {"price": 60, "created_at": WINDOW.end + HOUR},
     }.items():  # fmt: skip
         deal(shop, deal_id, "c-a", **values)
     deal(shop, "d6", "c-other", price=99)
     (wait,) = gathered(shop).waiting
-    assert (wait.deal_id, wait.deal_name, wait.price) == ("d1", "Сделка d1", 7)
+    assert (wait.deal_id, wait.deal_name, wait.price) == ("d1", "Сделка d1", 19)
 
 
 def test_the_words_of_a_wait_are_the_last_ones_that_ask(shop: Shop) -> None:
@@ -92,13 +93,30 @@ def test_why_deals_were_lost_by_number_then_by_money_then_by_name(shop: Shop) ->
     for n, row in enumerate(rows):
         deal(shop, f"deal{n}", **{"stage_kind": "lost", **row})
     assert gathered(shop).lost == [
-        {"reason": "Дорого", "count": 2, "amount": 5},
-        {"reason": "Причина не указана", "count": 2, "amount": 2},
-        {"reason": "Сроки", "count": 1, "amount": 7},
-        {"reason": "Вкус", "count": 1, "amount": 3},
-        {"reason": "Цвет", "count": 1, "amount": 3},
-        {"reason": "Ушли", "count": 1, "amount": 0},
+        {"reason": reason, "count": count, "amount": amount, "dialog_ids": [], "deal_ids": deals}
+        for reason, count, amount, deals in (
+            ("Дорого", 2, 5, ["deal0", "deal1"]),
+            ("Причина не указана", 2, 2, ["deal6", "deal7"]),
+            ("Сроки", 1, 7, ["deal2"]),
+            ("Вкус", 1, 3, ["deal3"]),
+            ("Цвет", 1, 3, ["deal4"]),
+            ("Ушли", 1, 0, ["deal5"]),
+        )
     ]
+
+
+def test_a_reason_opens_the_dialogs_of_its_clients_and_the_deals_of_the_others(shop: Shop) -> None:
+    shop.dialog("a", "К: вопрос?")
+    shop.dialog("b", "К: вопрос?")
+    for n, (client, price) in enumerate((("c-a", 5), ("c-a", 4), ("c-b", 9), ("c-x", 1))):
+        deal(shop, f"deal{n}", client, stage_kind="lost", loss_reason="Дорого", price=price, closed_at=WINDOW.start)
+    for n in range(8):
+        deal(shop, f"silent{n}", f"c-{n}", stage_kind="lost", loss_reason="Сроки", price=8 - n, closed_at=WINDOW.start)
+    deal(shop, "complaint", stage_kind="lost", loss_reason="Дорого", closed_at=WINDOW.start, is_sales=False)
+    silent, dear = gathered(shop).lost
+    assert (dear["count"], dear["dialog_ids"], dear["deal_ids"]) == (4, ["b", "a"], ["deal3"])
+    assert (silent["count"], silent["dialog_ids"]) == (8, [])
+    assert silent["deal_ids"] == [f"silent{n}" for n in range(6)], "the dearest six"
 
 
 def test_the_currency_is_the_one_of_most_deals(shop: Shop) -> None:

@@ -115,7 +115,8 @@ def test_managers_are_scored_and_not_ranked_by_chance() -> None:
     read = [scored(n, "Яна", 2 * (n % 3 > 0)) for n in range(12)] + [scored(20 + n, "Борис", 0) for n in range(3)]
     read.append(scored(30, "", 1))
     claims = Claims()
-    found = quality.quality(read, DEFAULT, claims)
+    polite = tuple(one for one in DEFAULT if one.name == "Вежливость")
+    found = quality.quality(read, polite, claims)
     assert found is not None and found["dialogs"] == 16 and found["criteria"][0]["n"] == 16
     yana, asel, boris = found["managers"]
     assert (yana["name"], yana["n"], yana["share"], yana["display"].replace("\u00a0", " ")) == (
@@ -127,7 +128,7 @@ def test_managers_are_scored_and_not_ranked_by_chance() -> None:
     assert (asel["name"], asel["n"]) == (dialog.manager_name, 1), "a score without an author is the deal's manager's"
     assert (boris["name"], boris["n"], boris["share"], boris["display"]) == ("Борис", 3, None, "мало данных")
     assert [claims.rows[i]["quote"] for i in yana["claims"]] == ["q0", "q3", "q6"]
-    few = quality.quality(read[12:], DEFAULT, Claims())
+    few = quality.quality(read[12:], polite, Claims())
     assert few is not None and [m["name"] for m in few["managers"]] == sorted([dialog.manager_name or "", "Борис"])
 
 

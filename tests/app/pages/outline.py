@@ -61,6 +61,7 @@ def view_of(draft: Draft, **changes: Any) -> ReportView:
     values: dict[str, Any] = {
         "tenant": TENANT, "report": report_of(draft), "versions": [], "thread": [], "waiting": [], "managers": [], "dialogs": [],
         "dialogs_total": 0, "history": [], "baseline": Baseline(), "lines": [], "counts": [], "log": [], "outbox": [], "currency": "KZT",
+        "deal_page": draft.body.header.deal_page,
     }  # fmt: skip
     return ReportView(**values | changes)
 
@@ -69,7 +70,15 @@ def _whole() -> ReportView:
     """A second version with everything around it: eleven who wait, eleven dialogs, managers, questions, a correction."""
     draft = DAYS["revised"]()
     report = report_of(draft, version=2, is_complete=False, cost_usd=draft.cost_usd + 1)
-    report.numbers["excluded_dialogs"] = 4
+    report.numbers.update(
+        {
+            "excluded_dialogs": 4,
+            "waits_answered": 21,
+            "waits_unattributed": 2,
+            "open_unassigned": 0,
+            "overdue_unassigned": 0,
+        }
+    )
     waits = [
         wait("w1", 300, client_name="Айгерим", phone="+77010000001", is_overdue=True, manager_name="Асель", deal_name="Кухня",
              price=450_000, last_text="Наберите +7 701 000 00 01"),
@@ -78,8 +87,8 @@ def _whole() -> ReportView:
         *[wait(f"x{n}", 10) for n in range(8)],
     ]  # fmt: skip
     managers = [
-        {"manager_id": "7", "name": "Асель", "waits_answered": 10, "response_p50": 6.2, "within_target": 0.92, "within_target_n": 25, "open_overdue": 0, "messages_sent": 1040},
-        {"manager_id": "8", "name": "Данияр", "waits_answered": 9, "response_p50": 31.0, "within_target": 0.5, "within_target_n": 4, "open_overdue": 1, "messages_sent": 9},
+        {"manager_id": "7", "name": "Асель", "waits_answered": 10, "response_p50": 6.2, "within_target": 0.92, "within_target_n": 25, "open_waits": 1, "open_overdue": 0, "messages_sent": 1040},
+        {"manager_id": "8", "name": "Данияр", "waits_answered": 9, "response_p50": 31.0, "within_target": 0.5, "within_target_n": 4, "open_waits": 2, "open_overdue": 1, "messages_sent": 9},
     ]  # fmt: skip
     dialogs = [
         dialog("w1", client_name="Айгерим", phone="+77010000001", deal_name="Кухня", stage="Замер", price=450_000, manager_name="Асель", has_open_wait=True),

@@ -139,14 +139,16 @@ def test_versions_are_listed_only_when_there_are_several() -> None:
     report = report_of(DAYS["quiet"]())
     assert "data-testid=versions" not in page(versions=[report])
     older = replace(report, report_id=UUID(int=6), version=1, created_at=NOW - timedelta(days=1))
-    assert len(rows(page(versions=[replace(report, version=2), older]), "«Версия ")) == 2
+    listed = page(versions=[replace(report, version=2), older])
+    assert [len(rows(listed, f"«Версия {n}»")) for n in (1, 2, 3)] == [1, 1, 0]
+    assert len(rows(listed, "data-testid=changed-2")) == 1 and not rows(listed, "data-testid=changed-1")
 
 
 def test_without_rows_the_managers_of_the_body_are_told() -> None:
     text = page().partition("data-testid=managers")[2].partition("section")[0]
     assert [line.strip() for line in text.splitlines() if "span" in line] == [
-        "span.strong «Асель Ахметова: »", "span.wrap «24 ответа, медиана 6 мин, в срок 92 %»",
-        "span.strong «Бахыт: »", "span.wrap «2 сообщения»",
+        "span.strong «Асель Ахметова: »", "span.wrap «24 ответа, медиана 6 мин, в срок 92 %; 2 продажи на 870 000 ₸, потеряно 1»",
+        "span.strong «Бахыт: »", "span.wrap «2 сообщения; потеряно 2 сделки»",
         "span.strong «Данияр: »", "span.wrap «4 ответа, медиана 31 мин, без ответа дольше цели: 1»",
     ]  # fmt: skip
 

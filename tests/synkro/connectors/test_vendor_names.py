@@ -34,6 +34,7 @@ PLACES = {
     "app/texts/*": "what the page says of a vendor",
     # SQL that reads a dictionary
     "orchestration/dbt/scope.py": "hashes of the dictionaries",
+    "synkro/tenancy/pipelines.py": "the pipelines as they were read",
     # a setting and a metric named after a vendor; the names are a public contract
     "synkro/tenancy/runtime_config.py": "radist_fetch_limit",
     "services/settings/configuration.py": "radist_fetch_limit",

@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.transforms.oracle import sales
 from tests.transforms.oracle.changes import Compared, against
 from tests.transforms.oracle.clock import Clock, minutes
 from tests.transforms.oracle.people import People
@@ -53,6 +54,8 @@ def compute(company: Company) -> dict[str, Table]:
         "period_hours": {},
         "period_excluded": {},
         "fct_funnel": _fct_funnel(people),
+        "period_channels": {},
+        "period_stages": {},
         "period_usual": {},
         "period_changes": {},
         "waits_open": {
@@ -69,6 +72,8 @@ def compute(company: Company) -> dict[str, Table]:
         tables["period_managers"] |= {(*span, manager): line for manager, line in period.managers().items()}
         tables["period_dialogs"] |= {(*span, dialog): line for dialog, line in period.dialogs().items()}
         tables["period_hours"] |= {(*span, *hour): line for hour, line in period.hours(zone).items()}
+        tables["period_channels"] |= {(*span, channel): line for channel, line in sales.channels(period).items()}
+        tables["period_stages"] |= {(*span, *stage): line for stage, line in sales.stages(period).items()}
         tables["period_excluded"] |= {(*span, dialog): line for dialog, line in period.excluded().items()}
     for span, compared in periods.items():
         usual, changes = against(compared, periods)
@@ -183,6 +188,7 @@ def _fct_deals(company: Company, people: People) -> Table:
             "updated_at": one.updated_at,
             "closed_at": one.closed_at,
             "is_deleted": one.is_deleted,
+            "is_sales": one.is_sales,
         }
         for one in people.deals.values()
     }
@@ -191,7 +197,7 @@ def _fct_deals(company: Company, people: People) -> Table:
 def _fct_funnel(people: People) -> Table:
     rows: Table = {}
     for deal in people.deals.values():
-        if deal.stage_kind == "open" and not deal.is_deleted:
+        if deal.stage_kind == "open" and not deal.is_deleted and deal.is_sales:
             row = rows.setdefault((deal.pipeline_id, deal.status_id), {"deals": 0, "amount": Decimal(), "unpriced": 0})
             row["deals"] += 1
             row["amount"] += deal.price or Decimal()
@@ -205,7 +211,7 @@ def _open_wait(one: Timed, people: People, as_of: datetime) -> Row:
     deals = [
         deal
         for deal in people.deals.values()
-        if deal.client_id == opening.client_id and deal.stage_kind == "open" and not deal.is_deleted
+        if deal.client_id == opening.client_id and deal.stage_kind == "open" and not deal.is_deleted and deal.is_sales
     ]
     dearest = min(deals, key=lambda deal: (deal.price is None, -(deal.price or 0), deal.deal_id), default=None)
     is_overdue = one.deadline is not None and as_of > one.deadline
@@ -246,6 +252,7 @@ def _dim_clients(people: People, found: list[Message]) -> Table:
             "name": next((name for name in names if name), None),
             "first_message_at": next((one.sent_at for one in said.get(client, []) if one.kind == "client"), None),
             "match_status": status,
+            "first_channel": sales.first_channel(people, said.get(client, []), client),
         }
     return table
 

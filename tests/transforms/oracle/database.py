@@ -31,6 +31,8 @@ KEYS = {
     "dim_clients": ("client_id",), "dim_dialogs": ("dialog_id",), "period_summary": ("window_start", "window_end"),
     "period_managers": ("window_start", "window_end", "manager_id"), "period_dialogs": ("window_start", "window_end", "dialog_id"),
     "period_hours": ("window_start", "window_end", "weekday", "hour"), "period_excluded": ("window_start", "window_end", "dialog_id"),
+    "period_channels": ("window_start", "window_end", "channel"),
+    "period_stages": ("window_start", "window_end", "pipeline_id", "status_id"),
     "fct_funnel": ("pipeline_id", "status_id"), "fct_tasks": ("task_id",), "fct_promises": ("promise_id",), "waits_open": ("wait_id",),
     "period_usual": ("window_start", "window_end", "compared_with", "metric"),
     "period_changes": ("window_start", "window_end", "compared_with", "metric", "dimension", "part"),
@@ -128,7 +130,8 @@ def _configure(connection: Connection, tenant_id: UUID, company: Company) -> Non
             "tenant_id": tenant_id, "version": version, "is_current": version == len(own.targets), "mode": own.mode,
             "timezone": own.timezone, "business_day_start": own.business_day_start, "sla_target_minutes": target,
             "session_gap_hours": own.session_gap_hours, "calendar": Jsonb(_versions(company)),
-            "excluded_phones": own.excluded_phones, "bot_senders": own.bot_senders, "created_at": since,
+            "excluded_phones": own.excluded_phones, "bot_senders": own.bot_senders, "sales_pipelines": own.sales_pipelines,
+            "created_at": since,
         }
         for version, (since, target) in enumerate(own.targets, 1)
     ]  # fmt: skip

@@ -182,6 +182,11 @@ class _Scenes(Maker):
             self.put("sources", id=id, type=type)
         for id, name in (*((id, f"Менеджер {id}") for id in MANAGERS), (ROBOT, "Робот Олег")):
             self.put("users", id=id, payload={"name": name, "email": f"{id}@shop.test"})
+        # some in the archive; some companies chose theirs, in the archive or not
+        r = Random(repr(self.random.getstate()))
+        archived = r.choice((None, None, 6))
+        chosen: list[list[str]] = [[], [], ["5"], ["6"], ["5", "6"]]
+        self.company.settings.sales_pipelines = r.choice(chosen)
         for id in (5, 6):
             statuses = [
                 {"id": 1, "name": "Новая"},
@@ -189,7 +194,7 @@ class _Scenes(Maker):
                 {"id": 142, "name": "Успех"},
                 {"id": 143, "name": "Отказ"},
             ]
-            self.put("pipelines", id=id, payload={"name": f"Воронка {id}", "_embedded": {"statuses": statuses}})
+            self.put("pipelines", id=id, payload={"name": f"Воронка {id}", "is_archive": id == archived, "_embedded": {"statuses": statuses}})
         self.put("loss_reasons", id=3, payload={"name": "Дорого"})
 
     def windows(self) -> None:

@@ -49,6 +49,8 @@ class Deal:
     updated_at: datetime
     ended_at: datetime | None
     is_deleted: bool
+    #: its pipeline counts in the metrics of sales
+    is_sales: bool
     #: (moment, before, after)
     owners: list[tuple[datetime, str | None, str | None]] = field(default_factory=list)
 
@@ -155,6 +157,13 @@ class People:
             left_out="group" if is_group else "internal" if phone in self.excluded else None,
         )
 
+    def _is_of_sales(self, pipeline_id: int) -> bool:
+        """Chosen in the settings; where nothing is chosen, whatever is not known to be in the archive."""
+        if self.company.settings.sales_pipelines:
+            return str(pipeline_id) in self.company.settings.sales_pipelines
+        archived = {row["id"] for row in self.company.pipelines if row["payload"].get("is_archive")}
+        return pipeline_id not in archived
+
     def _deal(self, row: Row, is_deleted: bool) -> Deal:
         payload = row["payload"]
         links = payload.get("_embedded", {}).get("contacts") or []
@@ -173,6 +182,7 @@ class People:
             updated_at=row["updated_at"],
             ended_at=datetime.fromtimestamp(ended, UTC) if ended else None,
             is_deleted=is_deleted,
+            is_sales=self._is_of_sales(payload["pipeline_id"]),
         )
 
     def _log_owners(self) -> None:

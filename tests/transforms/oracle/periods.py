@@ -11,6 +11,7 @@ from fractions import Fraction
 from hashlib import md5
 from zoneinfo import ZoneInfo
 
+from tests.transforms.oracle import sales
 from tests.transforms.oracle.clock import Clock
 from tests.transforms.oracle.people import Deal, People
 from tests.transforms.oracle.raw import Company, Row
@@ -122,7 +123,8 @@ class Period:
 
     @property
     def living(self) -> list[Deal]:
-        return [deal for deal in self.people.deals.values() if not deal.is_deleted]
+        """Deals that count: of sales, and not in the bin."""
+        return [deal for deal in self.people.deals.values() if not deal.is_deleted and deal.is_sales]
 
     def closed(self, kind: str) -> list[Deal]:
         return [deal for deal in self.living if deal.stage_kind == kind and self.holds(deal.closed_at)]
@@ -165,6 +167,8 @@ class Period:
             "answered_within_target": rounded(Fraction(in_time, share_of), 4) if share_of else None,
             "answered_within_5": rounded(Fraction(in_five, share_of), 4) if share_of else None,
             "unanswered_now": len(self.open),
+            "open_unassigned": sum(wait.wait.responsible is None for wait in self.open),
+            "overdue_unassigned": sum(wait.wait.responsible is None and wait.is_late(self.now) for wait in self.open),
             "breached": sum(wait.is_late(self.as_of) for wait in self.waits),
             "off_hours_answers": sum(wait.is_off_hours for wait in self.answered),
             "match_rate": rounded(Fraction(len(matched), len(dialogs)), 4) if is_matching else None,
@@ -173,6 +177,8 @@ class Period:
             "deals_won": len(self.closed("won")),
             "deals_won_amount": sum((deal.price or Decimal() for deal in self.closed("won")), Decimal()),
             "deals_lost": len(self.closed("lost")),
+            **sales.of(self.living, self),
+            **sales.of_nobody(self),
             "is_complete": self.row["is_complete"],
         }
 
@@ -182,6 +188,7 @@ class Period:
         known |= {wait.wait.responsible for wait in [*self.unanswered_late, *self.open]}
         known |= {message.author_id for message in wrote}
         known |= {deal.responsible_id for kind in ("won", "lost") for deal in self.closed(kind)}
+        known |= {deal.responsible_id for deal in self.living if deal.was_open(self.now)}
         return {manager: self._manager(manager, wrote) for manager in known if manager is not None}
 
     def _manager(self, manager: str, wrote: list[Message]) -> Row:
@@ -198,6 +205,13 @@ class Period:
             "breached": late + len(ignored),
             "open_overdue": sum(wait.wait.responsible == manager and wait.is_late(self.now) for wait in self.open),
             "messages_sent": sum(message.author_id == manager for message in wrote),
+            **{
+                column: value
+                for column, value in sales.of(
+                    [deal for deal in self.living if deal.responsible_id == manager], self
+                ).items()
+                if column not in ("deals_new", "deals_new_amount")
+            },
         }
 
     def _transcript_hash(self, dialog_id: str, messages: int) -> str:

@@ -27,6 +27,7 @@ class Settings:
     mode: str = "amocrm_radist"
     excluded_phones: list[str] = field(default_factory=list)
     bot_senders: list[str] = field(default_factory=list)
+    sales_pipelines: list[str] = field(default_factory=list)
 
 
 @dataclass

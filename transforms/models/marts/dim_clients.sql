@@ -32,7 +32,8 @@ dialogs as (
         tenant_id,
         client_id,
         count(*) as dialog_count,
-        (array_agg(contact_name order by last_message_at desc nulls last, dialog_id collate "C") filter (where contact_name is not null))[1] as name
+        (array_agg(contact_name order by last_message_at desc nulls last, dialog_id collate "C") filter (where contact_name is not null))[1] as name,
+        (array_agg(channel order by first_message_at nulls last, dialog_id collate "C"))[1] as first_channel
     from {{ ref('dim_dialogs') }}
     where {{ tenant_filter() }} and {{ affected_keys('client', 'client_id') }}
     group by tenant_id, client_id
@@ -69,6 +70,7 @@ select
     c.contact_id,
     s.first_message_at,
     s.last_message_at,
+    d.first_channel,
     coalesce(d.dialog_count, 0)::integer as dialog_count,
     coalesce(f.deal_count, 0)::integer as deal_count,
     case

@@ -25,7 +25,7 @@ account as (
 
 pipelines as (
 
-    select tenant_id, pipeline_id, max(pipeline) as pipeline
+    select tenant_id, pipeline_id, max(pipeline) as pipeline, bool_or(is_archived) as is_archived
     from {{ ref('stg_amocrm__stages') }}
     where {{ tenant_filter() }}
     group by tenant_id, pipeline_id
@@ -62,7 +62,12 @@ select
     d.created_at,
     d.updated_at,
     case when d.status_id in (142, 143) then coalesce(d.closed_at, d.updated_at) end as closed_at,
-    d.is_deleted or coalesce(x.deleted_at >= d.updated_at, false) as is_deleted
+    d.is_deleted or coalesce(x.deleted_at >= d.updated_at, false) as is_deleted,
+    -- the pipelines the company chose, else all that are not in the archive
+    case
+        when jsonb_array_length(t.sales_pipelines) > 0 then coalesce(t.sales_pipelines @> to_jsonb(d.pipeline_id::text), false)
+        else not coalesce(p.is_archived, false)
+    end as is_sales
 from deals as d
 left join {{ ref('stg_amocrm__stages') }} as s
     on s.tenant_id = d.tenant_id and s.pipeline_id = d.pipeline_id and s.status_id = d.status_id
@@ -76,4 +81,5 @@ left join (
 ) as c
     on c.tenant_id = d.tenant_id and c.contact_id = d.main_contact_id
 left join account as a on a.tenant_id = d.tenant_id
+left join {{ ref('stg_synkro__settings') }} as t on t.tenant_id = d.tenant_id and t.is_current
 left join deleted as x on x.tenant_id = d.tenant_id and x.deal_id = d.deal_id

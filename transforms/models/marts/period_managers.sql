@@ -60,14 +60,17 @@ sent as (
 won as (
 
     select
-        n.tenant_id, n.window_start, n.window_end, d.responsible_id as manager_id,
-        count(*) filter (where d.stage_kind = 'won') as deals_won,
-        coalesce(sum(d.price) filter (where d.stage_kind = 'won'), 0) as deals_won_amount,
-        count(*) filter (where d.stage_kind = 'lost') as deals_lost
-    from windows as n
-    cross join lateral {{ rows_of_window(ref('fct_deals'), 'closed_at') }} as d
-    where d.responsible_id is not null and not d.is_deleted
-    group by n.tenant_id, n.window_start, n.window_end, d.responsible_id
+        tenant_id, window_start, window_end, responsible_id as manager_id,
+        sum(deals_won) as deals_won,
+        sum(deals_won_amount) as deals_won_amount,
+        sum(deals_won_priced) as deals_won_priced,
+        sum(deals_lost) as deals_lost,
+        sum(deals_lost_amount) as deals_lost_amount,
+        sum(deals_open) as deals_open,
+        sum(deals_open_amount) as deals_open_amount
+    from {{ ref('int_window_sales') }}
+    where responsible_id <> '' and {{ window_filter() }}
+    group by tenant_id, window_start, window_end, responsible_id
 
 ),
 
@@ -79,7 +82,7 @@ active as (
     union
     select tenant_id, window_start, window_end, manager_id from sent
     union
-    select tenant_id, window_start, window_end, manager_id from won
+    select tenant_id, window_start, window_end, manager_id from won where deals_won > 0 or deals_lost > 0 or deals_open > 0
 
 )
 
@@ -104,7 +107,12 @@ select
     coalesce(s.dialogs, 0)::integer as dialogs,
     coalesce(w.deals_won, 0)::integer as deals_won,
     coalesce(w.deals_won_amount, 0) as deals_won_amount,
-    coalesce(w.deals_lost, 0)::integer as deals_lost
+    coalesce(w.deals_lost, 0)::integer as deals_lost,
+    coalesce(w.deals_lost_amount, 0) as deals_lost_amount,
+    coalesce(w.deals_won_priced, 0)::integer as deals_won_priced,
+    round(w.deals_won_amount / nullif(w.deals_won_priced, 0), 2) as deals_won_average,
+    coalesce(w.deals_open, 0)::integer as deals_open,
+    coalesce(w.deals_open_amount, 0) as deals_open_amount
 from active as m
 left join answered as a using (tenant_id, window_start, window_end, manager_id)
 left join unanswered as u using (tenant_id, window_start, window_end, manager_id)

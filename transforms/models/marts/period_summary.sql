@@ -91,6 +91,8 @@ waited as (
         filter (where is_of_window and is_answered and not is_off_hours and is_first_response) as first_response_p90,
         count(*) filter (where is_open_now) as unanswered_now,
         count(*) filter (where is_open_now and is_past_deadline_now) as unanswered_overdue,
+        count(*) filter (where is_open_now and responsible_at_open is null) as open_unassigned,
+        count(*) filter (where is_open_now and is_past_deadline_now and responsible_at_open is null) as overdue_unassigned,
         count(*) filter (where is_open_now and age_minutes < 15) as unanswered_lt15,
         count(*) filter (where is_open_now and age_minutes >= 15 and age_minutes < 60) as unanswered_15_60,
         count(*) filter (where is_open_now and age_minutes >= 60 and age_minutes <= 240) as unanswered_1_4h,
@@ -122,7 +124,7 @@ at_risk as (
     from windows as n
     join late as w using ({{ key }})
     join {{ ref('fct_deals') }} as d on d.tenant_id = w.tenant_id and d.client_id = w.client_id
-    where not d.is_deleted
+    where not d.is_deleted and d.is_sales
         and d.created_at <= n.now_at and (d.closed_at is null or d.closed_at > n.now_at)
         and {{ tenant_filter('d.tenant_id') }} and d.client_id = any(array(select l.client_id from late as l))
     group by {{ n_key }}
@@ -164,24 +166,34 @@ deals as (
 
     select
         {{ n_key }},
-        count(*) as deals,
-        count(*) filter (where is_new) as deals_new,
-        coalesce(sum(price) filter (where is_new), 0) as deals_new_amount,
-        count(*) filter (where is_closed and stage_kind = 'won') as deals_won,
-        coalesce(sum(price) filter (where is_closed and stage_kind = 'won'), 0) as deals_won_amount,
-        count(*) filter (where is_closed and stage_kind = 'lost') as deals_lost,
-        coalesce(sum(price) filter (where is_closed and stage_kind = 'lost'), 0) as deals_lost_amount
-    from (
-        select
-            {{ n_key }}, d.price, d.stage_kind,
-            d.created_at >= n.window_start and d.created_at < n.window_end as is_new,
-            d.closed_at >= n.window_start and d.closed_at < n.window_end as is_closed
-        from touched as n
-        join {{ ref('fct_deals') }} as d on d.tenant_id = n.tenant_id and d.deal_id = n.deal_id
-        where not d.is_deleted and {{ tenant_filter('d.tenant_id') }}
-            and d.deal_id = any(array(select t.deal_id from touched as t))
-    ) as n
+        count(*) as deals
+    from touched as n
+    join {{ ref('fct_deals') }} as d on d.tenant_id = n.tenant_id and d.deal_id = n.deal_id
+    where not d.is_deleted and d.is_sales and {{ tenant_filter('d.tenant_id') }}
+        and d.deal_id = any(array(select t.deal_id from touched as t))
     group by {{ n_key }}
+
+),
+
+sold as (
+
+    select
+        {{ key }},
+        sum(deals_new) as deals_new,
+        sum(deals_new_amount) as deals_new_amount,
+        sum(deals_won) as deals_won,
+        sum(deals_won_amount) as deals_won_amount,
+        sum(deals_won_priced) as deals_won_priced,
+        sum(deals_lost) as deals_lost,
+        sum(deals_lost_amount) as deals_lost_amount,
+        sum(deals_open) as deals_open,
+        sum(deals_open_amount) as deals_open_amount,
+        sum(deals_won) filter (where responsible_id = '') as deals_won_unassigned,
+        sum(deals_won_amount) filter (where responsible_id = '') as deals_won_amount_unassigned,
+        sum(deals_lost) filter (where responsible_id = '') as deals_lost_unassigned
+    from {{ ref('int_window_sales') }}
+    where {{ window_filter() }}
+    group by {{ key }}
 
 )
 
@@ -219,6 +231,8 @@ select
     coalesce(w.off_hours_answers, 0)::integer as off_hours_answers,
     coalesce(w.unanswered_now, 0)::integer as unanswered_now,
     coalesce(w.unanswered_overdue, 0)::integer as unanswered_overdue,
+    coalesce(w.open_unassigned, 0)::integer as open_unassigned,
+    coalesce(w.overdue_unassigned, 0)::integer as overdue_unassigned,
     coalesce(w.unanswered_lt15, 0)::integer as unanswered_lt15,
     coalesce(w.unanswered_15_60, 0)::integer as unanswered_15_60,
     coalesce(w.unanswered_1_4h, 0)::integer as unanswered_1_4h,
@@ -236,12 +250,19 @@ select
     coalesce(r.money_at_risk, 0) as money_at_risk,
     coalesce(r.deals_at_risk, 0)::integer as deals_at_risk,
     coalesce(r.money_at_risk_unpriced, 0)::integer as money_at_risk_unpriced,
-    coalesce(f.deals_new, 0)::integer as deals_new,
-    coalesce(f.deals_new_amount, 0) as deals_new_amount,
-    coalesce(f.deals_won, 0)::integer as deals_won,
-    coalesce(f.deals_won_amount, 0) as deals_won_amount,
-    coalesce(f.deals_lost, 0)::integer as deals_lost,
-    coalesce(f.deals_lost_amount, 0) as deals_lost_amount,
+    coalesce(o.deals_new, 0)::integer as deals_new,
+    coalesce(o.deals_new_amount, 0) as deals_new_amount,
+    coalesce(o.deals_won, 0)::integer as deals_won,
+    coalesce(o.deals_won_amount, 0) as deals_won_amount,
+    coalesce(o.deals_lost, 0)::integer as deals_lost,
+    coalesce(o.deals_lost_amount, 0) as deals_lost_amount,
+    coalesce(o.deals_won_priced, 0)::integer as deals_won_priced,
+    round(o.deals_won_amount / nullif(o.deals_won_priced, 0), 2) as deals_won_average,
+    coalesce(o.deals_open, 0)::integer as deals_open,
+    coalesce(o.deals_open_amount, 0) as deals_open_amount,
+    coalesce(o.deals_won_unassigned, 0)::integer as deals_won_unassigned,
+    coalesce(o.deals_won_amount_unassigned, 0) as deals_won_amount_unassigned,
+    coalesce(o.deals_lost_unassigned, 0)::integer as deals_lost_unassigned,
     n.is_complete
 from windows as n
 left join spoken as s using ({{ key }})
@@ -251,3 +272,4 @@ left join newcomers as c using ({{ key }})
 left join waited as w using ({{ key }})
 left join at_risk as r using ({{ key }})
 left join deals as f using ({{ key }})
+left join sold as o using ({{ key }})

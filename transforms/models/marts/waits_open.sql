@@ -26,6 +26,6 @@ left join lateral (
         (array_agg(f.deal_id order by f.price desc nulls last, f.deal_id collate "C"))[1] as deal_id,
         coalesce(sum(f.price) filter (where f.price > 0), 0) as money
     from {{ ref('fct_deals') }} as f
-    where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.stage_kind = 'open' and not f.is_deleted
+    where f.tenant_id = w.tenant_id and f.client_id = w.client_id and f.stage_kind = 'open' and not f.is_deleted and f.is_sales
     having count(*) > 0
 ) as d on true

@@ -41,7 +41,7 @@ deals as (
     select {{ n_key }}, 'created' as kind, d.deal_id, d.client_id, d.responsible_id, coalesce(d.price, 0) as amount, null as stage
     from windows as n
     cross join lateral {{ rows_of_window(ref('fct_deals'), 'created_at') }} as d
-    where not d.is_deleted
+    where not d.is_deleted and d.is_sales
 
     union all
 
@@ -56,7 +56,7 @@ deals as (
         ), '') as stage
     from windows as n
     cross join lateral {{ rows_of_window(ref('fct_deals'), 'closed_at') }} as d
-    where not d.is_deleted and d.stage_kind in ('won', 'lost')
+    where not d.is_deleted and d.is_sales and d.stage_kind in ('won', 'lost')
 
     union all
 
@@ -83,7 +83,7 @@ deals as (
     from windows as n
     join late as w using ({{ key }})
     join {{ ref('fct_deals') }} as d on d.tenant_id = w.tenant_id and d.client_id = w.client_id
-    where not d.is_deleted
+    where not d.is_deleted and d.is_sales
         and d.created_at <= n.now_at and (d.closed_at is null or d.closed_at > n.now_at)
         and {{ tenant_filter('d.tenant_id') }} and d.client_id = any(array(select l.client_id from late as l))
 

@@ -4,6 +4,7 @@ select
     p.id as pipeline_id,
     {{ as_integer("s.status ->> 'id'") }} as status_id,
     p.payload ->> 'name' as pipeline,
+    {{ as_flag("p.payload ->> 'is_archive'", 'false') }} as is_archived,
     s.status ->> 'name' as stage,
     ({{ as_integer("p.payload ->> 'sort'", 9) }})::integer as pipeline_sort,
     ({{ as_integer("s.status ->> 'sort'", 9) }})::integer as stage_sort

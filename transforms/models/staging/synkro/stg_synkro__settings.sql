@@ -10,5 +10,6 @@ select
     sla_target_minutes,
     session_gap_hours,
     to_jsonb(excluded_phones) as excluded_phones,
-    to_jsonb(bot_senders) as bot_senders
+    to_jsonb(bot_senders) as bot_senders,
+    to_jsonb(sales_pipelines) as sales_pipelines
 from {{ source('synkro', 'tenant_runtime_configs') }}
