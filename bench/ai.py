@@ -4,6 +4,8 @@ Always: recall and precision by kind of the reader without a key on :mod:`bench.
 With ``SYNKRO_BENCH_AI_URL``, ``_MODEL`` and ``_KEY``: the same for that OpenAI-compatible server, with tokens, price and
 seconds; ``_DIALOGS`` is how many of the 300 (default 40, spread over both halves), ``_CAP_USD`` the most it may cost (1).
 
+With ``SYNKRO_BENCH_AI_RECORD=folder`` the same of answers somebody else's model gave (:mod:`bench.support.recorded`).
+
 Tokens: the dialog's own tokens are those of its transcript as «К: text» lines; what is sent is the user message. The system
 text is the same for all calls, providers cache it, so it is counted apart.
 """
@@ -16,12 +18,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from uuid import UUID, uuid4
 
 from analysis import topics
-from analysis.llm import prompts, reader
+from analysis.llm import judge, prompts, reader, transcript
 from analysis.llm.budget import Budget
 from analysis.llm.limits import Limits
 from analysis.llm.masking import Mask
@@ -30,10 +32,13 @@ from analysis.llm.provider import Provider
 from analysis.reading.models import Reading
 from analysis.rules import reader as rules
 from bench.support.ai_dialogs import KINDS, Planted, make
+from bench.support.ai_ledger import Notebook
+from bench.support.recorded import Recorded, folder
 from synkro.core.errors import SynkroError
 from synkro.http import allowlist
+from synkro.reporting.cards import Card
 from synkro.reporting.dialogs import Dialog
-from synkro.reporting.spending import Caps, Sent, Settled
+from synkro.reporting.spending import Caps
 from synkro.tenancy.rubric import DEFAULT
 
 TIMEZONE = "Asia/Almaty"
@@ -45,22 +50,6 @@ _RISKS = {
     "wrong_price": ("wrong_price",),
     "rude": ("rude_manager",),
 }
-
-
-@dataclass
-class Notebook:
-    """A ledger without a database: everything is allowed that the report's own cap allows."""
-
-    settled: list[Settled] = field(default_factory=list)
-
-    def reserve(self, call: Sent, caps: Caps) -> tuple[UUID | None, str]:
-        return uuid4(), ""
-
-    def settle(self, call_id: UUID, result: Settled) -> None:
-        self.settled.append(result)
-
-    def refused(self, call: Sent, over: str) -> None:
-        print(f"not sent: {over}")
 
 
 def found_in(reading: Reading) -> set[tuple[str, int]]:
@@ -111,8 +100,7 @@ def sent_ratio(dialogs: Sequence[Planted]) -> float:
     """Tokens sent ÷ the dialogs' own tokens, all of them together, the shared prefix apart."""
     sent = own = 0
     for planted in dialogs:
-        for part in reader.split(planted.messages):
-            sent += estimate_tokens(prompts.fenced(reader.document(part, (), Mask(()), TIMEZONE)))
+        sent += estimate_tokens(_user(planted))
         own += estimate_tokens("\n".join(f"{'К' if m.kind == 'client' else 'М'}: {m.body}" for m in planted.messages))
     return sent / own
 
@@ -134,35 +122,15 @@ async def by_model(dialogs: Sequence[Planted], url: str, model: str, key: str, c
     )
     notebook = Notebook()
     budget = Budget(price, Caps(cap, cap, cap, cap), notebook)
-    scores, dropped, failed, started = Scores(), 0, Counter[str](), time.perf_counter()
+    started = time.perf_counter()
     async with Provider(public, key, budget=budget, limits=Limits(), allow_local=True) as provider:
-        for planted in dialogs:
-            dialog = Dialog(
-                planted.name, "c", "Клиент", None, "", None, None, None, None, None, None, None, None, 0, 0, False, ""
-            )
-            try:
-                read = await reader.read(
-                    provider,
-                    dialog,
-                    planted.messages,
-                    (),
-                    timezone=TIMEZONE,
-                    own_prompt="",
-                    topics=TOPICS,
-                    rubric=DEFAULT,
-                )
-            except SynkroError as error:
-                failed[error.kind] += 1
-                print(f"{planted.name}: {error.message} {error.detail or ''}"[:200])
-                continue
-            scores.add(planted, found_in(read.reading))
-            dropped += read.dropped
+        found = await _read(dialogs, provider)
     took = time.perf_counter() - started
-    show(model, scores)
+    _told(model, found)
     tokens_in, tokens_out = (sum(getattr(s, name) for s in notebook.settled) for name in ("tokens_in", "tokens_out"))
     guess = sum(estimate_tokens(prompts.reading_system(DEFAULT, TOPICS)) + estimate_tokens(_user(p)) for p in dialogs)
     print(
-        f"{model}: {len(dialogs)} dialogs, {len(notebook.settled)} requests, failed {dict(failed)}, claims dropped {dropped}"
+        f"{model}: {len(dialogs)} dialogs, {len(notebook.settled)} requests, failed {dict(found.failed)}, claims dropped {found.dropped.total()}"
     )
     print(
         f"{model}: {tokens_in} tokens in, {tokens_out} out, {took:.1f} s, {took / max(1, len(dialogs)):.2f} s a dialog"
@@ -171,10 +139,87 @@ async def by_model(dialogs: Sequence[Planted], url: str, model: str, key: str, c
     print(f"{model}: tokens in ÷ estimated before sending (schema apart): {tokens_in / max(1, guess):.2f}")
 
 
+async def by_records(dialogs: Sequence[Planted], records: Path) -> None:
+    """The same with answers somebody put into the folder; what has none is written there as a request."""
+    recorded = Recorded(records)
+    found = await _read(dialogs, recorded)
+    if recorded.missing:
+        print(f"recorded: {recorded.missing} requests written to {records}, not answered yet")
+    if recorded.answered:
+        _told("recorded", found)
+        print(f"recorded: {found.read} dialogs, claims dropped {found.dropped.total()}")
+
+
+@dataclass
+class _Found:
+    """What reading gave: finds, sentences kept, and what was left out and why."""
+
+    scores: Scores = field(default_factory=Scores)
+    dropped: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    read: int = 0
+    sentences: int = 0
+    kept: int = 0
+
+
+async def _read(dialogs: Sequence[Planted], provider: Provider | Recorded) -> _Found:
+    """Each dialog read, then its sentences judged, by the same provider."""
+    found = _Found()
+    for planted in dialogs:
+        dialog = Dialog(
+            planted.name, "c", "Клиент", None, "", None, None, None, None, None, None, None, None, 0, 0, False, ""
+        )
+        known = _knowledge(planted)
+        try:
+            read = await reader.read(
+                provider,  # type: ignore[arg-type]
+                dialog,
+                planted.messages,
+                (),
+                timezone=TIMEZONE,
+                own_prompt="",
+                topics=TOPICS,
+                rubric=DEFAULT,
+                knowledge=known,
+            )
+        except SynkroError as error:
+            found.failed[error.kind] += 1
+            if not isinstance(provider, Recorded):
+                print(f"{planted.name}: {error.message} {error.detail or ''}"[:200])
+            continue
+        reading = read.reading
+        found.sentences += len(reading.unjudged)
+        try:
+            one = judge.Judged(planted.name, reading, tuple(planted.messages), known, TIMEZONE, "Клиент")
+            reading = (await judge.judge(provider, [one]))[planted.name].reading  # type: ignore[arg-type]
+            found.kept += len(reading.summary) if reading.summary_by == "model" else 0
+        except SynkroError as error:
+            found.failed[error.kind] += 1
+        found.read += 1
+        found.scores.add(planted, found_in(reading))
+        found.dropped.update(reading.dropped)
+    return found
+
+
+def _told(model: str, found: _Found) -> None:
+    show(model, found.scores)
+    print(f"{model}: sentences code let pass {found.sentences}, kept after the judgement {found.kept}")
+    print(f"{model}: dropped {dict(sorted(found.dropped.items()))}")
+
+
 def _user(planted: Planted) -> str:
-    return "".join(
-        prompts.fenced(reader.document(part, (), Mask(()), TIMEZONE)) for part in reader.split(planted.messages)
+    """What is sent of the dialog, with the card of a returning client whose deal is under way."""
+    people, told = transcript.People.of(planted.messages), _knowledge(planted)
+    parts = reader.split(planted.messages)
+    return "".join(prompts.fenced(transcript.document(part.pieces, Mask(()), TIMEZONE, people, told)) for part in parts)
+
+
+def _knowledge(planted: Planted) -> transcript.Knowledge:
+    last = planted.messages[-1].sent_at
+    card = Card(
+        planted.name, "Кухня прямая 3 м", "Переговоры", "open", 450_000, last - timedelta(days=12), is_returning=True
     )
+    return transcript.Knowledge(card, None, last)
 
 
 def main() -> None:
@@ -186,6 +231,10 @@ def main() -> None:
     prefix = estimate_tokens(prompts.reading_system(DEFAULT, TOPICS))
     print(f"sent ÷ own tokens: {sent_ratio(dialogs):.2f}; shared prefix {prefix} tokens, the same for every call")
     url, model = os.environ.get("SYNKRO_BENCH_AI_URL"), os.environ.get("SYNKRO_BENCH_AI_MODEL")
+    if (records := folder()) is not None:
+        most = int(os.environ.get("SYNKRO_BENCH_AI_DIALOGS", "40"))
+        asyncio.run(by_records(dialogs[:: max(1, len(dialogs) // most)][:most], records))
+        return
     if not url or not model:
         print("no provider: set SYNKRO_BENCH_AI_URL, SYNKRO_BENCH_AI_MODEL and SYNKRO_BENCH_AI_KEY")
         return

@@ -1,25 +1,35 @@
 """The model reads one dialog: parts, document, answer, and what of the answer may stand.
 
-Only four fields of a message leave the installation: its number, who wrote it, its day and its masked text. Of the answer
-only what is grounded stays: a kind of the vocabulary, message numbers of this dialog, a quote found word for word;
-a deadline is worked out by code from the quote. No word of the model's own is kept: its place is between the quotes.
+What leaves the installation is built by :mod:`analysis.llm.transcript` and masked. Of the answer only what is grounded stays: a kind of
+the vocabulary, message numbers of this dialog, a quote found word for word; a deadline is worked out by code from the quote.
+Sentences of the model's own are held against the lines they name (:mod:`analysis.proof`) and wait for a second reader
+(:mod:`analysis.llm.judge`); until then, and where none of them stands, the summary is the rules'.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from analysis.llm import prompts
+from analysis.llm import judge, prompts, transcript
 from analysis.llm.masking import Mask
 from analysis.llm.prices import estimate_tokens
 from analysis.llm.provider import Provider
+from analysis.llm.transcript import Knowledge, People
+from analysis.proof import quantities
+from analysis.proof.checks import refuse
+from analysis.proof.evidence import Evidence
 from analysis.reading import vocabulary as v
 from analysis.reading.grounding import locate
-from analysis.reading.models import Item, Promise, Read, Reading, Score
+from analysis.reading.models import Item, Promise, Read, Reading, Score, Stated, Step
 from analysis.reading.normalisation import folded, one_line
 from analysis.rules import deadlines, reader
 from analysis.topics import Catalogue
@@ -37,8 +47,10 @@ MOST_PARTS = 12
 _MOST_ITEMS = 12
 #: what the rules see is never left out, whatever the model says
 _PLAIN_RISKS = ("complaint", "refund", "rude_manager")
-_WHO = {"client": "К", "manager": "М", "bot": "Б"}
-_WEEKDAYS = ("пн", "вт", "ср", "чт", "пт", "сб", "вс")
+_MOST_SENTENCES = 3
+_LONGEST_QUOTE = 600
+#: people as a model names them
+_MARK = re.compile(r"(?<![\w⟦])(?:М\d{1,2}|К)(?![\w⟧])")
 
 
 class TooLong(DataError):
@@ -54,22 +66,23 @@ class Part:
     pieces: tuple[tuple[int, Message, str], ...]
 
 
-def split(messages: Sequence[Message]) -> list[Part]:
-    """The messages with text as parts that overlap; raises :class:`TooLong`."""
-    numbered = [(n, m) for n, m in enumerate(messages, 1) if m.kind in _WHO and m.body.strip()]
+def split(messages: Sequence[Message], skip: int = 0) -> list[Part]:
+    """The messages as parts that overlap, without the first ``skip``; raises :class:`TooLong`."""
+    numbered = [(n, m, transcript.said(m)) for n, m in enumerate(messages, 1) if m.kind in transcript.KINDS]
     pieces: list[tuple[int, Message, str]] = []
     size = int(PART_TOKENS * 2)  # characters: a piece of the densest script stays below a part
-    for n, message in numbered:
-        pieces += [(n, message, message.body[at : at + size]) for at in range(0, len(message.body), size)]
+    for n, message, text in numbered:
+        if n > skip and text:
+            pieces += [(n, message, text[at : at + size]) for at in range(0, len(text), size)]
     parts: list[Part] = []
     current: list[tuple[int, Message, str]] = []
     tokens = 0
     for piece in pieces:
-        weight = estimate_tokens(piece[2]) + 8
+        weight = estimate_tokens(piece[2]) + 10
         if current and tokens + weight > PART_TOKENS:
             parts.append(Part(tuple(current)))
             current = [p for p in current[-OVERLAP:] if len(p[2]) < 1000]
-            tokens = sum(estimate_tokens(p[2]) + 8 for p in current)
+            tokens = sum(estimate_tokens(p[2]) + 10 for p in current)
         if len(parts) >= MOST_PARTS:
             raise TooLong("Диалог слишком длинный для чтения моделью.")
         current.append(piece)
@@ -79,22 +92,12 @@ def split(messages: Sequence[Message]) -> list[Part]:
     return parts
 
 
-def document(part: Part, context: Sequence[Message], mask: Mask, timezone: str) -> dict[str, Any]:
-    """What is sent of a part: days with lines «number who text», each a JSON string of its own."""
-    where = ZoneInfo(timezone)
-    days: list[dict[str, Any]] = []
-    for n, message, text in part.pieces:
-        local = message.sent_at.astimezone(where)
-        label = f"{local.date().isoformat()} {_WEEKDAYS[local.weekday()]}"
-        if not days or days[-1]["day"] != label:
-            days.append({"day": label, "lines": []})
-        days[-1]["lines"].append(f"{n} {_WHO[message.kind]} {mask.hide(text)}")
-    found: dict[str, Any] = {"task": "read_dialog", "days": days}
-    if context:
-        found["context"] = [
-            f"{_WHO[m.kind]} {one_line(mask.hide(m.body), 200)}" for m in context if m.kind in _WHO and m.body
-        ]
-    return found
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier reading of the same window, and how many of its first messages that reading saw."""
+
+    reading: Reading
+    messages: int
 
 
 async def read(
@@ -107,16 +110,31 @@ async def read(
     own_prompt: str,
     topics: Catalogue,
     rubric: Sequence[Criterion] = DEFAULT,
+    knowledge: Knowledge | None = None,
+    earlier: Earlier | None = None,
 ) -> Read:
-    """Read one dialog; raises what :meth:`Provider.ask` raises, or :class:`TooLong`."""
-    names = {dialog.client_name, dialog.manager_name or "", *(m.author_name or "" for m in messages)}
-    parts = split(messages)
+    """Read one dialog: ``messages`` of the window, ``context`` before it. Raises what :meth:`Provider.ask` raises, or :class:`TooLong`."""
+    lines = [*context, *messages]
+    people = People.of(lines)
+    knowledge = knowledge or Knowledge()
+    skip = max(0, len(context) + earlier.messages - OVERLAP) if earlier else 0
+    parts = split(lines, skip)
     system = prompts.with_own(prompts.reading_system(rubric, topics), own_prompt)
     schema = prompts.reading_schema(rubric, topics)
-    found: list[Read] = []
+    evidence = Evidence.of(
+        lines,
+        timezone,
+        card=transcript.card_text(knowledge, timezone),
+        client_names=(dialog.client_name,),
+        manager_names=(dialog.manager_name or "",),
+    )
+    new = messages[earlier.messages :] if earlier else messages
+    start = new[0].sent_at if new else None
+    found: list[Read] = [Read(earlier.reading)] if earlier else []
     for number, part in enumerate(parts):
-        mask = Mask(names)
-        sent = document(part, context if number == 0 else (), mask, timezone)
+        mask = judge.mask_of(dialog.client_name, lines, people)
+        told = knowledge if number == 0 else replace(knowledge, card=None, previous=None)
+        sent = transcript.document(part.pieces, mask, timezone, people, told, start)
         answer = await provider.ask(
             "reading",
             system,
@@ -125,63 +143,155 @@ async def read(
             schema=schema,
             check=_shape,
         )
-        part_read = ground(answer.value, part, mask, timezone, topics, rubric)
+        ground_in = Ground(
+            part, mask, timezone, topics, evidence, people.names(lines), frozenset(m.message_id for m in new)
+        )
+        part_read = ground(answer.value, ground_in, rubric)
         found.append(
             replace(part_read, tokens_in=answer.tokens_in, tokens_out=answer.tokens_out, cost_usd=answer.cost_usd)
         )
     by_code = reader.read(messages, timezone, topics=topics)
-    return _merged(found, by_code)
+    merged = _merged(found, by_code)
+    return replace(merged, reading=replace(merged.reading, seen=seen(messages)))
+
+
+def seen(messages: Sequence[Message]) -> dict[str, Any]:
+    """What a later look needs to know whether its first messages are those that were read."""
+    last = messages[-1].sent_at.isoformat() if messages else ""
+    return {"messages": len(messages), "digest": digest(messages), "until": last}
+
+
+def digest(messages: Sequence[Message]) -> str:
+    said = [[m.message_id, m.kind, transcript.said(m)] for m in messages]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()[:24]
+
+
+def earlier(messages: Sequence[Message], before: Reading | None) -> Earlier | None:
+    """The reading before this one, where it saw the beginning of just these messages and something is new."""
+    count = int((before.seen if before else {}).get("messages") or 0)
+    if before is None or not 0 < count < len(messages) or digest(messages[:count]) != before.seen.get("digest"):
+        return None
+    return Earlier(before, count)
 
 
 def _shape(value: Mapping[str, Any]) -> str | None:
     """What is wrong with an answer's shape, said to the model."""
-    for name in ("topics", "objections", "promises", "risks", "quality"):
+    for name in ("summary", "topics", "objections", "promises", "risks", "quality"):
         if not isinstance(value.get(name), list):
             return f"нет списка {name}"
     return None
 
 
-def ground(
-    raw: Mapping[str, Any],
-    part: Part,
-    mask: Mask,
-    timezone: str,
-    topics: Catalogue,
-    rubric: Sequence[Criterion] = DEFAULT,
-) -> Read:
+@dataclass(frozen=True)
+class Ground:
+    """What an answer about one part is held against. ``names``: mark → the person's name; ``new``: ids a finding may stand on."""
+
+    part: Part
+    mask: Mask
+    timezone: str
+    topics: Catalogue
+    evidence: Evidence
+    names: Mapping[str, str]
+    new: frozenset[str]
+
+
+def ground(raw: Mapping[str, Any], of: Ground, rubric: Sequence[Criterion] = DEFAULT) -> Read:
     """The answer about one part as a reading; what does not stand in the messages is dropped and counted."""
-    grounder = _Grounder(part, mask, timezone, {one.name for one in rubric})
-    return Read(
-        Reading(
-            topics=_unique(grounder.items(raw.get("topics"), topics.labels())),
-            wish=grounder.item(raw.get("wish"), {"wish": ""}, kind="wish"),
-            outcome=grounder.item(raw.get("outcome"), v.OUTCOMES),
-            objections=_unique(grounder.items(raw.get("objections"), v.OBJECTIONS)),
-            promises=grounder.promises(raw.get("promises")),
-            risks=_unique(grounder.items(raw.get("risks"), v.RISKS)),
-            next_step=grounder.item(raw.get("next_step"), v.NEXT_STEPS),
-            quality=grounder.criteria(raw.get("quality")),
-            mood=mood if (mood := raw.get("mood")) in v.MOODS else "calm",
-            language=language if (language := raw.get("language")) in v.LANGUAGES else "ru",
+    grounder = _Grounder(of, {one.name for one in rubric})
+    labels = of.topics.labels()
+    reading = Reading(
+        topics=_unique(grounder.items(raw.get("topics"), labels)),
+        wish=grounder.item(raw.get("wish"), {"wish": ""}, kind="wish"),
+        outcome=grounder.item(raw.get("outcome"), v.OUTCOMES),
+        objections=_unique(grounder.items(raw.get("objections"), v.OBJECTIONS)),
+        promises=grounder.promises(raw.get("promises")),
+        risks=_unique(grounder.items(raw.get("risks"), v.RISKS)),
+        next_step=grounder.item(raw.get("next_step"), v.NEXT_STEPS),
+        quality=grounder.criteria(raw.get("quality")),
+        mood=mood if (mood := raw.get("mood")) in v.MOODS else "calm",
+        language=language if (language := raw.get("language")) in v.LANGUAGES else "ru",
+        state=state if (state := raw.get("state")) in v.STATES else "",
+        needs_reply=grounder.item(raw.get("needs_reply"), v.REPLY, who="client"),
+        open_questions=_unique(
+            grounder.items(raw.get("open_questions"), {"question": ""}, kind="question", who="client")
         ),
-        dropped=grounder.dropped,
+        praise=_unique(grounder.items(raw.get("praise"), {"praise": ""}, kind="praise", who="client")),
+        client_facts=_unique(grounder.items(raw.get("client_facts"), v.CLIENT_FACTS, who="client")),
+        unjudged=grounder.sentences(raw.get("summary")),
+        unjudged_step=grounder.step(raw.get("next_step")),
     )
+    return Read(replace(reading, dropped=dict(grounder.dropped)), dropped=grounder.dropped.total())
 
 
 class _Grounder:
     """Judges the pieces of one answer against the messages of its part."""
 
-    def __init__(self, part: Part, mask: Mask, timezone: str, scored: set[str]) -> None:
-        self._scored = scored
-        self._by_number = {n: message for n, message, _ in part.pieces}
-        self._mask, self._where = mask, ZoneInfo(timezone)
-        self.dropped = 0
+    def __init__(self, of: Ground, scored: set[str]) -> None:
+        self._scored, self._given = scored, of
+        self._by_number = {n: message for n, message, _ in of.part.pieces}
+        self._mask, self._where = of.mask, ZoneInfo(of.timezone)
+        self.dropped: Counter[str] = Counter()
 
-    def items(self, raw: Any, labels: Mapping[str, str]) -> list[Item]:
-        found = [self.item(x, labels) for x in (raw if isinstance(raw, list) else [])[:_MOST_ITEMS]]
+    def sentences(self, raw: Any) -> tuple[Stated, ...]:
+        """Sentences code finds nothing against, at most three."""
+        found: list[Stated] = []
+        for x in (raw if isinstance(raw, list) else [])[:_MOST_SENTENCES]:
+            stated = self._stated(x)
+            if stated is not None and stated.text not in {one.text for one in found}:
+                found.append(stated)
+        return tuple(found)
+
+    def step(self, raw: Any) -> Step | None:
+        if not isinstance(raw, dict) or not raw.get("text"):
+            return None
+        stated = self._stated(raw, is_step=True)
+        if stated is None:
+            return None
+        due = None
+        if raw.get("due"):
+            due = _iso_day(raw["due"])
+            known = quantities.said_moments(self._given.evidence.cited(stated.message_ids))
+            if due is None or f"d{due.day}.{due.month}" not in known:
+                self.dropped["date"] += 1
+                due = None
+        return Step(stated.text, "client" if raw.get("owner") == "client" else "manager", due, stated.message_ids)
+
+    def _stated(self, raw: Any, *, is_step: bool = False) -> Stated | None:
+        text = raw.get("text") if isinstance(raw, dict) else None
+        ids = self._ids(raw)
+        if not isinstance(text, str) or ids is None:
+            self.dropped["message"] += 1
+            return None
+        why: str | None = "form"
+        for written in self._mask.restorations(text):
+            named = self._named(written)
+            why = refuse(named, ids, self._given.evidence, is_step=is_step)
+            if why is None:
+                return Stated(named, ids)
+        self.dropped[str(why)] += 1
+        return None
+
+    def _named(self, text: str) -> str:
+        """«М1» as the person's name, «К» as the client."""
+        names = self._given.names
+        text = _MARK.sub(lambda m: names.get(m[0], "менеджер") if m[0] != "К" else "клиент", text.strip())
+        return text[:1].upper() + text[1:]
+
+    def _ids(self, raw: Any) -> tuple[str, ...] | None:
+        """The ids behind message numbers of this part, or None."""
+        numbers = raw.get("n") if isinstance(raw, dict) else None
+        if not isinstance(numbers, list) or not 0 < len(numbers) <= 20:
+            return None
+        known = [self._by_number.get(n) for n in numbers if isinstance(n, int) and not isinstance(n, bool)]
+        if len(known) != len(numbers) or any(message is None for message in known):
+            return None
+        return tuple(dict.fromkeys(message.message_id for message in known if message is not None))
+
+    def items(self, raw: Any, labels: Mapping[str, str], kind: str | None = None, who: str | None = None) -> list[Item]:
+        found = [self.item(x, labels, kind, who) for x in (raw if isinstance(raw, list) else [])[:_MOST_ITEMS]]
         return [item for item in found if item is not None]
 
-    def item(self, raw: Any, labels: Mapping[str, str], kind: str | None = None) -> Item | None:
+    def item(self, raw: Any, labels: Mapping[str, str], kind: str | None = None, who: str | None = None) -> Item | None:
         if raw is None:
             return None
         evidence = self._evidence(raw)
@@ -189,10 +299,11 @@ class _Grounder:
             return None
         kind = kind or (str(raw.get("kind")) if raw.get("kind") in labels else "other")
         if kind not in labels:
-            self.dropped += 1
+            self.dropped["kind"] += 1
             return None
-        if kind == "rude_manager" and self._of(evidence[0][0]).kind != "manager":
-            self.dropped += 1
+        said = self._of(evidence[0][0]).kind
+        if (kind == "rude_manager" and said != "manager") or (who is not None and said != who):
+            self.dropped["who"] += 1
             return None
         text = one_line(evidence[1], 160) if kind == "wish" else ""
         return Item(kind, evidence[0], evidence[1], text, self._author(evidence[0]))
@@ -208,24 +319,56 @@ class _Grounder:
             when = deadlines.find(folded(quote), said.sent_at.astimezone(self._where))
             # who promised is who wrote it, whatever the model says
             deadline = when[0] if when else None
-            found.append(Promise(one_line(quote, 140), said.kind, deadline, ids, quote, author=self._author(ids)))
+            what = str(x.get("what")) if x.get("what") in v.PROMISED else ""
+            found.append(
+                Promise(
+                    one_line(quote, 140),
+                    said.kind,
+                    deadline,
+                    ids,
+                    quote,
+                    author=self._author(ids),
+                    what=what,
+                    superseded=x.get("superseded") is True,
+                )
+            )
         return tuple(p for p in found if p.who in ("manager", "client"))
 
     def criteria(self, raw: Any) -> tuple[Score, ...]:
         found: dict[str, Score] = {}
         for x in (raw if isinstance(raw, list) else [])[:_MOST_ITEMS]:
-            evidence = self._evidence(x)
+            absence = self._absence(x)
+            evidence = absence[:2] if absence else self._evidence(x)
             score = x.get("score") if isinstance(x, dict) else None
             known = isinstance(x, dict) and x.get("name") in self._scored
             valid = isinstance(score, int) and not isinstance(score, bool) and 0 <= score <= 2
             if evidence is None:
                 continue
-            if not known or not valid or self._of(evidence[0][0]).kind != "manager":
-                self.dropped += 1
+            if not known or not valid or self._of(evidence[0][0]).kind != "manager" or (absence and score == 2):
+                self.dropped["kind"] += 1
                 continue
             assert isinstance(score, int)
-            found.setdefault(x["name"], Score(x["name"], score, *evidence, self._author(evidence[0])))
+            found.setdefault(
+                x["name"],
+                Score(x["name"], score, *evidence, self._author(evidence[0]), absence[2] if absence else ""),
+            )
         return tuple(found.values())
+
+    def _absence(self, raw: Any) -> tuple[tuple[str, ...], str, str] | None:
+        """Ids, the line where it should have stood and what is missing: «не спросил, какой цвет», and nobody did."""
+        said = raw.get("absence") if isinstance(raw, dict) else None
+        ids = self._ids(raw)
+        if not isinstance(said, str) or not said.strip() or ids is None or raw.get("quote"):
+            return None
+        place = self._of(ids[0])
+        text = self._named(next(self._mask.restorations(said)))
+        sentence = f"Менеджер {text[:1].lower()}{text[1:]}".rstrip(".") + "."
+        if place.message_id not in self._given.new or " не " not in sentence or not place.body.strip():
+            return None
+        if refuse(sentence, ids, self._given.evidence) is not None:
+            return None
+        line = one_line(place.body, 120).removesuffix("…")
+        return (ids, line, text) if locate(line, ids, [place]) else None
 
     def _of(self, message_id: str) -> Message:
         return next(m for m in self._by_number.values() if m.message_id == message_id)
@@ -236,17 +379,28 @@ class _Grounder:
 
     def _evidence(self, raw: Any) -> tuple[tuple[str, ...], str] | None:
         """Message ids and the quote, or None (counted) when they do not hold."""
-        numbers = raw.get("n") if isinstance(raw, dict) else None
+        ids = self._ids(raw)
         quote = raw.get("quote") if isinstance(raw, dict) else None
-        if isinstance(numbers, list) and isinstance(quote, str) and 0 < len(numbers) <= 20 and len(quote) <= 600:
-            known = [self._by_number.get(n) for n in numbers if isinstance(n, int)]
-            if len(known) == len(numbers) and all(known):
-                messages = [m for m in known if m is not None]
-                quote = self._mask.restore(quote).strip().strip('«»"“”').strip()
-                ids = locate(quote, [m.message_id for m in messages], messages)
-                if ids:
-                    return tuple(ids), quote
-        self.dropped += 1
+        if ids is None or not isinstance(quote, str) or len(quote) > _LONGEST_QUOTE:
+            self.dropped["message"] += 1
+            return None
+        messages = [self._of(i) for i in ids]
+        for written in self._mask.restorations(quote):
+            said = written.strip().strip('«»"“”').strip()
+            found = locate(said, list(ids), messages)
+            if found:
+                if found[0] not in self._given.new:
+                    self.dropped["outside_window"] += 1
+                    return None
+                return tuple(i for i in found if i in self._given.new), said
+        self.dropped["quote"] += 1
+        return None
+
+
+def _iso_day(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
         return None
 
 
@@ -291,6 +445,17 @@ def _merged(parts: Sequence[Read], by_code: Reading) -> Read:
             next_step=next((r.next_step for r in reversed(readings) if r.next_step), None),
             quality=tuple(criteria.values()),
             open_question=by_code.open_question,
+            # the rules' summary stands until a second reader has judged the model's
+            summary=by_code.summary,
+            step=by_code.step,
+            state=next((r.state for r in reversed(readings) if r.state), "") or by_code.state,
+            needs_reply=next((r.needs_reply for r in reversed(readings) if r.needs_reply), None),
+            open_questions=_unique([q for r in readings for q in r.open_questions]),
+            praise=_unique([q for r in readings for q in r.praise]),
+            client_facts=_unique([q for r in readings for q in r.client_facts]),
+            unjudged=tuple(s for r in readings for s in r.unjudged)[-_MOST_SENTENCES:],
+            unjudged_step=next((r.unjudged_step for r in reversed(readings) if r.unjudged_step), None),
+            dropped=dict(sum((Counter(r.dropped) for r in readings), Counter())),
             mood=last.mood,
             language=readings[0].language,
             media_unread=by_code.media_unread,

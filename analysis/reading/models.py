@@ -7,7 +7,7 @@ stands in that message word for word. JSON-ready: :meth:`Reading.to_json` is wha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -37,11 +37,33 @@ class Promise:
     #: a later message of the same dialog delivers it
     kept: bool = False
     author: str = ""
+    #: document, call, price, photo, discount, delivery, answer, other; empty where nobody said
+    what: str = ""
+    #: a later promise of the same took its place
+    superseded: bool = False
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A sentence of a summary with the messages it stands on."""
+
+    text: str
+    message_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done next, in words; ``owner``: manager or client, ``due``: local date, if one was named."""
+
+    text: str
+    owner: str
+    due: date | None
+    message_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score of the rubric: 0, 1 or 2, with the messages that show it."""
+    """A score of the rubric: 0, 1 or 2, with the messages that show it. ``absence``: what is missing at that place."""
 
     name: str
     score: int
@@ -49,6 +71,7 @@ class Score:
     quote: str
     #: who of ours is scored, as the CRM names them
     author: str = ""
+    absence: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +86,26 @@ class Reading:
     quality: tuple[Score, ...] = ()
     #: the client's last question when nobody answered it in the window
     open_question: Item | None = None
+    #: one to three sentences, each proved (:mod:`analysis.proof`)
+    summary: tuple[Stated, ...] = ()
+    #: a word of :data:`analysis.reading.vocabulary.STATES`
+    state: str = ""
+    step: Step | None = None
+    #: whether our answer is due by the model's own judgement: hard, soft or none, with the question
+    needs_reply: Item | None = None
+    open_questions: tuple[Item, ...] = ()
+    praise: tuple[Item, ...] = ()
+    #: budget, size, colour, term, product, each as the client said it
+    client_facts: tuple[Item, ...] = ()
+    #: reason → how much of the answer was left out
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    #: what code let pass and no second reader has judged yet: shown to nobody
+    unjudged: tuple[Stated, ...] = ()
+    unjudged_step: Step | None = None
+    #: who wrote the summary: model or rules
+    summary_by: str = "rules"
+    #: the messages this was read from, so that a later look reads only what is new
+    seen: Mapping[str, Any] = field(default_factory=dict)
     mood: str = "calm"
     language: str = "ru"
     #: voice notes, pictures and files inside the dialog that nobody read
@@ -76,6 +119,9 @@ class Reading:
         raw["promises"] = [
             {**_plain(asdict(p)), "deadline": p.deadline.isoformat() if p.deadline else None} for p in self.promises
         ]
+        for name in ("step", "unjudged_step"):
+            if raw[name] is not None:
+                raw[name]["due"] = raw[name]["due"].isoformat() if raw[name]["due"] else None
         return _plain(raw)
 
     @staticmethod
@@ -95,16 +141,37 @@ class Reading:
                     quote=x["quote"],
                     kept=bool(x.get("kept")),
                     author=x.get("author", ""),
+                    what=x.get("what", ""),
+                    superseded=bool(x.get("superseded")),
                 )
                 for x in raw.get("promises", ())
             ),
             risks=tuple(_item(x) for x in raw.get("risks", ())),
             next_step=_maybe(raw.get("next_step")),
             quality=tuple(
-                Score(x["name"], int(x["score"]), tuple(x["message_ids"]), x["quote"], x.get("author", ""))
+                Score(
+                    x["name"],
+                    int(x["score"]),
+                    tuple(x["message_ids"]),
+                    x["quote"],
+                    x.get("author", ""),
+                    x.get("absence", ""),
+                )
                 for x in raw.get("quality", {}).get("criteria", ())
             ),
             open_question=_maybe(raw.get("open_question")),
+            summary=_stated(raw.get("summary")),
+            state=raw.get("state", ""),
+            step=_step(raw.get("step")),
+            needs_reply=_maybe(raw.get("needs_reply")),
+            open_questions=tuple(_item(x) for x in raw.get("open_questions", ())),
+            praise=tuple(_item(x) for x in raw.get("praise", ())),
+            client_facts=tuple(_item(x) for x in raw.get("client_facts", ())),
+            dropped={str(reason): int(n) for reason, n in (raw.get("dropped") or {}).items()},
+            unjudged=_stated(raw.get("unjudged")),
+            unjudged_step=_step(raw.get("unjudged_step")),
+            summary_by=raw.get("summary_by", "rules"),
+            seen=dict(raw.get("seen") or {}),
             mood=raw.get("mood", "calm"),
             language=raw.get("language", "ru"),
             media_unread=int(raw.get("media_unread", 0)),
@@ -122,6 +189,17 @@ class Read:
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: Decimal = Decimal(0)
+
+
+def _stated(raw: Any) -> tuple[Stated, ...]:
+    return tuple(Stated(x["text"], tuple(x["message_ids"])) for x in raw or ())
+
+
+def _step(raw: Mapping[str, Any] | None) -> Step | None:
+    if not raw:
+        return None
+    due = date.fromisoformat(raw["due"]) if raw.get("due") else None
+    return Step(raw["text"], raw["owner"], due, tuple(raw["message_ids"]))
 
 
 def _item(raw: Mapping[str, Any]) -> Item:

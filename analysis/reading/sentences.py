@@ -34,6 +34,11 @@ class Line:
     needs_reply: bool
     author: str
 
+    @property
+    def body(self) -> str:
+        """The text, under the name a message has it."""
+        return self.text
+
 
 @dataclass(frozen=True)
 class Sentence:

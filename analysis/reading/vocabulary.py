@@ -24,6 +24,10 @@ RISKS: dict[str, str] = {
     "angry": "Клиент недоволен",
     "ignored": "Клиента не слышат",
     "wrong_price": "Названы разные цены",
+    "missed_chance": "Клиент готов, менеджер не закрыл",
+    "contradiction": "Менеджеры говорят разное",
+    "wrong_fact": "Сказано неверно о компании",
+    "channel_change": "Уводят в другой канал",
     "other": "Другое",
 }
 
@@ -48,6 +52,44 @@ NEXT_STEPS: dict[str, str] = {
     "fix": "Разобрать жалобу",
     "other": "Другое",
 }
+
+STATES: dict[str, str] = {
+    "new_question": "Новый вопрос",
+    "choosing": "Выбирает",
+    "offer_sent": "Получил предложение",
+    "thinking": "Думает",
+    "agreed": "Договорились",
+    "payment_claimed": "Сообщил об оплате",
+    "paid": "Оплачено",
+    "in_production": "В работе",
+    "delivery_scheduled": "Доставка назначена",
+    "delivered": "Доставлено",
+    "service_request": "Обращение после покупки",
+    "complaint": "Жалоба",
+    "refused": "Отказался",
+    "silent": "Замолчал",
+}
+
+PROMISED: dict[str, str] = {
+    "document": "Документ",
+    "call": "Звонок",
+    "price": "Цена",
+    "photo": "Фото",
+    "discount": "Скидка",
+    "delivery": "Доставка",
+    "answer": "Ответ",
+    "other": "Другое",
+}
+
+CLIENT_FACTS: dict[str, str] = {
+    "budget": "Бюджет",
+    "size": "Размер",
+    "colour": "Цвет",
+    "term": "Срок",
+    "product": "Товар",
+}
+
+REPLY: dict[str, str] = {"hard": "Нужен ответ", "soft": "Можно ответить", "none": "Ответ не нужен"}
 
 MOODS: dict[str, str] = {
     "pleased": "доволен",

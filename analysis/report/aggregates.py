@@ -16,7 +16,10 @@ from analysis.topics.grouping import Group, Question, groups
 from synkro.core import phones, russian
 from synkro.tenancy.topics import OTHER
 
-_RISK_ORDER = ("rude_manager", "refund", "complaint", "angry", "wrong_price", "broken_promise", "ignored", "other")
+_RISK_ORDER = (
+    "rude_manager", "refund", "complaint", "angry", "wrong_price", "contradiction", "wrong_fact", "broken_promise", "missed_chance",
+    "ignored", "channel_change", "other",
+)  # fmt: skip
 _RISKS_SHOWN = 2
 _QUOTES_SHOWN = 3
 _PROMISES_SHOWN = 20

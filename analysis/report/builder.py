@@ -28,6 +28,7 @@ from analysis.report import (
     page_text,
     quality,
     sales,
+    summaries,
 )
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
@@ -148,6 +149,8 @@ def compose(
             "uncovered": None if little else aggregates.uncovered(outcome.readings, ctx.topics, claims),
             "lost_reasons": [{**row, "reason": shown(str(row["reason"]), 120)} for row in facts.lost],
             "sales": sales.build(facts),
+            "summaries": summaries.summaries(outcome.readings),
+            "dropped": summaries.dropped(outcome.readings),
             "channels": sales.channels(facts),
             "stages": sales.stages(facts),
             "quiet": quiet,

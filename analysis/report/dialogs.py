@@ -11,14 +11,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from decimal import Decimal
 
-from analysis.llm import prompts
+from analysis.llm import judge, prompts
 from analysis.llm import reader as by_model
 from analysis.llm.budget import Budget, BudgetExceeded, DatabaseLedger, caps_of
 from analysis.llm.prices import price_of
 from analysis.llm.provider import Provider
+from analysis.llm.transcript import Knowledge
 from analysis.reading.models import Read, Reading
 from analysis.reading.normalisation import folded
 from analysis.report.context import AnalysisContext, DialogReading, ReadingsOutcome
@@ -26,6 +28,7 @@ from analysis.rules import reader
 from analysis.topics import Catalogue
 from analysis.topics.catalogue import changed
 from analysis.topics.matching import Matcher
+from synkro.core import clock
 from synkro.core.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -37,7 +40,7 @@ from synkro.core.errors import (
 from synkro.core.settings import settings
 from synkro.database import db
 from synkro.http import allowlist
-from synkro.reporting import dialogs, readings, spending
+from synkro.reporting import cards, dialogs, readings, spending
 from synkro.reporting.dialogs import Dialog, Message
 from synkro.reporting.readings import StoredReading
 
@@ -46,7 +49,8 @@ __all__ = ["AnalysisContext", "ReadingsOutcome", "read_dialogs"]
 log = logging.getLogger(__name__)
 
 _BATCH = 40
-_CONTEXT = 6
+#: lines before the window a model is shown, and may cite
+_CONTEXT = 30
 _STEP = "dialog_readings"
 
 
@@ -121,13 +125,28 @@ def _texts(ctx: AnalysisContext, batch: Sequence[Dialog]) -> dict[str, list[Mess
     """Messages of the window and a few before it, by dialog."""
     with db.as_service("readings") as connection:
         ids = [dialog.dialog_id for dialog in batch]
-        return dialogs.messages_of_window(connection, ctx.tenant_id, ids, ctx.window, before=_CONTEXT)
+        found = dialogs.messages_of_window(
+            connection, ctx.tenant_id, ids, ctx.window, before=_CONTEXT, whole_session=True
+        )
+        with_media = dialogs.with_media(connection, ctx.tenant_id, [m for said in found.values() for m in said])
+    for said in found.values():
+        said.clear()
+    for message in with_media:
+        found[message.dialog_id].append(message)
+    return found
 
 
 def _inside(ctx: AnalysisContext, messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
     """``(in the window, before it)``."""
     inside = [m for m in messages if ctx.window.start <= m.sent_at < ctx.window.end]
     return inside, [m for m in messages if m.sent_at < ctx.window.start]
+
+
+def _unseen(before: Sequence[Message], previous: Reading) -> list[Message]:
+    """The lines before the window an earlier reading has not seen, and a few of those it has; the card tells the rest."""
+    until = str(previous.seen.get("until") or "")
+    known = [m for m in before if until and m.sent_at.isoformat() <= until]
+    return [*known[-by_model.OVERLAP :], *before[len(known) :]] if known else list(before)
 
 
 def _store(ctx: AnalysisContext, read: Sequence[tuple[Dialog, Read]], version: str, model: str) -> None:
@@ -213,10 +232,14 @@ async def _by_model(ctx: AnalysisContext, found: Sequence[Dialog], outcome: Read
             _by_rules(ctx, batch, outcome, "provider")
         return
     state = _State(ctx, outcome, time.monotonic() + ctx.limits.reading_seconds)
-    async with provider:
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(provider)
+        if (second := open_judge(ctx, budget)) is not None:
+            state.second = await opened.enter_async_context(second)
         for batch in _batches(sorted(found, key=_weight)):
             await state.read_batch(provider, batch, own)
-    outcome.calls, outcome.cost_usd = provider.calls, budget.spent
+    outcome.calls = provider.calls + (state.second.calls if state.second is not None else 0)
+    outcome.cost_usd = budget.spent + (state.second.budget.spent if state.second is not None else 0)
 
 
 def _weight(dialog: Dialog) -> tuple[bool, int, int, str]:
@@ -247,6 +270,20 @@ def open_provider(ctx: AnalysisContext, budget: Budget) -> Provider:
     )
 
 
+def open_judge(ctx: AnalysisContext, budget: Budget) -> Provider | None:
+    """The second reader's provider where the settings name a model or a server of its own; its caps are the same."""
+    assert ctx.ai is not None
+    model, address = ctx.ai.public.get("judge_model"), ctx.ai.public.get("judge_base_url")
+    if not model and not address:
+        return None
+    public = {**ctx.ai.public, **({"model": model} if model else {}), **({"base_url": address} if address else {})}
+    key = ctx.ai_secrets.get("judge_api_key") or ctx.ai_secrets["api_key"]
+    base_url = allowlist.ai_base_url(public, ctx.allow_local)
+    price, _ = price_of(str(public["model"]), allowlist.is_loopback_url(base_url), settings().ai_prices)
+    own = Budget(price, budget.caps, DatabaseLedger(ctx.tenant_id, ctx.run_id), budget.before)
+    return Provider(public, key, budget=own, limits=ctx.limits, allow_local=ctx.allow_local)
+
+
 class _State:
     """What one pass over the dialogs learns about its provider."""
 
@@ -254,6 +291,10 @@ class _State:
         self.ctx, self.outcome, self.until = ctx, outcome, until
         self.failures, self.has_read = 0, False
         self.stopped: str | None = None
+        #: by dialog, what is known of it beside its lines
+        self.knowledge: dict[str, Knowledge] = {}
+        #: who judges, where the settings name another model or server for it
+        self.second: Provider | None = None
         #: here and not in the provider: who waits for a place must hear that the provider was left alone meanwhile
         self.places = asyncio.Semaphore(ctx.limits.concurrency)
 
@@ -277,6 +318,7 @@ class _State:
             _by_rules(ctx, fresh, outcome, self.stopped)
             ctx.progress(_STEP, len(outcome.readings) + outcome.skipped.get("no_text", 0), outcome.total, outcome.note)
             return
+        self._learn(fresh, version, provider.model)
         tasks = [asyncio.create_task(self._one(provider, d, texts[d.dialog_id], version, own)) for d in fresh]
         try:
             await asyncio.gather(*tasks)
@@ -284,6 +326,7 @@ class _State:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        await self._judge(provider, batch, version)
         ctx.progress(_STEP, len(outcome.readings) + outcome.skipped.get("no_text", 0), outcome.total, outcome.note)
 
     async def _one(self, provider: Provider, dialog: Dialog, messages: list[Message], version: str, own: str) -> None:
@@ -311,6 +354,63 @@ class _State:
         outcome.tokens_in += read.tokens_in
         outcome.tokens_out += read.tokens_out
 
+    def _learn(self, batch: Sequence[Dialog], version: str, model: str) -> None:
+        """What the CRM knows of these dialogs, and what was read of them before."""
+        ids = [dialog.dialog_id for dialog in batch]
+        with db.as_service("readings") as connection:
+            known = cards.of_dialogs(connection, self.ctx.tenant_id, ids, self.ctx.window)
+            before = readings.last_of(connection, self.ctx.tenant_id, ids, version, model)
+        now = min(self.ctx.window.end, clock.now())
+        for dialog_id in ids:
+            previous = Reading.from_json(before[dialog_id]) if dialog_id in before else None
+            self.knowledge[dialog_id] = Knowledge(known.get(dialog_id), previous, now)
+
+    async def _judge(self, provider: Provider, batch: Sequence[Dialog], version: str) -> None:
+        """The second reader over what is new of this batch; where it fails, the rules' summaries stand until the next look."""
+        ids = {dialog.dialog_id for dialog in batch}
+        places = {
+            found.dialog.dialog_id: place
+            for place, found in enumerate(self.outcome.readings)
+            if found.by == "model" and found.dialog.dialog_id in ids and judge.needs(found.reading)
+        }
+        if not places or self.stopped is not None:
+            return
+        dialogs_of = [self.outcome.readings[place].dialog for place in places.values()]
+        texts = _texts(self.ctx, dialogs_of)
+        missing = [dialog for dialog in dialogs_of if dialog.dialog_id not in self.knowledge]
+        if missing:
+            self._learn(missing, version, provider.model)
+        waiting = [
+            judge.Judged(
+                key, self.outcome.readings[place].reading, tuple(texts[key]), self.knowledge[key], self.ctx.timezone,
+                self.outcome.readings[place].dialog.client_name,
+            )
+            for key, place in places.items()
+        ]  # fmt: skip
+        try:
+            async with asyncio.timeout(max(1.0, self.until - time.monotonic())):
+                found = await judge.judge(self.second or provider, waiting)
+        except (SynkroError, TimeoutError) as error:
+            log.warning("the summaries of %s dialogs were not judged: %s", len(waiting), error)
+            return
+        with db.as_service("readings", is_durable=False) as connection:
+            for key, verdict in found.items():
+                place = places[key]
+                one = self.outcome.readings[place]
+                left = sum(verdict.reading.dropped.values())
+                self.outcome.dropped_claims += left - sum(one.reading.dropped.values())
+                self.outcome.tokens_in += verdict.tokens_in
+                self.outcome.tokens_out += verdict.tokens_out
+                self.outcome.readings[place] = replace(one, reading=verdict.reading)
+                readings.judged(
+                    connection,
+                    self.ctx.tenant_id,
+                    StoredReading(
+                        key, one.dialog.transcript_hash, version, provider.model, verdict.reading.to_json(), left, verdict.tokens_in,
+                        verdict.tokens_out, verdict.cost_usd,
+                    ),
+                )  # fmt: skip
+
     async def _ask(
         self, provider: Provider, dialog: Dialog, inside: list[Message], before: list[Message], own: str
     ) -> Read | str:
@@ -325,11 +425,15 @@ class _State:
             self._time_is_up()
         if self.stopped is not None:
             return self.stopped
+        knowledge = self.knowledge.get(dialog.dialog_id, Knowledge())
+        earlier = by_model.earlier(inside, knowledge.previous)
+        if knowledge.previous is not None and earlier is None:
+            before = _unseen(before, knowledge.previous)
         try:
             async with asyncio.timeout(left):
                 read = await by_model.read(
                     provider, dialog, inside, before, timezone=self.ctx.timezone, own_prompt=own, topics=self.ctx.topics,
-                    rubric=self.ctx.rubric,
+                    rubric=self.ctx.rubric, knowledge=knowledge, earlier=earlier,
                 )  # fmt: skip
         except by_model.TooLong:
             return "too_long"

@@ -17,13 +17,13 @@ from analysis.reading.models import Item, Promise, Reading, Score
 from analysis.reading.normalisation import one_line
 from analysis.reading.sentences import Line, Sentence
 from analysis.rules import patterns as p
-from analysis.rules import phrases, price_conflicts, promises
+from analysis.rules import phrases, price_conflicts, promises, summary
 from analysis.topics import Catalogue, finding, pack
 from analysis.topics.matching import matcher
 from synkro.reporting.dialogs import Message
 from synkro.tenancy.topics import CORE
 
-PROMPT_VERSION = "rules-5"
+PROMPT_VERSION = "rules-6"
 MODEL = "rules"
 
 #: characters of a dialog the rules take on, about 3 s of work; nobody types more in a window
@@ -69,7 +69,7 @@ def read(
     # what is told as a complaint, an objection or a decision is no question without a topic
     told = [*risks, *objections, *([outcome] if outcome and outcome.kind in _TOLD else ())]
     asked = {id(s) for s in _without(sentences, told) if reasons.get(s.line.message_id) in finding.ASKING and _asks(s)}
-    return Reading(
+    reading = Reading(
         topics=finding.find(topics, sentences, lambda sentence: id(sentence) in asked),
         wish=_wish(sentences, topics),
         outcome=outcome,
@@ -83,6 +83,7 @@ def read(
         language=_language(people),
         media_unread=sum(1 for line in people if line.has_media),
     )
+    return summary.add(reading, messages, timezone)
 
 
 #: outcomes whose words are a decision; «waiting» quotes the question itself

@@ -196,6 +196,7 @@ def _reading(view: Transcript) -> None:
     if not isinstance(raw, dict):
         return
     topics = view.topics.labels(language())
+    state = vocabulary.STATES.get(str(raw.get("state") or ""))
     lines = [
         (label, list(dict.fromkeys(_named(item, names) for item in _listed(raw.get(key)))))
         for label, key, names in (
@@ -206,13 +207,28 @@ def _reading(view: Transcript) -> None:
             (t("report.risks"), "risks", vocabulary.RISKS),
         )
     ]
+    lines = [(t("reading.state"), [state] if state else []), *lines]
     lines = [(label, found) for label, found in lines if found]
-    if not lines:
+    told = [one for one in _listed(raw.get("summary")) if one.get("text") and one.get("message_ids")]
+    if not lines and not told:
         return
     with section(t("dialog.reading"), mark="reading"):
+        if told:
+            _summary(view, told)
         facts((label, formatting.masked("; ".join(found))) for label, found in lines)
         if model := (view.reading or {}).get("model"):
             span("small muted", f"{t('data.reader')}: {t(f'reader.{model}') if known(f'reader.{model}') else model}")
+
+
+def _summary(view: Transcript, told: list[dict[str, Any]]) -> None:
+    """What the dialog is about, each sentence with a link to the messages it stands on."""
+    with div("stack list", mark="summary"):
+        for one in told:
+            ids = [str(message_id) for message_id in one["message_ids"]]
+            with div("item stack tight"):
+                span("wrap", formatting.masked(str(one["text"])))
+                cited = dialog_href(view.tenant.slug, view.card["dialog_id"], ids)
+                link(formatting.plural(len(ids), "plural.messages"), cited, "small", mark="summary-cited")
 
 
 def _listed(value: Any) -> list[dict[str, Any]]:

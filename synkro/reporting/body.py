@@ -358,6 +358,23 @@ class Mode(_Model):
     sections: Rows[ModeSection] = []
 
 
+class Stated(_Model):
+    """A sentence with the messages it stands on."""
+
+    text: Text = ""
+    message_ids: list[str] = []
+
+
+class Summary(_Model):
+    """A dialog of the window in one to three sentences. ``state``: a word of the reading's vocabulary."""
+
+    dialog_id: str = ""
+    sentences: Rows[Stated] = []
+    state: Text = ""
+    #: what is next, whose it is and by when, in words
+    next_step: str | None = None
+
+
 class Revision(_Model):
     of_version: int | None = None
     gained: Text = ""
@@ -382,6 +399,9 @@ class Body(_Model):
     lost_reasons: Rows[LostReason] = []
     #: None: a company without deals, or a report that was written before there was this section
     sales: Annotated[list[Sale] | None, BeforeValidator(_rows_if_any)] = None
+    summaries: Rows[Summary] = []
+    #: reason → sentences and findings of the dialogs that were left out because nothing proved them
+    dropped: dict[str, int] = {}
     channels: Rows[ChannelSales] = []
     stages: Rows[StageMoves] = []
     quiet: bool = False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from synkro.connectors import raw
 from synkro.core.errors import NotFoundError
 from synkro.core.windows import Window
 from synkro.database import db
@@ -30,6 +31,10 @@ class Message:
     #: why needs_reply says so, and the chance that it is right; None where nothing was decided
     needs_reply_reason: str | None = None
     needs_reply_confidence: float | None = None
+    #: text, voice, image, file, …, as the channel calls it
+    message_type: str = ""
+    file_name: str = ""
+    seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def in_window(connection: db.Connection, tenant_id: UUID, window: Window) -> lis
 _MESSAGES = (
     "select f.message_id, f.dialog_id, f.kind, f.direction, f.sent_at, coalesce(f.body, '') as body, f.has_media,"
     " f.author_id, m.name as author_name, f.author_source, f.needs_reply,"
-    " f.needs_reply_reason, f.needs_reply_confidence from marts.fct_messages f"
+    " f.needs_reply_reason, f.needs_reply_confidence, coalesce(f.message_type, '') as message_type from marts.fct_messages f"
     " left join marts.dim_managers m on m.tenant_id = f.tenant_id and m.manager_id = f.author_id"
 )
 
@@ -120,10 +125,21 @@ def page(
     return Page([Message(**one) for one in rows], wanted, pages, row["total"])
 
 
+#: lines of a session that began before the window: nobody writes more without a pause of hours
+_MOST_OF_SESSION = 200
+
+
 def messages_of_window(
-    connection: db.Connection, tenant_id: UUID, dialog_ids: Sequence[str], window: Window, *, before: int = 0
+    connection: db.Connection,
+    tenant_id: UUID,
+    dialog_ids: Sequence[str],
+    window: Window,
+    *,
+    before: int = 0,
+    whole_session: bool = False,
 ) -> dict[str, list[Message]]:
-    """By dialog, in order: the messages inside the window and the ``before`` last ones ahead of it for context."""
+    """By dialog, in order: the messages inside the window and the ``before`` last ones ahead of it; with ``whole_session`` also
+    the beginning of the session that goes on into the window."""
     if not dialog_ids:
         return {}
     of_dialog = f"{_MESSAGES} where f.tenant_id = %(tenant)s and f.dialog_id = asked.id"
@@ -131,7 +147,16 @@ def messages_of_window(
         "select said.* from unnest(%(dialogs)s::text[]) as asked (id) cross join lateral ("
         f"({of_dialog} and f.sent_at >= %(start)s and f.sent_at < %(end)s) union all"
         f" ({of_dialog} and f.sent_at < %(start)s"
-        ' order by f.sent_at desc, f.message_id collate "C" desc limit %(before)s)) as said'
+        ' order by f.sent_at desc, f.message_id collate "C" desc limit %(before)s)'
+        + (
+            f" union ({of_dialog} and f.sent_at < %(start)s and f.session_id = (select x.session_id from marts.fct_messages x"
+            "  where x.tenant_id = %(tenant)s and x.dialog_id = asked.id and x.sent_at >= %(start)s and x.sent_at < %(end)s"
+            '  order by x.sent_at, x.message_id collate "C" limit 1)'
+            f" order by f.sent_at desc limit {_MOST_OF_SESSION})"
+            if whole_session
+            else ""
+        )
+        + ") as said"
         ' order by sent_at, message_id collate "C"',
         {
             "tenant": tenant_id,
@@ -145,6 +170,32 @@ def messages_of_window(
     for row in rows:
         found[row["dialog_id"]].append(Message(**row))
     return found
+
+
+def with_media(connection: db.Connection, tenant_id: UUID, messages: Sequence[Message]) -> list[Message]:
+    """The messages with the names and lengths of their files, as the channel sent them (service entry point)."""
+    ids = [message.message_id for message in messages if message.has_media]
+    if not ids:
+        return list(messages)
+    kinds = ("file", "document", "voice", "audio", "video", "image")
+    names = ", ".join(f"payload #>> '{{{kind},name}}'" for kind in kinds)
+    lengths = ", ".join(f"payload #>> '{{{kind},duration}}'" for kind in kinds)
+    rows = connection.execute(
+        f"select id::text as message_id, chat_id::text as dialog_id, coalesce({names}, '') as file_name, coalesce({lengths}) as seconds"
+        f" from ({raw.messages('tenant_id, id, chat_id, payload')}) m where tenant_id = %s and id = any (%s)",
+        (tenant_id, ids),
+    )
+    found = {(row["dialog_id"], row["message_id"]): row for row in rows}
+    made = []
+    for message in messages:
+        row = found.get((message.dialog_id, message.message_id))
+        length = str(row["seconds"] or "").split(".")[0] if row else ""
+        made.append(
+            replace(message, file_name=row["file_name"], seconds=int(length) if length.isdigit() else None)
+            if row
+            else message
+        )
+    return made
 
 
 def get(connection: db.Connection, tenant_id: UUID, dialog_id: str) -> dict[str, Any]:

@@ -55,6 +55,16 @@ def report_json(
             "skipped": coverage.get("skipped", {}),
         },
         "claims": [{name: claim.get(name) for name in _CLAIM} for claim in report.claims],
+        "summaries": [
+            {
+                "dialog_id": one.dialog_id,
+                "sentences": [{"text": said.text, "message_ids": said.message_ids} for said in one.sentences],
+                "state": one.state,
+                "next_step": one.next_step,
+            }
+            for one in report.body.summaries
+        ],
+        "dropped": report.body.dropped,
         "cost_usd": float(report.cost_usd),
     }
     if reconciliation is not None:

@@ -45,6 +45,31 @@ def cached(
     return {row["dialog_id"]: StoredReading(**row) for row in rows}
 
 
+def last_of(
+    connection: db.Connection, tenant_id: UUID, dialog_ids: Iterable[str], prompt_version: str, model: str
+) -> dict[str, dict[str, Any]]:
+    """The newest reading of each dialog by this prompt and model, whatever its content was."""
+    rows = connection.execute(
+        "select distinct on (dialog_id) dialog_id, reading from synkro.dialog_readings"
+        " where tenant_id = %s and dialog_id = any (%s) and prompt_version = %s and model = %s"
+        " order by dialog_id, created_at desc",
+        (tenant_id, list(dialog_ids), prompt_version, model),
+    )
+    return {row["dialog_id"]: row["reading"] for row in rows}
+
+
+def judged(connection: db.Connection, tenant_id: UUID, reading: StoredReading) -> None:
+    """What a second reader left of a reading, and what that cost."""
+    connection.execute(
+        "update synkro.dialog_readings set reading = %s, dropped_claims = %s, tokens_in = tokens_in + %s, tokens_out = tokens_out + %s,"
+        " cost_usd = cost_usd + %s where tenant_id = %s and dialog_id = %s and content_hash = %s and prompt_version = %s and model = %s",
+        (
+            Jsonb(reading.reading), reading.dropped_claims, reading.tokens_in, reading.tokens_out, reading.cost_usd, tenant_id,
+            reading.dialog_id, reading.content_hash, reading.prompt_version, reading.model,
+        ),
+    )  # fmt: skip
+
+
 def store(connection: db.Connection, tenant_id: UUID, reading: StoredReading) -> None:
     connection.execute(
         "insert into synkro.dialog_readings (tenant_id, dialog_id, content_hash, prompt_version, model, reading,"

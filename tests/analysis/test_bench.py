@@ -46,7 +46,7 @@ def test_the_rules_are_precise_on_both_halves_and_find_most() -> None:
 
 
 def test_what_is_sent_is_hardly_more_than_the_dialog() -> None:
-    assert ai.sent_ratio(make()) <= 1.3
+    assert ai.sent_ratio(make()) <= 1.6, "times and the card included"
 
 
 def test_the_prefix_is_identical_across_calls(busy: Shop, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_the_prefix_is_identical_across_calls(busy: Shop, model: Model, monkeypa
     monkeypatch.setattr(Provider, "_arguments", watch)
     ctx = busy.context_with_ai(model.base_url, model.api_key)
     first, second = read_dialogs(ctx), read_dialogs(ctx)
-    assert (first.calls, second.calls) == (6, 0)
+    assert (first.calls, second.calls) == (7, 0)
     assert len(seen) == 6 and len(set(seen)) == 1 and seen[0][0] == prompts.reading_system(DEFAULT, FURNITURE)
 
 
@@ -85,7 +85,7 @@ def test_the_harness_is_pointed_at_a_server_by_the_environment(
     ai.main()
     told = capsys.readouterr().out
     assert "rules, held out, rude: recall" in told and "sent ÷ own tokens" in told
-    assert "sandbox-reader: 3 dialogs, 3 requests, failed {}" in told and "s a dialog" in told
+    assert "sandbox-reader: 3 dialogs, 6 requests, failed {}" in told and "s a dialog" in told
     model.breaks("unauthorized")
     ai.main()
     told = capsys.readouterr().out

@@ -9,7 +9,8 @@ Errs on the side of hiding: a long order number may look like a phone and is the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice, product
 
 from analysis.llm.masking import addresses, contacts, documents, names
 from analysis.reading import morphology
@@ -34,6 +35,8 @@ _CALLED = re.compile(
     r"(?P<name>[а-яёәғқңөұүһі]{3,30})(?!\w)",
     re.I,
 )
+#: ways to write the names of one quote that are tried
+_MOST_SPELLINGS = 16
 _PLACEHOLDER = re.compile(r"⟦([А-ЯЁ]+)(\d+)⟧")
 
 
@@ -52,10 +55,14 @@ _FIRST = (
 
 
 class Mask:
-    """Placeholders of one call. ``known``: people the CRM and the channel know in this dialog."""
+    """Placeholders of one call. ``known``: people the CRM and the channel know in this dialog; ``people``: name → the mark of who
+    they are in it («М1», «К»), which is then their placeholder however the name is written."""
 
-    def __init__(self, known: Iterable[str] = ()) -> None:
+    def __init__(self, known: Iterable[str] = (), people: Mapping[str, str] | None = None) -> None:
         self._values: dict[str, str] = {}
+        self._spellings: dict[str, list[str]] = {}
+        self._roles = _roles(people or {})
+        known = [*known, *(people or {})]
         self._given: dict[tuple[str, str], str] = {}
         words = {word for name in known for word in re.findall(r"[^\W\d_]{2,}", visible(name))}
         # a name is declined: the stem and up to three letters of an ending; one of two letters stands as it is written
@@ -90,12 +97,34 @@ class Mask:
         for introduced in (_INTRODUCED, _CALLED):
             text = introduced.sub(lambda m: m["before"] + self._put("ИМЯ", m["name"]), text)
         if self._names is not None:
-            text = self._names.sub(lambda m: self._put("ИМЯ", m[0]), text)
+            text = self._names.sub(lambda m: self._known(m[0]), text)
         return self._unknown_names(text)
 
     def restore(self, text: str) -> str:
         """Values back in place of their placeholders; unknown placeholders vanish."""
         return _PLACEHOLDER.sub(lambda m: self._values.get(m[0], ""), text)
+
+    def restorations(self, text: str) -> Iterator[str]:
+        """The text with values back, in each way a person's name was written; the usual one first."""
+        marks = [mark for mark in dict.fromkeys(m[0] for m in _PLACEHOLDER.finditer(text)) if mark in self._spellings]
+        for chosen in islice(product(*(self._spellings[mark] for mark in marks)), _MOST_SPELLINGS):
+            written = text
+            for mark, value in zip(marks, chosen, strict=True):
+                written = written.replace(mark, value)
+            yield self.restore(written)
+
+    def _known(self, value: str) -> str:
+        """A name somebody told us: the mark of the one person it can be, else a name like others."""
+        roles = {role for pattern, role in self._roles if pattern.fullmatch(value)}
+        if len(roles) != 1:
+            return self._put("ИМЯ", value)
+        role = roles.pop()
+        mark = f"⟦{role}⟧" if role[-1].isdigit() else f"⟦{role}1⟧"
+        spellings = self._spellings.setdefault(mark, [])
+        if value not in spellings:
+            spellings.append(value)
+        self._values.setdefault(mark, value)
+        return mark
 
     def _put(self, kind: str, value: str) -> str:
         key = (kind, value.strip())
@@ -169,6 +198,15 @@ class Mask:
         if len(digits) == 9 and re.search(r"[\s()-]", run) and digits[0] in "79" and not _is_money(run):
             return self._put("ТЕЛ", run)
         return run
+
+
+def _roles(people: Mapping[str, str]) -> list[tuple[re.Pattern[str], str]]:
+    """A pattern for each word of each name, with the mark of its person."""
+    return [
+        (re.compile(name_stem(word), re.I), role)
+        for name, role in people.items()
+        for word in re.findall(r"[^\W\d_]{3,}", visible(name))
+    ]
 
 
 def _blank(match: re.Match[str]) -> str:

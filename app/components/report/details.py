@@ -13,7 +13,7 @@ from app.components.report.sections import ROWS, all_of, dialog_link, quotes
 from app.texts import known, t
 from services.reports.view import ReportView
 from synkro.core import clock
-from synkro.reporting.body import LostReason, Tally, Uncovered
+from synkro.reporting.body import LostReason, Summary, Tally, Uncovered
 
 
 def risks(view: ReportView) -> None:
@@ -135,6 +135,7 @@ def dialogs(view: ReportView) -> None:
     for claim in view.report.claims:
         if claim.get("dialog_id") and claim.get("quote"):
             cited.setdefault(str(claim["dialog_id"]), claim)
+    told = {one.dialog_id: one for one in view.report.body.summaries if one.sentences}
     base = f"/t/{view.tenant.slug}/reports/{view.report.report_id}/rows/dialogs"
     with tag("section", "card flush", mark="dialogs"):
         with div("card-head"):
@@ -148,12 +149,12 @@ def dialogs(view: ReportView) -> None:
                 (t("waits.manager"), ""),
                 (t("dialogs.quote"), "full"),
             ],
-            [_dialog_row(view, one, cited.get(one.dialog_id)) for one in view.dialogs[:ROWS]],
+            [_dialog_row(view, one, cited.get(one.dialog_id), told.get(one.dialog_id)) for one in view.dialogs[:ROWS]],
         )
         all_of(view, "dialogs", view.dialogs_total)
 
 
-def _dialog_row(view: ReportView, one: Any, claim: dict[str, Any] | None) -> tuple[Any, ...]:
+def _dialog_row(view: ReportView, one: Any, claim: dict[str, Any] | None, summary: Summary | None) -> tuple[Any, ...]:
     def waits() -> None:
         if one.has_open_wait:
             badge(t("dialogs.waits"), "warn")
@@ -167,6 +168,9 @@ def _dialog_row(view: ReportView, one: Any, claim: dict[str, Any] | None) -> tup
             span("small muted wrap", " · ".join(part for part in parts if part))
 
     def quoted() -> None:
+        if summary is not None:
+            # one line: how it stands is the last sentence
+            span("wrap lines2", formatting.masked(summary.sentences[-1].text), mark="dialog-summary")
         evidence(view.tenant.slug, [claim] if claim else [], 1)
 
     return (
@@ -174,7 +178,7 @@ def _dialog_row(view: ReportView, one: Any, claim: dict[str, Any] | None) -> tup
         deal if one.deal_name else "",
         formatting.number(one.messages),
         one.manager_name or "",
-        quoted if claim else "",
+        quoted if claim or summary else "",
     )
 
 

@@ -349,6 +349,7 @@ WORDS: dict[str, str] = {
     "dialog.others": "Other dialogs",
     "dialog.other": "Dialog",
     "dialog.reading": "Reading",
+    "reading.state": "State",
     "reading.outcome": "Outcome",
     "reading.next_step": "Next step",
     "sender.client": "client",

@@ -327,6 +327,7 @@ WORDS: dict[str, str] = {
     "dialog.others": "Другие диалоги",
     "dialog.other": "Диалог",
     "dialog.reading": "Разбор",
+    "reading.state": "Состояние",
     "reading.outcome": "Итог",
     "reading.next_step": "Дальше",
     "sender.client": "клиент",

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server that reads dialogs by heuristics of its own, and can lie, obey attackers or break.
 
 ``GET /v1/models`` and ``POST /v1/chat/completions`` with a Bearer key. It looks for the fenced JSON document in the last
-user message and answers by its ``task``: ``read_dialog``, ``write_headline`` or ``pick_metric``. Faults of a model are kinds of
+user message and answers by its ``task``: ``read_dialog``, ``judge_claims``, ``write_headline`` or ``pick_metric``. Faults of a model are kinds of
 ``POST /_faults`` next to the usual ones of HTTP: see :data:`MODEL_FAULTS`. ``GET /_meter`` is the bill: requests, tokens and
 millionths of a dollar answered for. Switch ``json_schema`` off and it refuses ``response_format`` as older servers do.
 """
@@ -42,6 +42,11 @@ MODEL_FAULTS: dict[str, tuple[str, int | None, dict[str, Any]]] = {
     "llm_invalid_json": ("chatter and broken JSON", None, {}),
     "llm_truncated": ("half of the answer, finish_reason length", None, {}),
     "llm_wrong_language": ("texts and quotes in English", None, {}),
+    "llm_wrong_quote": ("every quote in other words", None, {}),
+    "llm_unsupported": ("sentences nothing says; as a judge it agrees", None, {}),
+    "llm_wrong_person": ("who said it changed over", None, {}),
+    "llm_judge_agrees": ("a judge that lets everything pass", None, {}),
+    "llm_refuses": ("a polite refusal instead of an answer", None, {}),
     "llm_slow": ("the right answer after so many seconds", None, {"seconds": 3.0}),
     "llm_hang": ("no answer for so many seconds", None, {"seconds": 3600.0}),
     "llm_10mb": ("ten megabytes of answer", None, {}),
@@ -157,6 +162,8 @@ class Server:
             return "Конечно, вот разбор: {topics: [" + text[1:40] + " и так далее", "stop"
         if kind == "llm_truncated":
             return text[: len(text) // 2], "length"
+        if kind == "llm_refuses":
+            return "Извините, я не могу помочь с этой перепиской.", "stop"
         if kind == "llm_empty":
             return "", "stop"
         if kind == "llm_prose":

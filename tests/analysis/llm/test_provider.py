@@ -64,7 +64,8 @@ def test_a_good_model_reads_everything(busy: Shop, model: Model) -> None:
     calls = busy.calls()
     assert draft.cost_usd > 0 and draft.cost_usd == sum((c["cost_usd"] for c in calls), Decimal(0))
     assert sum(c["tokens_in"] for c in calls) <= bill["prompt_tokens"]
-    assert len(calls) == 7 and {c["status"] for c in calls} == {"ok"}
+    # six readings, one judgement of all their sentences, the headline
+    assert len(calls) == 8 and {c["status"] for c in calls} == {"ok"}
     assert not any("кухня" in str(value) for call in calls for value in call.values())
 
 
@@ -73,12 +74,12 @@ def test_the_second_run_makes_no_reading_call(busy: Shop, model: Model) -> None:
     first = read_dialogs(ctx)
     model.request_log.clear()
     second = read_dialogs(ctx)
-    assert (first.calls, second.calls, second.from_cache) == (6, 0, 6)
+    assert (first.calls, second.calls, second.from_cache) == (7, 0, 6)
     assert model.request_log.requests() == []
     assert [r.reading for r in first.readings] == [r.reading for r in second.readings]
     # another wish of the administrator is another reading
     asked = read_dialogs(busy.context_with_ai(model.base_url, model.api_key, public={"prompt": "Смотрите на доставку"}))
-    assert asked.calls == 6
+    assert asked.calls == 7
 
 
 def test_every_failure_leaves_a_whole_report(busy: Shop, model: Model, subtests: pytest.Subtests) -> None:
@@ -211,9 +212,11 @@ def test_only_listed_fields_leave_the_house_and_they_are_masked(
         assert secret not in sent.replace("450 000", ""), secret
     readings = [d for d in seen if d["task"] == "read_dialog"]
     assert all(
-        set(d) <= {"task", "days", "context"} and all(set(day) == {"day", "lines"} for day in d["days"])
+        set(d) <= {"task", "days", "from", "card", "now"} and all(set(day) == {"day", "lines"} for day in d["days"])
         for d in readings
     )
+    judged = [one for d in seen if d["task"] == "judge_claims" for one in d["dialogs"]]
+    assert judged and all(set(one) <= {"lines", "claims", "card"} for one in judged)
     assert all(
         set(f) == {"key", "means", "direction", "good"}
         for d in seen

@@ -26,7 +26,10 @@ def risks(*readings: DialogReading, told: frozenset[str] = frozenset()) -> list[
 
 def test_the_gravest_risk_comes_first() -> None:
     """Each kind against each lighter one, whichever is read first."""
-    order = ["rude_manager", "refund", "complaint", "angry", "wrong_price", "broken_promise", "ignored", "other"]
+    order = [
+        "rude_manager", "refund", "complaint", "angry", "wrong_price", "contradiction", "wrong_fact", "broken_promise", "missed_chance",
+        "ignored", "channel_change", "other",
+    ]  # fmt: skip
     assert set(order) == set(RISKS)
     for graver, lighter in itertools.pairwise(order):
         # the lighter one has more money and the smaller id
@@ -159,6 +162,8 @@ def test_kinds_are_called_in_russian() -> None:
     assert RISKS == {
         "complaint": "Жалоба", "refund": "Требуют вернуть деньги", "broken_promise": "Обещание не сдержано", "rude_manager": "Грубый ответ",
         "angry": "Клиент недоволен", "ignored": "Клиента не слышат", "wrong_price": "Названы разные цены", "other": "Другое",
+        "missed_chance": "Клиент готов, менеджер не закрыл", "contradiction": "Менеджеры говорят разное",
+        "wrong_fact": "Сказано неверно о компании", "channel_change": "Уводят в другой канал",
     }  # fmt: skip
 
 

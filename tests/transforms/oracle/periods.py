@@ -19,7 +19,7 @@ from tests.transforms.oracle.talk import Message
 from tests.transforms.oracle.waits import Wait
 
 #: read with the window's messages, for the sense of them
-CONTEXT_MESSAGES = 20
+CONTEXT_MESSAGES = 30
 
 
 def rounded(value: Fraction | None, places: int) -> Decimal | None:
@@ -240,7 +240,7 @@ class Period:
         }
 
     def _transcript_hash(self, dialog_id: str, messages: int) -> str:
-        """Of what is read: the window's messages and the 20 before them."""
+        """Of what is read: the window's messages and the 30 before them."""
         said = [one for one in self.all if one.dialog_id == dialog_id and one.sent_at < self.end]
         lines = "\n".join(map(_read_as, said[-messages - CONTEXT_MESSAGES :]))
         return md5(lines.encode(), usedforsecurity=False).hexdigest()

@@ -3,8 +3,8 @@
     {'columns': ['tenant_id', 'dialog_id']},
 ]) }}
 -- Dialogs with messages in the window: what the AI is to read, and the hash that says whether it has read it already.
--- The hash covers what is read: the messages of the window and the 20 before them.
-{% set context_messages = 20 %}
+-- The hash covers what is read: the messages of the window and the 30 before them.
+{% set context_messages = 30 %}
 
 with windows as (
 
