@@ -1,6 +1,5 @@
 """What a sentence needs to be shown: each slip of its own kind, beside the true sentence it was made of.
 
-Seen red: each check taken out of :func:`analysis.proof.checks.refuse` in turn.
 """
 
 from __future__ import annotations
