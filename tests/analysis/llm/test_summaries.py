@@ -1,7 +1,4 @@
-"""Summaries of the window's dialogs: whoever writes them, only what is proved is shown, and what is known is not sent again.
-
-Seen red: the judge left out, the checks of code left out, the earlier reading not taken.
-"""
+"""Summaries of the window's dialogs: whoever writes them, only what is proved is shown, and what is known is not sent again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a sentence needs to be shown: each slip of its own kind, beside the true sentence it was made of.
-
-"""
+"""What a sentence needs to be shown: each slip of its own kind, beside the true sentence it was made of."""
 
 from __future__ import annotations
 
