@@ -61,6 +61,8 @@ class _Plan:
     managers: int = 3
     notes: bool = True
     whys: int = 3
+    #: actions with the client's own line
+    quotes: int = 3
     #: sentences of why a number changed
     reasons: int = 2
     #: characters of one value
@@ -72,13 +74,12 @@ _PLANS = (
     _Plan(),
     _Plan(risks=1),
     _Plan(risks=1, managers=2),
-    _Plan(risks=1, managers=2, reasons=1),
-    _Plan(risks=1, managers=2, reasons=1, notes=False),
-    _Plan(risks=1, managers=2, reasons=1, notes=False, whys=2),
-    _Plan(risks=1, managers=2, reasons=1, notes=False, whys=1),
-    _Plan(risks=1, managers=2, reasons=1, notes=False, whys=0),
-    *(_Plan(1, 2, False, 0, 0, value) for value in (240, 160, 120, 90, 60, 40)),
-    *(_Plan(0, 0, False, 0, 0, value) for value in (40, 25, 15)),
+    _Plan(risks=1, managers=2, quotes=2),
+    _Plan(risks=1, managers=2, quotes=2, reasons=1),
+    _Plan(risks=1, managers=2, quotes=1, reasons=1, notes=False),
+    *(_Plan(risks=1, managers=2, quotes=min(whys, 1), reasons=1, notes=False, whys=whys) for whys in (2, 1, 0)),
+    *(_Plan(1, 2, False, 0, 0, 0, value) for value in (240, 160, 120, 90, 60, 40)),
+    *(_Plan(0, 0, False, 0, 0, 0, value) for value in (40, 25, 15)),
 )
 
 
@@ -256,8 +257,8 @@ def _action(number: int, action: Action, plan: _Plan, public_url: str, deal_page
         details.append(f'<a href="{escape(dialog_page(public_url, action.dialog_id))}">диалог</a>')
     if deal := deal_pages.address(deal_page, action.deal_id):
         details.append(f'<a href="{escape(deal)}">сделка</a>')
-    second = " · ".join(part for part in details if part)
-    return f"{first}\n{second}" if second else first
+    quote = f"«{_prose(action.quote, plan)}»" if action.quote and number <= plan.quotes else ""
+    return "\n".join(line for line in (first, quote, " · ".join(part for part in details if part)) if line)
 
 
 def _phone(masked: object) -> str:

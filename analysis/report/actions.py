@@ -25,6 +25,8 @@ from synkro.reporting.cases import Case
 MOST = 10
 #: what a report advises: as many as a person does in a day
 SHOWN = 3
+#: characters of the client's line beside an action
+_QUOTE = 90
 _NOBODY = "Без ответственного"
 #: the classes, first things first
 _ORDER = ("payment", "complaint", "promise", "wait", "buyer", "offer", "stuck", "task")
@@ -220,6 +222,7 @@ def _row(
         "phone_masked": phone if phone != client else None,
         "text": text,
         "why": why,
+        "quote": shown(quoted[2], _QUOTE) if quoted else "",
         "money": case.money,
         "money_display": russian.money(case.money, facts.currency) if case.money else None,
         "dialog_id": case.dialog_id,

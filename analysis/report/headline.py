@@ -93,7 +93,8 @@ def _change(facts: Facts, rows: Sequence[Mapping[str, Any]], complaints: Sequenc
         return f"{russian.plural(n, 'Жалуется', 'Жалуются', 'Жалуются')} {russian.count(n, 'клиент', 'клиента', 'клиентов')}: разберите в первую очередь."
     if why:
         return why[0]
-    by_key = {row["key"]: row for row in rows}
+    # without chats the first sentence is about sales already
+    by_key = {row["key"]: row for row in rows if facts.has_chats or row["key"] != "deals_won"}
     moved = [by_key[k] for k in _COMPARED if k in by_key and by_key[k]["direction"] in ("up", "down")]
     moved.sort(key=lambda row: -abs(row["value"] - row["usual"]) / max(abs(row["usual"]), 1e-9))
     for row in moved:

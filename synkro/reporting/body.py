@@ -105,6 +105,8 @@ class Action(_Model):
     phone_masked: str | None = None
     text: Text = ""
     why: Text = ""
+    #: the client's own line, for a reader who has not opened the page
+    quote: Text = ""
     money: Number_ = None
     money_display: str | None = None
     dialog_id: str | None = None
