@@ -43,7 +43,7 @@ grant select, insert, update, delete on synkro.case_marks to service_role;
 
 -- A dismissed wait is closed in the marts: its client is rebuilt by the next run, like one whose dialog changed.
 create function private.note_case_mark() returns trigger
-  language plpgsql security definer set search_path = '' as $$
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into private.raw_changes (tenant_id, kind, id) values (new.tenant_id, 'chat', new.dialog_id);
   return null;
