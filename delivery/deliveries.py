@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from analysis.report import actions
 from delivery import case_buttons, destinations, live_line
 from delivery.links import report_page
 from delivery.message import Message, short_message, telegram_message
@@ -63,7 +64,7 @@ def compose(
         )
     left = _still_needed(connection, report.tenant_id, body.actions)
     dropped = [action for action in body.actions if action not in left]
-    changed: dict[str, Any] = {"actions": left}
+    changed: dict[str, Any] = {"actions": [actions.as_of(one, now.as_of) for one in left] if now else left}
     if body.revision is not None and not deliveries.was_told(connection, report):
         # to whoever was never told of the version before this one is the first
         changed["revision"] = None
@@ -87,13 +88,13 @@ def compose(
     return Composed(message, audit, [one.case_id for one in shown if one.case_id])
 
 
-def _still_needed(connection: db.Connection, tenant_id: UUID, actions: Sequence[Action]) -> list[Action]:
+def _still_needed(connection: db.Connection, tenant_id: UUID, advised: Sequence[Action]) -> list[Action]:
     """The actions without those whose case ended, or whose client was answered meanwhile."""
-    known = cases.by_ids(connection, tenant_id, [action.case_id for action in actions if action.case_id])
-    actions = [one for one in actions if one.case_id not in known or known[one.case_id].is_open]
-    waits = [wait for action in actions if action.only_waits for wait in action.wait_ids]
+    known = cases.by_ids(connection, tenant_id, [action.case_id for action in advised if action.case_id])
+    advised = [one for one in advised if one.case_id not in known or known[one.case_id].is_open]
+    waits = [wait for action in advised if action.only_waits for wait in action.wait_ids]
     open_ = live.unanswered(connection, tenant_id, waits)
-    return [one for one in actions if not one.only_waits or open_ & {*one.wait_ids}]
+    return [one for one in advised if not one.only_waits or open_ & {*one.wait_ids}]
 
 
 def tell(

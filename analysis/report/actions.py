@@ -20,6 +20,7 @@ from analysis.report.claims import Claims
 from analysis.report.context import DialogReading
 from analysis.report.inputs import Facts
 from synkro.core import phones, russian
+from synkro.reporting.body import Action
 from synkro.reporting.cases import Case
 
 MOST = 10
@@ -164,6 +165,13 @@ def text_of(case: Case, group: str, now: datetime, *, calls: bool = False, refun
     return f"Поставить задачу: {deal}, без задачи {age}"
 
 
+def as_of(action: Action, now: datetime) -> Action:
+    """The action as it is told at this moment: how long it has gone on by now."""
+    if not action.stem or action.since is None:
+        return action
+    return action.model_copy(update={"text": action.stem + _age(now - datetime.fromisoformat(action.since))})
+
+
 def _age(span: timedelta) -> str:
     """«40 мин», «5 ч», «6 дней»: as exact as a person needs it."""
     minutes = max(span / timedelta(minutes=1), 1.0)
@@ -209,6 +217,7 @@ def _row(
         refund=found is not None and any(item.kind == "refund" for item in found.reading.risks),
     )
     why = _why(one, facts.looked_at, timezone)
+    age = _age(facts.looked_at - case.began_at)
     client, phone = phones.person(case.client_name, None), phones.mask(case.phone) if case.phone else None
     quoted = facts.quotes.get(case.case_id)
     said = f"{text}: {why}" if why else text
@@ -230,5 +239,6 @@ def _row(
         # who was answered meanwhile is told apart
         "wait_ids": [case.case_id.partition(":")[2]] if case.kind == "wait_overdue" else [],
         "only_waits": case.kind == "wait_overdue",
+        **({"stem": text.removesuffix(age), "since": case.began_at} if text.endswith(age) else {}),
         "claims": [claims.add("actions", said, quoted[0], (quoted[1],), quoted[2])] if quoted else [],
     }

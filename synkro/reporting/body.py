@@ -118,6 +118,9 @@ class Action(_Model):
     #: the case behind it, and its kind; None: a report that was written before there were cases
     case_id: str | None = None
     kind: Text = ""
+    #: the text up to how long it has gone on, and since when: told anew at the moment it is sent
+    stem: Text = ""
+    since: Moment = None
 
 
 class AdvisedCase(_Model):

@@ -11,6 +11,7 @@ import pytest
 from analysis.report import actions
 from analysis.report.claims import Claims
 from analysis.report.context import DialogReading
+from synkro.reporting.body import Action
 from synkro.reporting.cases import Case
 from tests.analysis.inputs import WINDOW, case, facts, item, plain, read
 
@@ -53,12 +54,15 @@ def test_a_wait_as_a_whole() -> None:
             "phone_masked": "•••• 0001",
             "text": "Ответить: Лаура, ждёт 2 дня",
             "why": "",
+            "quote": "Когда привезёте?",
             "money": 450_000,
             "money_display": "450 000 ₸",
             "dialog_id": "a",
             "deal_id": "deal-a",
             "wait_ids": ["a"],
             "only_waits": True,
+            "stem": "Ответить: Лаура, ждёт ",
+            "since": one.began_at,
             "claims": [0],
         }
     ]
@@ -119,6 +123,17 @@ def test_an_age_is_as_exact_as_a_person_needs_it(hours: float, age: str) -> None
 
 
 # --- order --------------------------------------------------------------------------------------------------
+
+
+def test_an_action_is_told_as_of_the_moment_it_is_sent() -> None:
+    waits, promised = build([case("a", hours=5), case("b", "promise_due", 5, due_at=NOW)])[::-1]
+    stored = Action.model_validate_json(Action.model_validate(waits).model_dump_json())
+    assert stored.text.endswith("ждёт 5 ч")
+    assert plain(actions.as_of(stored, NOW + 11 * HOUR).text) == stored.text.replace("5 ч", "16 ч")
+    assert plain(actions.as_of(stored, NOW).text) == stored.text
+    # what tells no time stays as it is
+    action = Action.model_validate(promised)
+    assert actions.as_of(action, NOW + DAY) == action
 
 
 def test_classes_come_before_money() -> None:
