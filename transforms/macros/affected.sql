@@ -110,7 +110,7 @@
 {# The rows of a table that the data tests look at. #}
 {% macro rows_in_scope(relation) -%}
     {%- if not execute -%}
-        {%- do ref('int_touched') -%}{%- do ref('int_touched_phones') -%}{%- do ref('int_changes') -%}{%- do source('private', 'raw_changes') -%}
+        {%- do ref('int_touched') -%}{%- do ref('int_touched_cases') -%}{%- do ref('int_touched_phones') -%}{%- do ref('int_changes') -%}{%- do source('private', 'raw_changes') -%}
     {%- endif -%}
     {{ rebuilt(relation.identifier) }}
 {%- endmacro %}
