@@ -61,7 +61,7 @@ STATES: dict[str, str] = {
     "agreed": "Договорились",
     "payment_claimed": "Сообщил об оплате",
     "paid": "Оплачено",
-    "in_production": "В работе",
+    "in_production": "Заказ в работе",
     "delivery_scheduled": "Доставка назначена",
     "delivered": "Доставлено",
     "service_request": "Обращение после покупки",

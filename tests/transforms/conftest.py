@@ -141,6 +141,18 @@ class Company:
         )
         return window
 
+    def compare(self, window: Window, other: Window) -> None:
+        """The window's usual is the other one."""
+        baselines = [
+            {"compared_with": name, "start": other.start.isoformat(), "end": other.end.isoformat(), "unit": "stretch",
+             "working_days": None}
+            for name in ("usual", "previous")
+        ]  # fmt: skip
+        self.connection.execute(
+            "update synkro.report_windows set baselines = %s where tenant_id = %s and window_start = %s and window_end = %s",
+            (json.dumps(baselines), self.tenant_id, window.start, window.end),
+        )
+
     def build(self, *windows: Window, work: Path, **options: Any) -> list[project.NodeResult]:
         return project.build_tenant(
             self.url, settings().data_dir, tenant_id=self.tenant_id, window_start=windows[0].start,

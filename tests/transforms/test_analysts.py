@@ -60,7 +60,9 @@ def fill(company: Company, price: int) -> None:
     company.say(3, "2026-03-02 09:30", "client", "Коллеги, всем доброе утро")
     company.say(1, "2026-03-02 10:00", "client", "Есть рассрочка?")
     company.say(1, "2026-03-02 10:07", "us", "Да, на год", by=71, contact=1)
-    company.say(2, "2026-03-02 10:09", "us", "Отправили договор")
+    promise = company.say(2, "2026-03-02 10:09", "us", "Отправим договор до вечера", by=71, contact=1)
+    company.does(2, promise, "promise", "document", "2026-03-02 20:00")
+    company.task(1, 1, manager=71)
     company.say(1, "2026-03-02 16:00", "client", "Когда привезёте?")
     company.say(1, "2026-03-02 16:00:01", "us", "Мы скоро ответим")
     company.put(
@@ -76,7 +78,10 @@ def login(marts_db: str, company: Callable[..., Company], work: Path) -> Iterato
     ours, others = company("ours"), company("others")
     for each, price in ((ours, 500), (others, 9_000_000)):
         fill(each, price)
-        each.build(each.window("2026-03-02 06:00", "2026-03-03 06:00"), work=work)
+        before = each.window("2026-03-01 06:00", "2026-03-02 06:00")
+        day = each.window("2026-03-02 06:00", "2026-03-03 06:00")
+        each.compare(day, before)
+        each.build(day, before, work=work)
     name = f"anna_{secrets.token_hex(3)}"
     with psycopg.connect(marts_db, autocommit=True, row_factory=dict_row) as owner:
         tenant = tenants.by_slug(owner, "ours")

@@ -241,7 +241,9 @@ async def test_rest_the_command_line_and_the_exports(told: Told, site: Site) -> 
     text = (await browser.get(f"{base}/export/waits.csv")).content.decode("utf-8-sig")
     waits = list(csv.DictReader(io.StringIO(text), delimiter=";"))
     assert len(waits) == wanted["unanswered_now"]
-    assert sum(int(line[RU["waits.overdue"]]) for line in waits) == wanted["unanswered_overdue"]
+    assert sum(line[RU["waits.overdue"]] == RU["words.yes"] for line in waits) == wanted["unanswered_overdue"]
+    money = SUMMARY["money_at_risk"].label_ru
+    assert sum(float(line[money].replace(",", ".") or 0) for line in waits) == wanted["money_at_risk"]
     longest = max((int(line[RU["export.minutes"]]) for line in waits), default=0)
     assert abs(longest - float(wanted["oldest_wait_minutes"] or 0)) <= 0.5
 

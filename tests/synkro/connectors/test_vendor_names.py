@@ -40,6 +40,7 @@ PLACES = {
     "services/settings/configuration.py": "radist_fetch_limit",
     "app/components/settings/runtime_form.py": "radist_fetch_limit",
     "orchestration/defs/assets/sources.py": "radist_fetch_limit",
+    "orchestration/defs/delivery.py": "radist_fetch_limit",
     "ingestion/extract/context.py": "radist_fetch_limit",
     # the demonstration and the measurements connect to the sandbox
     "cli/commands/demo.py": "connects the sandbox",

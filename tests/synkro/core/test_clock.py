@@ -89,7 +89,7 @@ REAL: dict[str, set[str]] = {
         *(f"synkro/reporting/reconciliation.py::{name}" for name in ("_COUNT_ALL", "_COUNT_TOUCHED")),
         *(f"synkro/reporting/report_windows.py::{name}" for name in ("save", "add_missing")),
         "synkro/reporting/reports.py::answer",
-        "synkro/tenancy/tenants.py::set_status",
+        *(f"synkro/tenancy/tenants.py::{name}" for name in ("set_status", "rename")),
         *(f"synkro/tenancy/users.py::{name}" for name in ("make_profile", "update_profile")),
         "synkro/reporting/intents.py::correct",
         "synkro/tenancy/topics.py::save",

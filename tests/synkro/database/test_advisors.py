@@ -80,7 +80,8 @@ LINTS = {
 #: found and meant: lists of work and dlt's own tables, whose rows nobody looks up by a key
 MEANT = {
     "no_primary_key": [
-        "intermediate.int_changes", "intermediate.int_deal_owners", "intermediate.int_touched", "intermediate.int_touched_phones",
+        "intermediate.int_changes", "intermediate.int_deal_owners", "intermediate.int_touched", "intermediate.int_touched_cases",
+        "intermediate.int_touched_phones",
         "raw_amocrm._dlt_loads", "raw_amocrm._dlt_version", "raw_radist._dlt_loads", "raw_radist._dlt_version",
         "raw_whatsapp._dlt_loads", "raw_whatsapp._dlt_version",
     ],

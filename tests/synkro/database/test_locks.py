@@ -35,7 +35,7 @@ from synkro.core.errors import DataError, LeaseLost
 from synkro.core.settings import ROOT, settings
 from synkro.core.windows import Window
 from synkro.database import db, migrations
-from synkro.reporting import outbox, reports, revisions, spending, telegram_chats
+from synkro.reporting import deliveries, outbox, reports, revisions, spending, telegram_chats
 from synkro.reporting.body import Body
 from synkro.runs import leases, reaper
 from synkro.runs import queue as runs
@@ -66,6 +66,7 @@ TESTED: dict[str, tuple[str, ...]] = {
     "synkro/connectors/whatsapp/uploads.py add": (HERE, "test_one_chat_uploaded_twice_at_once_is_counted_once"),
     "services/settings/chat_imports.py _check_uploads": (HERE, "test_two_uploads_at_once_are_two_of_an_hour"),
     "synkro/reporting/outbox.py claim": (HERE, "test_two_senders_take_two_letters"),
+    "synkro/reporting/deliveries.py hold": (HERE, "test_a_report_that_waited_is_told_by_one_of_two"),
     "synkro/reporting/revisions.py _DUE": (HERE, "test_a_followup_is_queued_by_one_of_two"),
     "ingestion/load/staging.py Landing._lock": (HERE, "test_a_load_waits_for_the_staging_schema"),
     "delivery/bot/inbox.py receive": (HERE, "test_an_update_is_handled_by_one_of_two"),
@@ -391,6 +392,33 @@ def test_two_senders_take_two_letters(tenant: UUID) -> None:
         taken = [outbox.claim(hurried(sender), tenant_id=tenant) for sender in (first, second, third)]
     assert taken[0] is not None and taken[1] is not None and taken[2] is None
     assert taken[0].outbox_id != taken[1].outbox_id
+
+
+def test_a_report_that_waited_is_told_by_one_of_two(tenant: UUID) -> None:
+    """The look before the delivery and the sender get there at once: the second finds nothing to tell."""
+    letter = reports.OutboxMessage("100", {"text": "т"})
+    with db.as_service("test") as connection:
+        report, later = (
+            reports.publish(connection, tenant, None, replace(draft(window), awaits_delivery=True), [])
+            for window in (WINDOW, LATER)
+        )
+
+    def tell(connection: db.Connection, of: reports.Report = report) -> set[UUID]:
+        held = deliveries.hold(connection, tenant, [of.report_id])
+        if held:
+            deliveries.told(connection, of, "т", [letter], {})
+        return held
+
+    with ExitStack() as stack:
+        with db.as_service("first") as connection:
+            assert tell(connection) == {report.report_id}
+            # another report is nobody's yet
+            assert in_transaction(lambda c: tell(hurried(c), later)) == {later.report_id}
+            second = stack.enter_context(meanwhile(lambda: in_transaction(tell)))
+            until_it_waits(second, ROW)
+        assert second.result() == set()
+    with db.as_service("test") as connection:
+        assert len(outbox.of_report(connection, tenant, report.report_id)) == 1
 
 
 def test_a_followup_is_queued_by_one_of_two(tenant: UUID) -> None:

@@ -31,7 +31,7 @@ from delivery import deliveries as telling
 from delivery import destinations
 from delivery.bot import inbox
 from orchestration.dbt import scope
-from synkro.connectors import integrations
+from synkro.connectors import deal_pages, integrations
 from synkro.connectors.registry import CONNECTORS
 from synkro.connectors.whatsapp import uploads
 from synkro.connectors.whatsapp.chats import Chat, Message
@@ -41,6 +41,7 @@ from synkro.database import db
 from synkro.metrics import dialog_channels, lineage, live, pipeline, queries
 from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reporting import (
+    cards,
     cases,
     deliveries,
     dialogs,
@@ -59,7 +60,7 @@ from synkro.reporting.body import Body
 from synkro.reporting.reconciliation import Count
 from synkro.runs import history, leases, queue, watermarks
 from synkro.runs.watermarks import Backfill, StreamLoad
-from synkro.tenancy import audit, invitations, runtime_config, tenants, topics, users
+from synkro.tenancy import audit, invitations, pipelines, runtime_config, tenants, topics, users
 from tests.conftest import entry_points_to
 from tests.support import twins
 from tests.support.twins import AT, CALL, CHAT, DAY, OURS, PERSON, REPORT, RUN, THEIRS, WINDOW
@@ -135,6 +136,18 @@ def uploaded_twice(c: db.Connection) -> None:
     )
 
 
+def with_files(c: db.Connection) -> Any:
+    """Both companies have a message of one id with a file of their own."""
+    row = c.execute(
+        "select id::text as id, chat_id::text as chat from raw_radist.messages where tenant_id = %s", (T,)
+    ).fetchone()
+    assert row is not None
+    said = dialogs.page(c, T, CHAT, 1).messages[0]
+    found = dialogs.with_media(c, T, [replace(said, message_id=row["id"], dialog_id=row["chat"], has_media=True)])
+    assert found[0].file_name, "nothing is told apart by a file without a name"
+    return found
+
+
 def locked(c: db.Connection) -> Any:
     secret(c)
     with integrations.locked_secrets(T, "telegram") as row:
@@ -202,6 +215,15 @@ READS: dict[str, Call] = {
     "synkro.reporting.dialogs.get": lambda c: dialogs.get(c, T, CHAT),
     "synkro.reporting.dialogs.in_window": lambda c: dialogs.in_window(c, T, WINDOW),
     "synkro.reporting.dialogs.page": lambda c: dialogs.page(c, T, CHAT, 200),
+    "synkro.reporting.dialogs.with_media": with_files,
+    "synkro.reporting.cards.of_dialogs": lambda c: cards.of_dialogs(c, T, [CHAT], WINDOW),
+    "synkro.connectors.deal_pages.prefix": lambda c: (
+        integrations.save_public(c, T, "amocrm", {"subdomain": f"shop{str(T)[:4]}"}), deal_pages.prefix(c, T)
+    )[1],
+    "synkro.tenancy.pipelines.read": lambda c: pipelines.read(c, T),
+    "synkro.metrics.queries.channels": lambda c: queries.channels(c, T, WINDOW),
+    "synkro.metrics.queries.stages": lambda c: queries.stages(c, T, WINDOW),
+    "synkro.reporting.readings.last_of": lambda c: readings.last_of(c, T, [CHAT], "p", "m"),
     "synkro.reporting.dialogs.messages_of_window": lambda c: dialogs.messages_of_window(c, T, [CHAT], WINDOW, before=2),
     "synkro.metrics.lineage.recount": lambda c: {
         name: lineage.recount(c, entry, T, WINDOW, manager)
@@ -352,6 +374,9 @@ WRITES: dict[str, Call] = {
         cases.dismiss(c, T, "case_id", "done", channel="web"), cases.undo(c, T, "case_id", channel="web").state
     )[1],
     "synkro.reporting.intents.correct": lambda c: intents.correct(c, T, CHAT, "message_id", False, PERSON),
+    "synkro.reporting.readings.judged": lambda c: readings.judged(
+        c, T, readings.StoredReading(CHAT, "transcript_hash", "p", "m", {"topics": []}, 1, 2, 3, Decimal(1))
+    ),
     "synkro.reporting.readings.store": lambda c: readings.store(c, T, readings.StoredReading(CHAT, "another", "p", "m", {})),
     "synkro.reporting.reconciliation.count": lambda c: [
         (reconciliation.count(c, T, [(DAY, WINDOW)], ["radist", "amocrm"]),
@@ -507,7 +532,7 @@ def connection(url: str) -> Iterator[db.Connection]:
 def shown(answer: Any) -> str:
     """An answer without what is made anew at each call."""
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b", "made", repr(answer))
-    return re.sub(r"datetime\.datetime\(20(?!26, [123],)[^)]*\)", "now", text)
+    return re.sub(r"datetime\.datetime\(20(?!26, [12],|26, 3, [1-3],)[^)]*\)", "now", text)
 
 
 @contextmanager
@@ -549,7 +574,9 @@ def written(connection: db.Connection, before: dict[str, str]) -> dict[str, list
             " where tenant_id = %s",
             (T,),
         ).fetchall()
-        found[table] = sorted(re.sub(r'"20(?!26-0[123])[0-9T:.+-]{8,}"', "now", shown(row["row"])) for row in rows)
+        found[table] = sorted(
+            re.sub(r'"20(?!26-0[12]-|26-03-0[1-3])[0-9T:.+-]{8,}"', "now", shown(row["row"])) for row in rows
+        )
     return found
 
 

@@ -108,7 +108,7 @@ def test_no_fact_of_a_metric_is_written_elsewhere() -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        'LABEL = "Деньги под риском"',
+        'LABEL = "Деньги под риском на конец дня"',
         'text = f"без ответа дольше цели: {n}"',
         'WORDS = {"number.messages": "Сообщения"}',
         'TITLES = {"messages": "Messages"}',
