@@ -65,7 +65,7 @@ def build(
     if facts.looked_at is None:
         return []
     by_dialog = {found.dialog.dialog_id: found for found in readings}
-    ranked = rank(facts.cases, facts.looked_at, lambda case: _complains(case, by_dialog), repeats=repeats)
+    ranked = rank(facts.open_cases, facts.looked_at, lambda case: _complains(case, by_dialog), repeats=repeats)
     return [_row(one, facts, by_dialog, claims, timezone) for one in ranked[:MOST]]
 
 

@@ -33,7 +33,7 @@ from analysis.report import (
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
 from analysis.report.context import AnalysisContext, ReadingsOutcome
-from analysis.report.inputs import Facts
+from analysis.report.inputs import OF_DEALS, Facts
 from analysis.rules import reader
 from synkro.core import russian
 from synkro.core.errors import SynkroError
@@ -191,7 +191,7 @@ def is_quiet(facts: Facts, outcome: ReadingsOutcome, gap: Mapping[str, Any] | No
         return False
     happened = ("client_messages", "waits", "unanswered_now", "deals_won", "deals_lost", "deals_new")
     # a deal that stands or has no task was so yesterday: it makes no day a busy one
-    asked = any(case.client_id and case.kind not in ("deal_stuck", "deal_without_task") for case in facts.cases)
+    asked = any(case.client_id and case.kind not in OF_DEALS for case in facts.open_cases)
     moved = facts.pipeline is not None and bool(facts.pipeline.moved)
     if any(facts.numbers.get(key) for key in happened) or facts.waiting or asked or moved:
         return False

@@ -6,7 +6,7 @@ Everything after :func:`gather` is pure: the same facts give the same report.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ from synkro.metrics.registry import SUMMARY
 from synkro.reporting import cases
 from synkro.reporting.cases import Case
 
+#: kinds of cases that only deals show
+OF_DEALS = ("deal_stuck", "deal_without_task")
 #: characters of a quote
 _LONGEST = 200
 #: dialogs shown for one reason deals were lost
@@ -74,6 +76,17 @@ class Facts:
     @property
     def reads_deals(self) -> bool:
         return self.numbers.get("has_deals") is not False
+
+    @property
+    def open_cases(self) -> Sequence[Case]:
+        """The cases of what the window's mode reads: a side read no more leaves its rows behind, as they were then."""
+        found = [case for case in self.cases if (self.reads_deals if case.kind in OF_DEALS else self.reads_dialogs)]
+        if self.reads_deals:
+            return found
+        return [
+            replace(case, money=None, deal_id=None, deal_name=None, stage=None, manager_id=None, manager_name=None)
+            for case in found
+        ]
 
     @property
     def has_chats(self) -> bool:

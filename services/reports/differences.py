@@ -31,6 +31,7 @@ class Difference:
 
 
 def between(before: Report, after: Report) -> Difference:
+    """Numbers that changed from ``before`` to ``after``, and the actions that either of the two lacks."""
     numbers = [
         Change(column, before.numbers[column], after.numbers[column])
         for column in NUMBERS

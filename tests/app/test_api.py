@@ -15,7 +15,8 @@ from tests.app.fixtures import World
 
 REPORT_KEYS = [
     "id", "version", "is_current", "status", "report_type", "window_start", "window_end", "as_of", "is_complete",
-    "summary_text", "telegram_text", "numbers", "usual", "changes", "live", "revised", "coverage", "claims", "cost_usd",
+    "summary_text", "telegram_text", "numbers", "usual", "changes", "live", "revised", "coverage", "claims",
+    "summaries", "dropped", "cost_usd",
 ]  # fmt: skip
 RUN_KEYS = [
     "id", "tenant", "status", "current_step", "progress", "error", "attempt", "window_start", "window_end",

@@ -150,11 +150,24 @@ USE_CASES: dict[str, UseCase] = {
         None,
         lambda t: ("tenant", "pause", "gamma"),
     ),
+    "disable a company": UseCase(
+        ("tenant.disabled",),
+        lambda t, v: companies.set_status(v, "gamma", "disabled"),
+        None,
+        lambda t: ("tenant", "edit", "gamma", "--status", "disabled"),
+        before=lambda t: companies.set_status(access.viewer(t.world.people["operator"]), "gamma", "paused"),
+    ),
     "resume a company": UseCase(
         ("tenant.resumed",),
         lambda t, v: companies.set_status(v, "gamma", "active"),
         None,
         lambda t: ("tenant", "pause", "gamma", "--resume"),
+    ),
+    "rename a company": UseCase(
+        ("tenant.renamed",),
+        lambda t, v: companies.edit(v, "gamma", name=NAMES[t.way]),
+        None,
+        lambda t: ("tenant", "edit", "gamma", "--name", NAMES[t.way]),
     ),
     "invite a person": UseCase(
         ("person.invited",),

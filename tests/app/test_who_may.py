@@ -253,7 +253,7 @@ NOBODYS = {
     **dict.fromkeys(
         (
             "calendars.over", "calendars.overrides_text", "calendars.parse_shifts", "calendars.read", "calendars.shifts_text",
-            "calendars.versions", "calendars.weekly_hours", "calendars.without", "questions.suggested",
+            "calendars.versions", "calendars.weekly_hours", "calendars.without", "differences.between", "questions.suggested",
             "view.claims_at", "view.headline_numbers", "runs.again_at", "runs.day_choices",
             "runs.last_closed", "runs.percent", "runs.silence", "configuration.choices", "configuration.form_fields", "configuration.text_of",
             "configuration.validate", "configuration.save_settings",

@@ -185,6 +185,22 @@ def test_one_a_client_and_ten_at_most() -> None:
     assert len(build([case(f"c{n:02}") for n in range(12)])) == actions.MOST
 
 
+def test_a_side_that_is_read_no_more_advises_nothing() -> None:
+    """Its rows stay in the marts as they were on the last day they were read."""
+    known = [
+        case("a", "deal_stuck", client_id=None, deal_id="1"), case("b", "deal_without_task", deal_id="2"),
+        case("c", money=9, deal_id="3", deal_name="Кухня", manager_id="7", manager_name="Асель"), case("c", "deal_stuck", deal_id="3"),
+    ]  # fmt: skip
+
+    def of_mode(**numbers: bool) -> list[dict[str, Any]]:
+        return actions.build(facts(numbers, cases=known), [], Claims(), "Asia/Almaty")
+
+    assert {row["kind"] for row in of_mode(has_dialogs=False, has_deals=True)} == {"deal_stuck", "deal_without_task"}
+    (row,) = of_mode(has_dialogs=True, has_deals=False)
+    assert (row["case_id"], row["who"], row["why"]) == ("wait_overdue:c", "Без ответственного", "")
+    assert row["money"] is row["deal_id"] is row["manager_id"] is None
+
+
 # --- what was advised before ------------------------------------------------------------------------------------
 
 
