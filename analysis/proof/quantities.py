@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from analysis.reading.normalisation import folded
 from analysis.reading.sentences import Line
@@ -68,6 +69,7 @@ _RELATIVE = tuple(
         (r"сейчас|щас|қазір", "сейчас"),
     )
 )
+_NEAR = tuple((pattern, token) for pattern, token in _RELATIVE if token in ("-2", "-1", "0", "+1", "+2"))
 _WEEKDAY = tuple(re.compile(rf"\b(?:{pattern})\b") for pattern in _WEEKDAYS)
 
 
@@ -111,7 +113,8 @@ def is_percent(text: str) -> bool:
     return _PERCENT.search(folded(text)) is not None
 
 
-def moments(text: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def moments(text: str) -> frozenset[str]:
     """Days, weekdays, hours and words of time: ``d18.11``, ``w4``, ``18:30``, ``+1``, ``утро``."""
     text = folded(text)
     found = {f"{int(hour)}:{minute}" for hour, minute in _CLOCK.findall(text)}
@@ -122,14 +125,14 @@ def moments(text: str) -> set[str]:
     found |= {f"m{_month(name)}" for name in _BARE_MONTH.findall(_MONTH.sub(" ", text))}
     found |= {f"n{int(day)}" for day in _OF_MONTH.findall(_MONTH.sub(" ", text)) if 1 <= int(day) <= 31}
     found |= {f"w{number}" for number, pattern in enumerate(_WEEKDAY) if pattern.search(text)}
-    return found | {token for pattern, token in _RELATIVE if pattern.search(text)}
+    return frozenset(found | {token for pattern, token in _RELATIVE if pattern.search(text)})
 
 
 def day_words(text: str) -> Counter[str]:
     """How often the text says today, tomorrow or yesterday: «сегодня нет, завтра да» names each once."""
     text = folded(text)
-    near = [(pattern, token) for pattern, token in _RELATIVE if token in ("-2", "-1", "0", "+1", "+2")]
-    return Counter({token: len(pattern.findall(text)) for pattern, token in near if pattern.search(text)})
+    found = ((token, len(pattern.findall(text))) for pattern, token in _NEAR)
+    return Counter({token: times for token, times in found if times})
 
 
 def _month(name: str) -> int:

@@ -53,7 +53,10 @@ def plain(text: str) -> str:
 
 def folded(text: str) -> str:
     """Lower case with ё as е, of the same length as ``text``: a match here is a place there."""
-    lowered = "".join(low if len(low := char.lower()) == 1 else char for char in text)
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        # a letter whose small form is longer, as the Turkish İ
+        lowered = "".join(low if len(low := char.lower()) == 1 else char for char in text)
     return lowered.replace("ё", "е")
 
 
