@@ -6,11 +6,13 @@ Seen red: the quote check off.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from analysis.llm.masking import Mask
-from analysis.llm.reader import ground, split
+from analysis.llm.reader import Ground, ground, split
+from analysis.proof.evidence import Evidence
+from synkro.reporting.dialogs import Message
 from tests.analysis.inputs import FURNITURE
 from tests.analysis.rules.test_rules import dialog
 
@@ -65,19 +67,25 @@ SPOILT: tuple[Spoil, ...] = (
 )  # fmt: skip
 
 
+def of(messages: Sequence[Message]) -> Ground:
+    """Every message is new, and nobody has a name."""
+    (part,) = split(messages)
+    ids = frozenset(one.message_id for one in messages)
+    return Ground(part, Mask(()), "Asia/Almaty", FURNITURE, Evidence.of(messages, "Asia/Almaty"), {}, ids)
+
+
 def test_no_invalid_citation_is_accepted() -> None:
     rng = random.Random(3)
     accepted = []
     for case in range(300):
         messages = dialog(rng.choice(TALKS))
-        (part,) = split(messages)
         n = rng.randrange(1, len(messages) + 1)
         # a whole message of three words and more: cutting a letter off either end breaks a word
         quote = messages[n - 1].body.rstrip("?!.")
         if len(quote.split()) < 3:
             n, quote = 1, messages[0].body.rstrip("?!.")
         raw = SPOILT[case % len(SPOILT)](rng, n, quote, len(messages))
-        read = ground(raw, part, Mask(()), "Asia/Almaty", FURNITURE)
+        read = ground(raw, of(messages))
         if read.reading.topics or read.dropped != 1:
             accepted.append((case % len(SPOILT), raw))
     assert accepted == []
@@ -87,12 +95,11 @@ def test_honest_citations_are_accepted() -> None:
     rng = random.Random(4)
     for _ in range(300):
         messages = dialog(rng.choice(TALKS))
-        (part,) = split(messages)
         n = rng.randrange(1, len(messages) + 1)
         words = messages[n - 1].body.split()
         start = rng.randrange(len(words))
         quote = " ".join(words[start : start + rng.randrange(1, 6)])
         if sum(map(str.isalnum, quote)) < 2:
             continue
-        read = ground(_answer([n], quote), part, Mask(()), "Asia/Almaty", FURNITURE)
+        read = ground(_answer([n], quote), of(messages))
         assert [t.message_ids for t in read.reading.topics] == [(f"m{n - 1}",)], quote

@@ -215,7 +215,7 @@ def test_zeros_without_a_usual_are_left_out_behind_the_first_five() -> None:
     lines = sections(compose(context(), outcome(read("a")), facts(numbers, usual={"breached": 2.0})).summary_text)[
         "Цифры"
     ]
-    assert "• Без ответа сейчас: 0 (под риском 1 650 000 ₸)" in lines
+    assert "• Без ответа на конец дня: 0 (под риском 1 650 000 ₸)" in lines
     assert not any(line.startswith("• Без ответа дольше цели") for line in lines)
     assert "• Ответы и ожидания дольше цели: 0, обычно 2" in lines
 

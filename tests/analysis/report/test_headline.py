@@ -23,12 +23,12 @@ def said(sheet: Facts, complaints: tuple[str, ...] = (), quiet: bool = False, ki
     ("numbers", "text"),
     [
         ({"unanswered_now": 2, "unanswered_overdue": 1, "money_at_risk": 1_650_000},
-         "2 клиента ждут ответа, из них 1 дольше цели; под риском 1 650 000 ₸."),
-        ({"unanswered_now": 1, "unanswered_overdue": 1, "money_at_risk": 0}, "1 клиент ждёт ответа, дольше цели."),
-        ({"unanswered_now": 5, "unanswered_overdue": 5, "money_at_risk": 0}, "5 клиентов ждут ответа, все дольше цели."),
-        ({"unanswered_now": 21, "unanswered_overdue": 0, "money_at_risk": 0}, "21 клиент ждёт ответа."),
-        ({"unanswered_now": 11, "unanswered_overdue": None, "money_at_risk": 9}, "11 клиентов ждут ответа; под риском 9 ₸."),
-        ({"unanswered_now": 0}, "Все клиенты получили ответ."),
+         "На конец дня ответа ждали 2 клиента, из них 1 дольше цели; под риском 1 650 000 ₸."),
+        ({"unanswered_now": 1, "unanswered_overdue": 1, "money_at_risk": 0}, "На конец дня ответа ждал 1 клиент, дольше цели."),
+        ({"unanswered_now": 5, "unanswered_overdue": 5, "money_at_risk": 0}, "На конец дня ответа ждали 5 клиентов, все дольше цели."),
+        ({"unanswered_now": 21, "unanswered_overdue": 0, "money_at_risk": 0}, "На конец дня ответа ждал 21 клиент."),
+        ({"unanswered_now": 11, "unanswered_overdue": None, "money_at_risk": 9}, "На конец дня ответа ждали 11 клиентов; под риском 9 ₸."),
+        ({"unanswered_now": 0}, "На конец дня все клиенты получили ответ."),
     ],
 )  # fmt: skip
 def test_who_waits(numbers: dict[str, Any], text: str) -> None:
@@ -39,12 +39,12 @@ def test_overdue_waits_are_counted_from_the_list_when_the_number_is_absent() -> 
     numbers = numbers_of(unanswered_now=2, money_at_risk=0)
     del numbers["unanswered_overdue"]
     waits = [wait("a", is_overdue=True), wait("b")]
-    assert said(facts(numbers, waiting=waits))[0] == "2 клиента ждут ответа, из них 1 дольше цели."
+    assert said(facts(numbers, waiting=waits))[0] == "На конец дня ответа ждали 2 клиента, из них 1 дольше цели."
 
 
 def test_all_answered_is_said_only_of_a_complete_day_with_questions() -> None:
     rest = ["Первый ответ (медиана): 12 мин."]
-    assert said(facts(numbers_of(unanswered_now=0))) == ["Все клиенты получили ответ.", *rest]
+    assert said(facts(numbers_of(unanswered_now=0))) == ["На конец дня все клиенты получили ответ.", *rest]
     assert said(facts(numbers_of(unanswered_now=0, is_complete=False))) == rest
     assert said(facts(numbers_of(unanswered_now=0, waits=0))) == rest
 

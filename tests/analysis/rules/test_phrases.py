@@ -39,7 +39,7 @@ def test_a_sentence_by_dictionary_forms(text: str, line: str) -> None:
 
 
 def test_a_find_deep_in_a_long_sentence_is_quoted_where_it_stands() -> None:
-    text = "К: " + "вот " * 120 + "обивка порвалась за неделю " + "вот " * 20
+    text = "М: Здравствуйте\nК: " + "вот " * 120 + "обивка порвалась за неделю " + "вот " * 20
     (item,) = reader.read(dialog(text), "UTC").risks
     assert "порвалась" in item.quote and len(item.quote) <= 200 and find_quote(item.quote, dialog(text))
 

@@ -51,9 +51,10 @@ def test_marts_that_contradict_themselves_make_no_report(mended: Environment) ->
     with lying("marts.period_summary", "waits"):
         run = mended.build()
     assert run.status == "failed" and run.current_step == "marts"
-    told = "Числа противоречат друг другу: 2\u00a0проверки витрин не прошли."
+    told = "Числа противоречат друг другу: 3\u00a0проверки витрин не прошли."
     assert run.error is not None and run.error.startswith(told) and "Отчёт не построен" in run.error, run.error
-    assert "parts_of_a_window_make_its_summary, summary_follows_from_its_rows" in (run.error_detail or "")
+    names = "parts_of_a_window_make_its_summary, parts_sum_to_the_difference, summary_follows_from_its_rows"
+    assert names in (run.error_detail or "")
     found = made(mended.tenant_id, run)
     assert found["report"].run_id == first.run_id, "what was published stands"
     assert any(level == "error" and told in message for level, _, message in found["log"])
