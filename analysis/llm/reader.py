@@ -150,7 +150,7 @@ async def read(
         found.append(
             replace(part_read, tokens_in=answer.tokens_in, tokens_out=answer.tokens_out, cost_usd=answer.cost_usd)
         )
-    by_code = reader.read(messages, timezone, topics=topics)
+    by_code = reader.read(messages, timezone, topics=topics, is_known=reader.is_ours(context))
     merged = _merged(found, by_code)
     return replace(merged, reading=replace(merged.reading, seen=seen(messages)))
 

@@ -191,14 +191,14 @@ def _by_rules(ctx: AnalysisContext, batch: Sequence[Dialog], outcome: ReadingsOu
             reading = Reading.from_json(stored.reading)
             outcome.from_cache += 1
         else:
-            inside, _ = _inside(ctx, texts[dialog.dialog_id])
+            inside, before = _inside(ctx, texts[dialog.dialog_id])
             if not has_words(inside):
                 _no_text(outcome, inside)
                 continue
             if reader.is_too_long(inside):
                 outcome.skip("too_long")
                 continue
-            reading = reader.read(inside, ctx.timezone, topics=ctx.topics)
+            reading = reader.read(inside, ctx.timezone, topics=ctx.topics, is_known=reader.is_ours(before))
             fresh.append((dialog, Read(reading)))
         outcome.readings.append(DialogReading(dialog, reading, "rules"))
         if instead is None:

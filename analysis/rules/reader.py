@@ -23,7 +23,7 @@ from analysis.topics.matching import matcher
 from synkro.reporting.dialogs import Message
 from synkro.tenancy.topics import CORE
 
-PROMPT_VERSION = "rules-6"
+PROMPT_VERSION = "rules-7"
 MODEL = "rules"
 
 #: characters of a dialog the rules take on, about 3 s of work; nobody types more in a window
@@ -34,6 +34,11 @@ _MOST = 6
 def is_too_long(messages: Sequence[Message]) -> bool:
     """True for a dialog to be skipped whole, and said so, rather than cut."""
     return sum(len(m.body) for m in messages) > MOST_CHARS
+
+
+def is_ours(before: Sequence[Message]) -> bool:
+    """A person of ours wrote among the messages before those that are read."""
+    return any(m.kind == "manager" for m in before)
 
 
 def version(topics: Catalogue) -> str:
@@ -47,11 +52,13 @@ def read(
     intents: Sequence[Intent | None] | None = None,
     topics: Catalogue | None = None,
     model: Model | None = None,
+    *,
+    is_known: bool = False,
 ) -> Reading:
     """Read the messages of one dialog in one window, in order.
 
     ``intents``: what each is for, where that is known already; ``topics``: the company's, the general ones for None; ``model``:
-    another than the one in the tree.
+    another than the one in the tree; ``is_known``: we wrote in this chat before these messages.
     """
     topics = topics or pack(CORE).catalogue
     model = model or load()
@@ -61,7 +68,7 @@ def read(
     people = [line for line in lines if line.kind in ("client", "manager")]
     sentences = line_cutting.sentences(people)
     claimed = Claims(messages, talk, rules_fired(sentences), model)
-    risks = _risks(sentences, claimed)
+    risks = _risks(sentences, claimed, is_known)
     found = promises.find(people, sentences)
     question = _open_question(people)
     outcome = _outcome(people, sentences, question, reasons, claimed)
@@ -162,14 +169,14 @@ class Claims:
         return scores is not None and scores[claim] >= self._bounds[claim].add
 
 
-def _risks(sentences: list[Sentence], claimed: Claims) -> tuple[Item, ...]:
+def _risks(sentences: list[Sentence], claimed: Claims, is_known: bool) -> tuple[Item, ...]:
     """Two prices first: «цифры не сходятся» is no other complaint, and a sentence is counted as one thing."""
     prices = _apply((*[r for r in p.RISKS if r.kind == "wrong_price"], *phrases.PRICES), sentences, per_kind=2)
     prices = prices or tuple(price_conflicts.find(sentences))
     rest = _apply([r for r in (*p.RISKS, *phrases.RISKS) if r.kind != "wrong_price"], _without(sentences, prices), 2)
     rest = tuple(
         item
-        for item in _about_us(rest, sentences)
+        for item in _about_us(rest, sentences, is_known)
         if item.kind not in _COMPLAINTS
         or phrases.is_demand(item.quote)
         or claimed.is_kept("complaint", item.message_ids[0])
@@ -207,12 +214,12 @@ def _answers(at: int, sentences: list[Sentence]) -> bool:
     return bool(ours) and ours[-1].line.text.rstrip(" )🙂😊*").endswith("?")
 
 
-def _about_us(found: Sequence[Item], sentences: list[Sentence]) -> tuple[Item, ...]:
+def _about_us(found: Sequence[Item], sentences: list[Sentence], is_known: bool = False) -> tuple[Item, ...]:
     """A broken thing is a complaint where something ties it to us; by itself it is what the client comes with."""
     said = {s.line.message_id: s for s in sentences}
     told = [s for s in sentences if s.line.kind == "client"]
-    # a chat in which we have said nothing yet is all first words
-    last = sentences[-1].line.order + 1 if sentences else 0
+    # a chat in which we have said nothing yet is all first words; a window of a longer chat without a word of ours has none
+    last = sentences[-1].line.order + 1 if sentences and not is_known else -1
     first_ours = min((s.line.order for s in sentences if s.line.kind == "manager"), default=last)
     kept = []
     for item in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from analysis.report.dialogs import read_dialogs
 from analysis.report.inputs import Facts
 from synkro.core.errors import Cancelled
 from synkro.reporting.reports import Draft
+from tests.analysis.conftest import Model
 from tests.analysis.mart_fixtures import WINDOW, Shop, said_in
 
 
@@ -178,3 +179,18 @@ def test_messages_of_another_window_are_no_evidence(busy: Shop) -> None:
     draft = report(busy.context())
     assert all("old" not in claim["message_ids"] for claim in draft.claims)
     assert all(action["client"] != "Марат" for action in draft.body.stored()["actions"])
+
+
+@pytest.mark.parametrize("wrote", ["manager", "bot"])
+def test_what_breaks_after_we_spoke_is_a_complaint(shop: Shop, model: Model, wrote: str) -> None:
+    """Also when nobody of ours has written in the window; a robot before it is nobody."""
+    shop.dialog("d1", "К: Диван сломался")
+    shop.insert(
+        "fct_messages", message_id="old", dialog_id="d1", client_id="c-d1", kind=wrote, session_id="s", direction="outbound",
+        sent_at=WINDOW.start - timedelta(days=2), body="Диван привезут завтра", author_id="7",
+    )  # fmt: skip
+    shop.summary(messages=1)
+    model.breaks("llm_obeys_attacker")
+    for ctx in (shop.context(), shop.context_with_ai(model.base_url, model.api_key)):
+        (found,) = read_dialogs(ctx).readings
+        assert ("complaint" in {item.kind for item in found.reading.risks}) is (wrote == "manager")

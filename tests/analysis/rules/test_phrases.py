@@ -63,6 +63,16 @@ def test_what_the_client_comes_with_is_no_complaint(text: str) -> None:
     assert risks(text) == set()
 
 
+def test_a_window_of_a_longer_chat_does_not_begin_it() -> None:
+    """We wrote before the window: what broke since is no errand of a newcomer, also where nobody has answered yet."""
+    for text in ("К: Диван сломался", "К: Шкаф треснул\nБ: Мы скоро ответим"):
+        assert {item.kind for item in reader.read(dialog(text), "UTC", is_known=True).risks} == {"complaint"}
+        assert risks(text) == set()
+    assert reader.is_ours(dialog("К: Берём\nМ: Привезём завтра")) and not reader.is_ours(
+        dialog("К: Берём\nБ: Ожидайте")
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
