@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench import ai, main_job, marts, partitions, run, scale
+from bench import ai, main_job, marts, run, scale
+from bench.engine import partitions
 from bench.ingestion import request_pace, staging_load
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from sandbox.server import start
 from synkro.connectors import integrations
 from synkro.core import clock
 from synkro.database import db
-from synkro.reporting import deliveries
+from synkro.reporting.delivery import deliveries
 from synkro.runs import queue
 from synkro.tenancy import runtime_config
 

@@ -30,7 +30,7 @@ SEED = 7
 #: seconds the daemon needs to launch one run; it launches four at once
 LAUNCH = 0.5
 LAUNCHERS = 4
-#: seconds more between the end of a run and the claim of the next in its place (bench.celery_workers: 2.1 together with the launch)
+#: seconds more between the end of a run and the claim of the next in its place (bench.engine.celery_workers: 2.1 together with the launch)
 HANDOVER = 1.6
 #: connections: of a run at most (tests/orchestration/process/test_hosted_limits.py), of everything else together
 CONNECTIONS_A_RUN = 8

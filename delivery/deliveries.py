@@ -23,8 +23,9 @@ from synkro.core.settings import settings
 from synkro.database import db
 from synkro.metrics import live
 from synkro.metrics.queries import plain
-from synkro.reporting import cases, deliveries, reports
+from synkro.reporting import cases, reports
 from synkro.reporting.body import Action
+from synkro.reporting.delivery import deliveries
 from synkro.reporting.reports import OutboxMessage, Report
 from synkro.runs import queue
 from synkro.tenancy import tenants

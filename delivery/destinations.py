@@ -1,7 +1,7 @@
 """Where a tenant's messages go, and what is known about those chats.
 
 Reads the public part of the tenant's ``telegram`` integration and writes its status: the cause a person sees in the settings
-when Telegram refuses. The list of chats is changed by :mod:`synkro.reporting.telegram_chats`.
+when Telegram refuses. The list of chats is changed by :mod:`synkro.reporting.delivery.telegram_chats`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from synkro.core.log import redact
 from synkro.core.settings import settings
 from synkro.database import db
 from synkro.http import allowlist
-from synkro.reporting.telegram_chats import ids as chat_ids
+from synkro.reporting.delivery.telegram_chats import ids as chat_ids
 
 
 def is_connected(integration: Integration | None) -> bool:

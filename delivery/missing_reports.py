@@ -5,7 +5,7 @@ from __future__ import annotations
 from delivery import destinations
 from synkro.connectors import integrations
 from synkro.database import db
-from synkro.reporting import missing_reports, outbox
+from synkro.reporting.delivery import missing_reports, outbox
 
 
 def tell(connection: db.Connection) -> int:

@@ -27,8 +27,8 @@ from delivery.telegram.rate_limit import ChatPace, bot_pace
 from synkro.connectors import integrations
 from synkro.core.errors import Cancelled, LeaseLost, SynkroError, TransientError
 from synkro.database import db
-from synkro.reporting import outbox, telegram_chats
-from synkro.reporting.outbox import CLAIM_SECONDS, Item
+from synkro.reporting.delivery import outbox, telegram_chats
+from synkro.reporting.delivery.outbox import CLAIM_SECONDS, Item
 from synkro.tenancy import tenants
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from services.settings import configuration
 from synkro.core.errors import DataError
 from synkro.core.settings import settings
 from synkro.database import db
-from synkro.reporting import outbox, spending
+from synkro.reporting import spending
+from synkro.reporting.delivery import outbox
 from synkro.reporting.spending import Spend
 from synkro.runs import heartbeats, queue
 from synkro.tenancy import audit, runtime_config, tenants, topics

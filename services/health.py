@@ -11,7 +11,7 @@ from typing import Any
 
 from synkro.core.errors import SynkroError
 from synkro.database import db
-from synkro.reporting import missing_reports
+from synkro.reporting.delivery import missing_reports
 from synkro.runs import heartbeats
 
 #: so long an answer for strangers is given again

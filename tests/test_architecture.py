@@ -37,6 +37,17 @@ def test_every_package_has_a_docstring() -> None:
         assert text.startswith('"""') and len(text) > 20, f"{package} has no docstring"
 
 
+def test_no_folder_is_a_crowd() -> None:
+    """More modules side by side than a newcomer reads are several ideas: they get folders of their own."""
+    crowds = {
+        str(folder.relative_to(ROOT)): count
+        for package in (*ALL, "bench")
+        for folder in (ROOT / package, *(one for one in (ROOT / package).rglob("*") if one.is_dir()))
+        if (count := sum(1 for one in folder.glob("*.py") if one.name != "__init__.py")) > 15
+    }
+    assert crowds == {}
+
+
 def test_the_lock_files_hold_versions_and_hashes_only() -> None:
     """Each library by its exact version and the hashes of the files pip may choose (``python -m tests.lockfiles``); no address."""
     pin = r"[a-z0-9._-]+(?:\[[a-z,]+\])?==[^\s;\\]+(?: ;[^\\\n]*)?"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.reading.normalisation import folded, name_stem
-from analysis.report import figures
+from analysis.report.numbers import figures
 from analysis.report.page_text import number_line
 from synkro.core import russian
 from synkro.database import db

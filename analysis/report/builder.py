@@ -16,24 +16,12 @@ from typing import Any
 
 from analysis.llm import prompts
 from analysis.reading.normalisation import shown
-from analysis.report import (
-    actions,
-    advice,
-    aggregates,
-    changes,
-    dialogs,
-    figures,
-    headline,
-    modes,
-    page_text,
-    quality,
-    sales,
-    summaries,
-)
+from analysis.report import actions, advice, aggregates, dialogs, headline, modes, page_text, quality, sales, summaries
 from analysis.report import inputs as fact_sheet
 from analysis.report.claims import Claims
 from analysis.report.context import AnalysisContext, ReadingsOutcome
 from analysis.report.inputs import OF_DEALS, Facts
+from analysis.report.numbers import changes, figures
 from analysis.rules import reader
 from synkro.core import russian
 from synkro.core.errors import SynkroError

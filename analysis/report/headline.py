@@ -14,9 +14,9 @@ from typing import Any
 from analysis.llm import prompts
 from analysis.llm.provider import Provider
 from analysis.reading.grounding import Fact, fill, refuse_sentence
-from analysis.report import noise
 from analysis.report.claims import Claims
 from analysis.report.inputs import Facts
+from analysis.report.numbers import noise
 from synkro.core import russian
 from synkro.metrics.metric import SMALL_N
 from synkro.metrics.registry import SUMMARY

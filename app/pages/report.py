@@ -5,20 +5,10 @@ from __future__ import annotations
 from analysis.report import page_text
 from app import formatting
 from app.components.base.html import button, div, link, note, span, tag
-from app.components.report import (
-    advice,
-    changes,
-    details,
-    mode,
-    quality,
-    reconciliation,
-    restatements,
-    sales,
-    sections,
-    versions,
-)
+from app.components.report import advice, changes, details, mode, quality, sales, sections
 from app.components.report.followup import FollowUp
 from app.components.report.parts import coverage_text, evidence, status_badge
+from app.components.report.provenance import reconciliation, restatements, versions
 from app.layout import frame, heading, page
 from app.offload import off_loop
 from app.texts import t

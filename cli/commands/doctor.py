@@ -18,7 +18,7 @@ from synkro.core.errors import SynkroError
 from synkro.core.settings import settings
 from synkro.database import addresses, app_login, connections, db, migrations, rls_audit
 from synkro.http import ratelimit
-from synkro.reporting import missing_reports
+from synkro.reporting.delivery import missing_reports
 from synkro.runs import heartbeats, history
 from synkro.tenancy import runtime_config, tenants
 

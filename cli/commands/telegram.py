@@ -8,7 +8,7 @@ from cli.output import emit, json_option, table
 from services.machine import operator
 from services.settings import configuration
 from synkro.metrics.queries import plain
-from synkro.reporting import telegram_chats
+from synkro.reporting.delivery import telegram_chats
 
 
 @click.group()

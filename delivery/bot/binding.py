@@ -15,8 +15,8 @@ from delivery.bot.limits import is_english
 from delivery.telegram.markup import escape
 from delivery.telegram.updates import Incoming
 from synkro.database import db
-from synkro.reporting import telegram_chats
-from synkro.reporting.telegram_chats import WRONG_PER_BOT, WRONG_PER_CHAT
+from synkro.reporting.delivery import telegram_chats
+from synkro.reporting.delivery.telegram_chats import WRONG_PER_BOT, WRONG_PER_CHAT
 from synkro.tenancy import tenants
 
 _TEXTS = {

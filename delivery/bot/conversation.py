@@ -26,7 +26,8 @@ from synkro.core import russian
 from synkro.core.errors import NotFoundError, SynkroError, TransientError
 from synkro.core.settings import settings
 from synkro.database import db
-from synkro.reporting import outbox, reports
+from synkro.reporting import reports
+from synkro.reporting.delivery import outbox
 from synkro.reporting.reports import Report
 from synkro.tenancy import runtime_config
 

@@ -26,7 +26,8 @@ from delivery.telegram.updates import Incoming, Moved, Pressed, Removed, chat_of
 from synkro.connectors import integrations
 from synkro.core.errors import SynkroError, TransientError
 from synkro.database import db
-from synkro.reporting import reports, telegram_chats
+from synkro.reporting import reports
+from synkro.reporting.delivery import telegram_chats
 from synkro.reporting.reports import Report
 from synkro.runs import heartbeats
 from synkro.tenancy import tenants

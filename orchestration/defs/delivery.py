@@ -26,9 +26,9 @@ from synkro.core import clock
 from synkro.core.errors import Cancelled, LeaseLost, SynkroError, TransientError
 from synkro.core.settings import settings
 from synkro.database import db
-from synkro.reporting import deliveries as awaiting
 from synkro.reporting import report_windows
-from synkro.reporting.deliveries import Owed
+from synkro.reporting.delivery import deliveries as awaiting
+from synkro.reporting.delivery.deliveries import Owed
 from synkro.runs import leases
 
 #: reading again may take so long; a vendor that hangs must not keep the message

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from dagster import FreshnessPolicy
 
-from synkro.reporting.missing_reports import LIMIT
+from synkro.reporting.delivery.missing_reports import LIMIT
 
 #: the report of a day comes every 24 h; its limit is the moment the operator is told as well
 DAILY = FreshnessPolicy.time_window(fail_window=LIMIT, warn_window=LIMIT - timedelta(hours=1))

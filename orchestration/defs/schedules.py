@@ -39,7 +39,8 @@ from synkro.core.windows import (
     week_window,
 )
 from synkro.database import db
-from synkro.reporting import deliveries, revisions
+from synkro.reporting import revisions
+from synkro.reporting.delivery import deliveries
 from synkro.runs import queue
 from synkro.tenancy import due_times, runtime_config, tenants
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from orchestration.run.worker import Worker
 from synkro.core import clock, russian
 from synkro.database import db
-from synkro.reporting import deliveries, reports, revisions
+from synkro.reporting import reports, revisions
 from synkro.reporting.body import Revision
+from synkro.reporting.delivery import deliveries
 from synkro.reporting.reports import Draft, Report
 from synkro.tenancy import due_times, runtime_config
 

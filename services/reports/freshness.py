@@ -10,7 +10,7 @@ from services.access import Viewer
 from synkro.connectors.registry import CONNECTORS
 from synkro.core import clock
 from synkro.database import db
-from synkro.reporting import missing_reports
+from synkro.reporting.delivery import missing_reports
 from synkro.runs import watermarks
 from synkro.runs.watermarks import Backfill, StreamLoad
 from synkro.tenancy import runtime_config

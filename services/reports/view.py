@@ -16,11 +16,12 @@ from synkro.database import db
 from synkro.metrics import live, queries
 from synkro.metrics.live import Live
 from synkro.metrics.queries import Baseline, Waiting
-from synkro.reporting import cases, dialogs, outbox, reconciliation, report_windows, reports, restatements, revisions
+from synkro.reporting import cases, dialogs, reconciliation, report_windows, reports, restatements, revisions
 from synkro.reporting.body import Number
 from synkro.reporting.cases import Case
+from synkro.reporting.delivery import outbox
+from synkro.reporting.delivery.outbox import Item
 from synkro.reporting.dialogs import Dialog
-from synkro.reporting.outbox import Item
 from synkro.reporting.reconciliation import Count, Line
 from synkro.reporting.reports import Message, Report
 from synkro.reporting.restatements import Correction

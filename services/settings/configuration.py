@@ -21,8 +21,8 @@ from synkro.core.errors import DataError, SynkroError
 from synkro.core.log import redact
 from synkro.core.settings import settings as environment
 from synkro.database import db
-from synkro.reporting import telegram_chats
-from synkro.reporting.telegram_chats import Chat, Code
+from synkro.reporting.delivery import telegram_chats
+from synkro.reporting.delivery.telegram_chats import Chat, Code
 from synkro.tenancy import audit, pipelines, runtime_config, users
 from synkro.tenancy.audit.actions import Action
 from synkro.tenancy.invitations import Invitation

@@ -116,7 +116,7 @@ def save_public(
             raise DataError(f"У интеграции {kind} нет поля {name}. Есть: {', '.join(allowed)}.")
     before = find(connection, tenant_id, kind)
     if kind == "telegram" and "chat_id" not in public and before is not None:
-        # the recipients are bound one by one, not typed into the form (synkro/reporting/telegram_chats.py)
+        # the recipients are bound one by one, not typed into the form (synkro/reporting/delivery/telegram_chats.py)
         public = {**{name: before.public[name] for name in _RECIPIENTS if name in before.public}, **public}
     with _recipients_kept():
         connection.execute(

@@ -33,7 +33,8 @@ from synkro.core.windows import Window
 from synkro.database import db
 from synkro.metrics import queries
 from synkro.metrics.registry import NUMBERS
-from synkro.reporting import outbox, spending, telegram_chats
+from synkro.reporting import spending
+from synkro.reporting.delivery import outbox, telegram_chats
 from synkro.runs import queue
 from synkro.tenancy import audit, tenants, users
 from synkro.tenancy.pipelines import Pipeline

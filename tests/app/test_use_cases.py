@@ -340,7 +340,7 @@ def test_nobody_else_writes_into_the_log() -> None:
     }
     assert found == {
         "app/auth.py", "delivery/bot/presses.py", "services/access.py", "synkro/accounts/attempts.py", "synkro/reporting/revisions.py",
-        "synkro/reporting/telegram_chats.py", "synkro/tenancy/audit/__init__.py",
+        "synkro/reporting/delivery/telegram_chats.py", "synkro/tenancy/audit/__init__.py",
     }  # fmt: skip
 
 

@@ -22,7 +22,8 @@ from typing import Any
 import psycopg
 
 from synkro.database import db
-from synkro.reporting import outbox, reports
+from synkro.reporting import reports
+from synkro.reporting.delivery import outbox
 from synkro.runs import queue
 from tests.chaos.installation import BAR, COMMANDS, Installation, installation, wait_for
 

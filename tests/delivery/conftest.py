@@ -21,9 +21,10 @@ from synkro.connectors import integrations
 from synkro.core import clock, settings
 from synkro.core.windows import Window
 from synkro.database import db, migrations
-from synkro.reporting import outbox, reports
+from synkro.reporting import reports
 from synkro.reporting.body import Body
-from synkro.reporting.outbox import Item
+from synkro.reporting.delivery import outbox
+from synkro.reporting.delivery.outbox import Item
 from synkro.reporting.reports import Report
 from synkro.tenancy import runtime_config, tenants
 from tests.delivery.bodies import ordinary

@@ -17,8 +17,8 @@ from synkro.connectors import integrations
 from synkro.core import clock
 from synkro.core.errors import DataError, TransientError
 from synkro.database import db
-from synkro.reporting import telegram_chats
-from synkro.reporting.telegram_chats import Code
+from synkro.reporting.delivery import telegram_chats
+from synkro.reporting.delivery.telegram_chats import Code
 from synkro.tenancy import audit, runtime_config
 from tests.delivery.conftest import Company, Telegram
 from tests.delivery.test_bot import Analyst, poll

@@ -17,9 +17,10 @@ from delivery.sender import send_due
 from synkro.core import clock
 from synkro.core.windows import business_day_window, last_closed
 from synkro.database import db
-from synkro.reporting import deliveries as awaiting
-from synkro.reporting import outbox, reports
+from synkro.reporting import reports
 from synkro.reporting.body import Body
+from synkro.reporting.delivery import deliveries as awaiting
+from synkro.reporting.delivery import outbox
 from synkro.reporting.reports import Report
 from synkro.runs import queue
 from synkro.tenancy import runtime_config, tenants

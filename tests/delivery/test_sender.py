@@ -16,7 +16,7 @@ from delivery.telegram.markup import LIMIT
 from sandbox.vendors.telegram.text import utf16
 from synkro.core.errors import Cancelled
 from synkro.database import db
-from synkro.reporting import outbox
+from synkro.reporting.delivery import outbox
 from tests.delivery.conftest import Company, Telegram
 
 MakeCompany = Callable[..., Company]

@@ -18,7 +18,7 @@ from synkro.core import clock
 from synkro.core.errors import SynkroError
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.reporting import missing_reports
+from synkro.reporting.delivery import missing_reports
 from synkro.runs import leases, queue
 from synkro.tenancy import runtime_config, tenants
 from tests.delivery.conftest import Company, Telegram

@@ -39,7 +39,8 @@ from synkro.core import clock, windows
 from synkro.core.settings import settings
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.reporting import outbox, reports
+from synkro.reporting import reports
+from synkro.reporting.delivery import outbox
 from synkro.runs import queue, reaper
 from synkro.tenancy import runtime_config
 from tests.ingestion import oracle

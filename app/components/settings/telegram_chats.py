@@ -10,8 +10,8 @@ from app.formatting import moment
 from app.texts import t
 from services.settings import configuration
 from synkro.connectors.integrations import Integration
-from synkro.reporting import telegram_chats
-from synkro.reporting.telegram_chats import Chat, Code
+from synkro.reporting.delivery import telegram_chats
+from synkro.reporting.delivery.telegram_chats import Chat, Code
 from synkro.tenancy.tenants import Tenant
 
 #: how often the open dialog asks whether the chat was bound

@@ -17,7 +17,8 @@ from synkro.core import russian
 from synkro.core.settings import settings
 from synkro.core.windows import business_date
 from synkro.database import db
-from synkro.reporting import outbox, report_windows, reports, revisions
+from synkro.reporting import report_windows, reports, revisions
+from synkro.reporting.delivery import outbox
 from synkro.runs import leases, queue
 from synkro.tenancy import rubric
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from analysis.report import figures, headline
+from analysis.report import headline
 from analysis.report.claims import Claims
 from analysis.report.inputs import Facts
+from analysis.report.numbers import figures
 from synkro.metrics.registry import REPORTED
 from tests.analysis.inputs import facts, numbers_of, plain, wait
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from analysis.report import figures, page_text, sales
+from analysis.report import page_text, sales
+from analysis.report.numbers import figures
 from synkro.reporting.body import Body, ChannelSales, Sale, StageMoves
 from tests.analysis.inputs import facts, plain
 

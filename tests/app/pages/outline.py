@@ -23,7 +23,7 @@ from synkro.core import clock
 from synkro.metrics.live import Live
 from synkro.metrics.queries import Baseline
 from synkro.reporting.body import Body
-from synkro.reporting.outbox import Item
+from synkro.reporting.delivery.outbox import Item
 from synkro.reporting.reports import Draft, Message, Report
 from synkro.reporting.restatements import Change, Correction
 from synkro.tenancy.tenants import Tenant

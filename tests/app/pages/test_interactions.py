@@ -22,7 +22,7 @@ from synkro.connectors import checks, integrations
 from synkro.core import clock
 from synkro.core.errors import SynkroError
 from synkro.database import db
-from synkro.reporting import telegram_chats
+from synkro.reporting.delivery import telegram_chats
 from synkro.runs import leases, queue
 from synkro.tenancy import audit, runtime_config, topics
 from tests.app.conftest import Site

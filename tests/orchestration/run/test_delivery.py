@@ -13,8 +13,9 @@ from synkro.core import clock
 from synkro.database import db
 from synkro.metrics import live
 from synkro.metrics.queries import Waiting, summary
-from synkro.reporting import deliveries as awaiting
-from synkro.reporting import outbox, reports
+from synkro.reporting import reports
+from synkro.reporting.delivery import deliveries as awaiting
+from synkro.reporting.delivery import outbox
 from synkro.reporting.reports import Report
 from synkro.runs import queue
 from synkro.tenancy import runtime_config

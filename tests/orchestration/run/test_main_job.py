@@ -12,7 +12,8 @@ from delivery.sender import send_due
 from synkro.connectors import integrations
 from synkro.database import db
 from synkro.metrics import queries
-from synkro.reporting import outbox, reports
+from synkro.reporting import reports
+from synkro.reporting.delivery import outbox
 from synkro.runs import queue
 from tests.support.e2e import Environment
 

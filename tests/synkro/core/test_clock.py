@@ -46,7 +46,7 @@ REAL: dict[str, set[str]] = {
         f"synkro/http/ratelimit.py::{name}" for name in ("_BLOCK", "_STOP_ACCOUNT", "_GO_ON_ACCOUNT")
     },
     "letters and updates: claims, pauses between tries, what to give up": {
-        *(f"synkro/reporting/outbox.py::{name}" for name in ("claim", "mark_sent", "mark_retry")),
+        *(f"synkro/reporting/delivery/outbox.py::{name}" for name in ("claim", "mark_sent", "mark_retry")),
         *(
             f"delivery/bot/inbox.py::{name}"
             for name in ("next_offset", "note_reply", "mark_handled", "wrong_codes", "asked")
@@ -54,7 +54,10 @@ REAL: dict[str, set[str]] = {
     },
     "how many uploads in an hour": {"services/settings/chat_imports.py::_check_uploads"},
     "how long a code for a chat lives": {
-        *(f"synkro/reporting/telegram_chats.py::{name}" for name in ("new_code", "company_of", "bind", "_store")),
+        *(
+            f"synkro/reporting/delivery/telegram_chats.py::{name}"
+            for name in ("new_code", "company_of", "bind", "_store")
+        ),
     },
     "sessions and attempts to sign in": {
         *(
@@ -97,7 +100,7 @@ REAL: dict[str, set[str]] = {
         "synkro/runs/watermarks.py::keep_backfill",
         "orchestration/dbt/scope.py::stood",
         "orchestration/dbt/scope.py::_WATERMARK",
-        "synkro/reporting/deliveries.py::told",
+        "synkro/reporting/delivery/deliveries.py::told",
     },
     "the last week's failures, by such stamps": {"services/companies.py::_line"},
     "Dagster's own stamps": {"orchestration/defs/retention.py::build"},

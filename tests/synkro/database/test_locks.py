@@ -35,8 +35,9 @@ from synkro.core.errors import DataError, LeaseLost
 from synkro.core.settings import ROOT, settings
 from synkro.core.windows import Window
 from synkro.database import db, migrations
-from synkro.reporting import deliveries, outbox, reports, revisions, spending, telegram_chats
+from synkro.reporting import reports, revisions, spending
 from synkro.reporting.body import Body
+from synkro.reporting.delivery import deliveries, outbox, telegram_chats
 from synkro.runs import leases, reaper
 from synkro.runs import queue as runs
 from synkro.tenancy import audit, tenants
@@ -62,15 +63,15 @@ TESTED: dict[str, tuple[str, ...]] = {
     "synkro/connectors/integrations.py _reseal": (HERE, "test_rotation_waits_for_a_refresh"),
     "synkro/reporting/reports.py publish": (HERE, "test_two_publishers_of_a_window_take_turns"),
     "synkro/database/migrations.py migrate": (HERE, "test_two_deployers_migrate_one_after_the_other"),
-    "synkro/reporting/outbox.py add_once": (HERE, "test_a_message_queued_twice_at_once_is_one"),
+    "synkro/reporting/delivery/outbox.py add_once": (HERE, "test_a_message_queued_twice_at_once_is_one"),
     "synkro/connectors/whatsapp/uploads.py add": (HERE, "test_one_chat_uploaded_twice_at_once_is_counted_once"),
     "services/settings/chat_imports.py _check_uploads": (HERE, "test_two_uploads_at_once_are_two_of_an_hour"),
-    "synkro/reporting/outbox.py claim": (HERE, "test_two_senders_take_two_letters"),
-    "synkro/reporting/deliveries.py hold": (HERE, "test_a_report_that_waited_is_told_by_one_of_two"),
+    "synkro/reporting/delivery/outbox.py claim": (HERE, "test_two_senders_take_two_letters"),
+    "synkro/reporting/delivery/deliveries.py hold": (HERE, "test_a_report_that_waited_is_told_by_one_of_two"),
     "synkro/reporting/revisions.py _DUE": (HERE, "test_a_followup_is_queued_by_one_of_two"),
     "ingestion/load/staging.py Landing._lock": (HERE, "test_a_load_waits_for_the_staging_schema"),
     "delivery/bot/inbox.py receive": (HERE, "test_an_update_is_handled_by_one_of_two"),
-    "synkro/reporting/telegram_chats.py _locked": (HERE, "test_two_chats_that_move_at_once_both_move"),
+    "synkro/reporting/delivery/telegram_chats.py _locked": (HERE, "test_two_chats_that_move_at_once_both_move"),
     "synkro.guard_telegram_recipients": (HERE, "test_a_chat_bound_by_two_companies_at_once_goes_to_one"),
     "delivery/bot/listener.py _only_poller": (HERE, "test_one_poller_of_a_bot"),
     "orchestration/run/worker.py Worker._lock_tenant": (BATCH, "test_a_company_has_one_run_at_a_time"),

@@ -43,10 +43,8 @@ from synkro.metrics.registry import MANAGERS, SUMMARY
 from synkro.reporting import (
     cards,
     cases,
-    deliveries,
     dialogs,
     intents,
-    outbox,
     readings,
     reconciliation,
     report_windows,
@@ -54,9 +52,9 @@ from synkro.reporting import (
     restatements,
     revisions,
     spending,
-    telegram_chats,
 )
 from synkro.reporting.body import Body
+from synkro.reporting.delivery import deliveries, outbox, telegram_chats
 from synkro.reporting.reconciliation import Count
 from synkro.runs import history, leases, queue, watermarks
 from synkro.runs.watermarks import Backfill, StreamLoad
@@ -230,10 +228,10 @@ READS: dict[str, Call] = {
         for entries, manager in ((SUMMARY, None), (MANAGERS, "manager_id"))
         for name, entry in entries.items()
     },
-    "synkro.reporting.deliveries.due": lambda c: deliveries.due(c, NOW, T),
-    "synkro.reporting.deliveries.hold": lambda c: deliveries.hold(c, T, [REPORT]),
-    "synkro.reporting.deliveries.owed": lambda c: deliveries.owed(c, T),
-    "synkro.reporting.deliveries.was_told": lambda c: [
+    "synkro.reporting.delivery.deliveries.due": lambda c: deliveries.due(c, NOW, T),
+    "synkro.reporting.delivery.deliveries.hold": lambda c: deliveries.hold(c, T, [REPORT]),
+    "synkro.reporting.delivery.deliveries.owed": lambda c: deliveries.owed(c, T),
+    "synkro.reporting.delivery.deliveries.was_told": lambda c: [
         deliveries.was_told(c, replace(report(c), version=version)) for version in (1, 2)
     ],
     "delivery.deliveries.compose": lambda c: telling.compose(c, report(c), report_url="").message,
@@ -277,8 +275,8 @@ READS: dict[str, Call] = {
     "synkro.metrics.live.unanswered": lambda c: live.unanswered(c, T, [one.wait_id for one in live.waiting(c, T)]),
     "synkro.metrics.live.waiting": lambda c: live.waiting(c, T),
     "synkro.metrics.queries.waiting": lambda c: queries.waiting(c, T, WINDOW),
-    "synkro.reporting.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
-    "synkro.reporting.outbox.report_of_message": lambda c: outbox.report_of_message(c, T, CHAT, "55"),
+    "synkro.reporting.delivery.outbox.of_report": lambda c: outbox.of_report(c, T, REPORT),
+    "synkro.reporting.delivery.outbox.report_of_message": lambda c: outbox.report_of_message(c, T, CHAT, "55"),
     "synkro.reporting.cases.open_now": lambda c: cases.open_now(c, T),
     "synkro.reporting.cases.counts": lambda c: cases.counts(c, T),
     "synkro.reporting.cases.of_window": lambda c: cases.of_window(c, T, WINDOW),
@@ -325,7 +323,7 @@ READS: dict[str, Call] = {
     "synkro.runs.watermarks.latest_loads": lambda c: watermarks.latest_loads(c, T),
     "synkro.runs.watermarks.loads_of": lambda c: watermarks.loads_of(c, T, RUN),
     "delivery.destinations.bot_of": bot,
-    "synkro.reporting.telegram_chats.owner_of": lambda c: (
+    "synkro.reporting.delivery.telegram_chats.owner_of": lambda c: (
         integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), telegram_chats.owner_of(c, CHAT, T)
     )[1],
     "delivery.bot.inbox.asked": lambda c: inbox.asked(c, T, CHAT),
@@ -358,12 +356,12 @@ WRITES: dict[str, Call] = {
     "synkro.runs.leases.finish": lambda c: leases.finish(c, run(c), "failed", error="x"),
     "synkro.runs.leases.heartbeat": lambda c: leases.heartbeat(c, run(c)),
     "synkro.runs.leases.step": lambda c: leases.step(c, run(c), "report", 1, 2, "x"),
-    "synkro.reporting.outbox.add_once": lambda c: [outbox.add_once(c, T, CHAT, {"text": "т"}, key=key) for key in ("k", "l")],
-    "synkro.reporting.outbox.claim": lambda c: [outbox.claim(c, tenant_id=T), outbox.claim(c, tenant_id=T, report_id=REPORT)],
-    "synkro.reporting.outbox.mark_failed": lambda c: outbox.mark_failed(c, item(c), "x"),
-    "synkro.reporting.outbox.mark_retry": lambda c: outbox.mark_retry(c, item(c), "x", after_seconds=9),
-    "synkro.reporting.outbox.mark_sent": lambda c: outbox.mark_sent(c, item(c), "77"),
-    "synkro.reporting.outbox.redirect": lambda c: outbox.redirect(c, T, CHAT, "-1001"),
+    "synkro.reporting.delivery.outbox.add_once": lambda c: [outbox.add_once(c, T, CHAT, {"text": "т"}, key=key) for key in ("k", "l")],
+    "synkro.reporting.delivery.outbox.claim": lambda c: [outbox.claim(c, tenant_id=T), outbox.claim(c, tenant_id=T, report_id=REPORT)],
+    "synkro.reporting.delivery.outbox.mark_failed": lambda c: outbox.mark_failed(c, item(c), "x"),
+    "synkro.reporting.delivery.outbox.mark_retry": lambda c: outbox.mark_retry(c, item(c), "x", after_seconds=9),
+    "synkro.reporting.delivery.outbox.mark_sent": lambda c: outbox.mark_sent(c, item(c), "77"),
+    "synkro.reporting.delivery.outbox.redirect": lambda c: outbox.redirect(c, T, CHAT, "-1001"),
     "synkro.reporting.intents.save": lambda c: intents.save(
         c, T, "2", {CHAT: "h"}, {CHAT: [intents.Decided("m-new", True, "question", 0.9)]},
         {CHAT: [intents.Act("m-new", "promise", "call", None)]},
@@ -386,8 +384,8 @@ WRITES: dict[str, Call] = {
     "synkro.reporting.reconciliation.save": lambda c: reconciliation.save(c, T, RUN, [Count("radist", "messages", None, 1, {}, 1)]),
     "synkro.reporting.report_windows.add_missing": lambda c: report_windows.add_missing(c, T, WINDOW, [{"source": "radist"}]),
     "synkro.reporting.report_windows.looked": lambda c: report_windows.looked(c, T, WINDOW, NOW),
-    "synkro.reporting.deliveries.forget": lambda c: deliveries.forget(c, T, [REPORT], "stopped"),
-    "synkro.reporting.deliveries.told": lambda c: deliveries.told(c, report(c), "т", [LETTER], {"a": 1}),
+    "synkro.reporting.delivery.deliveries.forget": lambda c: deliveries.forget(c, T, [REPORT], "stopped"),
+    "synkro.reporting.delivery.deliveries.told": lambda c: deliveries.told(c, report(c), "т", [LETTER], {"a": 1}),
     "delivery.deliveries.tell": lambda c: [one.report_id for one in telling.tell(c, T, [REPORT])],
     "synkro.reporting.report_windows.compare": lambda c: report_windows.compare(c, T, WINDOW, [{"unit": "week"}]),
     "synkro.reporting.report_windows.save": lambda c: report_windows.save(
@@ -434,16 +432,16 @@ WRITES: dict[str, Call] = {
         c, T, RUN, StreamLoad("radist", "messages", seen=9, started_at=AT)
     ),
     "synkro.runs.queue.request_stop": lambda c: queue.request_stop(c, T, RUN).status,
-    "synkro.reporting.telegram_chats.new_code": lambda c: coded(c),
-    "synkro.reporting.telegram_chats.bind": lambda c: telegram_chats.bind(c, T, coded(c), "-1001", "Отдел", "Сауле"),
-    "synkro.reporting.telegram_chats.unbind": lambda c: (
+    "synkro.reporting.delivery.telegram_chats.new_code": lambda c: coded(c),
+    "synkro.reporting.delivery.telegram_chats.bind": lambda c: telegram_chats.bind(c, T, coded(c), "-1001", "Отдел", "Сауле"),
+    "synkro.reporting.delivery.telegram_chats.unbind": lambda c: (
         integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), telegram_chats.unbind(c, T, CHAT, actor="Сауле")
     )[1],
-    "synkro.reporting.telegram_chats.move": lambda c: (
+    "synkro.reporting.delivery.telegram_chats.move": lambda c: (
         integrations.save_public(c, T, "telegram", {"chat_id": CHAT}), telegram_chats.move(c, T, CHAT, "-1001")
     )[1],
-    "synkro.reporting.outbox.give_up": lambda c: outbox.give_up(c, T, "причина"),
-    "synkro.reporting.outbox.drop_waiting": lambda c: outbox.drop_waiting(c, T, CHAT),
+    "synkro.reporting.delivery.outbox.give_up": lambda c: outbox.give_up(c, T, "причина"),
+    "synkro.reporting.delivery.outbox.drop_waiting": lambda c: outbox.drop_waiting(c, T, CHAT),
     "delivery.bot.inbox.note_outcome": lambda c: inbox.note_outcome(c, update(c), "wrong"),
     "delivery.destinations.report_failure": lambda c: destinations.report_failure(c, T, "x"),
     "delivery.destinations.report_success": lambda c: [failed_first(c, chat) for chat in (CHAT, "999")],
@@ -625,9 +623,9 @@ def _after_preparing(
 _PREPARES_BOTH: dict[str, Call] = {
     **dict.fromkeys(
         (
-            "synkro.reporting.outbox.mark_failed",
-            "synkro.reporting.outbox.mark_retry",
-            "synkro.reporting.outbox.mark_sent",
+            "synkro.reporting.delivery.outbox.mark_failed",
+            "synkro.reporting.delivery.outbox.mark_retry",
+            "synkro.reporting.delivery.outbox.mark_sent",
         ),
         item,
     ),

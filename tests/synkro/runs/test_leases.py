@@ -19,8 +19,9 @@ from synkro.connectors import integrations
 from synkro.core.errors import LeaseLost, PermanentError
 from synkro.core.windows import Window
 from synkro.database import db
-from synkro.reporting import outbox, reports
+from synkro.reporting import reports
 from synkro.reporting.body import Body
+from synkro.reporting.delivery import outbox
 from synkro.runs import leases, queue, reaper
 from synkro.tenancy import runtime_config, tenants
 

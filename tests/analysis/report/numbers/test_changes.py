@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from analysis.report import changes, figures, noise
 from analysis.report.inputs import Facts
+from analysis.report.numbers import changes, figures, noise
 from synkro.metrics.queries import Baseline
 from synkro.metrics.registry import SUMMARY
 from tests.analysis.inputs import facts, numbers_of, plain

@@ -1,7 +1,7 @@
 """200 companies × 400 days of partitions: how long Dagster's own pages and a backfill's launch take.
 
-    python -m bench.partitions                       # 200 × 400
-    python -m bench.partitions --tenants 50
+    python -m bench.engine.partitions                       # 200 × 400
+    python -m bench.engine.partitions --tenants 50
 
 A database and a data directory of its own, the production processes (code server and webserver), and the questions the UI
 itself asks, over HTTP: the partitions page of an asset, the partition sets of the job, the launch of a backfill of all days

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.reading.normalisation import shown
-from analysis.report import compared, noise
 from analysis.report.inputs import Facts
+from analysis.report.numbers import compared, noise
 from synkro.connectors import registry
 from synkro.connectors.connector import Capability
 from synkro.core import russian

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.reading.normalisation import shown
-from analysis.report import compared, figures, noise
 from analysis.report.inputs import Facts
+from analysis.report.numbers import compared, figures, noise
 from synkro.core import russian
 from synkro.metrics.metric import Metric
 from synkro.metrics.parts import CHANGED_RU, DIMENSIONS

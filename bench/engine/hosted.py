@@ -1,7 +1,7 @@
 """The main job on a hosted Supabase: through the poolers against the direct connection, on the same server.
 
-    python -m bench.hosted                  # about four minutes
-    python -m bench.hosted --builds 5
+    python -m bench.engine.hosted                  # about four minutes
+    python -m bench.engine.hosted --builds 5
 
 ``direct``: owner and app by the direct address. ``pooled``: the owner through the pooler's session mode with a pool of 15,
 the app as ``synkro_app`` through its transaction mode, as docs/runbook.md has it. The builds run in processes of their own, as
@@ -88,7 +88,7 @@ def builds(count: int) -> list[float]:
 def elsewhere(owner: str, app: str, count: int) -> list[float]:
     """:func:`builds` in a process of its own whose entry points lead here."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.hosted", "--here", "--builds", str(count)],
+        [sys.executable, "-m", "bench.engine.hosted", "--here", "--builds", str(count)],
         env={**os.environ, "SYNKRO_DATABASE_URL": owner, "SYNKRO_APP_DATABASE_URL": app},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -101,7 +101,7 @@ def elsewhere(owner: str, app: str, count: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.hosted", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.engine.hosted", description=__doc__.splitlines()[0])
     parser.add_argument("--builds", type=int, default=3, help="in each of four processes, two a way")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.report import figures
+from analysis.report.numbers import figures
 from synkro.metrics.queries import Baseline
 from synkro.metrics.registry import REPORTED, SUMMARY
 from tests.analysis.inputs import facts, numbers_of, plain

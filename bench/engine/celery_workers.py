@@ -1,7 +1,7 @@
 """Twenty companies at one scheduled time on Celery workers: two workers against one.
 
-    python -m bench.celery_workers                          # needs redis-server and the packages of requirements-scale.lock
-    python -m bench.celery_workers --tenants 4 --late 0
+    python -m bench.engine.celery_workers                          # needs redis-server and the packages of requirements-scale.lock
+    python -m bench.engine.celery_workers --tenants 4 --late 0
 
 Each size of the cluster gets an installation of its own and companies nobody has read yet, so both do the same work: the
 schedules of all are switched on in one transaction, and the clock runs from the first row to the end of the last run.

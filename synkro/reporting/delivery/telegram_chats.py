@@ -25,7 +25,7 @@ from psycopg.types.json import Jsonb
 from synkro.connectors import integrations
 from synkro.core.errors import DataError, NotFoundError
 from synkro.database import db
-from synkro.reporting import outbox
+from synkro.reporting.delivery import outbox
 from synkro.tenancy import audit
 
 CODE_MINUTES = 10
