@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synkro.metrics.metric import AMOUNT, AVERAGE, COUNT, Metric, the_one
+from synkro.metrics.metric import AMOUNT, AVERAGE, COUNT, WINDOW, Metric
 from synkro.metrics.row_sets import CLOSED, CREATED, OPEN_THEN
 
 _MINE = "r.channel = %(part)s"
@@ -13,25 +13,7 @@ _LOST = f"{_MINE} and r.stage_kind = 'lost' and {CLOSED}"
 _OPEN = f"{_MINE} and {OPEN_THEN}"
 
 COLUMNS = (
-    Metric(
-        "tenant_id", "text", "windows", "true", the_one("tenant_id"),
-        ru="Компания.",
-        en="The company.",
-        label_ru="Компания", label_en="Company",
-        data_type="uuid",
-    ),
-    Metric(
-        "window_start", "moment", "windows", "true", the_one("window_start"),
-        ru="Начало окна, входит в него.",
-        en="Start of the window, inclusive.",
-        label_ru="Начало окна", label_en="Start of the window",
-    ),
-    Metric(
-        "window_end", "moment", "windows", "true", the_one("window_end"),
-        ru="Конец окна, в него не входит.",
-        en="End of the window, exclusive.",
-        label_ru="Конец окна", label_en="End of the window",
-    ),
+    *WINDOW,
     Metric(
         "channel", "text", "windows", "true", "(array_agg(%(part)s::text))[1]",
         ru="Канал первого диалога клиента; пусто у сделок без переписки.",

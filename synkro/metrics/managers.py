@@ -3,7 +3,7 @@ answered for the one responsible when it was asked."""
 
 from __future__ import annotations
 
-from synkro.metrics.metric import AMOUNT, AVERAGE, COUNT, P50, P90, WITHIN, Metric, the_one
+from synkro.metrics.metric import AMOUNT, AVERAGE, COUNT, P50, P90, WINDOW, WITHIN, Metric, the_one
 from synkro.metrics.row_sets import CLOSED, OPEN_THEN, WROTE_IN
 
 _MINE = "r.is_of_window and r.is_answered and r.replied_by = %(manager)s"
@@ -18,25 +18,7 @@ _DEALS_OPEN = f"r.responsible_id = %(manager)s and {OPEN_THEN}"
 _SENT = "r.kind = 'manager' and r.author_id = %(manager)s"
 
 COLUMNS = (
-    Metric(
-        "tenant_id", "text", "windows", "true", the_one("tenant_id"),
-        ru="Компания.",
-        en="The company.",
-        label_ru="Компания", label_en="Company",
-        data_type="uuid",
-    ),
-    Metric(
-        "window_start", "moment", "windows", "true", the_one("window_start"),
-        ru="Начало окна, входит в него.",
-        en="Start of the window, inclusive.",
-        label_ru="Начало окна", label_en="Start of the window",
-    ),
-    Metric(
-        "window_end", "moment", "windows", "true", the_one("window_end"),
-        ru="Конец окна, в него не входит.",
-        en="End of the window, exclusive.",
-        label_ru="Конец окна", label_en="End of the window",
-    ),
+    *WINDOW,
     Metric(
         "manager_id", "text", "managers", "true", the_one("manager_id"),
         ru="Сотрудник.",

@@ -160,3 +160,27 @@ WITHIN = share_of("r.is_answered and not r.is_breached")
 def the_one(column: str) -> str:
     """The value of the only row."""
     return f"(array_agg(r.{column}))[1]"
+
+
+#: what every mart of a window begins with
+WINDOW = (
+    Metric(
+        "tenant_id", "text", "windows", "true", the_one("tenant_id"),
+        ru="Компания.",
+        en="The company.",
+        label_ru="Компания", label_en="Company",
+        data_type="uuid",
+    ),
+    Metric(
+        "window_start", "moment", "windows", "true", the_one("window_start"),
+        ru="Начало окна, входит в него.",
+        en="Start of the window, inclusive.",
+        label_ru="Начало окна", label_en="Start of the window",
+    ),
+    Metric(
+        "window_end", "moment", "windows", "true", the_one("window_end"),
+        ru="Конец окна, в него не входит.",
+        en="End of the window, exclusive.",
+        label_ru="Конец окна", label_en="End of the window",
+    ),
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synkro.metrics.metric import AMOUNT, AVERAGE, COUNT, P50, P90, WITHIN, Metric, share_of, the_one
+from synkro.metrics.metric import AMOUNT, AVERAGE, COUNT, P50, P90, WINDOW, WITHIN, Metric, share_of, the_one
 from synkro.metrics.row_sets import AT_RISK, CLOSED, CREATED, IN_PLAY, NEW_CLIENT, OPEN_THEN, SPOKE
 
 _OPENED = "r.is_of_window"
@@ -25,25 +25,7 @@ _MATCH_RATE = (
 )
 
 COLUMNS = (
-    Metric(
-        "tenant_id", "text", "windows", "true", the_one("tenant_id"),
-        ru="Компания.",
-        en="The company.",
-        label_ru="Компания", label_en="Company",
-        data_type="uuid",
-    ),
-    Metric(
-        "window_start", "moment", "windows", "true", the_one("window_start"),
-        ru="Начало окна, входит в него.",
-        en="Start of the window, inclusive.",
-        label_ru="Начало окна", label_en="Start of the window",
-    ),
-    Metric(
-        "window_end", "moment", "windows", "true", the_one("window_end"),
-        ru="Конец окна, в него не входит.",
-        en="End of the window, exclusive.",
-        label_ru="Конец окна", label_en="End of the window",
-    ),
+    *WINDOW,
     Metric(
         "report_type", "text", "windows", "true", the_one("report_type"),
         ru="Вид окна: день, неделя, месяц или запрошенный отрезок.",
